@@ -1,0 +1,91 @@
+"""What a family is: one architecture at any size, with its parameters and FLOPs by formula."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from harness.tasks.base import Signature
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from harness.config import ParametrizationSettings
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One size: features per layer, number of blocks or hidden layers, attention heads (0: none)."""
+
+    width: int
+    depth: int
+    heads: int = 0
+
+
+#: What a parameter is for; decides its group in the count.
+Group = Literal["embedding", "attention", "mlp", "norm", "head"]
+
+
+@dataclass(frozen=True)
+class ParameterCount:
+    """Parameters by group; `total` and `non_embedding` (total less embedding and head) follow."""
+
+    embedding: int = 0
+    attention: int = 0
+    mlp: int = 0
+    norm: int = 0
+    head: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.embedding + self.attention + self.mlp + self.norm + self.head
+
+    @property
+    def non_embedding(self) -> int:
+        return self.attention + self.mlp + self.norm
+
+
+class Family(ABC):
+    """A dataclass of settings that builds models of any size."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """As it appears in the tables."""
+
+    @abstractmethod
+    def build(self, shape: Shape, signature: Signature, parametrization: ParametrizationSettings) -> nn.Module:
+        """A model of this shape on CPU: inputs (B, T) or (B, *feature_shape) -> logits (B, S, n_outputs).
+
+        Its method `roles()` gives every parameter's `Role`, by which `parametrization.initialise` sets the values.
+        """
+
+    @abstractmethod
+    def count(self, shape: Shape, signature: Signature) -> ParameterCount:
+        """Parameters by formula; equal to the built model's `numel`."""
+
+    @abstractmethod
+    def forward_flops(self, shape: Shape, signature: Signature) -> float:
+        """FLOPs of one example's forward pass: 2 for each multiply-add of a matrix product or convolution."""
+
+    @abstractmethod
+    def training_flops(self, shape: Shape, signature: Signature) -> float:
+        """FLOPs of one example's forward and backward pass."""
+
+    @property
+    def together_on_cpu(self) -> bool:
+        """Whether training members side by side in one process is faster on CPU than one after the other."""
+        return True
+
+    @property
+    def uses_heads(self) -> bool:
+        """Whether `Shape.heads` means something for this family."""
+        return False
+
+    def check(self, shape: Shape, signature: Signature) -> None:  # noqa: B027 (most families can take any shape)
+        """Raise SettingError where this shape cannot be built for this task."""
+
+    def width_multiple(self, heads: int) -> int:
+        """Widths of geometric ladders are rounded to a multiple of this."""
+        return 1

@@ -1,0 +1,225 @@
+"""From a family and a geometric step to rungs: pure, without torch.
+
+A rung is one size. Its durations are a second axis: several step counts give a grid over parameters and tokens, FLOP
+budgets give an IsoFLOP grid. A member is one (seed, learning rate) of a rung at one duration; a run is one member.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from harness.config import LadderSettings, Settings, learning_rates, numbers
+from harness.errors import SettingError, UserError
+from harness.families.base import Family, ParameterCount, Shape
+from harness.tasks.base import Signature
+
+#: Raised when the same settings begin to give other numbers, so that old runs are not taken for new ones.
+IDENTITY_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One size of the ladder.
+
+    Attributes:
+        index: position on the ladder, from 0.
+        shape: width, depth, heads as they will be built.
+        asked: (width, depth) before rounding to a legal size.
+        params: parameters by group.
+        flops_per_example: training FLOPs (forward and backward) of one example.
+        steps: optimizer steps, one entry for each duration.
+    """
+
+    index: int
+    shape: Shape
+    asked: tuple[float, float]
+    params: ParameterCount
+    flops_per_example: float
+    steps: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Member:
+    """One (seed, learning rate) of a rung at one duration."""
+
+    seed: int
+    lr: float
+    run_id: str
+
+    @property
+    def label(self) -> str:
+        return f"seed={self.seed} lr={self.lr:g}"
+
+
+@dataclass(frozen=True)
+class Job:
+    """Members of one rung at one duration that train in one process."""
+
+    settings: Settings
+    rung: Rung
+    duration: int
+    members: tuple[Member, ...]
+
+    @property
+    def steps(self) -> int:
+        return self.rung.steps[self.duration]
+
+    @property
+    def tokens(self) -> int:
+        """Training tokens (examples, for a task without tokens) of one member."""
+        return self.steps * self.settings.ladder.batch_size * self.settings.task.signature.context
+
+    @property
+    def flops(self) -> float:
+        """Training FLOPs of one member."""
+        return self.steps * self.settings.ladder.batch_size * self.rung.flops_per_example
+
+    @property
+    def label(self) -> str:
+        shape = self.rung.shape
+        return f"{self.settings.study} rung {self.rung.index} (width {shape.width}, depth {shape.depth})"
+
+
+def build_ladder(settings: Settings) -> list[Rung]:
+    """The rungs of a study, smallest first as written.
+
+    Raises:
+        SettingError: a width, depth, head count or duration that cannot be built.
+    """
+    ladder, family, signature = settings.ladder, settings.family, settings.task.signature
+    rungs = []
+    for index, (width, depth) in enumerate(_sizes(ladder)):
+        shape = _legal_shape(ladder, family, width, depth)
+        family.check(shape, signature)
+        params = family.count(shape, signature)
+        flops = family.training_flops(shape, signature)
+        steps = _durations(ladder, signature, params, flops)
+        rungs.append(Rung(index, shape, (width, depth), params, flops, steps))
+    shapes = [rung.shape for rung in rungs]
+    for rung in rungs:
+        if rung.shape in shapes[: rung.index]:
+            twin = shapes.index(rung.shape)
+            raise UserError(
+                f"rungs {twin} and {rung.index} are both {rung.shape} after rounding: take a larger step or width"
+            )
+    return rungs
+
+
+def _sizes(ladder: LadderSettings) -> list[tuple[float, float]]:
+    if ladder.widths is None and ladder.depths is None:
+        for name in ("first_width", "first_depth", "count"):
+            if getattr(ladder, name) < 1:
+                raise SettingError(f"ladder.{name}", getattr(ladder, name), "a whole number of at least 1")
+        for name in ("width_step", "depth_step"):
+            if getattr(ladder, name) < 1:
+                raise SettingError(f"ladder.{name}", getattr(ladder, name), "a factor of at least 1 (1: held fixed)")
+        return [
+            (ladder.first_width * ladder.width_step**i, ladder.first_depth * ladder.depth_step**i)
+            for i in range(ladder.count)
+        ]
+    widths = ladder.widths if ladder.widths is not None else [ladder.first_width]
+    depths = ladder.depths if ladder.depths is not None else [ladder.first_depth]
+    for name, values in (("widths", widths), ("depths", depths)):
+        if not values or min(values) < 1:
+            raise SettingError(f"ladder.{name}", values, "whole numbers of at least 1")
+    if len(widths) != len(depths) and 1 not in (len(widths), len(depths)):
+        raise SettingError("ladder.depths", depths, f"one depth, or as many as the {len(widths)} widths")
+    count = max(len(widths), len(depths))
+    widths, depths = (values * count if len(values) == 1 else values for values in (widths, depths))
+    return list(zip(widths, depths, strict=True))
+
+
+def _legal_shape(ladder: LadderSettings, family: Family, width: float, depth: float) -> Shape:
+    depth = max(1, round(depth))
+    if not family.uses_heads:
+        return Shape(max(1, round(width)), depth)
+    for name in ("heads", "head_width"):
+        value = getattr(ladder, name)
+        if value is not None and value < 1:
+            raise SettingError(f"ladder.{name}", value, "a whole number of at least 1, or null")
+    if ladder.heads is not None and ladder.head_width is not None:
+        raise UserError("ladder.heads and ladder.head_width both set: give one, the other follows from the width")
+    explicit = ladder.widths is not None
+    if ladder.head_width is not None:
+        multiple = math.lcm(ladder.head_width, family.width_multiple(1))
+        legal = _round_width(ladder, width, multiple, explicit, f"ladder.head_width={ladder.head_width}")
+        return Shape(legal, depth, legal // ladder.head_width)
+    heads = ladder.heads or 1
+    multiple = family.width_multiple(heads)
+    return Shape(_round_width(ladder, width, multiple, explicit, f"{heads} heads"), depth, heads)
+
+
+def _round_width(ladder: LadderSettings, width: float, multiple: int, explicit: bool, why: str) -> int:
+    """Geometric widths are rounded; widths that the user wrote out are taken at their word or refused."""
+    if explicit and width % multiple:
+        raise SettingError("ladder.widths", ladder.widths, f"multiples of {multiple}, for {why} ({width} is not)")
+    return max(multiple, multiple * round(width / multiple))
+
+
+def _durations(
+    ladder: LadderSettings, signature: Signature, params: ParameterCount, flops_per_example: float
+) -> tuple[int, ...]:
+    """Optimizer steps of each duration, from whichever unit the user gave it in."""
+    tokens_per_step = ladder.batch_size * signature.context
+    steps_per_unit = {
+        "steps": 1.0,
+        "tokens": 1 / tokens_per_step,
+        "tokens_per_param": params.total / tokens_per_step,
+        "flops": 1 / (ladder.batch_size * flops_per_example),
+    }
+    given = [unit for unit in steps_per_unit if getattr(ladder, unit) is not None]
+    if len(given) != 1:
+        found = " and ".join(f"ladder.{unit}" for unit in given) or "none"
+        raise UserError(f"duration: give exactly one of ladder.{', ladder.'.join(steps_per_unit)}; found {found}")
+    (unit,) = given
+    steps = []
+    for value in numbers(f"ladder.{unit}", getattr(ladder, unit)):
+        count = value * steps_per_unit[unit]
+        if not 0.5 <= count < float("inf"):
+            raise SettingError(f"ladder.{unit}", value, f"enough for one step (here {1 / steps_per_unit[unit]:.4g})")
+        steps.append(round(count))
+    if len(set(steps)) != len(steps):
+        raise SettingError(f"ladder.{unit}", getattr(ladder, unit), f"durations of different length (steps: {steps})")
+    return tuple(steps)
+
+
+def members(settings: Settings, rung: Rung, duration: int) -> tuple[Member, ...]:
+    """The members asked for at one rung and duration: every seed with every learning rate."""
+    seeds = range(settings.first_seed, settings.first_seed + settings.seeds)
+    return tuple(member(settings, rung, duration, seed, lr) for lr in learning_rates(settings) for seed in seeds)
+
+
+def member(settings: Settings, rung: Rung, duration: int, seed: int, lr: float) -> Member:
+    """One member with its identity."""
+    identity = identity_settings(settings, rung, duration, seed, lr)
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    return Member(seed, float(lr), digest[:16])
+
+
+def identity_settings(settings: Settings, rung: Rung, duration: int, seed: int, lr: float) -> dict[str, Any]:
+    """Exactly the resolved settings that change a run's numbers, as JSON-ready values.
+
+    The study's name is among them: the same training in two studies is two rows, each with its own study. Where a run
+    is trained (device, workers, members beside it) is not: it moves numbers by rounding at most.
+    """
+    optimizer = dataclasses.asdict(settings.optimizer) | {"lr": float(lr)}
+    return {
+        "version": IDENTITY_VERSION,
+        "study": settings.study,
+        "family": {"name": settings.family.name} | dataclasses.asdict(settings.family),
+        "task": {"name": settings.task.name} | dataclasses.asdict(settings.task),
+        "shape": dataclasses.asdict(rung.shape),
+        "steps": rung.steps[duration],
+        "batch_size": settings.ladder.batch_size,
+        "optimizer": optimizer,
+        "schedule": dataclasses.asdict(settings.schedule),
+        "parametrization": dataclasses.asdict(settings.parametrization),
+        "precision": settings.training.precision,
+        "evaluations": settings.training.evaluations,
+        "seed": seed,
+    }

@@ -1,0 +1,90 @@
+"""Sums: of residues, to be inferred from part of their table, and of decimal numbers, digit by digit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from harness.metrics import ANSWER_LOG_LIKELIHOOD, EXACT_MATCH, LOSS, TOKEN_ACCURACY
+from harness.tasks.checks import check_range
+from harness.tasks.sequences.base import PromptAnswer
+
+PLUS, EQUALS = 10, 11
+
+
+@dataclass
+class ModularAddition(PromptAnswer):
+    """a, b, "=" and then (a + b) mod `modulus`, one token each; a share of the table is never trained on.
+
+    Power et al. 2022, "Grokking" (arXiv:2201.02177); as there, a + b and b + a are two examples. The answer is one
+    token, so exact match is token accuracy, and what judges it is the loss.
+    """
+
+    train_fraction: float = 0.5
+    modulus: int = 59
+
+    metrics = (LOSS, TOKEN_ACCURACY, ANSWER_LOG_LIKELIHOOD, replace(EXACT_MATCH, paired_metric=LOSS.name))
+    name = "modular_addition"
+    prompt_length = 3
+    answer_length = 1
+
+    def check(self) -> None:
+        check_range("task.modulus", self.modulus, 5)
+
+    @property
+    def vocab_size(self) -> int:
+        return self.modulus + 1
+
+    @property
+    def n_answers(self) -> int:
+        return self.modulus
+
+    def prompts(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        prompts = rng.integers(self.modulus, size=(n, 3))
+        prompts[:, -1] = self.modulus
+        return prompts
+
+    def answers(self, prompts: np.ndarray) -> np.ndarray:
+        return prompts[:, :2].sum(axis=1, keepdims=True) % self.modulus
+
+
+@dataclass
+class Addition(PromptAnswer):
+    """Two numbers of `n_digits` digits, leading zeros kept: "3 1 + 8 5 = 1 1 6", the sum with one digit more.
+
+    Attributes:
+        reversed_digits: the sum's last digit is said first, as carries run (Lee et al. 2023, "Teaching Arithmetic to
+            Small Transformers", arXiv:2307.03381); the numbers to be added stand as ever.
+    """
+
+    n_digits: int = 3
+    reversed_digits: bool = False
+
+    name = "addition"
+    vocab_size = 12
+    n_answers = 10
+
+    def check(self) -> None:
+        check_range("task.n_digits", self.n_digits, 1, 18)  # their sum is an int64
+
+    @property
+    def prompt_length(self) -> int:
+        return 2 * self.n_digits + 2
+
+    @property
+    def answer_length(self) -> int:
+        return self.n_digits + 1
+
+    def prompts(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        prompts = rng.integers(10, size=(n, self.prompt_length))
+        prompts[:, self.n_digits] = PLUS
+        prompts[:, -1] = EQUALS
+        return prompts
+
+    def answers(self, prompts: np.ndarray) -> np.ndarray:
+        powers = 10 ** np.arange(self.n_digits, -1, -1)
+        left, right = prompts[:, : self.n_digits], prompts[:, self.n_digits + 1 : -1]
+        total = (left + right) @ powers[1:]
+        digits = total[:, None] // powers % 10
+        return digits[:, ::-1] if self.reversed_digits else digits

@@ -1,0 +1,181 @@
+"""What sequence tasks share: a held-out split of examples, scores on the answer tokens alone, chance levels."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from harness.errors import SettingError
+from harness.metrics import ANSWER_LOG_LIKELIHOOD, EXACT_MATCH, LOSS, TOKEN_ACCURACY
+from harness.tasks.base import Batch, Signature, Task
+from harness.tasks.checks import check_range
+from harness.tasks.streams import eval_stream
+
+#: Draws before an evaluation set stays smaller than asked for.
+MAX_ROUNDS = 100
+#: Examples drawn to see whether both sides of the split have any.
+PROBE = 512
+
+
+@dataclass
+class SequenceTask(Task):
+    """Sequences of one fixed length T, of which only the answer tokens are scored.
+
+    Answer tokens are 0 ... n_answers - 1; separators and other symbols come after them. A hash of its inputs puts each
+    example on the training or the evaluation side for good, so no evaluation example is ever trained on.
+
+    Chance is a guesser that draws each answer token from the answer alphabet, all tokens alike: 1 / n_answers for a
+    token, that to the power of the answer's length for exact match.
+
+    Attributes:
+        train_fraction: share of all possible examples that training may draw.
+        n_eval: evaluation examples, all different; fewer where the held-out side has no more.
+        eval_seed: draws the evaluation set.
+    """
+
+    train_fraction: float = 0.9
+    n_eval: int = 1024
+    eval_seed: int = 0
+
+    metrics = (LOSS, TOKEN_ACCURACY, ANSWER_LOG_LIKELIHOOD, EXACT_MATCH)
+
+    def __post_init__(self) -> None:
+        check_range("task.train_fraction", self.train_fraction, 0.05, 0.95)
+        check_range("task.n_eval", self.n_eval, 1)
+        check_range("task.eval_seed", self.eval_seed, 0)
+        self.check()
+        inputs, _ = self.draw(eval_stream(0), PROBE)
+        held_out = self._held_out(_hash(inputs))
+        if held_out.all() or not held_out.any():
+            allowed = "one that leaves examples on both sides of the split; this small a task has too few"
+            raise SettingError("task.train_fraction", self.train_fraction, allowed)
+
+    def check(self) -> None:
+        """Raise SettingError where a setting of the subclass is out of its range."""
+
+    @property
+    @abstractmethod
+    def vocab_size(self) -> int:
+        """Answer tokens and all others."""
+
+    @property
+    @abstractmethod
+    def n_answers(self) -> int:
+        """Size of the answer alphabet."""
+
+    @property
+    @abstractmethod
+    def scored(self) -> np.ndarray:
+        """(T,) bool, the positions whose target is an answer token."""
+
+    @abstractmethod
+    def draw(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """(n, T) inputs and (n, T) targets, int64, the targets a function of the inputs."""
+
+    @property
+    def signature(self) -> Signature:
+        return Signature(n_outputs=self.vocab_size, vocab_size=self.vocab_size, context=len(self.scored))
+
+    def train_batch(self, rng: np.random.Generator, batch_size: int) -> Batch:
+        inputs, targets = self._training_side(rng, batch_size)
+        while len(inputs) < batch_size:
+            more_inputs, more_targets = self._training_side(rng, batch_size)
+            inputs, targets = np.concatenate([inputs, more_inputs]), np.concatenate([targets, more_targets])
+        return self._batch(inputs[:batch_size], targets[:batch_size])
+
+    def eval_batch(self) -> Batch:
+        rng = eval_stream(self.eval_seed)
+        inputs = np.empty((0, len(self.scored)), dtype=np.int64)
+        targets = inputs
+        for _ in range(MAX_ROUNDS):
+            more_inputs, more_targets = self.draw(rng, max(self.n_eval, PROBE))
+            held_out = self._held_out(_hash(more_inputs))
+            inputs = np.concatenate([inputs, more_inputs[held_out]])
+            targets = np.concatenate([targets, more_targets[held_out]])
+            _, first = np.unique(_hash(inputs), return_index=True)
+            kept = np.sort(first)[: self.n_eval]
+            inputs, targets = inputs[kept], targets[kept]
+            if len(inputs) == self.n_eval:
+                break
+        return self._batch(inputs, targets)
+
+    def chance(self, metric: str) -> float | None:
+        answers = int(self.scored.sum())
+        nats = math.log(self.n_answers)
+        return {
+            "loss": nats,
+            "token_accuracy": 1 / self.n_answers,
+            "answer_log_likelihood": -answers * nats,
+            "exact_match": math.exp(-answers * nats),
+        }.get(metric)
+
+    def _training_side(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """About n examples; most often a few more."""
+        inputs, targets = self.draw(rng, int(n / self.train_fraction * 1.1) + 8)
+        trained = ~self._held_out(_hash(inputs))
+        return inputs[trained], targets[trained]
+
+    def _held_out(self, hashes: np.ndarray) -> np.ndarray:
+        return hashes >= np.uint64(self.train_fraction * 2**64)
+
+    def _batch(self, inputs: np.ndarray, targets: np.ndarray) -> Batch:
+        n = len(inputs)
+        return Batch(inputs, targets, np.repeat(self.scored[None], n, axis=0), np.zeros(n, dtype=np.int64))
+
+
+@dataclass
+class PromptAnswer(SequenceTask):
+    """A prompt followed by its answer: the model sees both and each answer token is predicted from what precedes it."""
+
+    @property
+    @abstractmethod
+    def prompt_length(self) -> int:
+        """Tokens of the prompt, a closing separator included."""
+
+    @property
+    @abstractmethod
+    def answer_length(self) -> int:
+        """Tokens of the answer."""
+
+    @abstractmethod
+    def prompts(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        """(n, prompt_length) tokens."""
+
+    @abstractmethod
+    def answers(self, prompts: np.ndarray) -> np.ndarray:
+        """(n, answer_length) tokens."""
+
+    @property
+    def scored(self) -> np.ndarray:
+        # The last token of the prompt is where the first answer token is predicted.
+        return np.arange(self.prompt_length + self.answer_length - 1) >= self.prompt_length - 1
+
+    def draw(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
+        prompts = self.prompts(rng, n)
+        tokens = np.concatenate([prompts, self.answers(prompts)], axis=1)
+        return tokens[:, :-1], tokens[:, 1:]
+
+
+def distinct_symbols(rng: np.random.Generator, n: int, n_symbols: int) -> np.ndarray:
+    """(n, n_symbols) each row a random permutation of 0 ... n_symbols - 1."""
+    return rng.random((n, n_symbols)).argsort(axis=1)
+
+
+def _hash(tokens: np.ndarray) -> np.ndarray:
+    """(n,) uint64, a multilinear hash of each row of (n, T) tokens, its bits mixed by SplitMix64's finaliser.
+
+    The linear part alone would lay held-out examples out in stripes, e.g. over the table of an addition.
+    """
+    h = tokens.astype(np.uint64) @ _hash_weights(tokens.shape[1])
+    h = (h ^ (h >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    h = (h ^ (h >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return h ^ (h >> np.uint64(31))
+
+
+@lru_cache
+def _hash_weights(length: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(2**64, size=length, dtype=np.uint64) | np.uint64(1)

@@ -1,0 +1,73 @@
+"""Tasks of saying the same symbols again: as they came, backwards, or in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.tasks.checks import check_range
+from harness.tasks.sequences.base import PromptAnswer
+
+
+@dataclass
+class Rearrangement(PromptAnswer):
+    """`length` uniform symbols of `n_symbols` and a separator, then the same symbols in the order of the task."""
+
+    length: int = 8
+    n_symbols: int = 16
+
+    def check(self) -> None:
+        check_range("task.length", self.length, 1)
+        check_range("task.n_symbols", self.n_symbols, 2)
+
+    @property
+    def vocab_size(self) -> int:
+        return self.n_symbols + 1
+
+    @property
+    def n_answers(self) -> int:
+        return self.n_symbols
+
+    @property
+    def prompt_length(self) -> int:
+        return self.length + 1
+
+    @property
+    def answer_length(self) -> int:
+        return self.length
+
+    def prompts(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        prompts = rng.integers(self.n_symbols, size=(n, self.length + 1))
+        prompts[:, -1] = self.n_symbols
+        return prompts
+
+
+@dataclass
+class Copy(Rearrangement):
+    """The symbols as they came."""
+
+    name = "copy"
+
+    def answers(self, prompts: np.ndarray) -> np.ndarray:
+        return prompts[:, :-1]
+
+
+@dataclass
+class Reverse(Rearrangement):
+    """The last symbol first."""
+
+    name = "reverse"
+
+    def answers(self, prompts: np.ndarray) -> np.ndarray:
+        return prompts[:, -2::-1]
+
+
+@dataclass
+class Sort(Rearrangement):
+    """The smallest symbol first; a symbol that came twice is said twice."""
+
+    name = "sort"
+
+    def answers(self, prompts: np.ndarray) -> np.ndarray:
+        return np.sort(prompts[:, :-1], axis=1)

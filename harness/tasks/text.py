@@ -1,0 +1,130 @@
+"""Byte-level language modelling of the Python sources that every machine has: the standard library's own."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import platform
+import sysconfig
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from harness.errors import DataError, SettingError
+from harness.metrics import ACCURACY, LOSS
+from harness.tasks.base import Batch, Signature, Task
+from harness.tasks.checks import check_range
+from harness.tasks.streams import eval_stream
+
+N_BYTES = 256
+#: Not code that people wrote for reading (tables, installers), or not in every distribution's Python.
+LEFT_OUT = {
+    "__pycache__", "dist-packages", "distutils", "encodings", "ensurepip", "idlelib", "lib2to3", "pydoc_data",
+    "site-packages", "sitecustomize.py", "test", "tests", "tkinter", "turtledemo",
+}  # fmt: skip
+LEFT_OUT_PREFIXES = ("_sysconfigdata", "config-")
+
+
+@dataclass
+class Text(Task):
+    """Predict each next byte of a window of `context` bytes; loss in nats a byte (bits a byte: loss / ln 2).
+
+    A hash of its name puts each file on the training or the evaluation side, the same on every machine. Training
+    windows start anywhere; evaluation windows do not overlap. Files follow one another, so a few windows hold the end
+    of one and the start of the next. Accuracy is of single bytes, the most probable one taken.
+
+    Attributes:
+        max_bytes: stop after the file that reaches this size; files come in the order of their names' hashes.
+        eval_fraction: probability of a file to be held out.
+        n_eval: evaluation windows.
+    """
+
+    context: int = 64
+    max_bytes: int = 4_000_000
+    eval_fraction: float = 0.1
+    n_eval: int = 512
+    eval_seed: int = 0
+
+    metrics = (LOSS, ACCURACY)
+    name = "text"
+
+    def __post_init__(self) -> None:
+        check_range("task.context", self.context, 1, 8192)
+        check_range("task.max_bytes", self.max_bytes, 200_000)
+        check_range("task.eval_fraction", self.eval_fraction, 0.02, 0.5)
+        check_range("task.n_eval", self.n_eval, 1)
+        check_range("task.eval_seed", self.eval_seed, 0)
+
+    @property
+    def signature(self) -> Signature:
+        return Signature(n_outputs=N_BYTES, vocab_size=N_BYTES, context=self.context)
+
+    @property
+    def versions(self) -> dict[str, str]:
+        digest = hashlib.sha256(b"".join(part.tobytes() for part in self.corpus)).hexdigest()
+        return {"corpus": f"standard library of Python {platform.python_version()}", "corpus_sha256": digest}
+
+    @property
+    def corpus(self) -> tuple[np.ndarray, np.ndarray]:
+        """The bytes of the training and of the evaluation files, uint8.
+
+        Raises:
+            DataError: a Python without its sources.
+        """
+        return _corpus(self.max_bytes, self.eval_fraction)
+
+    def train_batch(self, rng: np.random.Generator, batch_size: int) -> Batch:
+        train, _ = self.corpus
+        return self._windows(train, rng.integers(len(train) - self.context, size=batch_size))
+
+    def eval_batch(self) -> Batch:
+        _, held_out = self.corpus
+        available = len(held_out) // (self.context + 1)
+        if self.n_eval > available:
+            raise SettingError("task.n_eval", self.n_eval, f"at most {available}, the windows of the held-out files")
+        chosen = eval_stream(self.eval_seed).choice(available, size=self.n_eval, replace=False)
+        return self._windows(held_out, chosen * (self.context + 1))
+
+    def chance(self, metric: str) -> float | None:
+        return {"loss": math.log(N_BYTES), "accuracy": 1 / N_BYTES}.get(metric)
+
+    def _windows(self, text: np.ndarray, starts: np.ndarray) -> Batch:
+        tokens = text[starts[:, None] + np.arange(self.context + 1)].astype(np.int64)
+        inputs, targets = tokens[:, :-1], tokens[:, 1:]
+        return Batch(inputs, targets, np.ones(targets.shape, dtype=bool), np.zeros(len(starts), dtype=np.int64))
+
+
+@lru_cache
+def _corpus(max_bytes: int, eval_fraction: float) -> tuple[np.ndarray, np.ndarray]:
+    root = Path(sysconfig.get_path("stdlib"))
+    named = [(hashlib.sha256(path.relative_to(root).as_posix().encode()).digest(), path) for path in _sources(root)]
+    sides: tuple[list[bytes], list[bytes]] = [], []
+    size = 0
+    for digest, path in sorted(named):
+        # The last 8 bytes choose the side: the first ones order the files, and the cap cuts that order off.
+        held_out = int.from_bytes(digest[-8:], "big") < eval_fraction * 2**64
+        sides[held_out].append(path.read_bytes())
+        size += len(sides[held_out][-1])
+        if size >= max_bytes:
+            break
+    train, evaluation = (np.frombuffer(b"".join(side), dtype=np.uint8) for side in sides)
+    if min(len(train), len(evaluation)) <= 2 * 8192:
+        raise DataError(
+            f"{root}: holds too few Python sources for task=text; it needs the standard library's .py files"
+        )
+    return train, evaluation
+
+
+def _sources(root: Path) -> list[Path]:
+    """Files of the standard library proper; other directories are not walked."""
+    found = []
+    for path in root.iterdir():
+        if path.name in LEFT_OUT or path.name.startswith(LEFT_OUT_PREFIXES):
+            continue
+        if path.is_dir():
+            found += _sources(path)
+        elif path.suffix == ".py":
+            found.append(path)
+    return found

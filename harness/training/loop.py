@@ -1,0 +1,172 @@
+"""Train the members of one job and measure them at log-spaced steps; where the numbers go is not known here."""
+
+from __future__ import annotations
+
+import math
+import platform
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from harness.ladder import Job, Member
+from harness.metrics import LOSS
+from harness.tasks.base import Task
+from harness.training.device import describe, resolve, synchronise
+from harness.training.evaluation import Evaluator
+from harness.training.members import Stack
+from harness.training.optimizers import OPTIMIZERS, clip_by_member
+from harness.training.schedules import lr_multiplier
+
+PROGRESS_INTERVAL_S = 0.5
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a job is: steps done of all, and each member's latest training loss in nats."""
+
+    step: int
+    steps: int
+    losses: tuple[float, ...]
+
+
+@dataclass
+class Outcome:
+    """What became of one member.
+
+    Attributes:
+        status: "finished" or "diverged"; a job that raises has no outcomes.
+        error: why it diverged.
+        wall_s: seconds of the whole job.
+        tokens_per_s: training tokens a second, all members together.
+        device: as the runs table names it.
+        versions: of Python, torch, numpy and the task's data.
+        measurements: rows of the measurements table.
+    """
+
+    member: Member
+    status: str = "finished"
+    error: str | None = None
+    wall_s: float = 0.0
+    tokens_per_s: float = 0.0
+    device: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+    measurements: list[dict[str, Any]] = field(default_factory=list)
+
+
+def train_job(job: Job, on_progress: Callable[[Progress], None] | None = None) -> list[Outcome]:
+    """Train all members of a job side by side and return their outcomes, in the order of `job.members`.
+
+    On CPU one thread is used: the same seed gives the same numbers to the bit, alone or beside others.
+    A member whose loss is no longer finite has diverged: its measurements end there and the others go on.
+
+    Raises:
+        SettingError: a device that this machine does not have.
+    """
+    device = resolve(job.settings.training.device)
+    if device.type == "cpu":
+        torch.set_num_threads(1)
+    started = time.monotonic()
+    outcomes = [Outcome(member) for member in job.members]
+    with torch.no_grad():
+        _train(job, device, outcomes, on_progress or (lambda progress: None))
+    synchronise(device)
+    wall_s = time.monotonic() - started
+    for outcome in outcomes:
+        outcome.wall_s, outcome.device = wall_s, describe(device)
+        outcome.tokens_per_s = job.tokens * len(outcomes) / wall_s
+        outcome.versions = _versions() | job.settings.task.versions
+    return outcomes
+
+
+def _train(job: Job, device: torch.device, outcomes: list[Outcome], on_progress: Callable[[Progress], None]) -> None:
+    settings = job.settings
+    stack = Stack.of(job, device)
+    evaluator = Evaluator(settings.task, device)
+    optimizer = OPTIMIZERS[settings.optimizer.kind](stack.params_MP, stack.lr_MP, stack.decays_P, settings.optimizer)
+    batches = _batches(job, device)
+    evaluate_at = evaluation_steps(job.steps, settings.training.evaluations)
+    loss_sum_M = torch.zeros(len(outcomes), device=device)
+    since, told = 0, time.monotonic()
+    loss_and_grad = None
+    for step in range(1, job.steps + 1):
+        batch = next(batches)
+        loss_and_grad = loss_and_grad or stack.trace(*batch)
+        losses_M, grad_MP = loss_and_grad(*batch)
+        if settings.optimizer.grad_clip is not None:
+            grad_MP = clip_by_member(grad_MP, settings.optimizer.grad_clip)
+        optimizer.step(grad_MP, lr_multiplier(settings.schedule, step - 1, job.steps))
+        loss_sum_M += losses_M
+        if step in evaluate_at:
+            measured = evaluator.measure(stack)
+            train_losses = (loss_sum_M / (step - since)).tolist()
+            _mark_diverged(outcomes, [rows[0]["value"] for rows in measured], step)
+            _mark_diverged(outcomes, train_losses, step)
+            for outcome, rows, train_loss in zip(outcomes, measured, train_losses, strict=True):
+                if outcome.status == "finished":
+                    rows.append(_train_row(settings.task, train_loss, (step - since) * settings.ladder.batch_size))
+                    outcome.measurements += [_at(job, outcome.member, step) | row for row in rows]
+            loss_sum_M.zero_()
+            since = step
+        if time.monotonic() - told > PROGRESS_INTERVAL_S or step == job.steps:
+            losses = losses_M.tolist()
+            on_progress(Progress(step, job.steps, tuple(losses)))
+            _mark_diverged(outcomes, losses, step)
+            told = time.monotonic()
+        if all(outcome.status == "diverged" for outcome in outcomes):
+            return
+
+
+def evaluation_steps(steps: int, evaluations: int) -> set[int]:
+    """At most `evaluations` steps evenly spaced in log from 1 to `steps`, the last always among them."""
+    return {round(s) for s in np.geomspace(1, steps, evaluations)} | {steps} if evaluations > 1 else {steps}
+
+
+def _batches(job: Job, device: torch.device) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+    """Inputs (M, B, ...), targets (M, B, S) and loss weights (M, B, S), each member's from its own stream."""
+    task, batch_size = job.settings.task, job.settings.ladder.batch_size
+    # The second entropy word keeps the data's stream apart from any other use of the same seed.
+    streams = [np.random.default_rng([member.seed, 1]) for member in job.members]
+    while True:
+        batches = [task.train_batch(stream, batch_size) for stream in streams]
+        inputs = np.stack([batch.inputs for batch in batches])
+        targets = np.stack([batch.targets for batch in batches])
+        scored = np.stack([batch.scored for batch in batches])
+        # The mean over examples of the mean over an example's scored positions, as metrics.LOSS has it.
+        weights = (scored / (scored.sum(axis=2, keepdims=True) * batch_size)).astype(np.float32)
+        yield tuple(torch.from_numpy(array).to(device) for array in (inputs, targets, weights))  # type: ignore[misc]
+
+
+def _mark_diverged(outcomes: list[Outcome], losses: list[float], step: int) -> None:
+    for outcome, loss in zip(outcomes, losses, strict=True):
+        if outcome.status == "finished" and not math.isfinite(loss):
+            outcome.status = "diverged"
+            outcome.error = f"loss was not finite at step {step}: try a lower optimizer.lr, or optimizer.grad_clip"
+
+
+def _at(job: Job, member: Member, step: int) -> dict[str, Any]:
+    done = step / job.steps
+    return {"run_id": member.run_id, "step": step, "tokens": round(job.tokens * done), "flops": job.flops * done}
+
+
+def _train_row(task: Task, loss: float, n_examples: int) -> dict[str, Any]:
+    """The training loss, mean over the steps since the last evaluation."""
+    return {
+        "split": "train",
+        "subtask": "all",
+        "metric": LOSS.name,
+        "value": loss,
+        "stderr": None,
+        "n_eval": n_examples,
+        "chance": task.chance(LOSS.name),
+        "higher_is_better": LOSS.higher_is_better,
+        "discontinuous": LOSS.discontinuous,
+        "paired_metric": LOSS.paired_metric,
+    }
+
+
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}

@@ -1,0 +1,98 @@
+"""Formulas against built models: parameters exactly, FLOPs within 1 % of torch's counter."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from conftest import NextSymbol, SignOfSum
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from harness.config import ParametrizationSettings
+from harness.errors import SettingError, UserError
+from harness.families.base import ParameterCount, Shape
+from harness.families.cnn import CNN
+from harness.families.mlp import MLP
+from harness.families.parametrization import count_by_group
+from harness.families.transformer import Transformer, rotate
+
+CASES = [
+    (MLP(), SignOfSum()),
+    (CNN(), SignOfSum(image=True)),
+    (Transformer(), NextSymbol()),
+    (Transformer(mlp_ratio=0, positions="learned"), NextSymbol()),
+    (Transformer(tied=True, mlp_ratio=2.5), NextSymbol(n_symbols=40, length=16)),
+]
+SHAPES = [Shape(8, 1, 1), Shape(12, 3, 2), Shape(32, 2, 4)]
+STANDARD = ParametrizationSettings()
+
+
+@pytest.mark.parametrize(("family", "task"), CASES, ids=lambda case: getattr(case, "name", None))
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_counts_are_those_of_the_model(family, task, shape):
+    model = family.build(shape, task.signature, STANDARD)
+    counted = family.count(shape, task.signature)
+    assert ParameterCount(**count_by_group(model)) == counted
+    assert counted.total == sum(p.numel() for p in model.parameters())
+    assert counted.non_embedding == counted.total - counted.embedding - counted.head
+
+
+@pytest.mark.parametrize(("family", "task"), CASES, ids=lambda case: getattr(case, "name", None))
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_flops_are_those_that_torch_counts(family, task, shape):
+    model = family.build(shape, task.signature, STANDARD)
+    batch = task.train_batch(np.random.default_rng(0), 4)
+    # The counter knows the products inside attention only where attention is made of products.
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as forward:
+        logits = model(torch.from_numpy(batch.inputs))
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as training:
+        logits = model(torch.from_numpy(batch.inputs))
+        F.cross_entropy(logits.flatten(0, 1), torch.from_numpy(batch.targets).flatten()).backward()
+    assert family.forward_flops(shape, task.signature) * 4 == pytest.approx(forward.get_total_flops(), rel=0.01)
+    assert family.training_flops(shape, task.signature) * 4 == pytest.approx(training.get_total_flops(), rel=0.01)
+
+
+@pytest.mark.parametrize(("family", "task"), CASES, ids=lambda case: getattr(case, "name", None))
+def test_logits_have_a_row_for_each_answer(family, task):
+    batch = task.train_batch(np.random.default_rng(0), 4)
+    logits = family.build(Shape(8, 1, 1), task.signature, STANDARD)(torch.from_numpy(batch.inputs))
+    assert logits.shape == (*batch.targets.shape, task.signature.n_outputs)
+
+
+def test_transformer_is_causal():
+    task = NextSymbol()
+    model = Transformer(zero_head=False).build(Shape(16, 2, 2), task.signature, STANDARD)
+    tokens = torch.arange(8)[None] % task.n_symbols
+    changed = tokens.clone()
+    changed[0, 5] = (changed[0, 5] + 1) % task.n_symbols
+    same = (model(tokens) == model(changed)).all(dim=-1)[0]
+    assert same.tolist() == [True] * 5 + [False] * 3
+
+
+def test_rotary_scores_depend_on_distance_alone():
+    q, k = torch.randn(2, 1, 1, 1, 8, generator=torch.Generator().manual_seed(0)).expand(2, 1, 1, 6, 8)
+    scores = (rotate(q) @ rotate(k).transpose(-1, -2))[0, 0]
+    for distance in range(6):
+        diagonal = scores.diagonal(-distance)
+        torch.testing.assert_close(diagonal, diagonal[:1].expand_as(diagonal))
+
+
+@pytest.mark.parametrize(
+    ("family", "task", "says"),
+    [
+        (MLP(), NextSymbol(), "family=mlp reads features"),
+        (CNN(), SignOfSum(), "family=cnn reads images"),
+        (Transformer(), SignOfSum(), "family=transformer reads tokens"),
+    ],
+)
+def test_family_refuses_a_task_it_cannot_read(family, task, says):
+    with pytest.raises(UserError, match=says):
+        family.check(Shape(8, 1, 1), task.signature)
+
+
+@pytest.mark.parametrize("changes", [{"mlp_ratio": -1}, {"positions": "absolute"}, {"embedding_std": 0}])
+def test_transformer_settings_out_of_range(changes):
+    with pytest.raises(SettingError, match=f"family.{next(iter(changes))}"):
+        Transformer(**changes)
