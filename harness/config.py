@@ -7,11 +7,11 @@ that a user's own class is chosen exactly as one of ours; its dataclass fields a
 from __future__ import annotations
 
 import dataclasses
+import importlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.config_store import ConfigStore
-from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
@@ -164,8 +164,9 @@ def _build(setting: str, values: Any) -> Family | Task:
         raise UserError(f"{setting} is not chosen: give {setting}=NAME, one of the files in conf/{setting}/")
     values = dict(values)
     target = values.pop("_target_")
+    module, _, name = str(target).rpartition(".")
     try:
-        cls = get_class(target)
+        cls = getattr(importlib.import_module(module), name)
     except (ImportError, ValueError, AttributeError) as error:
         raise UserError(f"{setting}._target_={target} cannot be imported: {error}") from error
     try:

@@ -1,0 +1,1 @@
+"""Two Parquet tables that every run ends in; imports no other room."""

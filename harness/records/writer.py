@@ -1,0 +1,130 @@
+"""One run into two small files, each of which appears whole or not at all.
+
+The measurements are written first and the runs row last: the row commits the run, so that a process killed in between
+leaves a run that never happened rather than one without numbers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from harness.errors import DataError, UserError
+from harness.records.schema import SCHEMAS, STATUSES
+
+#: Where runs lie until `collect` merges them, one file a run and table.
+PIECES = "pieces"
+
+
+def piece_path(folder: Path, run_id: str, table: str) -> Path:
+    """The file in which results folder `folder` holds the rows that `run_id` adds to `table`."""
+    return folder / PIECES / f"{run_id}.{table}.parquet"
+
+
+def write_run(folder: Path, run: Mapping[str, Any], measurements: Sequence[Mapping[str, Any]] | pa.Table) -> None:
+    """Add one run to a results folder, replacing what an earlier attempt of the same run left.
+
+    Args:
+        folder: the results folder; made where it does not exist.
+        run: one row of the runs table, every column of its schema.
+        measurements: rows of the measurements table, all of this run; `run_id` may be left out.
+
+    Raises:
+        DataError: a column is missing, unknown, null or of a wrong type; a finished run has a value that is not finite.
+        UserError: the folder cannot be written, or the disk is full; no partial file is left behind.
+    """
+    run_id = run.get("run_id")
+    source = f"run {run_id}"
+    if not isinstance(measurements, pa.Table):
+        measurements = to_table("measurements", [{"run_id": run_id, **row} for row in measurements], source)
+    runs = to_table("runs", [run], source)
+    check_run(runs, measurements, source)
+    write_table(measurements, piece_path(folder, str(run_id), "measurements"))
+    write_table(runs, piece_path(folder, str(run_id), "runs"))
+
+
+def to_table(table: str, rows: Sequence[Mapping[str, Any]], source: str) -> pa.Table:
+    """Rows as an Arrow table of the schema of `table` ("runs" or "measurements").
+
+    Raises:
+        DataError: a column is missing, unknown, null where it may not be, or of a wrong type; `source` is named.
+    """
+    schema = SCHEMAS[table]
+    for row in rows:
+        for wrong, names in (
+            ("lacks", set(schema.names) - set(row)),
+            ("has the unknown", set(row) - set(schema.names)),
+        ):
+            if names:
+                raise DataError(f"{source}: a row for {table} {wrong} column {', '.join(sorted(names))}")
+    columns = []
+    for field in schema:
+        values = [row[field.name] for row in rows]
+        if not field.nullable and None in values:
+            raise DataError(f"{source}: column {field.name} of {table} is null in row {values.index(None)}")
+        try:
+            columns.append(pa.array(values, field.type))
+        except (pa.ArrowException, TypeError, OverflowError) as error:
+            raise DataError(f"{source}: column {field.name} of {table} must be {field.type}: {error}") from error
+    return pa.table(columns, schema=schema)
+
+
+def check_run(runs: pa.Table, measurements: pa.Table, source: str) -> None:
+    """Raise DataError unless `runs` holds one sound run and `measurements` only its numbers."""
+    if runs.num_rows != 1:
+        raise DataError(f"{source}: {runs.num_rows} rows where one run was expected")
+    run = runs.to_pylist()[0]
+    if run["status"] not in STATUSES:
+        raise DataError(f"{source}: status is {run['status']!r}; allowed is one of {', '.join(STATUSES)}")
+    if strangers := set(measurements.column("run_id").to_pylist()) - {run["run_id"]}:
+        raise DataError(f"{source}: holds measurements of another run, {sorted(map(str, strangers))[0]}")
+    for name in ("lr", "flops"):
+        if not np.isfinite(run[name]):
+            raise DataError(f"{source}: {name} is {run[name]}")
+    if run["status"] == "finished":
+        check_finite(measurements, source)
+
+
+def check_finite(measurements: pa.Table, source: str) -> None:
+    """Raise DataError naming the first measurement whose value is NaN or infinite."""
+    wrong = np.flatnonzero(~np.isfinite(measurements.column("value").to_numpy()))
+    if len(wrong):
+        row = measurements.slice(int(wrong[0]), 1).to_pylist()[0]
+        raise DataError(
+            f"{source}: {row['metric']} of {row['subtask']} at step {row['step']} is {row['value']} "
+            f"in finished run {row['run_id']} ({len(wrong)} such values)"
+        )
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """Write a Parquet file, its pages checksummed; raises as `write_whole`."""
+    buffer = pa.BufferOutputStream()
+    pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
+    write_whole(path, buffer.getvalue().to_pybytes())
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that is there whole or not at all, its folder made where it does not exist.
+
+    Raises:
+        UserError: it cannot be written (no permission, disk full, ...); what stood at `path` before still does.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise UserError(f"{path} cannot be written: {error.strerror or error}") from error

@@ -1,0 +1,42 @@
+"""Plots, tables and a page that say what a results folder shows; imports records and analysis, never torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from harness.report.analyze import analyze
+from harness.report.html import write_report
+from harness.report.tables import as_rich, law_table, verdict_summary
+from harness.report.wording import size_name
+
+#: Columns that a terminal needs at least this many characters for; the report has them all.
+NEEDED_WIDTH = {"why": 150, "choice of law": 150, "metric": 110, "judged by": 110}
+
+
+def show(folder: Path | str, console: Console, **settings: Any) -> None:
+    """Analyse a results folder, write its report and print verdicts, laws and the paths of what was written.
+
+    Args:
+        settings: as `analyze` takes them.
+
+    Raises:
+        UserError: as `analyze` and `write_report`.
+    """
+    analysis = analyze(folder, **settings)
+    paths = write_report(analysis)
+    left_out = tuple(name for name, width in NEEDED_WIDTH.items() if console.width < width)
+    level = f"{100 * analysis.level:g} %"
+    title = f"Verdicts; N* in {size_name(analysis.x)}, {level} intervals"
+    console.print(as_rich(verdict_summary(analysis.jumps), title, left_out))
+    title = f"Exponents of the loss, {level} intervals"
+    console.print(as_rich(law_table(analysis.laws, analysis.fits), title, left_out))
+    for study, reason in analysis.impossible.items():
+        console.print(f"{study}: not tested, {reason}", markup=False)
+    lost = analysis.runs["status"].ne("finished").sum()
+    if lost:
+        console.print(f"{lost} of {len(analysis.runs)} runs did not finish; the report names them")
+    for path in paths:
+        console.print(str(path), markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,117 @@
+"""From a results folder to everything that can be said of it: one call for the command line, the page and notebooks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from harness.analysis.curves import select_runs
+from harness.analysis.emergence import find_jumps
+from harness.analysis.fitting import PowerLaw, exponents
+from harness.errors import DataError
+from harness.records.schema import PARAMETER_CONVENTIONS
+from harness.records.store import find_folder, load, load_runs
+
+#: What the loss is fitted against; an exponent is reported under each.
+CONVENTIONS = (*PARAMETER_CONVENTIONS, "flops")
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What the runs of a results folder show.
+
+    Attributes:
+        folder: the results folder.
+        x: column of sizes in which thresholds are given.
+        alpha: false discovery rate of the jump tests.
+        level: of all intervals.
+        bootstrap: draws of each bootstrap.
+        frame: measurements of finished runs at their last step, as compared: one learning rate and duration a rung.
+        runs: the runs table, failures included.
+        jumps: as `find_jumps` returns it.
+        laws: as `exponents` returns it.
+        fits: (study, convention) -> the law chosen there, where one could be fitted.
+        impossible: study -> why it could not be tested for jumps.
+    """
+
+    folder: Path
+    x: str
+    alpha: float
+    level: float
+    bootstrap: int
+    frame: pd.DataFrame
+    runs: pd.DataFrame
+    jumps: pd.DataFrame
+    laws: pd.DataFrame
+    fits: dict[tuple[str, str], PowerLaw]
+    impossible: dict[str, str]
+
+    @property
+    def studies(self) -> list[str]:
+        """Names of all studies, those without a finished run included."""
+        return list(self.runs["study"].unique())
+
+
+def analyze(
+    folder: Path | str,
+    x: str = "params_non_embedding",
+    alpha: float = 0.05,
+    level: float = 0.95,
+    bootstrap: int = 1000,
+    seed: int = 0,
+) -> Analysis:
+    """Fit laws to, and look for jumps in, every study of a results folder.
+
+    A study that cannot be analysed is passed over with a reason, and the others go on.
+
+    Args:
+        folder: as `harness.load` takes it.
+        x, alpha, level, seed: as `find_jumps` takes them.
+        bootstrap: draws of each bootstrap.
+
+    Raises:
+        DataError: no tables there, or none that can be used.
+        SettingError: a setting out of its range.
+    """
+    folder = find_folder(folder)
+    runs = load_runs(folder)
+    frame = load(folder)
+    if x not in frame.columns:
+        sizes = [*CONVENTIONS, "tokens", "width", "depth"]
+        raise DataError(f"analysis.x={x}: no such column; sizes are {', '.join(sizes)}")
+    frame = select_runs(frame.sort_values(["study", "rung", "seed", "run_id"], kind="stable"))
+    jumps, impossible = _jumps(frame, x, alpha=alpha, level=level, n_bootstrap=bootstrap, seed=seed)
+    for study in runs["study"].unique():
+        if study not in set(frame["study"]):
+            impossible[study] = "none of its runs finished"
+    jumps = jumps.sort_values(["study", "subtask", "metric"], kind="stable", ignore_index=True)
+    laws = exponents(frame, CONVENTIONS, level=level, n_bootstrap=bootstrap, seed=seed)
+    fits = {
+        (str(row["study"]), str(row["x"])): _refit(frame, row, level=level, n_bootstrap=bootstrap, seed=seed)
+        for row in laws[laws["law"] != ""].to_dict("records")
+    }
+    return Analysis(folder, x, alpha, level, bootstrap, frame, runs, jumps, laws, fits, impossible)
+
+
+def _jumps(frame: pd.DataFrame, x: str, **settings: float) -> tuple[pd.DataFrame, dict[str, str]]:
+    """All studies in one call, for their tests are corrected together; without those whose data cannot be used."""
+    try:
+        return find_jumps(frame, x, **settings), {}  # type: ignore[arg-type]
+    except DataError:
+        impossible = {}
+        for study, part in frame.groupby("study"):
+            try:
+                find_jumps(part, x, **settings | {"n_bootstrap": 100})  # type: ignore[arg-type]
+            except DataError as error:
+                impossible[str(study)] = str(error)
+        if not impossible:
+            raise
+        return find_jumps(frame[~frame["study"].isin(impossible)], x, **settings), impossible  # type: ignore[arg-type]
+
+
+def _refit(frame: pd.DataFrame, row: dict, **settings: float) -> PowerLaw:
+    part = frame[(frame["study"] == row["study"]) & (frame["metric"] == "loss") & (frame["subtask"] == "all")]
+    law = PowerLaw(irreducible=row["law"] == "power_floor", **settings)  # type: ignore[arg-type]
+    return law.fit(part[row["x"]], part["value"], part["run"])

@@ -1,0 +1,216 @@
+"""The report: one self-contained page with verdicts, laws, plots and how they were come by, and its parts as files."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from matplotlib.axes import Axes
+
+from harness.records.schema import STATUSES
+from harness.records.writer import write_whole
+from harness.report import plots, tables
+from harness.report.analyze import CONVENTIONS, Analysis
+from harness.report.wording import curve_name, metric_name, short, size_name
+
+#: Columns of the runs table whose distinct values the page lists.
+PROVENANCE = {"device": "device", "git_revision": "git revision"}
+
+#: Width at which the page shows pictures; a little over their size in print, where they are held closer.
+PX_PER_IN = 112
+
+
+#: How the page sets a picture: one panel, two panels one above the other, or the width of the page.
+Shape = Literal["single", "pair", "wide"]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A plot as the page shows it: a data URI, what it says to those who do not see it, and its caption."""
+
+    uri: str
+    alt: str
+    caption: str
+    width_px: int
+    shape: Shape
+
+
+def write_report(analysis: Analysis) -> list[Path]:
+    """Write report.html, verdicts.csv, laws.csv and plots/*.png and *.svg into the results folder.
+
+    Returns:
+        Paths of the page, the two tables and the folder of plots.
+
+    Raises:
+        UserError: the folder cannot be written, or the disk is full.
+    """
+    folder = analysis.folder
+    page, verdicts, laws, drawn = (folder / name for name in ("report.html", "verdicts.csv", "laws.csv", "plots"))
+    write_whole(verdicts, analysis.jumps.to_csv(index=False).encode())
+    write_whole(laws, analysis.laws.to_csv(index=False).encode())
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    text = environment.get_template("report.html.j2").render(_content(analysis, drawn))
+    write_whole(page, text.encode())
+    return [page, verdicts, laws, drawn]
+
+
+def _content(analysis: Analysis, drawn: Path) -> dict[str, Any]:
+    runs = analysis.runs
+    finished = runs[runs["status"] == "finished"]
+    verdicts = analysis.jumps["verdict"].value_counts()
+    thresholds = [] if analysis.jumps["threshold"].isna().all() else [_forest(analysis, drawn)]
+    return {
+        "experiments": _distinct(runs["experiment"]),
+        "several": runs.groupby(["study", "rung"])[["lr", "duration"]].nunique().gt(1).any().any(),
+        "headline": [f"{n} {verdict}" for verdict, n in verdicts.items()],
+        "n_runs": len(runs),
+        "by_status": [f"{n} {status}" for status in STATUSES if (n := (runs["status"] == status).sum())],
+        "flops": short(runs["flops"].sum()),
+        "ended": runs["finished_at"].max().strftime("%d %B %Y"),
+        "x_name": size_name(analysis.x),
+        "x": analysis.x,
+        "level": f"{100 * analysis.level:g}\u00a0%",
+        "alpha": analysis.alpha,
+        "bootstrap": analysis.bootstrap,
+        "n_tests": _n_tests(analysis.jumps),
+        "overview": tables.overview(runs),
+        "failures": tables.failures(runs),
+        "summary": tables.verdict_summary(analysis.jumps),
+        "laws": tables.law_table(analysis.laws, analysis.fits),
+        "thresholds": thresholds,
+        "studies": [_study(analysis, study, drawn) for study in analysis.studies],
+        "ladder_steps": {study: _ladder_step(part[analysis.x]) for study, part in finished.groupby("study")},
+        "notes": {study: note for study in analysis.studies if (note := _config(runs, study).get("notes"))},
+        "configs": {
+            study: json.dumps(_config(runs, study), indent=2, sort_keys=True, ensure_ascii=False)
+            for study in analysis.studies
+        },
+        "versions": _distinct(runs["versions"].map(_version_list)),
+        "provenance": {name: _distinct(runs[column]) for column, name in PROVENANCE.items()},
+    }
+
+
+def _study(analysis: Analysis, study: str, drawn: Path) -> dict[str, Any]:
+    frame = analysis.frame[analysis.frame["study"] == study]
+    jumps = analysis.jumps[analysis.jumps["study"] == study]
+    return {
+        "name": study,
+        "overview": tables.overview(analysis.runs[analysis.runs["study"] == study]).drop(columns="study"),
+        "verdicts": tables.verdict_table(jumps).drop(columns="study"),
+        "impossible": analysis.impossible.get(study),
+        "pictures": [*_jump_pictures(analysis, frame, jumps, drawn), *_scaling_pictures(analysis, study, frame, drawn)],
+    }
+
+
+def _forest(analysis: Analysis, drawn: Path) -> Picture:
+    axes = plots.plot_thresholds(analysis.jumps, x=analysis.x)
+    placed = analysis.jumps["threshold"].notna()
+    without = [curve_name(row) for row in analysis.jumps[~placed].to_dict("records")]
+    left_out = f" Without a threshold on their ladders: {', '.join(without)}." if without else ""
+    caption = f"Where each ability appears: N* with its {100 * analysis.level:g}\u00a0% interval.{left_out}"
+    alt = f"Forest plot of {placed.sum()} thresholds; the numbers stand in the tables of verdicts."
+    return _picture(axes, drawn / "thresholds", alt, caption)
+
+
+def _jump_pictures(analysis: Analysis, frame: pd.DataFrame, jumps: pd.DataFrame, drawn: Path) -> Iterator[Picture]:
+    """A pair of metrics for each whole task and for one subtask, and all subtasks as small multiples."""
+    for metric, part in jumps.groupby("metric", sort=False):
+        subtasks = part[part["subtask"] != "all"]
+        whole = part[part["subtask"] == "all"]
+        example = subtasks.sort_values("threshold", kind="stable").iloc[len(subtasks) // 4 : len(subtasks) // 4 + 1]
+        for row in pd.concat([whole, example]).to_dict("records"):
+            yield _pair(analysis, frame, {str(k): v for k, v in row.items()}, drawn)
+        if len(subtasks):
+            study = subtasks["study"].iloc[0]
+            axes = plots.plot_subtasks(frame, subtasks, analysis.x)[0]
+            caption = (
+                f"{metric_name(str(metric)).capitalize()} of every subtask: seeds as points, their mean as a line, "
+                f"chance dashed, N* and its interval in colour."
+            )
+            alt = f"Small multiples of {metric_name(str(metric))} against size for {len(subtasks)} subtasks of {study}."
+            yield _picture(axes, drawn / f"{_stem(study)}_{metric}_subtasks", alt, caption, "wide")
+
+
+def _pair(analysis: Analysis, frame: pd.DataFrame, row: dict[str, Any], drawn: Path) -> Picture:
+    metric, continuous = metric_name(row["metric"]), metric_name(row["continuous_metric"])
+    name = f"{_stem(curve_name(row))}_{row['metric']}"
+    measured = ((frame["metric"] == row["continuous_metric"]) & (frame["subtask"] == row["subtask"])).any()
+    alt = f"{metric} of {curve_name(row)} against size; verdict: {row['verdict']}."
+    why = f"Verdict {row['verdict']}: {row['reason']}."
+    if not measured:
+        return _picture(plots.plot_jump(frame, row, analysis.x), drawn / name, alt, f"{metric.capitalize()}. {why}")
+    caption = f"{metric.capitalize()}, and below it {continuous} on the same outputs. {why}"
+    return _picture(plots.plot_pair(frame, row, analysis.x)[0], drawn / name, alt, caption, "pair")
+
+
+def _scaling_pictures(analysis: Analysis, study: str, frame: pd.DataFrame, drawn: Path) -> Iterator[Picture]:
+    """Loss against each convention and, where it varies, against tokens."""
+    loss = frame[(frame["metric"] == "loss") & (frame["subtask"] == "all")]
+    sizes = [*CONVENTIONS, *(["tokens"] if loss["tokens"].nunique() > 1 else [])]
+    for x in sizes:
+        if loss.empty or not (loss[x] > 0).all() or not (loss["value"] > 0).all():
+            continue
+        law = analysis.fits.get((study, x))
+        fitted = "with the fitted law, its band and residuals" if law else "no law could be fitted"
+        caption = f"Loss against {size_name(x)}, {fitted}."
+        alt = f"Loss of {study} against {size_name(x)} on log axes."
+        axes = plots.plot_scaling(frame, law, x, level=analysis.level)
+        yield _picture(axes, drawn / f"{_stem(study)}_loss_{x}", alt, caption)
+
+
+def _picture(axes: Axes, stem: Path, alt: str, caption: str, shape: Shape = "single") -> Picture:
+    _, svg = plots.save_figure(axes, stem)
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    uri = "data:image/svg+xml;base64," + base64.b64encode(svg.read_bytes()).decode()
+    return Picture(uri, alt, caption, round(PX_PER_IN * figure.get_figwidth()), shape)
+
+
+def _stem(name: str) -> str:
+    """The name as a file name."""
+    return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)
+
+
+def _config(runs: pd.DataFrame, study: str) -> dict[str, Any]:
+    """Resolved settings of the study's first run; {} where they are not a JSON object."""
+    try:
+        config = json.loads(runs.loc[runs["study"] == study, "config"].iloc[0])
+    except json.JSONDecodeError:
+        return {}
+    return config if isinstance(config, dict) else {}
+
+
+def _version_list(versions: str) -> str:
+    try:
+        return ", ".join(f"{name} {version}" for name, version in sorted(json.loads(versions).items()))
+    except (json.JSONDecodeError, AttributeError):
+        return versions
+
+
+def _n_tests(jumps: pd.DataFrame) -> int:
+    """Metrics tested; a continuous one that judges several discontinuous ones counts once."""
+    continuous = jumps.drop_duplicates(["study", "task", "subtask", "continuous_metric"])
+    return int(jumps["p_value"].notna().sum() + continuous["continuous_p_value"].notna().sum())
+
+
+def _distinct(values: pd.Series) -> list[str]:
+    return sorted(values.dropna().astype(str).unique())
+
+
+def _ladder_step(sizes: pd.Series) -> str:
+    """Factors between neighbouring rungs."""
+    rungs = np.unique(sizes)
+    factors = rungs[1:] / rungs[:-1]
+    if not len(factors):
+        return "one rung only"
+    low, high = factors.min(), factors.max()
+    return f"{low:.2g}" if np.isclose(low, high, rtol=0.05) else f"{low:.2g} to {high:.2g}"

@@ -1,0 +1,407 @@
+"""Pictures of curves, fits and thresholds: functions that take frames and fits and return Axes.
+
+Frames are those of `harness.load`. Every picture is drawn at column width (3.4 in) unless its docstring says otherwise,
+with type of 7 to 8 points and colours that colour-blind readers tell apart (Okabe and Ito 2008). None touches pyplot,
+so no window opens and no figure stays in memory.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+
+from harness.errors import DataError
+from harness.records.writer import write_whole
+from harness.report.wording import curve_name, estimate, interval, metric_name, plain, short, size_name
+
+COLUMN_WIDTH_IN = 3.4
+PAGE_WIDTH_IN = 7.0
+
+BLACK, GREY, ORANGE, SKY, GREEN, BLUE, VERMILLION, PURPLE = (
+    "#000000",
+    "#666666",
+    "#E69F00",
+    "#56B4E9",
+    "#009E73",
+    "#0072B2",
+    "#D55E00",
+    "#AA4499",
+)
+
+#: verdict -> (colour, marker): shape tells what colour tells.
+VERDICTS = {
+    "emergent": (VERMILLION, "o"),
+    "metric artefact": (PURPLE, "s"),
+    "smooth": (BLUE, "^"),
+    "inconclusive": (GREY, "D"),
+}
+
+#: Any, for matplotlib's type of its settings lists every one by name.
+STYLE: Any = {
+    "font.size": 8,
+    "axes.labelsize": 8,
+    "axes.titlesize": 8,
+    "legend.fontsize": 7,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.7,
+    "lines.linewidth": 1.2,
+    "legend.frameon": False,
+    "svg.hashsalt": "harness",
+}
+
+
+class Law(Protocol):
+    """What `plot_scaling` needs of a fit; `harness.PowerLaw` has it."""
+
+    params_: dict[str, float]
+    intervals_: dict[str, tuple[float, float]]
+
+    @property
+    def status_(self) -> str: ...
+
+    def predict(self, x: Any, level: float | None = None) -> Any: ...
+
+
+@rc_context(STYLE)
+def plot_scaling(
+    frame: pd.DataFrame,
+    law: Law | None,
+    x: str = "params_total",
+    ax: Axes | None = None,
+    *,
+    metric: str = "loss",
+    subtask: str = "all",
+    level: float = 0.95,
+) -> Axes:
+    """Loss against size on log axes: a point a run, the fit with its band, and residuals in a panel underneath.
+
+    Args:
+        frame: rows of one study.
+        law: a law fitted to `metric` against `x`; None draws the points alone.
+        x: column of sizes: a count of parameters, tokens or FLOPs.
+        ax: where to draw, one of a grid (`subplots`); its lower quarter is given to the residuals.
+        level: of the band.
+    """
+    runs = _curve(frame, metric, subtask)
+    ax = ax or _figure(3.2, top_in=0.52).add_subplot()
+    _points(ax, runs, x)
+    ax.set_yscale("log")
+    ax.set_ylabel(_value_label(metric))
+    if law is None:
+        _size_axis(ax, runs[x], x)
+        _log_value_axis(ax, runs["value"])
+        return ax
+    sizes = np.geomspace(runs[x].min(), runs[x].max(), 100)
+    band = law.predict(sizes, level=level)
+    ax.plot(sizes, band["predicted"], color=VERMILLION, label=_law_label(law))
+    ax.fill_between(sizes, band["low"], band["high"], color=VERMILLION, alpha=0.2, linewidth=0)
+    _log_value_axis(ax, pd.concat([runs["value"], band["low"], band["high"]]))
+    _legend_above(ax, columns=1)
+
+    below = _split_off_below(ax)
+    residuals = 100 * (runs["value"] / np.asarray(law.predict(runs[x].to_numpy())) - 1)
+    below.axhline(0, color=VERMILLION, linewidth=0.9)
+    below.plot(runs[x], residuals, "o", color=BLUE, markersize=3, markerfacecolor="none", markeredgewidth=0.7)
+    reach = 1.2 * max(residuals.abs().max(), 0.1)
+    below.set_ylim(-reach, reach)
+    below.yaxis.set_major_locator(MaxNLocator(3, symmetric=True))
+    below.set_ylabel("residual (%)")
+    _size_axis(below, runs[x], x)
+    _size_axis(ax, runs[x], x)
+    ax.set_xlabel("")
+    ax.tick_params(labelbottom=False)
+    return ax
+
+
+@rc_context(STYLE)
+def plot_curve(
+    frame: pd.DataFrame, metric: str, x: str = "params_non_embedding", ax: Axes | None = None, *, subtask: str = "all"
+) -> Axes:
+    """A metric of one study against size: runs as points, their mean at each rung as a line, and chance."""
+    runs = _curve(frame, metric, subtask)
+    ax = ax or _figure(2.4).add_subplot()
+    _size_axis(ax, runs[x], x)
+    _value_axis(ax, runs)
+    _draw_curve(ax, runs, x)
+    ax.set_ylabel(_value_label(metric))
+    return ax
+
+
+@rc_context(STYLE)
+def plot_jump(
+    frame: pd.DataFrame, jump: Mapping[str, Any], x: str = "params_non_embedding", ax: Axes | None = None
+) -> Axes:
+    """The discontinuous metric of one row of `find_jumps` against size, N* as a line and its interval shaded."""
+    ax = plot_curve(_study(frame, jump), jump["metric"], x, ax, subtask=jump["subtask"])
+    _mark_threshold(ax, jump)
+    _legend_above(ax, columns=2)
+    return ax
+
+
+@rc_context(STYLE)
+def plot_pair(frame: pd.DataFrame, jump: Mapping[str, Any], x: str = "params_non_embedding") -> tuple[Axes, Axes]:
+    """A discontinuous metric and, on the same outputs and sizes, the continuous one that judges it; with the verdict.
+
+    Returns:
+        The upper Axes (discontinuous) and the lower one (continuous), of one figure.
+    """
+    figure = _figure(4.2, top_in=0.64)
+    above, below = figure.subplots(2, 1, sharex=True)
+    plot_jump(frame, jump, x, above)
+    above.set_xlabel("")
+    plot_curve(_study(frame, jump), jump["continuous_metric"], x, below, subtask=jump["subtask"])
+    _mark_threshold(below, jump)
+    figure.suptitle(f"{curve_name(jump)}: {jump['verdict']}", fontsize=9, fontweight="bold", x=0.02, y=0.99, ha="left")
+    return above, below
+
+
+@rc_context(STYLE)
+def plot_subtasks(frame: pd.DataFrame, jumps: pd.DataFrame, x: str = "params_non_embedding") -> list[Axes]:
+    """Small multiples at page width (7 in): `plot_jump` for each row of `jumps`, all of one study and metric."""
+    columns = min(4, len(jumps))
+    rows = -(-len(jumps) // columns)
+    height_in = 0.75 + 1.0 * rows
+    figure = Figure(figsize=(PAGE_WIDTH_IN, height_in))
+    margins = {"left": 0.085, "right": 0.985, "bottom": 0.5 / height_in, "top": 1 - 0.2 / height_in, "hspace": 0.32}
+    axes = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False, gridspec_kw=margins).flat)
+    runs = _study(frame, _records(jumps)[0])
+    runs = runs[runs["metric"] == jumps["metric"].iloc[0]]
+    _size_axis(axes[0], runs[x], x)
+    _value_axis(axes[0], runs)
+    axes[0].set_xlabel("")
+    for ax, jump in zip(axes, _records(jumps), strict=False):
+        _draw_curve(ax, _curve(runs, jump["metric"], jump["subtask"]), x, size=2)
+        _mark_threshold(ax, jump)
+        title = ax.set_title(f"{jump['subtask']}: {jump['verdict']}", fontsize=7, loc="left", pad=2)
+        title.set_color(_colour(jump))
+    for ax in axes[len(jumps) :]:
+        ax.set_axis_off()
+    figure.supxlabel(size_name(x), fontsize=8)
+    figure.supylabel(metric_name(jumps["metric"].iloc[0]), fontsize=8, x=0.005)
+    return axes[: len(jumps)]
+
+
+@rc_context(STYLE)
+def plot_thresholds(jumps: pd.DataFrame, ax: Axes | None = None, x: str = "params_non_embedding") -> Axes:
+    """Forest plot: N* with its interval for each row of `find_jumps` that has one, the smallest at the top.
+
+    The figure is 4.2 in wide and as tall as its rows need.
+
+    Raises:
+        DataError: no row has a threshold.
+    """
+    rows = jumps[np.isfinite(jumps["threshold"].astype(float))].sort_values("threshold", kind="stable")
+    if rows.empty:
+        raise DataError("thresholds: none of the curves has one to draw")
+    ax = ax or Figure(figsize=(4.2, 1.0 + 0.155 * len(rows)), layout="constrained").add_subplot()
+    positions = np.arange(len(rows))
+    # Intervals may be open: such an end runs to the edge of the picture.
+    ends = pd.concat([rows["threshold"], rows["threshold_low"], rows["threshold_high"]]).astype(float)
+    ends = ends[np.isfinite(ends) & (ends > 0)]
+    low, high = ends.min() / 1.3, ends.max() * 1.3
+    for verdict, (colour, marker) in VERDICTS.items():
+        chosen = (rows["verdict"] == verdict).to_numpy()
+        if not chosen.any():
+            continue
+        some, y = rows[chosen], positions[chosen]
+        ax.hlines(y, some["threshold_low"].clip(lower=low), some["threshold_high"].clip(upper=high), color=colour)
+        ax.plot(some["threshold"], y, marker, color=colour, markersize=4, label=verdict)
+    ax.set_yticks(positions, _curve_names(rows, jumps), fontsize=7)
+    ax.set_ylim(len(rows) - 0.4, -0.6)
+    ax.set_xscale("log")
+    _decade_ticks(ax, low, high)
+    ax.set_xlabel(f"N*: {size_name(x)}")
+    ax.grid(axis="both", color="#DDDDDD", linewidth=0.5)
+    ax.set_axisbelow(True)
+    ax.tick_params(axis="y", length=0)
+    _legend_above(ax, columns=2)
+    return ax
+
+
+def save_figure(axes: Axes, stem: Path) -> list[Path]:
+    """Save the figure that `axes` belongs to as ``stem.png`` (200 dots an inch) and ``stem.svg``; the paths, in order.
+
+    Raises:
+        UserError: the files cannot be written.
+    """
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    paths = []
+    for kind in ("png", "svg"):
+        picture = io.BytesIO()
+        with rc_context(STYLE):
+            figure.savefig(picture, format=kind, dpi=200, metadata={"Date": None} if kind == "svg" else None)
+        paths.append(stem.with_name(f"{stem.name}.{kind}"))
+        write_whole(paths[-1], picture.getvalue())
+    return paths
+
+
+def _figure(height_in: float, top_in: float = 0.42) -> Figure:
+    """A figure at column width whose axes begin and end at the same places in every picture."""
+    figure = Figure(figsize=(COLUMN_WIDTH_IN, height_in))
+    figure.subplots_adjust(
+        left=0.66 / COLUMN_WIDTH_IN,
+        right=1 - 0.1 / COLUMN_WIDTH_IN,
+        bottom=0.42 / height_in,
+        top=1 - top_in / height_in,
+    )
+    return figure
+
+
+def _split_off_below(ax: Axes) -> Axes:
+    """New axes in the lower quarter of the cell of the grid that `ax` has filled."""
+    cell, figure = ax.get_subplotspec(), ax.figure
+    assert cell is not None, "axes of a grid, as made by subplots()"
+    grid = cell.subgridspec(2, 1, height_ratios=(3, 1), hspace=0.12)
+    ax.set_subplotspec(grid[0])
+    return figure.add_subplot(grid[1])
+
+
+def _curve_names(rows: pd.DataFrame, jumps: pd.DataFrame) -> list[str]:
+    """Study, subtask where the study has several, and metric where a subtask has several."""
+    subtasks = jumps.groupby("study")["subtask"].nunique()
+    metrics = jumps.groupby(["study", "subtask"])["metric"].nunique()
+    return [
+        (f"{row['study']}: {row['subtask']}" if subtasks[row["study"]] > 1 else row["study"])
+        + (f" ({metric_name(row['metric'])})" if metrics[row["study"], row["subtask"]] > 1 else "")
+        for row in _records(rows)
+    ]
+
+
+def _records(jumps: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in jumps.to_dict("records")]
+
+
+def _study(frame: pd.DataFrame, jump: Mapping[str, Any]) -> pd.DataFrame:
+    return frame[frame["study"] == jump["study"]] if "study" in frame else frame
+
+
+def _curve(frame: pd.DataFrame, metric: str, subtask: str) -> pd.DataFrame:
+    runs = frame[(frame["metric"] == metric) & (frame["subtask"] == subtask)]
+    runs = runs[np.isfinite(runs["value"])]
+    if runs.empty:
+        raise DataError(f"nothing to draw: no {metric} of subtask {subtask}")
+    return runs
+
+
+def _draw_curve(ax: Axes, runs: pd.DataFrame, x: str, size: float = 3.2) -> None:
+    means = runs.groupby(x)["value"].mean()
+    ax.plot(means.index, means, color=BLUE, label="mean", zorder=3)
+    _points(ax, runs, x, size)
+    if pd.notna(chance := runs["chance"].iloc[0]) and ax.get_ylim()[0] <= chance <= ax.get_ylim()[1]:
+        ax.axhline(chance, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)), label="chance", zorder=1)
+
+
+def _points(ax: Axes, runs: pd.DataFrame, x: str, size: float = 3.2) -> None:
+    ax.plot(
+        runs[x], runs["value"], "o", color=BLACK, alpha=0.55, markersize=size, markerfacecolor="none",
+        markeredgewidth=0.7, label="runs (seeds)", zorder=2,
+    )  # fmt: skip
+
+
+def _colour(jump: Mapping[str, Any]) -> str:
+    return VERDICTS.get(jump["verdict"], (BLACK, "o"))[0]
+
+
+def _mark_threshold(ax: Axes, jump: Mapping[str, Any]) -> None:
+    threshold, low, high = (float(jump[name]) for name in ("threshold", "threshold_low", "threshold_high"))
+    if not np.isfinite(threshold):
+        return
+    colour = _colour(jump)
+    ax.axvspan(max(low, ax.get_xlim()[0]), min(high, ax.get_xlim()[1]), color=colour, alpha=0.18, linewidth=0, zorder=0)
+    ax.axvline(threshold, color=colour, linewidth=1.0, zorder=1, label=f"N* {interval(threshold, low, high)}")
+
+
+def _law_label(law: Law) -> str:
+    floor = f", floor {law.params_['E']:.3g}" if law.params_.get("E") else ""
+    doubt = "" if law.status_ == "converged" else f"\n{law.status_}"
+    return f"$\\alpha$ = {estimate(law.params_['alpha'], *law.intervals_['alpha'])}{floor}{doubt}"
+
+
+def _value_label(metric: str) -> str:
+    return f"{metric_name(metric)} (nats)" if metric in ("loss", "answer_log_likelihood") else metric_name(metric)
+
+
+def _legend_above(ax: Axes, columns: int) -> None:
+    """Outside the axes, where it can hide no data."""
+    ax.legend(
+        loc="lower left", bbox_to_anchor=(0, 1.0), ncols=columns, borderaxespad=0.2, handlelength=1.6,
+        columnspacing=1.2, labelspacing=0.25,
+    )  # fmt: skip
+
+
+def _size_axis(ax: Axes, sizes: Iterable[float], column: str) -> None:
+    """Log axis with a tick at every rung and as many of them labelled as there is room for."""
+    rungs = np.unique(np.asarray(list(sizes), dtype=float))
+    ax.set_xscale("log")
+    pad = (rungs[-1] / rungs[0]) ** 0.04 if len(rungs) > 1 else 1.5
+    ax.set_xlim(rungs[0] / pad, rungs[-1] * pad)
+    _label_ticks(ax, rungs)
+    ax.xaxis.set_minor_locator(FixedLocator(rungs.tolist()))
+    ax.set_xlabel(size_name(column))
+
+
+def _label_ticks(ax: Axes, ticks: np.ndarray) -> None:
+    """Label the first and last tick, and those between that leave room for their neighbours' labels."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    width_in = ax.get_position().width * figure.get_figwidth()
+    low, high = np.log(ax.get_xlim())
+    gap = 0.36 / max(width_in, 0.5) * (high - low)
+    kept = [ticks[0]]
+    for tick in ticks[1:-1]:
+        if np.log(tick / kept[-1]) >= gap and np.log(ticks[-1] / tick) >= gap:
+            kept.append(tick)
+    kept += [ticks[-1]] if len(ticks) > 1 else []
+    ax.xaxis.set_major_locator(FixedLocator(kept))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _decade_ticks(ax: Axes, low: float, high: float) -> None:
+    """From low to high, with ticks at 1, 2 and 5 of every decade."""
+    ax.set_xlim(low, high)
+    decades = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
+    ticks = np.outer(decades, (1, 2, 5)).ravel()
+    _label_ticks(ax, ticks[(ticks >= low) & (ticks <= high)])
+    ax.xaxis.set_minor_locator(NullLocator())
+
+
+def _log_value_axis(ax: Axes, values: pd.Series) -> None:
+    """Plain numbers on a log axis; none of matplotlib's minor labels, which overlap on short ranges."""
+    low, high = float(values.min()), float(values.max())
+    decades = np.log10(high / low)
+    if decades < 0.8:
+        ticks: list[float] = list(MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(low, high))
+        ax.yaxis.set_major_locator(FixedLocator([tick for tick in ticks if tick > 0]))
+    else:
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 2.2 else (1,), numticks=20))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+    ax.yaxis.set_minor_locator(NullLocator())
+    pad = (high / low) ** 0.06
+    ax.set_ylim(low / pad, high * pad)
+
+
+def _value_axis(ax: Axes, runs: pd.DataFrame) -> None:
+    """Linear, for the tests compare linear values; from 0 to 1 for shares that use much of that range."""
+    low, high = float(runs["value"].min()), float(runs["value"].max())
+    if low >= 0 and high <= 1 and high - low > 0.3 and runs["higher_is_better"].iloc[0]:
+        ax.set_ylim(-0.05, 1.05)
+        ax.yaxis.set_major_locator(FixedLocator([0, 0.25, 0.5, 0.75, 1]))
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    else:
+        pad = 0.08 * (high - low) or 0.05 * abs(high) or 1.0
+        ax.set_ylim(low - pad, high + pad)
+        ax.yaxis.set_major_locator(MaxNLocator(5))

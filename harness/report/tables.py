@@ -1,0 +1,193 @@
+"""What readers see of runs, verdicts and laws: frames of words, and the same as tables for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from harness.analysis.fitting import PowerLaw
+from harness.records.schema import STATUSES
+from harness.report.wording import count, duration, estimate, interval, metric_name, p_value, percent, short, size_name
+
+#: A law whose AICc is higher by more than this is refused (Burnham and Anderson 2002, section 2.6).
+REFUSED = 10.0
+
+VERDICT_STYLES = {"emergent": "bold red", "metric artefact": "magenta", "smooth": "blue", "inconclusive": "dim"}
+
+
+def overview(runs: pd.DataFrame) -> pd.DataFrame:
+    """A row a study: what was asked for, how the runs ended, what they cost.
+
+    Time is that of the jobs, each of which trained one or more members together.
+    """
+    rows = []
+    for study, part in runs.groupby("study"):
+        low, high = part["params_total"].min(), part["params_total"].max()
+        jobs = part.drop_duplicates(["rung", "duration", "wall_s"])
+        rows.append(
+            {
+                "study": study,
+                "task": _joined(part["task"]),
+                "family": _joined(part["family"]),
+                "rungs": part["rung"].nunique(),
+                "parameters": f"{count(low)} to {count(high)}" if low < high else count(low),
+                "seeds": part["seed"].nunique(),
+                "runs": len(part),
+                **{status: int((part["status"] == status).sum()) for status in STATUSES},
+                "FLOPs": short(part["flops"].sum()),
+                "training time": duration(jobs["wall_s"].sum()),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def failures(runs: pd.DataFrame) -> pd.DataFrame:
+    """A row a run that did not finish, with its reason."""
+    lost = runs[runs["status"] != "finished"]
+    columns = ["study", "width", "depth", "seed", "lr", "status", "error", "run_id"]
+    return lost[columns].fillna("").reset_index(drop=True)
+
+
+def verdict_table(jumps: pd.DataFrame) -> pd.DataFrame:
+    """A row a curve, in words: subtask, metrics, adjusted p, verdict, N*, width of the rise, reason."""
+    rows = [
+        {
+            "study": row["study"],
+            "subtask": row["subtask"],
+            "metric": metric_name(row["metric"]),
+            "judged by": metric_name(row["continuous_metric"]) or "–",
+            "verdict": row["verdict"],
+            "p adj.": p_value(row["p_adjusted"]),
+            "N*": _threshold(row),
+            "rise in steps": _width(row),
+            "why": row["reason"],
+        }
+        for row in jumps.to_dict("records")
+    ]
+    columns = ["study", "subtask", "verdict", "N*", "metric", "judged by", "p adj.", "rise in steps", "why"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def verdict_summary(jumps: pd.DataFrame) -> pd.DataFrame:
+    """Verdicts in a few rows: whole tasks one by one, subtasks of one study with the same verdict together."""
+    rows = []
+    for (study, metric), part in jumps.groupby(["study", "metric"], sort=False):
+        whole, subtasks = part[part["subtask"] == "all"], part[part["subtask"] != "all"]
+        for row in whole.to_dict("records"):
+            name = f"{study}: all together" if len(subtasks) else str(study)
+            rows.append(_summary(name, metric, row, _threshold(row), row["p_adjusted"], row["reason"]))
+        for _, same in subtasks.groupby("verdict", sort=False):
+            name = f"{study}: {len(same)}/{len(subtasks)} subtasks"
+            first = same.to_dict("records")[0]
+            why = (
+                _joined(same["reason"]) if same["reason"].nunique() == 1 else same["reason"].mode()[0] + " (most often)"
+            )
+            rows.append(_summary(name, metric, first, _span(same["threshold"]), same["p_adjusted"].max(), why))
+    columns = ["what", "verdict", "N*", "metric", "judged by", "p adj.", "why"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def law_table(laws: pd.DataFrame, fits: Mapping[tuple[str, str], PowerLaw]) -> pd.DataFrame:
+    """A row a study: the exponent of its loss under each convention, misfit of the runs, and what was refused.
+
+    Misfit is the root mean square distance of ln loss from the law, the largest over conventions.
+
+    Args:
+        laws: as `exponents` returns it.
+        fits: (study, convention) -> the law chosen there.
+    """
+    conventions = list(laws["x"].unique())
+    rows = []
+    for study, part in laws.groupby("study", sort=False):
+        row: dict[str, Any] = {"study": study}
+        for law in part.to_dict("records"):
+            row[size_name(law["x"])] = _exponent(law)
+        off = [np.sqrt(np.mean(fits[key].residuals_ ** 2)) for key in fits if key[0] == study]
+        row["misfit"] = percent(max(off)) if off else "–"
+        row["choice of law"] = "; ".join(_choices(part))
+        rows.append(row)
+    columns = ["study", *map(size_name, conventions), "misfit", "choice of law"]
+    return pd.DataFrame(rows, columns=columns).fillna("–")
+
+
+def _choices(part: pd.DataFrame) -> Iterator[str]:
+    """For each law chosen: under which conventions, where they differ, and by how much; or why there is none."""
+    for (law, status), same in part.groupby(["law", "status"], sort=False):
+        where = "" if len(same) == len(part) else f"{', '.join(map(size_name, same['x']))}: "
+        margin = same["delta_aicc"].min()
+        if not law or status != "converged":
+            yield where + str(same["message"].iloc[0])
+        elif np.isfinite(margin):
+            other = "without a floor" if law == "power_floor" else "with a floor"
+            refused = "is refused" if margin > REFUSED else "is not excluded"
+            yield f"{where}a law {other} {refused} (AICc higher by {margin:.1f})"
+
+
+def as_rich(frame: pd.DataFrame, title: str, leave_out: tuple[str, ...] = ()) -> Table:
+    """A frame of words as a table for the terminal."""
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    shown = [str(name) for name in frame.columns if name not in leave_out]
+    for name in shown:
+        table.add_column(name, overflow="fold", no_wrap=name in ("what", "study", "verdict", "N*"))
+    for row in frame.to_dict("records"):
+        cells = [_escaped(row[name]) for name in shown]
+        if "verdict" in shown:
+            place = shown.index("verdict")
+            style = VERDICT_STYLES.get(row["verdict"], "")
+            cells[place] = f"[{style}]{cells[place]}[/]" if style else cells[place]
+        table.add_row(*cells)
+    return table
+
+
+def _escaped(cell: object) -> str:
+    return str(cell).replace("[", r"\[")
+
+
+def _joined(values: pd.Series) -> str:
+    return ", ".join(dict.fromkeys(map(str, values)))
+
+
+def _summary(name: str, metric: object, row: dict, threshold: str, p: float, why: str) -> dict[str, str]:
+    return {
+        "what": name,
+        "metric": metric_name(str(metric)),
+        "judged by": metric_name(row["continuous_metric"]) or "–",
+        "verdict": row["verdict"],
+        "N*": threshold,
+        "p adj.": p_value(p),
+        "why": why,
+    }
+
+
+def _threshold(row: dict) -> str:
+    return interval(row["threshold"], row["threshold_low"], row["threshold_high"])
+
+
+def _span(thresholds: pd.Series) -> str:
+    """The least and greatest N* of several curves."""
+    placed = thresholds[np.isfinite(thresholds)]
+    if placed.empty:
+        return "–"
+    missing = f", {len(thresholds) - len(placed)} not placed" if len(placed) < len(thresholds) else ""
+    low, high = count(placed.min()), count(placed.max())
+    return (low if low == high else f"{low} … {high}") + missing
+
+
+def _width(row: dict) -> str:
+    if not np.isfinite(row["rise_width"]):
+        return "–"
+    return f"{row['rise_width']:.2g} ({row['rise_width_low']:.2g} to {row['rise_width_high']:.2g})"
+
+
+def _exponent(law: dict) -> str:
+    if not law["law"]:
+        return str(law["status"])
+    text = estimate(law["alpha"], law["alpha_low"], law["alpha_high"])
+    if law["E"] > 0:
+        text += f",\nfloor {law['E']:.3g}"
+    return text if law["status"] == "converged" else f"{text}, {law['status']}"

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import signal
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from record_rows import measurement_rows, run_row
+
+from harness.errors import DataError, UserError
+from harness.records.schema import MEASUREMENTS, RUNS
+from harness.records.writer import PIECES, to_table, write_run
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_run_is_two_pieces_of_the_schema(tmp_path: Path) -> None:
+    write_run(tmp_path, run_row("aa"), measurement_rows())
+    assert files(tmp_path) == [f"{PIECES}/aa.measurements.parquet", f"{PIECES}/aa.runs.parquet"]
+    assert pq.read_table(tmp_path / PIECES / "aa.runs.parquet").schema.equals(RUNS, check_metadata=True)
+    numbers = pq.read_table(tmp_path / PIECES / "aa.measurements.parquet")
+    assert numbers.schema.equals(MEASUREMENTS, check_metadata=True)
+    assert set(numbers.column("run_id").to_pylist()) == {"aa"}
+
+
+def test_a_retry_replaces_the_failure(tmp_path: Path) -> None:
+    write_run(tmp_path, run_row("aa", status="failed", error="killed"), [])
+    write_run(tmp_path, run_row("aa"), to_table("measurements", [{"run_id": "aa"} | measurement_rows()[0]], "test"))
+    assert pq.read_table(tmp_path / PIECES / "aa.runs.parquet").column("status").to_pylist() == ["finished"]
+
+
+@pytest.mark.parametrize(
+    ("run", "numbers", "said"),
+    [
+        ({k: v for k, v in run_row().items() if k != "status"}, [], "lacks column status"),
+        (run_row() | {"colour": "red"}, [], "unknown column colour"),
+        (run_row(width=None), [], "width of runs is null"),
+        (run_row(width="wide"), [], "width of runs must be int32"),
+        (run_row(width=2**40), [], "width of runs must be int32"),
+        (run_row(status="done"), [], "allowed is one of finished, diverged, failed"),
+        (run_row(flops=float("inf")), [], "flops is inf"),
+        (run_row(), measurement_rows(run_id="bb"), "measurements of another run, bb"),
+        (run_row(), measurement_rows(value=float("nan")), "loss of all at step 2 is nan in finished run aa"),
+        (run_row(), [{"step": 1}], "lacks column chance, discontinuous"),
+    ],
+)
+def test_rows_that_do_not_fit_are_refused_by_name(tmp_path: Path, run: dict, numbers: list, said: str) -> None:
+    with pytest.raises(DataError, match=said) as caught:
+        write_run(tmp_path, run, numbers)
+    assert "\n" not in str(caught.value)
+    assert files(tmp_path) == []
+
+
+def test_disk_full_is_one_line_and_leaves_no_partial_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_run(tmp_path, run_row("aa", status="failed"), [])
+    before = {name: (tmp_path / name).read_bytes() for name in files(tmp_path)}
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UserError, match=r"aa\.measurements\.parquet cannot be written: No space left on device"):
+        write_run(tmp_path, run_row("aa"), measurement_rows())
+    assert {name: (tmp_path / name).read_bytes() for name in files(tmp_path)} == before
+
+
+def test_a_file_size_limit_met_in_mid_file_leaves_no_partial_file(tmp_path: Path) -> None:
+    """The operating system itself stops the write half-way."""
+    old_limit, old_handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, old_limit[1]))
+    try:
+        with pytest.raises(UserError, match="cannot be written: File too large"):
+            write_run(tmp_path, run_row("aa"), measurement_rows())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, old_limit)
+        signal.signal(signal.SIGXFSZ, old_handler)
+    assert files(tmp_path) == []
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("a file where the folder should be")
+    with pytest.raises(UserError, match="cannot be written: Not a directory"):
+        write_run(tmp_path / "results", run_row("aa"), measurement_rows())
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_write_permission(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(UserError, match="cannot be written: Permission denied"):
+        write_run(tmp_path, run_row("aa"), measurement_rows())
+
+
+def test_a_kill_between_the_two_pieces_is_a_run_that_never_happened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replaced = os.replace
+
+    def killed_at_the_runs_row(source: str, target: Path) -> None:
+        if "runs" in str(target):
+            raise KeyboardInterrupt
+        replaced(source, target)
+
+    monkeypatch.setattr(os, "replace", killed_at_the_runs_row)
+    with pytest.raises(KeyboardInterrupt):
+        write_run(tmp_path, run_row("aa"), measurement_rows())
+    assert f"{PIECES}/aa.measurements.parquet" in files(tmp_path)
+    assert f"{PIECES}/aa.runs.parquet" not in files(tmp_path)

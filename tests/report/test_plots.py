@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from synthetic import make_results
+
+from harness.analysis.fitting import PowerLaw
+from harness.errors import DataError, UserError
+from harness.records.store import load
+from harness.report import plots
+
+
+@pytest.fixture(scope="module")
+def frame(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    return load(make_results(tmp_path_factory.mktemp("results"), n_subtasks=6, max_seeds=3))
+
+
+def jump(
+    study: str, subtask: str = "all", metric: str = "accuracy", verdict: str = "emergent", **changes: float
+) -> dict:
+    row = {"study": study, "task": study, "subtask": subtask, "metric": metric, "verdict": verdict}
+    row |= {"continuous_metric": "token_accuracy" if metric == "exact_match" else "loss"}
+    return row | {"threshold": 1000.0, "threshold_low": 800.0, "threshold_high": 1300.0} | changes
+
+
+def parity_jumps(n: int) -> pd.DataFrame:
+    return pd.DataFrame([jump("parity", f"subtask {i + 1:02}", threshold=500.0 * (i + 1)) for i in range(n)])
+
+
+def drawn(axes: Axes) -> Figure:
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    FigureCanvasAgg(figure).draw()
+    return figure
+
+
+def check_legible(axes: Axes) -> None:
+    """Labels of ticks do not touch, nothing is cut off, and no legend lies on the data."""
+    figure = drawn(axes)
+    for each in figure.axes:
+        if not each.axison:
+            continue
+        for axis, side in ((each.xaxis, "x"), (each.yaxis, "y")):
+            low, high = sorted(axis.get_view_interval())
+            # An axis whose labels are left to the panel below has ticks but no labels.
+            ticks = zip(axis.get_ticklocs(), axis.get_ticklabels(), strict=False)
+            labels = [label for place, label in ticks if low <= place <= high and label.get_text()]
+            boxes = sorted((label.get_window_extent() for label in labels), key=lambda box: getattr(box, f"{side}0"))
+            for first, second in pairwise(boxes):
+                assert getattr(first, f"{side}1") <= getattr(second, f"{side}0"), f"labels of {side} overlap"
+        if legend := each.get_legend():
+            box = legend.get_window_extent()
+            assert box.y0 >= each.get_window_extent().y1 - 1, "the legend lies on the data"
+            assert box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1, "the legend is cut off"
+        box = each.get_tightbbox()
+        assert box is not None
+        assert box.x0 >= -1 and box.y0 >= -1 and box.x1 <= figure.bbox.x1 + 1, "labels are cut off"
+
+
+@pytest.mark.parametrize("study", ["text", "digits", "induction", "parity"])
+@pytest.mark.parametrize("x", ["params_total", "flops"])
+def test_scaling_with_law_band_and_residuals(frame: pd.DataFrame, study: str, x: str) -> None:
+    part = frame[frame["study"] == study]
+    loss = part[(part["metric"] == "loss") & (part["subtask"] == "all")]
+    law = PowerLaw(irreducible=study == "digits", n_bootstrap=100).fit(loss[x], loss["value"], loss["seed"])
+    axes = plots.plot_scaling(part, law, x)
+    check_legible(axes)
+    main, below = axes.figure.axes
+    assert main is axes and main.get_xscale() == main.get_yscale() == below.get_xscale() == "log"
+    assert main.get_xlim() == below.get_xlim()
+    residuals = below.lines[1].get_ydata()
+    assert np.allclose(residuals, 100 * np.expm1(law.residuals_))
+    assert below.get_xlabel() in ("total parameters", "training FLOPs") and "nats" in main.get_ylabel()
+
+
+def test_scaling_without_a_law_and_in_ones_own_grid(frame: pd.DataFrame) -> None:
+    part = frame[frame["study"] == "text"]
+    check_legible(plots.plot_scaling(part, None))
+    left, right = Figure(figsize=(7, 3)).subplots(1, 2)
+    loss = part[part["metric"] == "loss"]
+    law = PowerLaw(irreducible=False, n_bootstrap=100).fit(loss["params_total"], loss["value"])
+    assert plots.plot_scaling(part, law, ax=left) is left
+    assert len(left.figure.axes) == 3 and right.get_position().y0 < left.get_position().y0
+
+
+def test_jump_shows_threshold_and_interval(frame: pd.DataFrame) -> None:
+    axes = plots.plot_jump(frame, jump("parity", "subtask 02"))
+    check_legible(axes)
+    legend = axes.get_legend()
+    assert legend is not None
+    assert "N* 1,000 (800 to 1,300)" in [text.get_text() for text in legend.get_texts()]
+    assert axes.get_ylim() == (-0.05, 1.05)
+    check_legible(plots.plot_jump(frame, jump("parity", threshold_low=0.0, threshold_high=np.inf)))
+    none = plots.plot_jump(frame, jump("text", verdict="smooth", threshold=np.nan))
+    assert not [line for line in none.lines if str(line.get_label()).startswith("N*")]
+
+
+@pytest.mark.parametrize(
+    ("study", "metric"), [("lookup", "exact_match"), ("induction", "exact_match"), ("text", "accuracy")]
+)
+def test_pair_shares_its_sizes(frame: pd.DataFrame, study: str, metric: str) -> None:
+    above, below = plots.plot_pair(frame, jump(study, metric=metric, verdict="metric artefact"))
+    check_legible(above)
+    assert above.get_xlim() == below.get_xlim()
+    assert above.get_ylabel() == metric.replace("_", " ")
+    assert "metric artefact" in above.get_figure(root=True).get_suptitle()
+
+
+def test_subtasks_share_one_scale(frame: pd.DataFrame) -> None:
+    axes = plots.plot_subtasks(frame, parity_jumps(6))
+    assert len(axes) == 6 and len({ax.get_ylim() for ax in axes}) == 1
+    figure = drawn(axes[0])
+    assert figure.get_figwidth() == 7 and sum(not ax.axison for ax in figure.axes) == 2
+    assert axes[2].get_title(loc="left") == "subtask 03: emergent"
+
+
+def test_forest_of_many_thresholds_is_ordered_and_legible() -> None:
+    rows = [*parity_jumps(32).to_dict("records"), jump("lookup", verdict="metric artefact", threshold=750.0)]
+    axes = plots.plot_thresholds(pd.DataFrame([*rows, jump("text", threshold=np.nan)]))
+    check_legible(axes)
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert len(names) == 33 and names[:3] == ["parity: subtask 01", "lookup", "parity: subtask 02"]
+    half_open = pd.DataFrame([jump("text", threshold_high=np.inf), jump("lookup", threshold_low=0.0)])
+    check_legible(plots.plot_thresholds(half_open))
+    with pytest.raises(DataError, match="none of the curves"):
+        plots.plot_thresholds(pd.DataFrame([jump("text", threshold=np.nan)]))
+
+
+def test_nothing_to_draw_is_an_error(frame: pd.DataFrame) -> None:
+    with pytest.raises(DataError, match="no bleu of subtask all"):
+        plots.plot_curve(frame, "bleu")
+
+
+def test_saved_twice_the_same(frame: pd.DataFrame, tmp_path: Path) -> None:
+    paths = plots.save_figure(plots.plot_jump(frame, jump("parity")), tmp_path / "plots" / "parity")
+    assert [path.name for path in paths] == ["parity.png", "parity.svg"]
+    first = [path.read_bytes() for path in paths]
+    plots.save_figure(plots.plot_jump(frame, jump("parity")), tmp_path / "plots" / "parity")
+    assert [path.read_bytes() for path in paths] == first
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot be written"):
+        plots.save_figure(plots.plot_jump(frame, jump("parity")), tmp_path / "file" / "parity")
+
+
+def test_report_loads_neither_torch_nor_hydra_nor_pyplot() -> None:
+    check = "import sys, harness.report; print({'torch', 'hydra', 'omegaconf', 'matplotlib.pyplot'} & set(sys.modules))"
+    said = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True).stdout
+    assert said.strip() == "set()"
