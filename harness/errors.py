@@ -22,6 +22,10 @@ class SettingError(UserError):
     def __init__(self, setting: str, found: object, allowed: str) -> None:
         super().__init__(f"{setting}={found}: allowed is {allowed}")
 
+    def __reduce__(self) -> tuple[type[UserError], tuple[object, ...]]:
+        # Errors cross process borders; what was found may not, so the message alone travels.
+        return UserError, self.args
+
 
 class DataError(UserError):
     """A table or file that cannot be used as it is; names the file, row or column."""

@@ -33,7 +33,7 @@ class SignOfSum(Task):
         x = rng.standard_normal((batch_size, *self.signature.feature_shape)).astype(np.float32)
         flat = x.reshape(batch_size, -1)
         targets = (flat.sum(axis=1, keepdims=True) > 0).astype(np.int64)
-        return Batch(x, targets, np.ones_like(targets, dtype=bool), (flat[:, 0] > 0).astype(np.int64))
+        return Batch.of_answers(x, targets, subtask=(flat[:, 0] > 0).astype(np.int64))
 
     def eval_batch(self) -> Batch:
         return self.train_batch(np.random.default_rng(0), self.n_eval)

@@ -30,6 +30,13 @@ class Batch:
     scored: np.ndarray
     subtask: np.ndarray
 
+    @classmethod
+    def of_answers(cls, inputs: np.ndarray, targets: np.ndarray, subtask: np.ndarray | None = None) -> Batch:
+        """A batch in which every answer counts; `targets` (B,) or (B, S); no `subtask` where the task is one whole."""
+        targets = targets.reshape(len(inputs), -1)
+        whole = np.zeros(len(inputs), dtype=np.int64)
+        return cls(inputs, targets, np.ones(targets.shape, dtype=bool), whole if subtask is None else subtask)
+
 
 @dataclass(frozen=True)
 class Signature:

@@ -78,4 +78,4 @@ def _split(eval_fraction: float, split_seed: int) -> tuple[Batch, Batch]:
 
 def _batch(images: np.ndarray, labels: np.ndarray) -> Batch:
     targets = labels.astype(np.int64)[:, None]
-    return Batch(images, targets, np.ones_like(targets, dtype=bool), np.zeros(len(labels), dtype=np.int64))
+    return Batch.of_answers(images, targets)

@@ -85,7 +85,7 @@ class Parity(Task):
         inputs[rows, subtask] = 1
         inputs[:, self.n_subtasks :] = bits
         targets = bits[rows[:, None], self.subsets[subtask]].sum(axis=1, keepdims=True, dtype=np.int64) % 2
-        return Batch(inputs, targets, np.ones_like(targets, dtype=bool), subtask)
+        return Batch.of_answers(inputs, targets, subtask)
 
 
 @lru_cache

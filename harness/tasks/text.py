@@ -93,7 +93,7 @@ class Text(Task):
     def _windows(self, text: np.ndarray, starts: np.ndarray) -> Batch:
         tokens = text[starts[:, None] + np.arange(self.context + 1)].astype(np.int64)
         inputs, targets = tokens[:, :-1], tokens[:, 1:]
-        return Batch(inputs, targets, np.ones(targets.shape, dtype=bool), np.zeros(len(starts), dtype=np.int64))
+        return Batch.of_answers(inputs, targets)
 
 
 @lru_cache

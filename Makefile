@@ -1,0 +1,61 @@
+# Everything runs from .venv, which `make setup` makes; nothing outside this folder is touched.
+
+PYTHON ?= python3
+EXPERIMENT ?= quickstart
+ARGS ?=
+
+BIN := .venv/bin
+RUN_STAMP := .venv/.runtime
+DEV_STAMP := .venv/.dev
+REQUIREMENTS := pyproject.toml constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help setup scale-sweep test test-gpu lint notebooks bench clean
+.DELETE_ON_ERROR:
+
+help:  ## this list
+	@awk -F':.*## *' '/^[a-z-]+:.*##/ {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(RUN_STAMP)  ## make .venv with what training and analysis need
+
+scale-sweep: $(RUN_STAMP)  ## sweep, collect and analyse EXPERIMENT=quickstart; ARGS="seeds=5" for more settings
+	$(BIN)/harness sweep experiment=$(EXPERIMENT) $(ARGS)
+	$(BIN)/harness analyze experiment=$(EXPERIMENT) $(ARGS)
+
+test: $(DEV_STAMP)  ## the test suite
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal
+
+test-gpu: $(DEV_STAMP)  ## the tests that need CUDA
+	$(BIN)/python -m pytest -q -m gpu -rs
+
+lint: $(DEV_STAMP)  ## style, types, and which room may import which
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+notebooks: $(DEV_STAMP)  ## run the notebooks; what they show lands in results/notebooks
+	mkdir -p results/notebooks
+	$(BIN)/jupyter-execute --output='../results/notebooks/{notebook_name}' notebooks/*.ipynb
+
+bench: $(RUN_STAMP)  ## the measurements of experiments/*/run.py
+	@for script in experiments/*/run.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+clean:  ## remove the environment and caches; results stay
+	rm -rf .venv dist build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or later is needed; $(PYTHON) is $$($(PYTHON) -V 2>&1). Choose another: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+		{ echo "$(PYTHON) cannot make a virtual environment: install the package python$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv (sudo apt install)"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+$(RUN_STAMP): $(BIN)/python $(REQUIREMENTS)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(DEV_STAMP): $(RUN_STAMP)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@

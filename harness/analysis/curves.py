@@ -1,0 +1,140 @@
+"""From a frame of measurements to curves: one value a run, gathered by size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from harness.analysis.uncertainty import Runs, gather_runs
+from harness.errors import DataError, nearest
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One metric of one subtask along a ladder.
+
+    Attributes:
+        study, task, subtask, metric: where it is from.
+        runs: sizes (in the unit of x) and the metric's value for each run.
+        chance: value of a guesser, or NaN.
+        higher_is_better: direction of the metric.
+        discontinuous: whether the metric can jump where outputs move smoothly.
+        paired_metric: for a discontinuous metric, the continuous one on the same outputs, or ''.
+    """
+
+    study: str
+    task: str
+    subtask: str
+    metric: str
+    runs: Runs
+    chance: float
+    higher_is_better: bool
+    discontinuous: bool
+    paired_metric: str
+
+    @property
+    def oriented(self) -> np.ndarray:
+        """(n,) values, higher is better."""
+        return self.runs.value if self.higher_is_better else -self.runs.value
+
+
+def require_columns(frame: pd.DataFrame, columns: Iterable[str]) -> None:
+    """Raises DataError naming the first column that is missing and the nearest one that is there."""
+    for column in columns:
+        if column not in frame.columns:
+            raise DataError(f"column '{column}' is missing{nearest(column, map(str, frame.columns))}")
+
+
+def select_runs(frame: pd.DataFrame) -> pd.DataFrame:
+    """One comparable row per (run, subtask, metric), with columns `study` and `run` ensured.
+
+    Of several evaluation steps the last counts, of several durations of a study the longest, of several learning rates
+    of a rung the one with the lowest mean loss: otherwise a badly chosen learning rate would look like a second mode.
+    Runs are told apart by `run_id`, else `member`, else `seed`; without any of them each row is a run.
+
+    Raises:
+        DataError: learning rates differ and there is no loss to choose by.
+    """
+    frame = frame.copy()
+    if "study" not in frame.columns:
+        frame["study"] = ""
+    if "subtask" not in frame.columns:
+        frame["subtask"] = "all"
+    label = next((name for name in ("run_id", "member", "seed") if name in frame.columns), None)
+    frame["run"] = np.arange(len(frame)).astype(str) if label is None else frame[label].astype(str)
+    if label == "run_id" and "step" in frame.columns:
+        last = frame.groupby(["run", "subtask", "metric"])["step"].transform("max")
+        frame = frame[frame["step"] == last]
+    if "duration" in frame.columns:
+        frame = frame[frame["duration"] == frame.groupby("study")["duration"].transform("max")]
+    if {"lr", "rung"} <= set(frame.columns):
+        frame = _best_learning_rate(frame)
+    return frame
+
+
+def _best_learning_rate(frame: pd.DataFrame) -> pd.DataFrame:
+    rung = ["study", "task", "rung"]
+    several = frame.groupby(rung)["lr"].nunique() > 1
+    if not several.any():
+        return frame
+    loss = frame[(frame["metric"] == "loss") & (frame["subtask"] == "all")]
+    mean_loss = loss.groupby([*rung, "lr"])["value"].mean()
+    if not set(several[several].index) <= set(mean_loss.droplevel("lr").index):
+        raise DataError("runs of a rung differ in lr and there is no metric 'loss' to choose by: select rows of one lr")
+    best = mean_loss.loc[mean_loss.groupby(rung).idxmin()].reset_index()[[*rung, "lr"]]
+    return frame.merge(best, on=[*rung, "lr"], how="inner")
+
+
+def make_curves(frame: pd.DataFrame, x: str) -> Iterator[Curve]:
+    """The curves of a frame, in order of appearance.
+
+    Args:
+        frame: one row per (run, subtask, metric), as `select_runs` returns it; with columns x, metric, value.
+        x: the column of sizes, > 0.
+
+    Raises:
+        DataError: a size or value that cannot be used; names row and column.
+    """
+    require_columns(frame, (x, "metric", "value"))
+    for column, allowed in ((x, "finite numbers above 0"), ("value", "finite numbers")):
+        numbers = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=float)
+        bad = ~np.isfinite(numbers) | ((numbers <= 0) if column == x else False)
+        if bad.any():
+            row = int(np.flatnonzero(bad)[0])
+            found = frame[column].iloc[row]
+            raise DataError(f"column {column}, row {frame.index[row]}: {found}: allowed are {allowed}")
+    frame = _with_defaults(frame)
+    for (study, task, subtask, metric), part in frame.groupby(["study", "task", "subtask", "metric"], sort=False):
+        yield Curve(
+            study=str(study),
+            task=str(task),
+            subtask=str(subtask),
+            metric=str(metric),
+            runs=gather_runs(part[x].to_numpy(float), part["value"].to_numpy(float), part["run"].to_numpy()),
+            chance=float(part["chance"].iloc[0]),
+            higher_is_better=bool(part["higher_is_better"].iloc[0]),
+            discontinuous=bool(part["discontinuous"].iloc[0]),
+            paired_metric=str(part["paired_metric"].iloc[0]),
+        )
+
+
+def _with_defaults(frame: pd.DataFrame) -> pd.DataFrame:
+    """What a table of one's own may leave out (see `emergence.find_jumps`)."""
+    frame = frame.copy()
+    metric = frame["metric"].astype(str)
+    is_loss = metric.str.contains("loss|error|perplexity|nll", case=False)
+    if "task" not in frame.columns:
+        frame["task"] = ""
+    if "chance" not in frame.columns:
+        frame["chance"] = np.nan
+    if "higher_is_better" not in frame.columns:
+        frame["higher_is_better"] = ~is_loss
+    if "paired_metric" not in frame.columns:
+        frame["paired_metric"] = np.where(~is_loss & bool((metric == "loss").any()), "loss", "")
+    frame["paired_metric"] = frame["paired_metric"].fillna("")
+    if "discontinuous" not in frame.columns:
+        frame["discontinuous"] = ~is_loss & ~metric.isin(set(frame["paired_metric"]))
+    return frame

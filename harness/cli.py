@@ -1,0 +1,365 @@
+"""The command ``harness VERB [SETTING=VALUE ...] [FLAG ...]``; the only file that knows Hydra's runtime.
+
+A command becomes overrides, overrides become studies (plain `Settings`), and a verb gets studies. Every mistake of the
+user ends as one or two lines and exit code 2.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import hydra
+import yaml
+from hydra._internal.utils import get_args_parser
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+from rich.console import Console
+
+from harness import config
+from harness.config import Settings
+from harness.errors import UserError, nearest
+
+#: Verbs that train or look at training need families and tasks built; the others only read tables.
+TRAINING_VERBS = ("plan", "train", "sweep", "status")
+TABLE_VERBS = ("collect", "analyze")
+VERBS = TRAINING_VERBS + TABLE_VERBS
+
+#: Groups whose choice on the command line picks, in an experiment of several studies, those that made this choice.
+PICKING = ("task", "family")
+
+#: Settings that studies take from the experiment that lists them.
+SHARED = ("name", "results", "analysis", "studies")
+
+#: Overrides that name studies apart by themselves, or add members to the same curve.
+_NAMING = ("experiment=", "study=", "name=", "results=", "seeds=", "first_seed=")
+
+
+def entry_point() -> None:
+    """What the installed command calls."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command and return its exit code: 0, 1 for a run that failed, 2 for a mistake of the user.
+
+    130 and 143 tell of Ctrl-C and SIGTERM. With HARNESS_DEBUG in the environment errors keep their traceback.
+    """
+    previous = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        code = _dispatch(list(argv))
+        sys.stdout.flush()
+        return code
+    except _Terminated:
+        return _stopped(128 + signal.SIGTERM)
+    except KeyboardInterrupt:
+        return _stopped(128 + signal.SIGINT)
+    except BrokenPipeError:
+        # Whoever read our output has left, as `head` does; Python would complain once more when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except (UserError, HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
+        if os.environ.get("HARNESS_DEBUG"):
+            raise
+        print(f"harness: {_explain(error)}", file=sys.stderr)
+        return 2
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+class _Terminated(BaseException):
+    """SIGTERM came."""
+
+
+def _terminate(*_: object) -> None:
+    raise _Terminated
+
+
+def _stopped(code: int) -> int:
+    print("harness: stopped; finished runs are kept, and the same command goes on from there", file=sys.stderr)
+    return code
+
+
+def _dispatch(argv: list[str]) -> int:
+    if argv == ["--version"]:
+        from harness.sweep.rows import harness_version
+
+        print(f"harness {harness_version()}")
+        return 0
+    verb, rest = _split(argv)
+    if verb is None or any(word.startswith("-") for word in rest):
+        _register()
+        return _through_hydra(verb, rest)
+    with _hydra():
+        return Command(verb).run([rest])
+
+
+def compose(*overrides: str) -> list[Settings]:
+    """The studies that these overrides mean, e.g. ``compose("experiment=quickstart", "seeds=1")``; for scripts.
+
+    Raises:
+        UserError, HydraException: an override that cannot be used.
+    """
+    with _hydra():
+        return [config.to_settings(study) for study in _compose_studies(overrides)]
+
+
+def _split(argv: list[str]) -> tuple[str | None, list[str]]:
+    """The verb, None where only flags are given, and what follows it."""
+    if not argv:
+        return None, ["--help"]
+    word, *rest = argv
+    if word in VERBS:
+        return word, rest
+    if word.startswith("-"):
+        return None, argv
+    if "=" in word:
+        raise UserError(f"a verb comes before {word}: one of {', '.join(VERBS)}")
+    raise UserError(f"{word} is not a verb{nearest(word, VERBS)} (verbs: {', '.join(VERBS)}; see harness --help)")
+
+
+class Command:
+    """A verb, as the task function that Hydra calls with one config and `hydra_plugins.harness_launcher` with many."""
+
+    def __init__(self, verb: str | None) -> None:
+        self.verb, self.exit_code = verb, 0
+
+    def __call__(self, _: DictConfig) -> None:
+        self.run([list(HydraConfig.get().overrides.task)])
+
+    def run(self, commands: Sequence[Sequence[str]]) -> int:
+        """Run the verb on the studies of all these lists of overrides together."""
+        if self.verb is None:
+            raise UserError(f"give a verb first: {', '.join(VERBS)}")
+        by_command = [_compose_studies(overrides) for overrides in commands]
+        _name_apart(by_command, commands)
+        configs = [study for studies in by_command for study in studies]
+        # Lines of a file or a pipe are as long as they need to be.
+        console = Console(width=None if sys.stdout.isatty() else 200)
+        if self.verb in TABLE_VERBS:
+            self.exit_code = _read_tables(self.verb, configs, console)
+        else:
+            from harness.sweep import run
+
+            self.exit_code = getattr(run, self.verb)([config.to_settings(study) for study in configs], console)
+        return self.exit_code
+
+
+def _read_tables(verb: str, configs: Sequence[DictConfig], console: Console) -> int:
+    from harness.records.store import collect
+
+    for folder in sorted({Path(study.results) for study in configs}):
+        found = collect(folder)
+        counts = ", ".join(f"{n} {status}" for status, n in found.by_status.items() if n)
+        console.print(f"{folder}: {found.n_runs} runs ({counts}), {found.n_measurements:,} measurements", markup=False)
+        for problem in found.problems:
+            console.print(f"left out: {problem}", markup=False)
+        if verb == "analyze":
+            from harness import report
+
+            settings: Any = OmegaConf.to_container(configs[0].analysis)
+            report.show(folder, console, **settings)
+    return 0
+
+
+# ------------------------------------------------------------------------------------------ from overrides to studies
+
+
+def _compose_studies(overrides: Sequence[str]) -> list[DictConfig]:
+    """One config for each study that the overrides mean.
+
+    An experiment with `studies` is composed study by study; choices of task and family on the command line pick the
+    studies that made them, all other overrides apply to every picked study.
+    """
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    by_root = [(str(o.key_or_group).split(".")[0], o) for o in parsed]
+    outer = _compose([str(o.input_line) for root, o in by_root if root in (*SHARED, "experiment")])
+    if not outer.studies:
+        return [_compose(overrides)]
+    picks = {root: o.value() for root, o in by_root if root in PICKING and o.key_or_group == root}
+    rest = [
+        str(o.input_line) for root, o in by_root if root not in (*SHARED, "experiment") and o.key_or_group not in picks
+    ]
+    picked = _pick(outer.studies, picks) if picks else list(outer.studies)
+    composed = [_compose([f"experiment={study}", *rest]) for study in picked]
+    for study in composed:
+        for key in SHARED:
+            study[key] = outer[key]
+    return composed
+
+
+def _compose(overrides: Sequence[str]) -> DictConfig:
+    composed = hydra.compose("config", list(overrides))
+    _refuse_unknown(composed)
+    return composed
+
+
+def _refuse_unknown(node: Any, prefix: str = "") -> None:
+    """Raise UserError for a setting that no dataclass knows; `+name=value` is how one gets in."""
+    kind = OmegaConf.get_type(node) if isinstance(node, DictConfig) else None
+    if kind is None or not dataclasses.is_dataclass(kind):
+        return
+    known = [prefix + field.name for field in dataclasses.fields(kind)]
+    for key in node:
+        if (name := prefix + str(key)) not in known:
+            raise UserError(f"{name} is not a setting{nearest(name, known)}")
+        _refuse_unknown(node[key], name + ".")
+
+
+def _pick(studies: Sequence[str], picks: dict[str, Any]) -> list[str]:
+    """The studies whose own choices are `picks`, by group."""
+    picked, known = [], []
+    for study in studies:
+        choices = hydra.compose("config", [f"experiment={study}"], return_hydra_config=True).hydra.runtime.choices
+        known.append(f"{study} (task={choices.task}, family={choices.family})")
+        if all(choices[group] == choice for group, choice in picks.items()):
+            picked.append(study)
+    if not picked:
+        wanted = " ".join(f"{group}={choice}" for group, choice in picks.items())
+        raise UserError(f"no study of this experiment has {wanted}; its studies are\n{', '.join(known)}")
+    return picked
+
+
+def _name_apart(configs: Sequence[Sequence[DictConfig]], commands: Sequence[Sequence[str]]) -> None:
+    """Give the studies of a multirun names that tell what was swept, lest two curves be taken for one."""
+    for studies, overrides in zip(configs, commands, strict=True):
+        swept = [o for o in overrides if any(o not in other for other in commands) and not o.startswith(_NAMING)]
+        for study in studies if swept else []:
+            study.study += f" ({', '.join(swept)})"
+
+
+# ------------------------------------------------------------------------------------------------- Hydra's own runtime
+
+
+def _through_hydra(verb: str | None, words: list[str]) -> int:
+    """Flags are Hydra's business: help, --cfg, --info, completion, --multirun."""
+    parser = get_args_parser()
+    parser.error = _refuse  # type: ignore[method-assign, assignment]
+    arguments = parser.parse_args(words)
+    if arguments.shell_completion and _completed_verb(arguments.overrides):
+        return 0
+    command = Command(verb)
+    before, sys.argv = sys.argv, ["harness", *words]
+    # Hydra then raises its errors instead of printing them at length.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        hydra.main(str(_config_folders()[-1]), "config", version_base="1.3")(command)()
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    finally:
+        sys.argv = before
+    return command.exit_code
+
+
+def _refuse(message: str) -> None:
+    raise UserError(f"{message} (see harness --help)")
+
+
+def _completed_verb(overrides: Sequence[str]) -> bool:
+    """Complete the verb where the cursor is on it; else hide it from Hydra, which knows no verbs, and return False."""
+    line = os.environ.get("COMP_LINE", "")
+    words = line.split()
+    if not any(o.startswith("query=") for o in overrides) or not words:
+        return False
+    if len(words) == 1 or (len(words) == 2 and not line.endswith(" ")):
+        typed = words[1] if len(words) == 2 else ""
+        print(" ".join(verb for verb in VERBS if verb.startswith(typed)))
+        return not typed.startswith("-")
+    if words[1] in VERBS:
+        os.environ["COMP_LINE"] = line.replace(words[1], "", 1)
+    return False
+
+
+class UserConfigs(SearchPathPlugin):
+    """Lets Hydra look for configs in the user's ./conf before the harness's own."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        for folder in _config_folders()[:-1]:
+            search_path.prepend("user", f"file://{folder}")
+
+
+def _config_folders() -> list[Path]:
+    """The user's ./conf, where there is one, then the harness's own, which lies in the package when installed."""
+    package = Path(__file__).parent
+    own = package / "conf" if (package / "conf").is_dir() else package.parent / "conf"
+    users = Path.cwd() / "conf"
+    return [users, own] if users.is_dir() and not users.samefile(own) else [own]
+
+
+def _hydra() -> hydra.initialize_config_dir:
+    """A `with` block in which configs can be composed."""
+    _register()
+    return hydra.initialize_config_dir(str(_config_folders()[-1]), version_base="1.3")
+
+
+def _register() -> None:
+    """Make settings and search path known to Hydra."""
+    # So that classes of the user's own, named by `_target_`, are found beside the configs that name them.
+    if (here := os.getcwd()) not in sys.path:
+        sys.path.append(here)
+    config.register()
+    Plugins.instance().register(UserConfigs)
+
+
+# -------------------------------------------------------------------------------------------- errors in a line or two
+
+
+def _explain(error: Exception) -> str:
+    """An error of the user, of Hydra or of OmegaConf in at most two lines."""
+    if isinstance(error, UserError):
+        return str(error)
+    if str(error).startswith("Ambiguous value for argument"):
+        override = str(error).split("'")[1]
+        return f"{override}: a list is written as [a,b]; to sweep over values add --multirun"
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        return _no_such_choice(error.missing_cfg_file)
+    if isinstance(error, OverrideParseException):
+        return f"{error.override}: not an override that Hydra's grammar knows: {_first_line(error)}"
+    cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__ or error.__context__
+    if isinstance(cause, OmegaConfBaseException):
+        in_file = re.match(r"In '(.+?)': \w+ raised while composing", str(error))
+        where = f"conf/{in_file[1]}.yaml: " if in_file else ""
+        if isinstance(cause, (ConfigAttributeError, ConfigKeyError)):
+            return where + _unknown_setting(cause)
+        setting = f"{cause.full_key}: " if in_file or error is cause else f"{_override_in(error)}: "
+        return f"{where}{setting}{_first_line(cause)}"
+    return "\n".join(str(error).strip().splitlines()[:2])
+
+
+def _override_in(error: Exception) -> str:
+    return _first_line(error).removeprefix("Error merging override ")
+
+
+def _no_such_choice(path: str) -> str:
+    group, _, name = path.rpartition("/") if path.startswith("hydra/") else path.partition("/")
+    known = sorted(
+        str(file.relative_to(folder / group).with_suffix(""))
+        for folder in _config_folders()
+        for file in (folder / group).rglob("*.yaml")
+    )
+    allowed = f"\nchoose one of {', '.join(known)}" if known else ""
+    return f"{group}={name}: there is no conf/{path}.yaml{nearest(name, known)}{allowed}"
+
+
+def _unknown_setting(error: OmegaConfBaseException) -> str:
+    name, parent = str(error.full_key or error.key), error.parent_node
+    prefix = name.rpartition(".")[0]
+    known = [str(key) for key in parent] if isinstance(parent, DictConfig) else []
+    full = [f"{prefix}.{key}" if prefix else key for key in known]
+    return f"{name} is not a setting{nearest(name, full)}" if full else f"{name} is not a setting"
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n")[0]

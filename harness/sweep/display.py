@@ -1,0 +1,156 @@
+"""What a running sweep shows: bars on a terminal, a plain line per finished job elsewhere."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from harness.ladder import Job
+from harness.sweep.progress import progress_path, read_progress
+from harness.sweep.worker import Ended
+
+Cost = Callable[[Job], float]
+
+
+class Display(Protocol):
+    """Told of every job that ends, and asked several times a second to show those that are left."""
+
+    def __enter__(self) -> Display: ...
+    def __exit__(self, *_: object) -> None: ...
+    def ended(self, job: Job, runs: list[Ended]) -> None: ...
+    def refresh(self, left: Sequence[Job]) -> None: ...
+
+
+def display_for(console: Console, jobs: Sequence[Job], cost: Cost) -> Display:
+    """Bars where someone watches, lines where output goes to a file."""
+    return Bars(console, jobs, cost) if console.is_terminal else Lines(console, jobs, cost)
+
+
+class Overall:
+    """How much of all the work is done, each job weighing what it is predicted to cost."""
+
+    def __init__(self, jobs: Sequence[Job], cost: Cost) -> None:
+        self.costs = {job.members[0].run_id: cost(job) for job in jobs}
+        self.total = sum(self.costs.values()) or 1.0
+        self.jobs, self.done, self.started = len(jobs), 0, time.monotonic()
+        self.share = 0.0
+
+    def end(self, job: Job) -> None:
+        self.done += 1
+        self.share += self.costs[job.members[0].run_id] / self.total
+
+    def part(self, job: Job, step: int) -> float:
+        return self.costs[job.members[0].run_id] / self.total * step / job.steps
+
+    def left(self, share: float) -> str:
+        elapsed = time.monotonic() - self.started
+        return duration(elapsed * (1 - share) / share) if share > 0.01 else "?"
+
+
+class Lines:
+    """One line a finished job, no control codes."""
+
+    def __init__(self, console: Console, jobs: Sequence[Job], cost: Cost) -> None:
+        self.console, self.overall = console, Overall(jobs, cost)
+
+    def __enter__(self) -> Lines:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def ended(self, job: Job, runs: list[Ended]) -> None:
+        self.overall.end(job)
+        counts = _counts(runs)
+        of, left = f"[{self.overall.done}/{self.overall.jobs}]", self.overall.left(self.overall.share)
+        self.console.print(
+            f"{of} {job.label}, {job.steps} steps: {counts}; {left} left", markup=False, soft_wrap=True, highlight=False
+        )
+        for run in runs:
+            if run.error:
+                self.console.print(f"  {run.run} {run.status}: {run.error}", markup=False, soft_wrap=True)
+
+    def refresh(self, left: Sequence[Job]) -> None:
+        pass
+
+
+class Bars:
+    """A bar for all the work and one for each running job."""
+
+    def __init__(self, console: Console, jobs: Sequence[Job], cost: Cost) -> None:
+        self.overall = Overall(jobs, cost)
+        self.progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[steps]}", justify="right"),
+            TextColumn("{task.fields[loss]}", justify="right"),
+            TextColumn("{task.fields[left]} left", justify="right"),
+            console=console,
+            auto_refresh=False,
+            transient=True,
+        )
+        self.all = self.progress.add_task("all jobs", total=1.0, steps=f"0/{len(jobs)}", loss="", left="?")
+        self.rows: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Bars:
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def ended(self, job: Job, runs: list[Ended]) -> None:
+        self.overall.end(job)
+        if (row := self.rows.pop(job.members[0].run_id, None)) is not None:
+            self.progress.remove_task(row)
+        for run in runs:
+            if run.error:
+                self.progress.console.print(f"{run.run} {run.status}: {run.error}", markup=False)
+
+    def refresh(self, left: Sequence[Job]) -> None:
+        share = self.overall.share
+        for job in left:
+            if (state := read_progress(progress_path(job))) is None:
+                continue
+            share += self.overall.part(job, state.step)
+            key = job.members[0].run_id
+            if key not in self.rows:
+                members = job.members[0].label if len(job.members) == 1 else f"{len(job.members)} members"
+                self.rows[key] = self.progress.add_task(
+                    f"{job.label}, {members}", total=job.steps, steps="", loss="", left=""
+                )
+            self.progress.update(
+                self.rows[key],
+                completed=state.step,
+                steps=f"{state.step}/{state.steps}",
+                loss="" if math.isnan(state.loss) else f"loss {state.loss:.3f}",
+                left=duration(state.seconds_left),
+            )
+        self.progress.update(
+            self.all,
+            completed=share,
+            steps=f"{self.overall.done}/{self.overall.jobs}",
+            left=self.overall.left(share),
+        )
+        self.progress.refresh()
+
+
+def _counts(runs: Sequence[Ended]) -> str:
+    statuses = [run.status for run in runs]
+    return ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses))
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: "45 s", "3 min 20 s", "2 h 5 min"; "?" where unknown."""
+    if math.isnan(seconds):
+        return "?"
+    minutes, s = divmod(round(seconds), 60)
+    hours, m = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {m} min"
+    return f"{m} min {s} s" if minutes else f"{s} s"

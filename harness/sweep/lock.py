@@ -1,0 +1,62 @@
+"""One sweep a results folder: a lock that the kernel drops when its holder ends, however it ends."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.errors import UserError
+from harness.sweep.progress import STATE
+
+
+@contextmanager
+def locked(results: Path) -> Iterator[None]:
+    """Hold a results folder; what a killed sweep left half done is cleared away first.
+
+    Raises:
+        UserError: another process holds it, or the folder cannot be written.
+    """
+    path = results / STATE / "lock"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = open(path, "a+")  # noqa: SIM115 - held for as long as the lock
+    except OSError as error:
+        raise UserError(f"{results} cannot be written: {error.strerror}") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise UserError(f"{results} is in use by another harness, process {file.read()}") from None
+        except OSError as error:
+            raise UserError(f"{results} cannot be locked: {error.strerror}") from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        _clear(results)
+        try:
+            yield
+        finally:
+            _clear(results)
+
+
+def holder(results: Path) -> int | None:
+    """Process id of whoever holds a results folder; None where nobody does."""
+    try:
+        with open(results / STATE / "lock") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return int(file.read() or 0)
+    except (OSError, ValueError):
+        pass
+    return None
+
+
+def _clear(results: Path) -> None:
+    """Progress of jobs that run no more, and files that were being written when their process was killed."""
+    for path in [*(results / STATE).glob("*.json"), *(results / STATE).glob("*.tmp"), *results.rglob(".*.tmp")]:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,82 @@
+"""The jobs of a study: which members are still to be trained, and which of them side by side."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from harness.config import Settings, learning_rates
+from harness.errors import SettingError
+from harness.ladder import Job, Member, Rung, build_ladder, member, members
+
+#: A run that ended so is not trained again: the same settings would end the same.
+DONE = ("finished", "diverged")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One rung of a study at one duration, with all its members."""
+
+    settings: Settings
+    rung: Rung
+    duration: int
+    members: tuple[Member, ...]
+
+    def job(self, some: tuple[Member, ...] | None = None) -> Job:
+        """The job that trains these members, or all of them."""
+        return Job(self.settings, self.rung, self.duration, self.members if some is None else some)
+
+
+def cells(settings: Settings) -> list[Cell]:
+    """Every rung at every duration, smallest rung first.
+
+    Raises:
+        SettingError: a size or duration that cannot be built.
+    """
+    return [
+        Cell(settings, rung, duration, members(settings, rung, duration))
+        for rung in build_ladder(settings)
+        for duration in range(len(rung.steps))
+    ]
+
+
+def pending(cell: Cell, status: Mapping[str, str], device: str) -> Iterator[Job]:
+    """The jobs of a cell that are still to be done.
+
+    Args:
+        status: how each known run ended, by run_id; failed ones are tried again.
+        device: kind of device the jobs will run on, e.g. "cpu".
+    """
+    left = tuple(m for m in cell.members if status.get(m.run_id) not in DONE)
+    size = cell.settings.launcher.members_together or _together(cell, device)
+    for start in range(0, len(left), size):
+        yield cell.job(left[start : start + size])
+
+
+def _together(cell: Cell, device: str) -> int:
+    """On a GPU small rungs are bound by launches, so members together win for every family."""
+    return len(cell.members) if device != "cpu" or cell.settings.family.together_on_cpu else 1
+
+
+def single_job(settings: Settings) -> Job:
+    """The one run that `rung` and `seed` name, at the first duration and learning rate.
+
+    Raises:
+        SettingError: a rung off the ladder.
+    """
+    rungs = build_ladder(settings)
+    if not 0 <= settings.rung < len(rungs):
+        raise SettingError("rung", settings.rung, f"0 to {len(rungs) - 1}, the rungs of study {settings.study}")
+    rung = rungs[settings.rung]
+    return Job(settings, rung, 0, (member(settings, rung, 0, settings.seed, learning_rates(settings)[0]),))
+
+
+def worker_count(settings: Settings, device: str) -> int:
+    """Processes side by side: as many as cores this process may use, one on a GPU."""
+    if settings.launcher.workers is not None:
+        return settings.launcher.workers
+    if device != "cpu":
+        return 1
+    # macOS cannot tell which cores a process may use.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,97 @@
+"""How far running jobs are, told through one small file a job.
+
+Files outlive a worker that is killed and can be read from another terminal; a queue shared by workers can be left
+locked by one that dies.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import math
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.ladder import Job
+from harness.training.loop import Progress
+
+#: Folder, in a results folder, of what only matters while a sweep runs.
+STATE = ".sweep"
+
+
+@dataclass(frozen=True)
+class JobProgress:
+    """A running job.
+
+    Attributes:
+        run_ids: the runs of its members.
+        loss: mean of the members' latest training losses in nats; NaN until the first one.
+        started: seconds since the epoch.
+    """
+
+    label: str
+    run_ids: tuple[str, ...]
+    pid: int
+    step: int
+    steps: int
+    loss: float
+    started: float
+
+    @property
+    def seconds_left(self) -> float:
+        """At the pace kept so far; NaN before the first step."""
+        return (time.time() - self.started) * (self.steps - self.step) / self.step if self.step else math.nan
+
+
+class Reporter:
+    """Writes the progress file of one job; on leaving the `with` block the file goes."""
+
+    def __init__(self, job: Job) -> None:
+        self.path = progress_path(job)
+        run_ids = tuple(member.run_id for member in job.members)
+        self.state = JobProgress(job.label, run_ids, os.getpid(), 0, job.steps, math.nan, time.time())
+
+    def __enter__(self) -> Reporter:
+        self._write()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.path.unlink(missing_ok=True)
+
+    def __call__(self, progress: Progress) -> None:
+        finite = [loss for loss in progress.losses if math.isfinite(loss)]
+        loss = sum(finite) / len(finite) if finite else math.nan
+        self.state = dataclasses.replace(self.state, step=progress.step, loss=loss)
+        self._write()
+
+    def _write(self) -> None:
+        # A display that cannot be updated is no reason to lose a run.
+        with contextlib.suppress(OSError):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = self.path.with_suffix(".tmp")
+            temporary.write_text(json.dumps(dataclasses.asdict(self.state)))
+            temporary.replace(self.path)
+
+
+def progress_path(job: Job) -> Path:
+    return Path(job.settings.results) / STATE / f"{job.members[0].run_id}.json"
+
+
+def read_progress(path: Path) -> JobProgress | None:
+    """The state in one progress file, or None where there is none (any more)."""
+    try:
+        state = json.loads(path.read_text())
+        return JobProgress(**state | {"run_ids": tuple(state["run_ids"])})
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def running(results: Path) -> Iterator[JobProgress]:
+    """The jobs that are running in a results folder."""
+    for path in sorted((results / STATE).glob("*.json")):
+        if (progress := read_progress(path)) is not None:
+            yield progress

@@ -1,0 +1,77 @@
+"""The command line called from tests: in this process where that will do, for starting Python costs seconds."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from harness.cli import main
+
+REPOSITORY = Path(__file__).parents[1]
+
+#: A study of two rungs and four runs that trains in a second.
+TINY = (
+    "name=tiny",
+    "family=mlp",
+    "task=parity",
+    "task.n_subtasks=4",
+    "task.n_eval_per_subtask=16",
+    "ladder.widths=[4,8]",
+    "ladder.steps=5",
+    "ladder.batch_size=8",
+    "training.evaluations=2",
+    "training.device=cpu",
+    "seeds=2",
+)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command left: its exit code and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    def refused(self, *words: str) -> bool:
+        """Whether it ended as a mistake of the user's should: exit 2, one or two lines, holding all these words."""
+        told = self.err.strip().splitlines()
+        assert self.code == 2, (self.code, self.out, self.err)
+        assert 1 <= len(told) <= 2, self.err
+        assert "Traceback" not in self.err
+        missing = [word for word in words if word not in self.err]
+        assert not missing, f"{missing} not in {self.err}"
+        return True
+
+
+def run(capsys: pytest.CaptureFixture[str], *argv: str) -> Ran:
+    """Call `harness` in this process."""
+    capsys.readouterr()
+    code = main(argv)
+    printed = capsys.readouterr()
+    return Ran(code, printed.out, printed.err)
+
+
+def start(*argv: str, cwd: Path, **options: object) -> subprocess.Popen[str]:
+    """Start `harness` in a process group of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "harness", *argv],
+        cwd=cwd,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY), "PYTHONDONTWRITEBYTECODE": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        **options,  # type: ignore[call-overload]
+    )
+
+
+def wait(process: subprocess.Popen[str], timeout_s: float = 60) -> Ran:
+    """Wait for a started command."""
+    out, err = process.communicate(timeout=timeout_s)
+    return Ran(process.returncode, out, err)

@@ -1,0 +1,219 @@
+"""Mistakes end in one or two lines and exit code 2, failed runs in exit code 1, and nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from command import TINY, run, start, wait
+
+from harness.records.schema import RUNS
+from harness.records.store import finished_run_ids
+from harness.sweep.lock import locked
+from harness.sweep.progress import running
+
+RESULTS = Path("results/tiny")
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["sseeds=3"], ["sseeds", "did you mean 'seeds'"]),
+        (["ladder.wdths=[8]"], ["ladder.wdths", "'ladder.widths'"]),
+        (["+ladder.wdths=[8]"], ["ladder.wdths", "'ladder.widths'"]),
+        (["task.n_subtask=3"], ["task.n_subtask", "'task.n_subtasks'"]),
+        (["+task.colour=3"], ["task.colour"]),
+        (["task=partiy"], ["task=partiy", "'parity'", "lookup"]),
+        (["experiment=quickstart/parit"], ["'quickstart/parity'"]),
+        (["optimizer=adamm"], ["'adamw'", "sgd"]),
+        (["seeds=many"], ["seeds=many", "Integer"]),
+        (["seeds=1,2"], ["seeds=1,2", "--multirun"]),
+        (["ladder.widths=[8"], ["ladder.widths=[8"]),
+        (["ladder.widths=[8,-4]"], ["ladder.widths=[8, -4]", "at least 1"]),
+        (["ladder.widths=[0]"], ["ladder.widths=[0]", "at least 1"]),
+        (["ladder.widths=null", "ladder.first_width=0"], ["ladder.first_width=0", "at least 1"]),
+        (["ladder.widths=[8,8]"], ["rungs 0 and 1"]),
+        (["ladder.tokens=100"], ["ladder.steps", "ladder.tokens"]),
+        (["optimizer.lr=-1"], ["optimizer.lr", "above 0"]),
+        (["task.k=99"], ["task.k=99"]),
+        (["family=transformer"], ["family=transformer"]),
+        (["name=a/b"], ["name"]),
+        (["task._target_=nowhere.Task"], ["task._target_=nowhere.Task"]),
+        (["rung=7"], ["rung=7", "0 to 1"]),
+        (["--colour"], ["--colour"]),
+    ],
+)
+def test_settings_that_cannot_be(overrides: list[str], words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "train", *TINY, *overrides).refused(*words)
+    assert not RESULTS.exists()
+
+
+def test_heads_that_do_not_divide(capsys: pytest.CaptureFixture[str]) -> None:
+    command = ("sweep", "family=transformer", "task=copy", "ladder.widths=[16,18]", "ladder.heads=4", "ladder.steps=5")
+    assert run(capsys, *command).refused("ladder.widths", "4 heads", "18")
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["swep"], ["swep", "'sweep'"]),
+        (["experiment=quickstart"], ["verb"]),
+        (["--multirun", "seeds=1,2"], ["verb"]),
+        (["train", "experiment=quickstart"], ["one study", "parity (mlp on parity)"]),
+        (["plan"], ["family is not chosen"]),
+    ],
+)
+def test_commands_that_cannot_be(argv: list[str], words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, *argv).refused(*words)
+
+
+def test_own_config_that_is_not_yaml(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("conf/experiment").mkdir(parents=True)
+    Path("conf/experiment/broken.yaml").write_text("# @package _global_\nname: [unclosed\n")
+    assert run(capsys, "plan", "experiment=broken").refused("broken.yaml")
+    Path("conf/experiment/misspelt.yaml").write_text("# @package _global_\nsseeds: 3\n")
+    assert run(capsys, "plan", "experiment=misspelt").refused("misspelt.yaml", "sseeds", "'seeds'")
+    Path("conf/experiment/mistyped.yaml").write_text("# @package _global_\nseeds: many\n")
+    assert run(capsys, "plan", "experiment=mistyped").refused("mistyped.yaml", "seeds", "many")
+    Path("conf/experiment/hanging.yaml").write_text("# @package _global_\nnotes: ${nowhere}\n")
+    assert run(capsys, "plan", "experiment=hanging", "family=mlp", "task=parity").refused("nowhere")
+
+
+def test_cuda_where_there_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has CUDA")
+    assert run(capsys, "sweep", *TINY, "training.device=cuda").refused("training.device=cuda", "cpu")
+    assert not RESULTS.exists()
+
+
+@pytest.mark.parametrize("verb", ["collect", "analyze"])
+def test_empty_results(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, verb, "name=tiny").refused("results/tiny", "harness sweep")
+    RESULTS.mkdir(parents=True)
+    assert run(capsys, verb, "name=tiny").refused("results/tiny", "harness sweep")
+
+
+@pytest.mark.parametrize("verb", ["sweep", "status", "collect", "analyze"])
+def test_results_of_another_schema_version(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    RESULTS.mkdir(parents=True)
+    other = RUNS.with_metadata({"schema_version": "99"}).empty_table()
+    pq.write_table(other, RESULTS / "runs.parquet")
+    before = (RESULTS / "runs.parquet").read_bytes()
+    assert run(capsys, verb, *TINY).refused("results/tiny/runs.parquet", "99")
+    assert (RESULTS / "runs.parquet").read_bytes() == before
+
+
+def test_results_folder_that_cannot_be_written(capsys: pytest.CaptureFixture[str]) -> None:
+    # A file in the way refuses everyone, root too; permissions do not.
+    Path("results").write_text("")
+    assert run(capsys, "sweep", *TINY).refused("results/tiny cannot be written")
+
+
+def test_two_sweeps_on_one_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    with locked(RESULTS):
+        assert run(capsys, "sweep", *TINY).refused("results/tiny", "in use", str(os.getpid()))
+
+
+def test_disk_full_while_writing(empty_folder: Path) -> None:
+    def small_files_only() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, 2_000))
+
+    ran = wait(start("sweep", *TINY, cwd=empty_folder, preexec_fn=small_files_only))
+    assert ran.refused("results/tiny/pieces", "cannot be written")
+    assert list(RESULTS.rglob("*.parquet")) == list(RESULTS.rglob("*.tmp")) == []
+
+
+def test_a_run_that_fails_is_named_and_exits_1(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("failing_parity.py").write_text(
+        "from dataclasses import dataclass\n"
+        "from harness.tasks.parity import Parity\n"
+        "@dataclass\n"
+        "class FailingParity(Parity):\n"
+        "    def train_batch(self, rng, batch_size):\n"
+        "        raise ValueError('no data today')\n"
+    )
+    tiny = [*TINY, "task._target_=failing_parity.FailingParity", "ladder.widths=[4]"]
+    ran = run(capsys, "sweep", *tiny)
+    assert ran.code == 1
+    assert "failed: main rung 0 (width 4, depth 1) seed=1 lr=0.01: ValueError: no data today" in ran.out
+    assert "Traceback" not in ran.out + ran.err
+    assert sorted(finished_run_ids(RESULTS).values()) == ["failed", "failed"]
+
+
+def test_a_diverged_run_is_a_result(capsys: pytest.CaptureFixture[str]) -> None:
+    ran = run(capsys, "sweep", *TINY, "optimizer=sgd", "optimizer.lr=[0.01,1e30]", "ladder.steps=30", "seeds=1")
+    assert ran.code == 0
+    assert "2 finished, 2 diverged" in ran.out
+    assert (
+        "Nothing to train"
+        in run(capsys, "sweep", *TINY, "optimizer=sgd", "optimizer.lr=[0.01,1e30]", "ladder.steps=30", "seeds=1").out
+    )
+
+
+def test_a_reader_that_leaves_early(empty_folder: Path) -> None:
+    shown = start("--help", cwd=empty_folder)
+    assert shown.stdout is not None
+    shown.stdout.close()
+    assert shown.stderr is not None
+    assert shown.stderr.read() == ""
+    assert shown.wait() == 128 + signal.SIGPIPE
+
+
+@pytest.mark.parametrize(
+    ("sent", "to_group", "code"), [(signal.SIGTERM, False, 143), (signal.SIGINT, True, 130)], ids=["SIGTERM", "Ctrl-C"]
+)
+def test_stopped_in_mid_run(
+    sent: signal.Signals, to_group: bool, code: int, empty_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # One duration ends at once, the other would take hours.
+    command = ["sweep", *TINY, "ladder.widths=[4]", "launcher.workers=2", "ladder.steps=[5,100000000]"]
+    sweep = start(*command, cwd=empty_folder)
+    pids = _wait_for_a_run_beside_another(sweep)
+    shown = run(capsys, "status", *command[1:]).out
+    assert "running: main rung 0 (width 4, depth 1), 2 runs: step" in shown
+    assert re.search(r"all +2 +- +- +2 +-", shown)
+    (os.killpg if to_group else os.kill)(sweep.pid, sent)
+    stopped = wait(sweep, timeout_s=20)
+    assert stopped.code == code, stopped.err
+    assert stopped.err.strip() == "harness: stopped; finished runs are kept, and the same command goes on from there"
+    assert all(not _alive(pid) for pid in pids)
+    statuses = finished_run_ids(RESULTS)
+    assert list(statuses.values()) == ["finished", "finished"]
+    assert "running:" not in run(capsys, "status", *command[1:]).out
+    left = {path.name for path in RESULTS.rglob("*") if path.is_file()}
+    assert left == {"lock"} | {f"{i}.{t}.parquet" for i in statuses for t in ("runs", "measurements")}
+
+
+def _wait_for_a_run_beside_another(sweep: subprocess.Popen[str], timeout_s: float = 60) -> list[int]:
+    """Wait until two runs are finished and another job trains; its process."""
+    started = time.monotonic()
+    while time.monotonic() - started < timeout_s:
+        assert sweep.poll() is None, sweep.communicate()
+        training = [progress for progress in running(RESULTS) if progress.step]
+        if training and len(finished_run_ids(RESULTS)) == 2:
+            return [progress.pid for progress in training]
+        time.sleep(0.1)
+    raise AssertionError("no job trains")
+
+
+def _alive(pid: int) -> bool:
+    """Whether a process runs; one that ended and waits for its parent to notice does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,66 @@
+"""The wheel carries its configs and works in an empty environment and an empty folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import pytest
+from command import REPOSITORY
+
+from harness.records.store import finished_run_ids
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("wheel")
+    # In its own environment the build would ask a package index for hatchling; the one here will do.
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(REPOSITORY)]
+    subprocess.run(build, check=True, capture_output=True, text=True)
+    (path,) = out.glob("*.whl")
+    return path
+
+
+def test_the_wheel_holds_every_config_and_no_test(wheel: Path) -> None:
+    files = set(zipfile.ZipFile(wheel).namelist())
+    configs = {path.relative_to(REPOSITORY / "conf") for path in (REPOSITORY / "conf").rglob("*.yaml")}
+    assert {f"harness/conf/{path}" for path in configs} <= files
+    assert "hydra_plugins/harness_launcher.py" in files
+    assert not any(name.startswith(("tests/", "conf/")) for name in files)
+
+
+@pytest.mark.slow
+def test_the_wheel_trains_in_an_empty_environment(wheel: Path, tmp_path: Path) -> None:
+    environment, folder = tmp_path / "environment", tmp_path / "folder"
+    python = environment / "bin" / "python"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
+    # Dependencies are those of this environment, after the wheel's own files; a .pth file in a folder that is named by
+    # a .pth file does nothing, so that an editable install of the harness stays out of sight.
+    (site_packages,) = environment.glob("lib/python*/site-packages")
+    (site_packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--no-deps", "--no-index", str(wheel)]
+    subprocess.run(install, check=True, capture_output=True)
+
+    (folder / "conf" / "experiment").mkdir(parents=True)
+    (folder / "conf" / "experiment" / "mine.yaml").write_text(
+        "# @package _global_\ndefaults: [quickstart/parity]\nname: mine\nladder: {widths: [4, 8], steps: 10}\n"
+    )
+    variables = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
+
+    def harness(*argv: str) -> str:
+        command = [str(environment / "bin" / "harness"), *argv]
+        ran = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=120)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        return ran.stdout
+
+    harness("train", "experiment=quickstart/parity", "rung=0", "seed=0", "ladder.steps=20")
+    assert list(finished_run_ids(folder / "results" / "quickstart").values()) == ["finished"]
+    where = "import harness.cli; print(harness.cli.__file__)"
+    used = subprocess.run([str(python), "-c", where], cwd=folder, env=variables, capture_output=True, text=True)
+    assert used.stdout.startswith(str(environment))
+    assert "mine" in harness("--help")
+    assert "width" in harness("plan", "experiment=mine")
