@@ -28,8 +28,8 @@ class Threshold:
     reason: str = ""
 
 
-#: Share of the rise in one gap from which the crossing may lie anywhere in that gap.
-LEAP = 0.75
+#: Shares of the rise in one gap up to which its crossing is interpolated, and from which it may lie anywhere in it.
+GRADUAL, LEAP = 0.4, 0.75
 
 _ABSENT = (float("nan"),) * 3
 
@@ -79,17 +79,18 @@ def _crossings(curve: Curve, fraction: float, level: float, n_draws: int, seed: 
     for rung in range(len(t)):
         here = scores[curve.runs.rung == rung]
         means[:, rung] = here[rng.integers(len(here), size=(n_draws, max(1, len(here) - 1)))].mean(axis=1)
-    place, unplaced, middle, gap = _cross(_monotone(means), t, fraction)
-    # Even over the gap at the level of the interval: its ends are then the ends of the gap where all runs leap in it.
-    anywhere = middle + gap * (rng.random(n_draws) - 0.5) / level
+    place, share, middle, gap = _cross(_monotone(means), t, fraction)
+    # Of a leap, interpolation says nothing: its place is then anywhere in the gap, even at the level of the interval.
+    leap = np.clip((share - GRADUAL) / (LEAP - GRADUAL), 0.0, 1.0)
+    centre = (1 - leap) * np.nan_to_num(place) + leap * middle
+    draws = centre + np.maximum(share, leap) * gap * (rng.random(n_draws) - 0.5) / level
     point = float(_cross(_rung_scores(curve)[None], t, fraction)[0][0])
-    draws = np.where(np.isfinite(place), (1 - unplaced) * np.nan_to_num(place) + unplaced * anywhere, place)
-    return draws, point if np.isfinite(point) else float("nan")
+    return np.where(np.isfinite(place), draws, place), point if np.isfinite(point) else float("nan")
 
 
 def _cross(means: np.ndarray, t: np.ndarray, fraction: float) -> tuple[np.ndarray, ...]:
-    """Crossing of rising means (b, R), interpolated (-inf, inf: off the ladder); how far (0 to 1) it may as well lie
-    anywhere in its gap; that gap's middle and length; each (b,)."""
+    """Crossing of rising means (b, R), interpolated (-inf, inf: off the ladder); the share of the rise in its gap; that
+    gap's middle and length; each (b,)."""
     above = means >= fraction
     never, already = ~above[:, -1], above[:, 0]
     after = np.clip(np.argmax(above, axis=1), 1, len(t) - 1)
@@ -98,8 +99,7 @@ def _cross(means: np.ndarray, t: np.ndarray, fraction: float) -> tuple[np.ndarra
     gap = t[after] - t[after - 1]
     place = t[after - 1] + gap * (fraction - low) / np.where(high > low, high - low, 1.0)
     share = (high - low) / np.maximum(means[:, -1] - means[:, 0], 1e-12)
-    unplaced = np.clip(share / LEAP, 0.0, 1.0)
-    return np.where(never, np.inf, np.where(already, -np.inf, place)), unplaced, t[after] - gap / 2, gap
+    return np.where(never, np.inf, np.where(already, -np.inf, place)), share, t[after] - gap / 2, gap
 
 
 def _monotone(means: np.ndarray) -> np.ndarray:
