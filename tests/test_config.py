@@ -34,7 +34,7 @@ def test_every_experiment_begins_with_its_command(name: str) -> None:
     header = (CONF / "experiment" / f"{name}.yaml").read_text().split("\n\n")[0]
     lines = [line for line in header.splitlines() if line.startswith("#")]
     assert any(f"harness sweep experiment={name}" in line for line in lines), "the command"
-    assert any(re.search(r"\d cores?\b.*\d (minutes?|s)\b", line) for line in lines), "cores and time"
+    assert any(re.search(r"\d cores?\b.*\d (minutes?|seconds?)\b", line) for line in lines), "cores and time"
     assert any("Expect" in line for line in lines), "what to expect"
 
 

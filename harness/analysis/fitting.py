@@ -37,7 +37,8 @@ class PowerLaw:
     """y = E + A x^-alpha (E = 0 unless `irreducible`), by least squares on ln y.
 
     Intervals are percentiles of `n_bootstrap` refits to runs whose residuals are pooled over sizes and dealt out anew,
-    widened for few runs (`uncertainty.residual_draws`). Their measured coverage stands in experiments/calibration.
+    widened for few runs (`uncertainty.residual_draws`). Measured coverage of 95 % intervals: .93 to .96 for parameters
+    and curve, in eight regimes of 6 to 8 sizes and 1 to 5 runs each (experiments/calibration).
     They do not cover noise whose relative size changes much along the ladder, runs of one seed that err together over
     all sizes, or a law that is wrong in kind: a floor or exponent is only as true as the law.
 

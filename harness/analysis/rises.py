@@ -26,15 +26,17 @@ LEVELS = np.linspace(-0.2, 1.2, 141)
 #: them the noise of one run is taken to be at least sqrt(k) times this (up to MAX_LEAST_NOISE).
 MISFIT = 0.05
 MAX_LEAST_NOISE = 0.15
-NOISES = (1.0, 1.7, 3.0)
 #: Real noise may be far below that allowance; null data are drawn with this much as well.
 QUIET_NOISE = 0.03
 #: Share of the rise within which runs count as at its floor or ceiling.
 NEAR_END = 0.15
-#: Share of runs that may score anything at all.
-OUTLIERS = 0.02
+#: Noise of a run, in units of the least, with the share of runs that may score anything at all: few, or as many as
+#: where models learn their task in part.
+NOISES = ((1.0, 0.02), (1.7, 0.02), (3.0, 0.02), (1.0, 0.15))
 #: Widths, as multiples of the resolution: those from 1 on are smooth, 0 is a step between rungs.
 WIDTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.25, 3.5)
+#: Widest rise, in ladder steps, that is as good as a step in a run that rises at its own place.
+STEEP = 0.5
 SPREADS = (0.0, 0.5, 1.0, 2.0)
 CREEPS = (0.0, 0.2)
 PLACES = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -52,14 +54,16 @@ class Rises:
         counts: (R,) runs at each rung.
         width: (G,) in local ladder steps; NaN for rises that are not logistic.
         spread: (G,) standard deviation of the places of runs, in local ladder steps.
-        smooth, sharp, flat: (G,) bool: in the null (flat included); a step between two rungs; no rise at all.
-        quiet_log_p: (S, R, N_BINS), the same with QUIET_NOISE for the S shapes; rise g is shape g modulo S.
+        outliers: (G,) share of runs that may score anything at all.
+        smooth, sharp, flat: (G,) bool: in the null (flat included); a step, or as good as one; no rise at all.
+        quiet_log_p: (G, R, N_BINS), the same with QUIET_NOISE.
     """
 
     log_p: np.ndarray
     counts: np.ndarray
     width: np.ndarray
     spread: np.ndarray
+    outliers: np.ndarray
     smooth: np.ndarray
     sharp: np.ndarray
     flat: np.ndarray
@@ -79,13 +83,18 @@ class Rises:
         return log_likelihood.max(axis=1) - log_likelihood[:, self.smooth].max(axis=1)
 
     def likely_nulls(self, log_likelihood: np.ndarray, within: float) -> list[int]:
-        """The best smooth rise for each spread (G,) that is `within` log units of the best of all, best first.
+        """The best smooth rise for each spread and share of outliers that is `within` log units of the best of all.
 
-        The spread of runs is the nuisance that the ratio's distribution depends on most, and few runs tell it badly.
+        They are the nuisances that the ratio's distribution depends on most, and few runs tell them badly. Best first.
         """
         best = [
-            int(np.argmax(np.where(self.smooth & (self.spread == spread), log_likelihood, -np.inf)))
+            int(
+                np.argmax(
+                    np.where(self.smooth & (self.spread == spread) & (self.outliers == share), log_likelihood, -np.inf)
+                )
+            )
             for spread in np.unique(self.spread)
+            for share in np.unique(self.outliers)
         ]
         best.sort(key=lambda rise: -log_likelihood[rise])
         return [rise for rise in best if log_likelihood[rise] >= log_likelihood[best[0]] - within]
@@ -98,8 +107,7 @@ class Rises:
         """
         key = (rise, n_draws, quiet)
         if key not in self._null_draws:
-            shape = rise % len(self.quiet_log_p)
-            log_p = self.quiet_log_p[shape] if quiet else self.log_p[:, rise].reshape(-1, N_BINS)
+            log_p = self.quiet_log_p[rise] if quiet else self.log_p[:, rise].reshape(-1, N_BINS)
             cumulative = np.cumsum(np.exp(log_p.astype(float)), axis=1)
             rng = np.random.default_rng([seed, *key])
             rung = np.repeat(np.arange(len(self.counts)), self.counts)
@@ -140,24 +148,25 @@ def build_rises(log_sizes: np.ndarray, counts: np.ndarray, resolution: float) ->
     least = min(np.sqrt(np.median(counts)) * MISFIT, MAX_LEAST_NOISE)
     shapes = [*_logistic(log_sizes, resolution), *_approaches(log_sizes, resolution), *_flats(log_sizes)]
     histogram = np.stack([shape.histogram for shape in shapes])
-    log_p = np.concatenate([_log_p_of_bins(histogram, least * noise) for noise in NOISES])
+    log_p = np.concatenate([_log_p_of_bins(histogram, least * noise, outliers) for noise, outliers in NOISES])
     return Rises(
         np.ascontiguousarray(log_p.reshape(len(log_p), -1).T, dtype=np.float32),
         counts,
         width=np.tile([shape.width for shape in shapes], len(NOISES)),
         spread=np.tile([shape.spread for shape in shapes], len(NOISES)),
+        outliers=np.repeat([outliers for _, outliers in NOISES], len(shapes)),
         smooth=np.tile([shape.smooth for shape in shapes], len(NOISES)),
         sharp=np.tile([shape.sharp for shape in shapes], len(NOISES)),
         flat=np.tile([shape.flat for shape in shapes], len(NOISES)),
-        quiet_log_p=_log_p_of_bins(histogram, QUIET_NOISE),
+        quiet_log_p=np.concatenate([_log_p_of_bins(histogram, QUIET_NOISE, outliers) for _, outliers in NOISES]),
     )
 
 
-def _log_p_of_bins(histogram: np.ndarray, noise: float) -> np.ndarray:
+def _log_p_of_bins(histogram: np.ndarray, noise: float, outliers: float) -> np.ndarray:
     """(S, R, N_BINS) from the distribution over LEVELS (S, R, levels) of noiseless scores."""
     edges = np.concatenate([[-np.inf], BIN_EDGES[1:-1], [np.inf]])
     kernel = np.diff(ndtr((edges - LEVELS[:, None]) / noise), axis=1)
-    return np.log((1 - OUTLIERS) * (histogram @ kernel) + OUTLIERS / N_BINS)
+    return np.log((1 - outliers) * (histogram @ kernel) + outliers / N_BINS)
 
 
 @dataclass(frozen=True)
@@ -189,7 +198,8 @@ def _logistic(t: np.ndarray, resolution: float) -> list[_Shape]:
         rise = np.clip((rise - floor) / max(ceiling - floor, 0.2), -0.2, 1.2)
         for creep in CREEPS if spread <= 0.5 else CREEPS[:1]:
             low = creep * ramp[:, None]
-            is_sharp = multiple == 0 and is_inside
+            # Where runs rise each at its own place, a rung within a run's steep rise is chance, not the rise's width.
+            is_sharp = is_inside and (multiple == 0 or (spread >= 0.5 and width <= STEEP))
             histogram = _histogram(low + (1 - low) * rise)
             shapes.append(_Shape(histogram, width, spread, multiple >= 1, is_sharp))
     return shapes

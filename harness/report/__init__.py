@@ -32,7 +32,7 @@ def show(folder: Path | str, console: Console, **settings: Any) -> None:
     title = f"Verdicts; N* in {size_name(analysis.x)}, {level} intervals"
     console.print(as_rich(verdict_summary(analysis.jumps), title, left_out))
     title = f"Exponents of the loss, {level} intervals"
-    console.print(as_rich(law_table(analysis.laws, analysis.fits), title, left_out))
+    console.print(as_rich(law_table(analysis.laws), title, left_out))
     for study, reason in analysis.impossible.items():
         console.print(f"{study}: not tested, {reason}", markup=False)
     lost = analysis.runs["status"].ne("finished").sum()

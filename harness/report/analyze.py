@@ -17,6 +17,9 @@ from harness.records.store import find_folder, load, load_runs
 #: What the loss is fitted against; an exponent is reported under each.
 CONVENTIONS = (*PARAMETER_CONVENTIONS, "flops")
 
+#: A law that the runs are further from than this, as the root mean square of ln loss, describes nothing.
+NO_LAW = 0.25
+
 
 @dataclass(frozen=True)
 class Analysis:
@@ -32,7 +35,7 @@ class Analysis:
         runs: the runs table, failures included.
         jumps: as `find_jumps` returns it.
         laws: as `exponents` returns it.
-        fits: (study, convention) -> the law chosen there, where one could be fitted.
+        fits: (study, convention) -> the law chosen there, where one describes the runs (within NO_LAW).
         impossible: study -> why it could not be tested for jumps.
     """
 
@@ -90,7 +93,7 @@ def analyze(
     laws = exponents(frame, CONVENTIONS, level=level, n_bootstrap=bootstrap, seed=seed)
     fits = {
         (str(row["study"]), str(row["x"])): _refit(frame, row, level=level, n_bootstrap=bootstrap, seed=seed)
-        for row in laws[laws["law"] != ""].to_dict("records")
+        for row in laws[(laws["law"] != "") & (laws["scatter"] <= NO_LAW)].to_dict("records")
     }
     return Analysis(folder, x, alpha, level, bootstrap, frame, runs, jumps, laws, fits, impossible)
 

@@ -85,7 +85,7 @@ def _content(analysis: Analysis, drawn: Path) -> dict[str, Any]:
         "overview": tables.overview(runs),
         "failures": tables.failures(runs),
         "summary": tables.verdict_summary(analysis.jumps),
-        "laws": tables.law_table(analysis.laws, analysis.fits),
+        "laws": tables.law_table(analysis.laws),
         "thresholds": thresholds,
         "studies": [_study(analysis, study, drawn) for study in analysis.studies],
         "ladder_steps": {study: _ladder_step(part[analysis.x]) for study, part in finished.groupby("study")},
@@ -160,7 +160,7 @@ def _scaling_pictures(analysis: Analysis, study: str, frame: pd.DataFrame, drawn
         if loss.empty or not (loss[x] > 0).all() or not (loss["value"] > 0).all():
             continue
         law = analysis.fits.get((study, x))
-        fitted = "with the fitted law, its band and residuals" if law else "no law could be fitted"
+        fitted = "with the fitted law, its band and residuals" if law else "which no power law describes"
         caption = f"Loss against {size_name(x)}, {fitted}."
         alt = f"Loss of {study} against {size_name(x)} on log axes."
         axes = plots.plot_scaling(frame, law, x, level=analysis.level)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,8 @@ import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from harness.analysis.fitting import PowerLaw
 from harness.records.schema import STATUSES
+from harness.report.analyze import NO_LAW
 from harness.report.wording import count, duration, estimate, interval, metric_name, p_value, percent, short, size_name
 
 #: A law whose AICc is higher by more than this is refused (Burnham and Anderson 2002, section 2.6).
@@ -92,14 +92,11 @@ def verdict_summary(jumps: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def law_table(laws: pd.DataFrame, fits: Mapping[tuple[str, str], PowerLaw]) -> pd.DataFrame:
-    """A row a study: the exponent of its loss under each convention, misfit of the runs, and what was refused.
+def law_table(laws: pd.DataFrame) -> pd.DataFrame:
+    """A row a study of laws as `exponents` returns them: exponents, misfit of the runs, and what was refused.
 
-    Misfit is the root mean square distance of ln loss from the law, the largest over conventions.
-
-    Args:
-        laws: as `exponents` returns it.
-        fits: (study, convention) -> the law chosen there.
+    Misfit is the root mean square distance of ln loss from the law, the largest over conventions; above NO_LAW no
+    exponent is given.
     """
     conventions = list(laws["x"].unique())
     rows = []
@@ -107,9 +104,9 @@ def law_table(laws: pd.DataFrame, fits: Mapping[tuple[str, str], PowerLaw]) -> p
         row: dict[str, Any] = {"study": study}
         for law in part.to_dict("records"):
             row[size_name(law["x"])] = _exponent(law)
-        off = [np.sqrt(np.mean(fits[key].residuals_ ** 2)) for key in fits if key[0] == study]
-        row["misfit"] = percent(max(off)) if off else "–"
-        row["choice of law"] = "; ".join(_choices(part))
+        off = part["scatter"].max()
+        row["misfit"] = percent(off) if np.isfinite(off) else "–"
+        row["choice of law"] = "no power law describes it" if off > NO_LAW else "; ".join(_choices(part))
         rows.append(row)
     columns = ["study", *map(size_name, conventions), "misfit", "choice of law"]
     return pd.DataFrame(rows, columns=columns).fillna("–")
@@ -187,6 +184,8 @@ def _width(row: dict) -> str:
 def _exponent(law: dict) -> str:
     if not law["law"]:
         return str(law["status"])
+    if law["scatter"] > NO_LAW:
+        return "–"
     text = estimate(law["alpha"], law["alpha_low"], law["alpha_high"])
     if law["E"] > 0:
         text += f",\nfloor {law['E']:.3g}"

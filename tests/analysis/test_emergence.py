@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -159,13 +158,3 @@ def test_settings_out_of_range_are_named() -> None:
     for setting in ({"alpha": 0}, {"resolution": -1}, {"n_bootstrap": 10}, {"level": 1.5}):
         with pytest.raises(SettingError, match=f"{next(iter(setting))}="):
             find_jumps(frame, **setting)
-
-
-def test_a_quickstart_takes_seconds() -> None:
-    rng = np.random.default_rng(16)
-    parity = [planted.parity(rng, place=place).assign(subtask=f"{i}") for i, place in enumerate(np.linspace(0, 9, 32))]
-    others = [study(rng) for study in (planted.induction, planted.lookup, planted.text, planted.digits)]
-    began = time.perf_counter()
-    jumps = find_jumps(pd.concat([*parity, *others]))
-    assert len(jumps) == 36
-    assert time.perf_counter() - began < 20  # about 4 s on an idle core

@@ -68,6 +68,6 @@ def test_initial_values_have_the_size_that_their_role_says():
     stds = {name: float(p.detach().std()) for name, p in model.named_parameters()}
     # Each table has over 60,000 entries: its standard deviation is known to 0.3 %.
     assert stds["embedding.weight"] == pytest.approx(1.0, rel=0.02)
-    assert stds["blocks.0.attention.qkv.weight"] == pytest.approx(1 / 16, rel=0.02)
+    assert stds["blocks.0.attention.inner.qkv.weight"] == pytest.approx(1 / 16, rel=0.02)
     assert stds["head.weight"] == pytest.approx(1 / 16 / 4, rel=0.02)
     assert np.isclose(float(model.norm.weight.detach().mean()), 1.0)
