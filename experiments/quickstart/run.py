@@ -82,7 +82,7 @@ def draw_law(ax: Axes, analysis: Analysis, study: str) -> None:
 
 def draw(analysis: Analysis, stem: Path) -> None:
     plt.rcParams.update({"font.size": 8, "axes.spines.top": False, "axes.spines.right": False})
-    figure, axes = plt.subplots(1, 3, figsize=(9, 2.7), layout="constrained")
+    _, axes = plt.subplots(1, 3, figsize=(9, 2.7), layout="constrained")
     draw_pair(axes[0], analysis, "induction", "induction")
     draw_pair(axes[1], analysis, "lookup", "lookup")
     draw_law(axes[2], analysis, "text")

@@ -14,6 +14,9 @@ import numpy as np
 #: Steepest exponent a fit may return; beyond it the curve is a wall and a floor, not a power law.
 MAX_EXPONENT = 10.0
 
+#: A law that the runs are further from than this, as the root mean square of their ln residuals, describes nothing.
+NO_LAW = 0.25
+
 
 class Law(ABC):
     """One form y(x) > 0.

@@ -7,8 +7,8 @@ from typing import Any
 
 from rich.console import Console
 
-from harness.report.analyze import analyze
-from harness.report.html import write_report
+from harness.records.store import find_folder
+from harness.report.kept import fingerprint, keep, read_kept
 from harness.report.tables import as_rich, law_table, verdict_summary
 from harness.report.wording import size_name
 
@@ -19,24 +19,32 @@ NEEDED_WIDTH = {"why": 150, "choice of law": 150, "metric": 110, "judged by": 11
 def show(folder: Path | str, console: Console, **settings: Any) -> None:
     """Analyse a results folder, write its report and print verdicts, laws and the paths of what was written.
 
+    Where tables, settings and code are those of the last time, what was written then is shown again.
+
     Args:
         settings: as `analyze` takes them.
 
     Raises:
         UserError: as `analyze` and `write_report`.
     """
-    analysis = analyze(folder, **settings)
-    paths = write_report(analysis)
+    folder = find_folder(folder)
+    key = fingerprint(folder, settings)
+    result = read_kept(folder, key)
+    if result is None:
+        from harness.report.analyze import analyze  # not needed, and slow to load, where nothing has changed
+        from harness.report.html import write_report
+
+        analysis = analyze(folder, **settings)
+        result = keep(analysis, key, write_report(analysis))
     left_out = tuple(name for name, width in NEEDED_WIDTH.items() if console.width < width)
-    level = f"{100 * analysis.level:g} %"
-    title = f"Verdicts; N* in {size_name(analysis.x)}, {level} intervals"
-    console.print(as_rich(verdict_summary(analysis.jumps), title, left_out))
+    level = f"{100 * result.level:g} %"
+    title = f"Verdicts; N* in {size_name(result.x)}, {level} intervals"
+    console.print(as_rich(verdict_summary(result.jumps), title, left_out))
     title = f"Exponents of the loss, {level} intervals"
-    console.print(as_rich(law_table(analysis.laws), title, left_out))
-    for study, reason in analysis.impossible.items():
+    console.print(as_rich(law_table(result.laws), title, left_out))
+    for study, reason in result.impossible.items():
         console.print(f"{study}: not tested, {reason}", markup=False)
-    lost = analysis.runs["status"].ne("finished").sum()
-    if lost:
-        console.print(f"{lost} of {len(analysis.runs)} runs did not finish; the report names them")
-    for path in paths:
+    if result.n_lost:
+        console.print(f"{result.n_lost} of {result.n_runs} runs did not finish; the report names them")
+    for path in result.paths:
         console.print(str(path), markup=False, highlight=False, soft_wrap=True)

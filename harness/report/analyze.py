@@ -10,15 +10,13 @@ import pandas as pd
 from harness.analysis.curves import select_runs
 from harness.analysis.emergence import find_jumps
 from harness.analysis.fitting import PowerLaw, exponents
+from harness.analysis.laws import NO_LAW
 from harness.errors import DataError
 from harness.records.schema import PARAMETER_CONVENTIONS
 from harness.records.store import find_folder, load, load_runs
 
 #: What the loss is fitted against; an exponent is reported under each.
 CONVENTIONS = (*PARAMETER_CONVENTIONS, "flops")
-
-#: A law that the runs are further from than this, as the root mean square of ln loss, describes nothing.
-NO_LAW = 0.25
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "quickstart.ipynb"
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four studies, one of them with two sizes only: too few for a law or a jump."""
-    folder = make_results(tmp_path_factory.mktemp("results") / "tiny", ("digits", "parity", "lookup", "text"), 3, 3)
+    folder = make_results(tmp_path_factory.mktemp("results") / "tiny", ("parity", "digits", "lookup", "text"), 3, 3)
     for path in (folder / "pieces").glob("text-[2-9]-*"):
         path.unlink()
     for name in ("runs", "measurements"):
@@ -226,3 +226,18 @@ def test_the_notebook_runs_and_is_short_and_stored_without_outputs(
     ).execute()
     pictures = [out for cell in notebook.cells for out in cell.get("outputs", []) if "image/png" in out.get("data", {})]
     assert len(pictures) == 4
+
+
+def test_what_has_not_changed_is_not_analysed_again(results: Path) -> None:
+    def said(**settings: int) -> str:
+        console = Console(file=io.StringIO(), width=200)
+        report.show(results, console, **settings)
+        return console.file.getvalue()  # type: ignore[attr-defined]
+
+    first = said(bootstrap=100)
+    page = (results / "report.html").stat().st_mtime_ns
+    assert said(bootstrap=100) == first
+    assert (results / "report.html").stat().st_mtime_ns == page
+    assert said(bootstrap=120) and (results / "report.html").stat().st_mtime_ns > page, "other settings"
+    (results / "report.html").unlink()
+    assert said(bootstrap=120) and (results / "report.html").exists(), "a part that is gone"
