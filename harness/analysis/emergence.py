@@ -20,6 +20,8 @@ from harness.errors import SettingError
 MIN_RUNGS = 4
 #: Differences of log likelihood within this are ties.
 TIE = 2.0
+#: A smooth law this much likelier than a step, 100 to 1, is called so without reserve.
+DECISIVE = float(np.log(100))
 #: Nulls within this of the best one are tried for the largest p value.
 LIKELY = 4.0
 #: First pass of the bootstrap; curves with at least 10 draws beyond them need no second.
@@ -202,7 +204,8 @@ def find_jumps(
         own, other = state(curve), None if paired is None else state(paired)
         if own is State.FLAT:
             placed = Threshold(np.nan, np.nan, np.nan, "no rise")
-        verdict, reason = judge(own, other, (curve.metric, curve.paired_metric), placed.reason)
+        decisive = paired is None or tests[id(paired)].smooth_gain > DECISIVE
+        verdict, reason = judge(own, other, (curve.metric, curve.paired_metric), placed.reason, decisive)
         if own in FLAGGED and paired is not None:
             reason += _relation(curve, paired)
         test, runs = tests[id(curve)], curve.runs

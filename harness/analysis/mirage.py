@@ -36,7 +36,9 @@ class Verdict(StrEnum):
 FLAGGED = (State.JUMP, State.BROKEN)
 
 
-def judge(metric: State, continuous: State | None, names: tuple[str, str], not_placed: str = "") -> tuple[Verdict, str]:
+def judge(
+    metric: State, continuous: State | None, names: tuple[str, str], not_placed: str = "", decisive: bool = True
+) -> tuple[Verdict, str]:
     """Verdict and reason in a sentence, from the states of a discontinuous metric and of its continuous pair.
 
     Args:
@@ -44,6 +46,8 @@ def judge(metric: State, continuous: State | None, names: tuple[str, str], not_p
         continuous: state of the continuous one; None where it was not measured.
         names: of the two.
         not_placed: why N* does not lie on the ladder, '' where it does: a jump must be seen from both sides.
+        decisive: whether the continuous metric's smoothness is more than likely. A metric artefact is a claim of
+            difference, for which it does not do that one test rejects and the other does not.
     """
     name, paired = names
     if metric is State.TOO_FEW_RUNGS:
@@ -60,6 +64,8 @@ def judge(metric: State, continuous: State | None, names: tuple[str, str], not_p
         return Verdict.INCONCLUSIVE, f"{name} jumps, but no continuous metric was measured on the same outputs"
     if continuous is State.JUMP:
         return Verdict.EMERGENT, f"{name} jumps and so does {paired} on the same outputs"
+    if continuous is State.SMOOTH and not decisive:
+        return Verdict.INCONCLUSIVE, f"{name} jumps, and {paired} may be smooth, but a step describes it nearly as well"
     if continuous in (State.SMOOTH, State.FLAT):
         return Verdict.ARTEFACT, f"{name} jumps where {paired} on the same outputs rises smoothly"
     reason = f"{name} jumps, but {paired} is neither clearly smooth nor clearly a step: finer rungs would tell"

@@ -39,6 +39,12 @@ def test_a_jump_must_be_seen_from_both_sides() -> None:
     assert verdict is Verdict.INCONCLUSIVE and "not reached" in reason
 
 
+def test_an_artefact_is_a_claim_of_difference() -> None:
+    verdict, reason = judge(State.JUMP, State.SMOOTH, NAMES, decisive=False)
+    assert verdict is Verdict.INCONCLUSIVE and "nearly as well" in reason
+    assert judge(State.JUMP, State.JUMP, NAMES, decisive=False)[0] is Verdict.EMERGENT
+
+
 def test_exact_match_as_a_power_of_token_accuracy() -> None:
     token = np.array([0.09, 0.17, 0.34, 0.73, 0.99, 1.0])
     found = power_relation(token**8, token)
