@@ -57,8 +57,8 @@ def steps_of(job: Job) -> dict[str, Step]:
 def leading_dimension_step(job: Job) -> Step:
     """The MLP of the same shape written by hand with baddbmm over members; autograd and the same optimizer."""
     width, n_members = job.rung.shape.width, len(job.members)
-    inputs, targets, _ = next(_batches(job, torch.device("cpu")))
-    x, y = inputs.flatten(2), targets.squeeze(-1)
+    inputs, targets, weights = next(_batches(job, torch.device("cpu")))
+    x, y, w = inputs.flatten(2), targets.flatten(), weights.flatten()
     n_inputs, n_outputs = x.shape[-1], job.settings.task.signature.n_outputs
     shapes = [(n_inputs, width), (1, width), (width, n_outputs), (1, n_outputs)]
     params = [(torch.randn(n_members, *shape) / 8).requires_grad_() for shape in shapes]
@@ -68,7 +68,7 @@ def leading_dimension_step(job: Job) -> Step:
     def step() -> None:
         w1, b1, w2, b2 = params
         logits = torch.baddbmm(b2, torch.baddbmm(b1, x, w1).relu(), w2)
-        loss = F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="sum") / y.shape[1]
+        loss = (F.cross_entropy(logits.flatten(0, 1), y, reduction="none") * w).view(n_members, -1).sum(dim=1).sum()
         grads = torch.autograd.grad(loss, params)
         with torch.no_grad():
             optimizer.step(torch.cat([grad.flatten(1) for grad in grads], dim=1), 1.0)

@@ -53,7 +53,7 @@ def judge(
     if metric is State.TOO_FEW_RUNGS:
         return Verdict.INCONCLUSIVE, "too few rungs to tell a jump from a smooth rise"
     if metric is State.FLAT:
-        return Verdict.SMOOTH, f"no rise of {name} along the ladder"
+        return Verdict.SMOOTH, f"{name} hardly rises along the ladder"
     if metric is State.SMOOTH:
         return Verdict.SMOOTH, f"{name} rises smoothly: rungs lie inside the rise"
     if metric is State.UNDETERMINED:
