@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,8 +59,15 @@ def run(capsys: pytest.CaptureFixture[str], *argv: str) -> Ran:
     return Ran(code, printed.out, printed.err)
 
 
-def start(*argv: str, cwd: Path, **options: object) -> subprocess.Popen[str]:
-    """Start `harness` in a process group of its own."""
+def start(*argv: str, cwd: Path, prepare: Callable[[], object] | None = None) -> subprocess.Popen[str]:
+    """Start `harness` in a process group of its own; `prepare` is called in the new process first."""
+
+    def prepare_all() -> None:
+        # A shell starts what it puts in the background deaf to Ctrl-C, and children inherit that.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if prepare is not None:
+            prepare()
+
     return subprocess.Popen(
         [sys.executable, "-m", "harness", *argv],
         cwd=cwd,
@@ -67,11 +76,15 @@ def start(*argv: str, cwd: Path, **options: object) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        **options,  # type: ignore[call-overload]
+        preexec_fn=prepare_all,
     )
 
 
 def wait(process: subprocess.Popen[str], timeout_s: float = 60) -> Ran:
     """Wait for a started command."""
-    out, err = process.communicate(timeout=timeout_s)
+    try:
+        out, err = process.communicate(timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
     return Ran(process.returncode, out, err)

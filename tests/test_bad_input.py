@@ -133,7 +133,7 @@ def test_disk_full_while_writing(empty_folder: Path) -> None:
     def small_files_only() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, 2_000))
 
-    ran = wait(start("sweep", *TINY, cwd=empty_folder, preexec_fn=small_files_only))
+    ran = wait(start("sweep", *TINY, cwd=empty_folder, prepare=small_files_only))
     assert ran.refused("results/tiny/pieces", "cannot be written")
     assert list(RESULTS.rglob("*.parquet")) == list(RESULTS.rglob("*.tmp")) == []
 
