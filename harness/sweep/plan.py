@@ -4,44 +4,30 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 
 from harness.config import Settings, learning_rates
 from harness.errors import SettingError
-from harness.ladder import Job, Member, Rung, build_ladder, member, members
+from harness.ladder import Job, build_ladder, member, members
 
 #: A run that ended so is not trained again: the same settings would end the same.
 DONE = ("finished", "diverged")
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One rung of a study at one duration, with all its members."""
-
-    settings: Settings
-    rung: Rung
-    duration: int
-    members: tuple[Member, ...]
-
-    def job(self, some: tuple[Member, ...] | None = None) -> Job:
-        """The job that trains these members, or all of them."""
-        return Job(self.settings, self.rung, self.duration, self.members if some is None else some)
-
-
-def cells(settings: Settings) -> list[Cell]:
-    """Every rung at every duration, smallest rung first.
+def cells(settings: Settings) -> list[Job]:
+    """Every rung at every duration with all its members in one job, smallest rung first.
 
     Raises:
         SettingError: a size or duration that cannot be built.
     """
     return [
-        Cell(settings, rung, duration, members(settings, rung, duration))
+        Job(settings, rung, duration, members(settings, rung, duration))
         for rung in build_ladder(settings)
         for duration in range(len(rung.steps))
     ]
 
 
-def pending(cell: Cell, status: Mapping[str, str], device: str) -> Iterator[Job]:
+def pending(cell: Job, status: Mapping[str, str], device: str) -> Iterator[Job]:
     """The jobs of a cell that are still to be done.
 
     Args:
@@ -51,10 +37,10 @@ def pending(cell: Cell, status: Mapping[str, str], device: str) -> Iterator[Job]
     left = tuple(m for m in cell.members if status.get(m.run_id) not in DONE)
     size = cell.settings.launcher.members_together or _together(cell, device)
     for start in range(0, len(left), size):
-        yield cell.job(left[start : start + size])
+        yield replace(cell, members=left[start : start + size])
 
 
-def _together(cell: Cell, device: str) -> int:
+def _together(cell: Job, device: str) -> int:
     """On a GPU small rungs are bound by launches, so members together win for every family."""
     return len(cell.members) if device != "cpu" or cell.settings.family.together_on_cpu else 1
 

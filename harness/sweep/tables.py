@@ -12,10 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.config import Settings
+from harness.ladder import Job
 from harness.records.schema import STATUSES
 from harness.sweep.cost import CostModel
 from harness.sweep.display import duration
-from harness.sweep.plan import Cell, cells, pending
+from harness.sweep.plan import cells, pending
 
 
 def plan_table(study: Settings, cost: CostModel, device: str) -> Group:
@@ -39,8 +40,8 @@ def plan_table(study: Settings, cost: CostModel, device: str) -> Group:
     return Group(Text(title, style="bold"), table)
 
 
-def _plan_row(cell: Cell, cost: CostModel, device: str) -> dict[str, str]:
-    rung, job, jobs = cell.rung, cell.job(), list(pending(cell, {}, device))
+def _plan_row(job: Job, cost: CostModel, device: str) -> dict[str, str]:
+    rung, jobs = job.rung, list(pending(job, {}, device))
     asked_width, asked_depth = rung.asked
     return {
         "rung": str(rung.index),
@@ -52,7 +53,7 @@ def _plan_row(cell: Cell, cost: CostModel, device: str) -> dict[str, str]:
         "steps": f"{job.steps:,}",
         "tokens": f"{job.tokens:.3g}",
         "FLOPs": f"{job.flops:.2g}",
-        "runs": str(len(cell.members)),
+        "runs": str(len(job.members)),
         "time": duration(sum(cost.seconds(j) for j in jobs)),
         "memory": f"{max(cost.bytes(j) for j in jobs) / 1e6:.0f} MB",
     }
@@ -92,14 +93,14 @@ def status_table(studies: Sequence[Settings], status: Mapping[str, str], running
             counts = count_by_state(cell, status, running)
             total += counts
             shape = cell.rung.shape
-            size = (cell.rung.index, shape.width, shape.depth, cell.rung.steps[cell.duration])
+            size = (cell.rung.index, shape.width, shape.depth, cell.steps)
             table.add_row(study.study, *(f"{n:,}" for n in size), *_numbers(counts))
         table.add_section()
     table.add_row("all", "", "", "", "", *_numbers(total))
     return table
 
 
-def count_by_state(cell: Cell, status: Mapping[str, str], running: set[str]) -> Counter[str]:
+def count_by_state(cell: Job, status: Mapping[str, str], running: set[str]) -> Counter[str]:
     """How many members of a cell finished, diverged, failed, are running or pending."""
     ids = [member.run_id for member in cell.members]
     return Counter("running" if run_id in running else status.get(run_id, "pending") for run_id in ids)

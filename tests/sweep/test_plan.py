@@ -81,7 +81,7 @@ def test_workers(study: Settings) -> None:
 
 
 def test_rows_fit_the_schema(study: Settings) -> None:
-    job = cells(study)[1].job()
+    job = cells(study)[1]
     row = run_row(job, job.members[0], "diverged", error="why", done=0.5, git_revision=git_revision())
     assert to_table("runs", [row], "test").schema == RUNS
     assert (row["steps"], row["tokens"], row["flops"]) == (10, 40, job.flops / 2)
@@ -103,7 +103,7 @@ def test_fitted_speed_recovers_a_planted_one() -> None:
 
 
 def test_cost_of_a_job(study: Settings, tmp_path: Path) -> None:
-    job = cells(study)[0].job()
+    job = cells(study)[0]
     assert Speed(0.1, 1e9).seconds(job) == pytest.approx(SETUP_S + 5 * 0.1 + 6 * job.flops / 1e9)
     assert cost_model(tmp_path).source("mlp") == "a rough model"
     assert CostModel({"mlp": Speed(1, 1)}).source("mlp") == "finished runs"
@@ -111,7 +111,7 @@ def test_cost_of_a_job(study: Settings, tmp_path: Path) -> None:
 
 
 def test_progress_files(study: Settings) -> None:
-    job = cells(study)[0].job()
+    job = cells(study)[0]
     with Reporter(job) as report:
         report(Progress(3, 5, (1.0, 2.0, float("nan"))))
         (state,) = running(Path(study.results))
@@ -154,7 +154,7 @@ def test_lock_clears_what_a_killed_sweep_left(tmp_path: Path) -> None:
 
 
 def test_lines_say_what_ended_without_control_codes(study: Settings, capsys: pytest.CaptureFixture[str]) -> None:
-    job = cells(study)[0].job()
+    job = cells(study)[0]
     with Lines(Console(force_terminal=False), [job], lambda job: 1.0) as lines:
         lines.ended(job, [Ended("run a", "finished"), Ended("run b", "failed", "[bold]why[/bold]")])
     printed = capsys.readouterr().out
@@ -165,7 +165,7 @@ def test_lines_say_what_ended_without_control_codes(study: Settings, capsys: pyt
 
 def test_bars_show_rung_members_steps_and_loss(study: Settings) -> None:
     shown = io.StringIO()
-    job, other = (cells(study)[i].job() for i in (0, 3))
+    job, other = (cells(study)[i] for i in (0, 3))
     with Bars(Console(file=shown, force_terminal=True, width=150), [job, other], lambda job: 1.0) as bars:
         with Reporter(job) as report:
             report(Progress(3, 5, (1.5, 2.5)))
@@ -177,7 +177,7 @@ def test_bars_show_rung_members_steps_and_loss(study: Settings) -> None:
 
 
 def test_overall_weighs_jobs_by_their_cost(study: Settings) -> None:
-    small, large = (cells(study)[i].job() for i in (0, 3))
+    small, large = (cells(study)[i] for i in (0, 3))
     overall = Overall([small, large], lambda job: 3.0 if job is large else 1.0)
     overall.end(large)
     assert overall.share == 0.75
