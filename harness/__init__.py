@@ -10,22 +10,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from harness.analysis.choice import fit_best
     from harness.analysis.emergence import find_jumps
-    from harness.analysis.fitting import PowerLaw, exponents, fit_best
+    from harness.analysis.exponents import exponents
+    from harness.analysis.fitting import PowerLaw, ScalingLaw
     from harness.analysis.thresholds import compare_thresholds, thresholds
     from harness.records.store import load
 
 _HOMES = {
     "PowerLaw": "harness.analysis.fitting",
+    "ScalingLaw": "harness.analysis.fitting",
     "compare_thresholds": "harness.analysis.thresholds",
-    "exponents": "harness.analysis.fitting",
+    "exponents": "harness.analysis.exponents",
     "find_jumps": "harness.analysis.emergence",
-    "fit_best": "harness.analysis.fitting",
+    "fit_best": "harness.analysis.choice",
     "load": "harness.records.store",
     "thresholds": "harness.analysis.thresholds",
 }
 
-__all__ = ["PowerLaw", "compare_thresholds", "exponents", "find_jumps", "fit_best", "load", "thresholds"]
+__all__ = ["PowerLaw", "ScalingLaw", "compare_thresholds", "exponents", "find_jumps", "fit_best", "load", "thresholds"]
 
 
 def __getattr__(name: str) -> Any:

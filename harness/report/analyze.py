@@ -9,7 +9,8 @@ import pandas as pd
 
 from harness.analysis.curves import select_runs
 from harness.analysis.emergence import find_jumps
-from harness.analysis.fitting import PowerLaw, exponents
+from harness.analysis.exponents import fit_exponents
+from harness.analysis.fitting import ScalingLaw
 from harness.analysis.laws import NO_LAW
 from harness.errors import DataError
 from harness.records.schema import PARAMETER_CONVENTIONS
@@ -46,7 +47,7 @@ class Analysis:
     runs: pd.DataFrame
     jumps: pd.DataFrame
     laws: pd.DataFrame
-    fits: dict[tuple[str, str], PowerLaw]
+    fits: dict[tuple[str, str], ScalingLaw]
     impossible: dict[str, str]
 
     @property
@@ -88,12 +89,13 @@ def analyze(
         if study not in set(frame["study"]):
             impossible[study] = "none of its runs finished"
     jumps = jumps.sort_values(["study", "subtask", "metric"], kind="stable", ignore_index=True)
-    laws = exponents(frame, CONVENTIONS, level=level, n_bootstrap=bootstrap, seed=seed)
+    laws = fit_exponents(frame, CONVENTIONS, level=level, n_bootstrap=bootstrap, seed=seed)
+    described = laws.table[laws.table["scatter"] <= NO_LAW]
     fits = {
-        (str(row["study"]), str(row["x"])): _refit(frame, row, level=level, n_bootstrap=bootstrap, seed=seed)
-        for row in laws[(laws["law"] != "") & (laws["scatter"] <= NO_LAW)].to_dict("records")
+        (str(row["study"]), str(row["x"])): laws.fits[row["study"], row["task"], row["x"]]
+        for row in described.to_dict("records")
     }
-    return Analysis(folder, x, alpha, level, bootstrap, frame, runs, jumps, laws, fits, impossible)
+    return Analysis(folder, x, alpha, level, bootstrap, frame, runs, jumps, laws.table, fits, impossible)
 
 
 def _jumps(frame: pd.DataFrame, x: str, **settings: float) -> tuple[pd.DataFrame, dict[str, str]]:
@@ -110,9 +112,3 @@ def _jumps(frame: pd.DataFrame, x: str, **settings: float) -> tuple[pd.DataFrame
         if not impossible:
             raise
         return find_jumps(frame[~frame["study"].isin(impossible)], x, **settings), impossible  # type: ignore[arg-type]
-
-
-def _refit(frame: pd.DataFrame, row: dict, **settings: float) -> PowerLaw:
-    part = frame[(frame["study"] == row["study"]) & (frame["metric"] == "loss") & (frame["subtask"] == "all")]
-    law = PowerLaw(irreducible=row["law"] == "power_floor", **settings)  # type: ignore[arg-type]
-    return law.fit(part[row["x"]], part["value"], part["run"])

@@ -10,12 +10,10 @@ import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from harness.analysis.choice import REFUSED
 from harness.analysis.laws import NO_LAW
 from harness.records.schema import STATUSES
 from harness.report.wording import count, duration, estimate, interval, metric_name, p_value, percent, short, size_name
-
-#: A law whose AICc is higher by more than this is refused (Burnham and Anderson 2002, section 2.6).
-REFUSED = 10.0
 
 VERDICT_STYLES = {"emergent": "bold red", "metric artefact": "magenta", "smooth": "blue", "inconclusive": "dim"}
 

@@ -107,7 +107,7 @@ def test_the_page_says_what_failed_and_what_cannot_be_told(page: str) -> None:
         "1 diverged, 1 failed",
         "killed by signal 9 <out of memory?>",
         "too few rungs",
-        "needs at least 3 sizes",
+        "needs at least 3 distinct x",
         "The table is memorised: <this> is capacity",
         "Benjamini and Hochberg",
         "torch 2.13.0",

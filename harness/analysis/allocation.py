@@ -1,0 +1,147 @@
+"""What a fitted surface says of spending compute: the optimal N and D, and what a smaller model costs at equal loss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from harness.analysis.fitting import FitStatus, ScalingLaw, check_level, positive_columns
+from harness.analysis.intervals import Quantity, by_differences
+from harness.errors import UserError
+
+#: Laws of the form E + A/N^alpha + B/D^beta.
+ALLOCATING = ("hoffmann", "gadre")
+
+
+def allocate(
+    fit: ScalingLaw,
+    compute: float | Sequence[float],
+    flops_per_token_parameter: float = 6.0,
+    level: float | None = None,
+) -> pd.DataFrame:
+    """The split of C = k N D that the law says gives the lowest loss (Hoffmann et al. 2022, eq. 4).
+
+    N = G (C/k)^(beta/(alpha+beta)) with G = (alpha A / (beta B))^(1/(alpha+beta)).
+
+    Args:
+        fit: of hoffmann or gadre.
+        compute: C in FLOPs, one or several.
+        flops_per_token_parameter: k.
+        level: of the intervals; that of the fit by default.
+
+    Returns:
+        A row a budget: compute, then N, D, tokens_per_parameter and loss, each with _low and _high; intervals are of
+        the curve, not of a new run.
+
+    Raises:
+        UserError: another law, or one in which N or D has no part.
+    """
+    level = _checked(fit, level)
+    (budgets,) = positive_columns(compute=np.atleast_1d(np.asarray(compute, dtype=float)))
+    names = ("N", "D", "tokens_per_parameter", "loss")
+    quantities = [_optimum(fit, c / flops_per_token_parameter, i) for c in budgets for i in range(len(names))]
+    table = _with_intervals(fit, quantities, level).reshape(len(budgets), len(names), 3)
+    columns: dict[str, np.ndarray] = {"compute": budgets}
+    for i, name in enumerate(names):
+        columns |= {name: table[:, i, 0], f"{name}_low": table[:, i, 1], f"{name}_high": table[:, i, 2]}
+    return pd.DataFrame(columns)
+
+
+def overtraining(
+    fit: ScalingLaw, size_ratio: Sequence[float] = (0.75, 0.5, 0.35, 0.25), level: float | None = None
+) -> pd.DataFrame:
+    """What a model `size_ratio` times the optimal one costs, trained until it reaches the same loss.
+
+    With r the ratio: D'/D = (1 + (beta/alpha)(1 - r^-alpha))^(-1/beta), whatever the budget. de Vries 2023, "Go smol or
+    go home".
+
+    Returns:
+        A row a ratio: size_ratio, compute_ratio and tokens_ratio, each with _low and _high; inf where no number of
+        tokens reaches that loss.
+
+    Raises:
+        UserError: as `allocate`.
+    """
+    level = _checked(fit, level)
+    (ratios,) = positive_columns(size_ratio=np.atleast_1d(np.asarray(size_ratio, dtype=float)))
+    quantities = [_dearer(fit, float(r)) for r in ratios]
+    tokens = _with_intervals(fit, quantities, level)
+    columns = {"size_ratio": ratios}
+    for name, factor in (("compute_ratio", ratios), ("tokens_ratio", np.ones_like(ratios))):
+        columns |= {f"{name}{end}": tokens[:, i] * factor for i, end in enumerate(("", "_low", "_high"))}
+    return pd.DataFrame(columns)
+
+
+def optimal_exponent(fit: ScalingLaw, level: float | None = None) -> tuple[float, float, float]:
+    """a of N_opt proportional to C^a, beta / (alpha + beta), with its interval: (value, low, high)."""
+    level = _checked(fit, level)
+
+    def value(theta: np.ndarray, _: np.ndarray) -> np.ndarray:
+        alpha, beta = _surface(fit, theta)[3:]
+        return beta / (alpha + beta)
+
+    found = fit.interval_of([by_differences(value)], level)
+    point = float(value(fit.theta_, np.zeros(1, dtype=int))[0])
+    return point, float(found.low[0]), float(found.high[0])
+
+
+def _checked(fit: ScalingLaw, level: float | None) -> float:
+    level = fit.level if level is None else level
+    check_level(level)
+    if fit.law_.name not in ALLOCATING:
+        raise UserError(f"law={fit.law_.name}: an optimal split of compute is known for {' and '.join(ALLOCATING)}")
+    if fit.status_ is FitStatus.AT_BOUND and " = 0: y does not" in fit.message_:
+        raise UserError(f"no optimal split of compute: {fit.message_}")
+    return level
+
+
+def _surface(fit: ScalingLaw, theta: np.ndarray) -> tuple[np.ndarray, ...]:
+    """E, A, B, alpha, beta of theta (b, p)."""
+    columns = tuple(np.moveaxis(fit.public(theta), -1, 0))
+    if fit.law_.name == "hoffmann":
+        return columns
+    floor, a, b, eta = columns
+    return floor, a * 6.0**-eta, b * 6.0**-eta, 2 * eta, 2 * eta
+
+
+def _optimum(fit: ScalingLaw, product: float, index: int) -> Quantity:
+    """ln N, ln D, ln D/N or ln loss where N D = product and the loss is least."""
+
+    def value(theta: np.ndarray, _: np.ndarray) -> np.ndarray:
+        floor, a, b, alpha, beta = _surface(fit, theta)
+        log_ratio = np.log(np.maximum(alpha * a, 1e-300) / np.maximum(beta * b, 1e-300))
+        log_n = (log_ratio + beta * np.log(product)) / (alpha + beta)
+        log_d = np.log(product) - log_n
+        if index < 3:
+            return (log_n, log_d, log_d - log_n)[index]
+        return np.log(floor + a * np.exp(-alpha * log_n) + b * np.exp(-beta * log_d))
+
+    return by_differences(value)
+
+
+def _dearer(fit: ScalingLaw, ratio: float) -> Quantity:
+    """ln D'/D at equal loss for a model `ratio` times the optimal size."""
+
+    def value(theta: np.ndarray, _: np.ndarray) -> np.ndarray:
+        alpha, beta = _surface(fit, theta)[3:]
+        left = 1 + beta / alpha * (1 - ratio**-alpha)
+        return np.where(left > 0, -np.log(np.maximum(left, 1e-300)) / beta, np.inf)
+
+    return by_differences(value)
+
+
+def _with_intervals(fit: ScalingLaw, quantities: list[Quantity], level: float) -> np.ndarray:
+    """(q, 3) exp of value, low, high."""
+    rows = np.zeros(1, dtype=int)
+    with np.errstate(invalid="ignore"):
+        point = np.array([quantity(fit.theta_, rows)[0][0] for quantity in quantities])
+        known = np.isfinite(point)
+        low, high = np.full(len(point), np.inf), np.full(len(point), np.inf)
+        if known.any():
+            found = fit.interval_of([q for q, k in zip(quantities, known, strict=True) if k], level)
+            low[known] = np.minimum(found.low, point[known])
+            # A draw in which no number of tokens is enough leaves the upper end open.
+            high[known] = np.maximum(np.nan_to_num(found.high, nan=np.inf), point[known])
+    return np.exp(np.stack([point, low, high], axis=1))

@@ -1,0 +1,178 @@
+"""Choice among laws: by how well they fit, and by how well they foresaw the largest runs from the smaller ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from harness.analysis.fitting import FitStatus, ScalingLaw, TooFewDataError
+from harness.analysis.laws import LAWS
+from harness.errors import DataError, SettingError, UserError, nearest
+
+#: Laws of a loss that `fit_best` compares, by their number of variables.
+COMPARED = {
+    1: ("power", "power_floor", "bnsl1", "m4"),
+    2: ("hoffmann", "gadre", "kaplan"),
+    3: ("width_depth",),
+}
+
+#: A difference of AICc above which a law is refused (Burnham and Anderson 2002, section 2.6).
+REFUSED = 10.0
+
+#: Shares of the places, the smallest first, that rolling extrapolation fits to; the rest is foretold.
+CUTS = (0.5, 0.6, 0.7, 0.8, 0.9)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Laws fitted to the same data.
+
+    Attributes:
+        best: the fit with the lowest AICc.
+        ranking: a row a law, best first: law, formula, aicc, delta_aicc, rolling_error (median absolute relative error
+            of rolling extrapolation), status, params, message.
+        fits: law name -> fit.
+    """
+
+    best: ScalingLaw
+    ranking: pd.DataFrame
+    fits: dict[str, ScalingLaw]
+
+    @property
+    def verdict(self) -> str:
+        """One sentence, e.g. 'E + A x^-alpha; A x^-alpha is refused (AICc higher by 41.2)'."""
+        rows = self.ranking.to_dict("records")
+        others = [
+            f"{row['formula']} is {'refused' if row['delta_aicc'] > REFUSED else 'not excluded'} "
+            f"(AICc higher by {row['delta_aicc']:.1f})"
+            for row in rows[1:]
+            if np.isfinite(row["delta_aicc"])
+        ]
+        return "; ".join([rows[0]["formula"], *others])
+
+
+def fit_best(
+    x: ArrayLike | pd.DataFrame,
+    y: ArrayLike,
+    groups: ArrayLike | None = None,
+    laws: tuple[str, ...] | None = None,
+    rolling: bool = True,
+    **settings: Any,
+) -> Choice:
+    """Fit each law by squares and rank by AICc.
+
+    Args:
+        x, y, groups: as in `ScalingLaw.fit`.
+        laws: keys of `laws.LAWS`; by default those of `COMPARED` with as many variables as x has columns.
+        rolling: whether to fit each law to the smaller sizes as well, for `rolling_error`.
+        settings: of `ScalingLaw`, but for law and objective.
+
+    Raises:
+        UserError: no law can be fitted; the message is that of the law with the fewest parameters.
+    """
+    columns = np.asarray(x).shape[1] if np.ndim(x) == 2 else 1
+    if laws is None:
+        laws = COMPARED.get(columns)
+        if laws is None:
+            raise DataError(f"x has {columns} columns: laws are known for 1 (x), 2 (N, D) and 3 (width, depth, D)")
+    fits: dict[str, ScalingLaw] = {}
+    refused: dict[str, UserError] = {}
+    for name in laws:
+        if name not in LAWS:
+            raise SettingError("laws", name, f"one of {', '.join(LAWS)}{nearest(name, LAWS)}")
+        try:
+            fits[name] = ScalingLaw(**settings | {"law": name, "objective": "squares"}).fit(x, y, groups)
+        except DataError:
+            raise
+        except UserError as error:
+            refused[name] = error
+    if not fits:
+        raise refused[min(refused, key=lambda name: LAWS[name].min_points)]
+    order = sorted(fits, key=lambda name: (fits[name].aicc_, LAWS[name].min_points))
+    lowest = fits[order[0]].aicc_
+    rows = [
+        {
+            "law": name,
+            "formula": LAWS[name].formula,
+            "aicc": fits[name].aicc_,
+            "delta_aicc": 0.0 if name == order[0] else fits[name].aicc_ - lowest,
+            "rolling_error": _rolling_error(name, x, y, groups) if rolling else np.nan,
+            "status": str(fits[name].status_),
+            "params": fits[name].params_,
+            "message": fits[name].message_,
+        }
+        for name in order
+    ]
+    rows += [
+        {
+            "law": name,
+            "formula": LAWS[name].formula,
+            "aicc": np.nan,
+            "delta_aicc": np.nan,
+            "rolling_error": np.nan,
+            "status": str(FitStatus.TOO_FEW_DATA if isinstance(error, TooFewDataError) else FitStatus.NOT_IDENTIFIABLE),
+            "params": {},
+            "message": str(error),
+        }
+        for name, error in refused.items()
+    ]
+    return Choice(fits[order[0]], pd.DataFrame(rows), fits)
+
+
+def _rolling_error(name: str, x: ArrayLike | pd.DataFrame, y: ArrayLike, groups: ArrayLike | None) -> float:
+    errors = rolling_extrapolation(x, y, groups, law=name)["error"].abs()
+    return float(errors.median()) if len(errors) else float("nan")
+
+
+def rolling_extrapolation(
+    x: ArrayLike | pd.DataFrame, y: ArrayLike, groups: ArrayLike | None = None, *, law: str, **settings: Any
+) -> pd.DataFrame:
+    """A law fitted to the smaller sizes, judged on the larger ones it did not see.
+
+    Sizes are ordered by x, or by the product of x's columns (with N and D: by compute); see `CUTS`.
+
+    Args:
+        x, y, groups: as in `ScalingLaw.fit`.
+        law, settings: of `ScalingLaw`.
+
+    Returns:
+        A row a run foretold: cut (share of the places that was fitted to), reach (its size over the largest one fitted
+        to), observed, predicted, error (predicted / observed - 1). No rows where no cut leaves enough sizes.
+    """
+    places, values = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    places = places[:, None] if places.ndim == 1 else places
+    size = np.exp(np.log(places).sum(axis=1))
+    # Rounded, so that the runs of one budget are one size.
+    label = np.round(np.log(size), 1)
+    rungs = np.unique(label)
+    given = None if groups is None else np.asarray(groups)
+    parts: list[pd.DataFrame] = []
+    for cut in CUTS:
+        last = rungs[max(0, min(len(rungs) - 1, round(cut * len(rungs))) - 1)]
+        seen = label <= last
+        if parts and int(seen.sum()) == parts[-1].attrs["n_seen"]:
+            continue
+        try:
+            fit = ScalingLaw(law=law, objective="squares", interval="delta", **settings).fit(
+                places[seen], values[seen], None if given is None else given[seen]
+            )
+        except UserError:
+            continue
+        predicted = fit.predict(places[~seen])
+        part = pd.DataFrame(
+            {
+                "cut": cut,
+                "reach": size[~seen] / size[seen].max(),
+                "observed": values[~seen],
+                "predicted": predicted,
+                "error": np.asarray(predicted) / values[~seen] - 1,
+            }
+        )
+        part.attrs["n_seen"] = int(seen.sum())
+        parts.append(part)
+    columns = ["cut", "reach", "observed", "predicted", "error"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns, dtype=float)

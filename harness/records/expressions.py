@@ -1,0 +1,261 @@
+"""A small arithmetic over the columns of a table: new columns, and which rows count.
+
+    D = C / (6 * N)
+    log10(`Model Size`) > 6 and optimizer in ['adam', 'sgd'] and not isnan(loss)
+
+Numbers (float64), 'text', True, False; columns by name, any name in backticks; ``+ - * / ** %``, comparisons,
+``in [...]``, and, or, not; `FUNCTIONS`, of which isnan is true where a cell of any kind is missing. It is parsed and
+walked, never handed to Python to run, so that one from a stranger's file can do no harm.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+import re
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from harness.errors import DataError, nearest
+from harness.records.table import any_column, column, number_column, row_numbers
+
+#: What can be called, cell by cell: min and max of two values or more, the others of one.
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "log": np.log,
+    "log10": np.log10,
+    "exp": np.exp,
+    "sqrt": np.sqrt,
+    "abs": np.abs,
+    "min": np.minimum,
+    "max": np.maximum,
+    "isnan": pd.isna,
+}
+_OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Mod: operator.mod,
+    ast.Pow: operator.pow,
+    ast.USub: operator.neg,
+    ast.UAdd: operator.pos,
+    ast.And: operator.and_,
+    ast.Or: operator.or_,
+    ast.Not: operator.invert,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}
+_REFUSED: dict[type, str] = {
+    ast.Attribute: "attribute access",
+    ast.JoinedStr: "an f-string",
+    ast.NamedExpr: "':='",
+    ast.ListComp: "a comprehension",
+    ast.GeneratorExp: "a comprehension",
+    ast.Subscript: "indexing",
+    ast.Lambda: "a lambda",
+    ast.IfExp: "if ... else",
+    ast.List: "a list that is not after 'in'",
+    ast.Constant: "a constant that is no number, text, True or False",
+    ast.MatMult: "'@'",
+    ast.FloorDiv: "'//'",
+    ast.BitAnd: "'&'; write 'and'",
+    ast.BitOr: "'|'; write 'or'",
+    ast.Invert: "'~'; write 'not'",
+}
+_KINDS = {"f": "a number", "b": "True or False", "O": "text"}
+_LONGEST = 10_000  # characters, lest parsing exhaust memory
+_TOKENS = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`[^`]+`|#""", re.DOTALL)
+_DEFINITION = re.compile(r"\s*(`[^`]+`|[^\W\d]\w*)\s*=(?!=)(.*)", re.DOTALL)
+
+
+class ExpressionError(DataError):
+    """An expression that cannot be read or does not fit its table; names it and the place in it."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What `select` made of a frame.
+
+    Attributes:
+        kept: the rows to analyse, indexed as they were.
+        excluded: one row each: `row`, its number in the file counted from 1, and `why`, the expression.
+        n_outside: number of rows that the analysis is not about, which count as neither.
+    """
+
+    kept: pd.DataFrame
+    excluded: pd.DataFrame
+    n_outside: int
+
+
+def evaluate(frame: pd.DataFrame, expression: str) -> pd.Series:
+    """The expression's value in each row: float64, bool or text, indexed as the frame.
+
+    What has no value, as 1 / 0 or log(-1), is inf or NaN. A comparison with a missing cell is False (``!=`` True).
+
+    Raises:
+        ExpressionError: bad syntax, an unknown column, anything not in the grammar, operands of a wrong kind.
+    """
+    return pd.Series(_Evaluation(frame, expression).result(), index=frame.index)
+
+
+def derive(frame: pd.DataFrame, definition: str) -> pd.DataFrame:
+    """The frame with one column more, from ``NAME = EXPRESSION``.
+
+    Raises:
+        ExpressionError: not of that form, a column of that name is there already, or as `evaluate`.
+    """
+    form = _DEFINITION.fullmatch(definition)
+    if form is None:
+        raise ExpressionError(f"{_shown(definition)}: wanted is NAME = EXPRESSION, such as D = C / (6 * N)")
+    name, expression = form[1].strip("`"), form[2]
+    if name in frame.columns:
+        raise ExpressionError(f"{_shown(definition)}: column '{name}' is there already and is not overwritten")
+    return frame.assign(**{name: evaluate(frame, expression)})
+
+
+def select(frame: pd.DataFrame, where: str | None = None, exclude: Sequence[str] = ()) -> Selection:
+    """The rows that an analysis is about, less those excluded from it.
+
+    Each exclusion sees the rows that those before it left, and may rely on them: ``loss == 'n/a'``, then ``loss > 9``.
+
+    Args:
+        where: condition of the rows that the analysis is about; None for all.
+        exclude: conditions of rows to leave out; a row is counted under the first that holds.
+
+    Raises:
+        ExpressionError: as `evaluate`, or an expression that is not True or False.
+    """
+    kept = frame if where is None else frame[_Evaluation(frame, where).result("b")]
+    n_outside = len(frame) - len(kept)
+    excluded: list[tuple[int, str]] = []
+    for expression in [exclude] if isinstance(exclude, str) else exclude:
+        out = _Evaluation(kept, expression).result("b")
+        excluded += ((row, expression) for row in row_numbers(kept)[out])
+        kept = kept[~out]
+    return Selection(kept, pd.DataFrame(sorted(excluded), columns=["row", "why"]).astype({"row": int}), n_outside)
+
+
+class _Evaluation:
+    """One expression over one frame: each node of its syntax tree becomes an array, a cell a row."""
+
+    def __init__(self, frame: pd.DataFrame, expression: str) -> None:
+        self.frame, self.source = frame, expression.strip()
+        if not 0 < len(self.source) <= _LONGEST:
+            raise ExpressionError(f"{_shown(self.source)}: an expression of 1 to {_LONGEST} characters is wanted")
+        self.known: dict[ast.expr, np.ndarray] = {}  # a side of several comparisons is computed once
+        self.parsed = re.sub("[\n\r]", " ", _TOKENS.sub(_plain, self.source))  # places stay what they were
+
+    def result(self, kind: str = "") -> np.ndarray:
+        """Cells of `kind`; of whichever kind they are if that is ''."""
+        try:
+            with warnings.catch_warnings(action="ignore"), np.errstate(all="ignore"):
+                return self.cells(ast.parse(self.parsed, mode="eval").body, kind)
+        except SyntaxError as error:
+            place = error.offset or len(self.source)
+            raise ExpressionError(f"{_shown(self.source)}, character {place}: {error.msg}") from error
+        except (RecursionError, MemoryError, ValueError, OverflowError) as error:
+            why = "nested too deeply, a number too large, or not plain text"
+            raise ExpressionError(f"{_shown(self.source)}: {why}") from error
+
+    def cells(self, node: ast.expr, kind: str = "") -> np.ndarray:
+        if isinstance(node, ast.Name):
+            found = self.read(node, number_column if kind == "f" else any_column)
+        else:
+            if node not in self.known:
+                self.known[node] = self.computed(node)
+            found = self.known[node]
+        if kind and found.dtype.kind != kind:
+            raise self.fault(node, f"{_KINDS[kind]} is wanted, not {_KINDS[found.dtype.kind]}")
+        return found
+
+    def read(self, node: ast.Name, reader: Callable[[pd.DataFrame, str], Any]) -> Any:
+        try:
+            return reader(self.frame, self.written(node).strip("`"))  # node.id is normalised: another µ than written
+        except DataError as error:
+            raise self.fault(node, str(error)) from error
+
+    def computed(self, node: ast.expr) -> np.ndarray:
+        match node:
+            case ast.Constant(value=bool() | str() as constant):
+                return np.full(len(self.frame), constant, dtype=bool if isinstance(constant, bool) else object)
+            case ast.Constant(value=int() | float() as constant):
+                return np.full(len(self.frame), float(constant))
+            case ast.UnaryOp(op=op) if type(op) in _OPERATORS:
+                return _OPERATORS[type(op)](self.cells(node.operand, "b" if isinstance(op, ast.Not) else "f"))
+            case ast.BinOp(op=op) if type(op) in _OPERATORS:
+                return _OPERATORS[type(op)](self.cells(node.left, "f"), self.cells(node.right, "f"))
+            case ast.BoolOp(op=op):
+                return reduce(_OPERATORS[type(op)], (self.cells(part, "b") for part in node.values))
+            case ast.Compare():
+                return reduce(
+                    operator.and_, map(self.compared, node.ops, [node.left, *node.comparators], node.comparators)
+                )
+            case ast.Call(func=ast.Name()):
+                return self.called(node, self.written(node.func))
+        culprit = type(getattr(node, "op", getattr(node, "func", node)))
+        raise self.fault(node, f"not allowed: {_REFUSED.get(culprit, culprit.__name__)}")
+
+    def called(self, node: ast.Call, name: str) -> np.ndarray:
+        if name not in FUNCTIONS:
+            hint = nearest(name, FUNCTIONS) or f"; functions are {', '.join(FUNCTIONS)}"
+            raise self.fault(node, f"not allowed: call of {name}{hint}")
+        function, n, folds = FUNCTIONS[name], len(node.args), name in ("min", "max")
+        if node.keywords or (n < 2 if folds else n != 1):
+            raise self.fault(node, f"{name} takes {'two values or more' if folds else 'one value'}")
+        if name == "isnan" and isinstance(node.args[0], ast.Name):
+            return self.read(node.args[0], column).isna().to_numpy()
+        cells = [self.cells(argument, "" if name == "isnan" else "f") for argument in node.args]
+        return reduce(function, cells) if folds else function(*cells)
+
+    def compared(self, op: ast.cmpop, left: ast.expr, right: ast.expr) -> np.ndarray:
+        if isinstance(op, ast.In | ast.NotIn):
+            if not isinstance(right, ast.List):
+                raise self.fault(right, "a list [...] is wanted after 'in'")
+            equal = (self.compared(ast.Eq(), left, item) for item in right.elts)
+            found = reduce(operator.or_, equal, np.full_like(self.cells(left), False, dtype=bool))
+            return ~found if isinstance(op, ast.NotIn) else found
+        if type(op) not in _OPERATORS:
+            raise self.fault(left, "not allowed: 'is'; write '=='")
+        a, b = self.cells(left), self.cells(right)
+        kinds = a.dtype.kind + b.dtype.kind
+        if (kinds == "Of" and isinstance(left, ast.Name)) or (kinds == "fO" and isinstance(right, ast.Name)):
+            a, b = self.cells(left, "f"), self.cells(right, "f")  # a text column may spell numbers; else it says where
+        elif len({*kinds}) > 1:
+            known = f"{self.written(left)} is {_KINDS[kinds[0]]}, {self.written(right)} is {_KINDS[kinds[1]]}"
+            raise self.fault(left, f"{known}: one kind is wanted")
+        holds, present = np.full(len(a), isinstance(op, ast.NotEq)), pd.notna(a) & pd.notna(b)
+        holds[present] = _OPERATORS[type(op)](a[present], b[present])
+        return holds
+
+    def written(self, node: ast.expr) -> str:
+        """The node's part of the expression, as the user wrote it."""
+        return self.source[self.place(node.col_offset) : self.place(node.end_col_offset)]
+
+    def place(self, offset: int | None) -> int:
+        """Characters before an offset of the parser, which counts bytes."""
+        return len(self.parsed.encode()[:offset].decode())
+
+    def fault(self, node: ast.expr, what: str) -> ExpressionError:
+        part = "" if isinstance(node, ast.Name) else f": {_shown(self.written(node))}"
+        spot = f", character {self.place(node.col_offset) + 1}{part}" if self.written(node) != self.source else ""
+        return ExpressionError(f"{_shown(self.source)}{spot}: {what}")
+
+
+def _plain(token: re.Match[str]) -> str:
+    """What Python can parse, of the same length: a name for one in backticks, no comment that hides what follows."""
+    return {"`": "_" * len(token[0]), "#": "?"}.get(token[0][0], token[0])
+
+
+def _shown(text: str) -> str:
+    line = " ".join(text.split())
+    return repr(line if len(line) <= 80 else f"{line[:76]} ...")
