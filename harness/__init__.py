@@ -1,7 +1,9 @@
 """Scaling laws, thresholds and verdicts on emergence, from one configuration.
 
-The analysis half stands alone: ``import harness`` gives `load`, `PowerLaw`, `fit_best`, `exponents`, `find_jumps`,
-`thresholds` and `compare_thresholds`, and loads neither torch nor Hydra; each name is imported when first used.
+The analysis half stands alone: ``import harness`` gives the estimators of laws (`ScalingLaw`, `PowerLaw`, `fit_best`,
+`fit_curves`, `exponents`), what follows from them (`Forecaster`, `Chain`, `IsoFlop`, `allocate`, `overtraining`), jumps
+and thresholds (`find_jumps`, `thresholds`, `compare_thresholds`) and `load`. It loads neither torch nor Hydra; each name
+is imported when first used.
 """
 
 from __future__ import annotations
@@ -10,14 +12,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from harness.analysis.allocation import allocate, overtraining
+    from harness.analysis.batch import fit_curves
+    from harness.analysis.chain import Chain
     from harness.analysis.choice import fit_best
     from harness.analysis.emergence import find_jumps
     from harness.analysis.exponents import exponents
     from harness.analysis.fitting import PowerLaw, ScalingLaw
+    from harness.analysis.forecast import Forecaster
+    from harness.analysis.isoflop import IsoFlop
     from harness.analysis.thresholds import compare_thresholds, thresholds
     from harness.records.store import load
 
 _HOMES = {
+    "Chain": "harness.analysis.chain",
+    "Forecaster": "harness.analysis.forecast",
+    "IsoFlop": "harness.analysis.isoflop",
+    "allocate": "harness.analysis.allocation",
+    "fit_curves": "harness.analysis.batch",
+    "overtraining": "harness.analysis.allocation",
     "PowerLaw": "harness.analysis.fitting",
     "ScalingLaw": "harness.analysis.fitting",
     "compare_thresholds": "harness.analysis.thresholds",
@@ -28,7 +41,22 @@ _HOMES = {
     "thresholds": "harness.analysis.thresholds",
 }
 
-__all__ = ["PowerLaw", "ScalingLaw", "compare_thresholds", "exponents", "find_jumps", "fit_best", "load", "thresholds"]
+__all__ = [
+    "Chain",
+    "Forecaster",
+    "IsoFlop",
+    "PowerLaw",
+    "ScalingLaw",
+    "allocate",
+    "compare_thresholds",
+    "exponents",
+    "find_jumps",
+    "fit_best",
+    "fit_curves",
+    "load",
+    "overtraining",
+    "thresholds",
+]
 
 
 def __getattr__(name: str) -> Any:

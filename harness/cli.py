@@ -1,5 +1,7 @@
 """The command ``harness VERB [SETTING=VALUE ...] [FLAG ...]``; the only file that knows Hydra's runtime.
 
+Verbs that take a table and flags (fit, forecast, ...) are those of `harness.commands`; the rest is here.
+
 A command becomes overrides, overrides become studies (plain `Settings`), and a verb gets studies. Every mistake of the
 user ends as one or two lines and exit code 2.
 """
@@ -28,14 +30,14 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 from rich.console import Console
 
-from harness import config
+from harness import commands, config
 from harness.config import Settings
 from harness.errors import UserError, nearest
 
 #: Verbs that train or look at training need families and tasks built; the others only read tables.
 TRAINING_VERBS = ("plan", "train", "sweep", "status")
 TABLE_VERBS = ("collect", "analyze")
-VERBS = TRAINING_VERBS + TABLE_VERBS
+VERBS = TRAINING_VERBS + TABLE_VERBS + tuple(commands.VERBS)
 
 #: Groups whose choice on the command line picks, in an experiment of several studies, those that made this choice.
 PICKING = ("task", "family")
@@ -99,6 +101,8 @@ def _dispatch(argv: list[str]) -> int:
         print(f"harness {harness_version()}")
         return 0
     verb, rest = _split(argv)
+    if verb in commands.VERBS:
+        return commands.run(verb, rest, _console())
     if verb is None or any(word.startswith("-") for word in rest):
         _register()
         return _through_hydra(verb, rest)
@@ -130,6 +134,11 @@ def _split(argv: list[str]) -> tuple[str | None, list[str]]:
     raise UserError(f"{word} is not a verb{nearest(word, VERBS)} (verbs: {', '.join(VERBS)}; see harness --help)")
 
 
+def _console() -> Console:
+    # Lines of a file or a pipe are as long as they need to be.
+    return Console(width=None if sys.stdout.isatty() else 200)
+
+
 class Command:
     """A verb, as the task function that Hydra calls with one config and `hydra_plugins.harness_launcher` with many."""
 
@@ -146,8 +155,7 @@ class Command:
         by_command = [_compose_studies(overrides) for overrides in commands]
         _name_apart(by_command, commands)
         configs = [study for studies in by_command for study in studies]
-        # Lines of a file or a pipe are as long as they need to be.
-        console = Console(width=None if sys.stdout.isatty() else 200)
+        console = _console()
         if self.verb in TABLE_VERBS:
             self.exit_code = _read_tables(self.verb, configs, console)
         else:

@@ -74,6 +74,7 @@ class ScalingLaw:
         residuals_: (n,) observed less fitted on the law's scale, a row of the data each.
         aicc_: corrected Akaike criterion over runs, comparable between laws fitted to the same data by squares.
         theta_: (1, p) the law's own coordinates at the optimum (see `public`).
+        draws_: (draws, p) those of the bootstrap's refits that converged.
         noise_: standard deviation of one run about the law, on the law's scale.
         n_sizes_, n_runs_: distinct places of x, runs.
     """
@@ -99,6 +100,7 @@ class ScalingLaw:
     residuals_: np.ndarray = field(init=False, repr=False)
     aicc_: float = field(init=False, repr=False)
     theta_: np.ndarray = field(init=False, repr=False)
+    draws_: np.ndarray = field(init=False, repr=False)
     noise_: float = field(init=False, repr=False)
     n_sizes_: int = field(init=False, repr=False)
     n_runs_: int = field(init=False, repr=False)
@@ -154,7 +156,7 @@ class ScalingLaw:
         k = self.theta_.shape[1] + 1
         squares = float(np.sum((runs.value - offset - fitted[runs.rung]) ** 2))
         self.aicc_ = _aicc(squares, self.n_runs_, k)
-        self._draws = self._resample(clusters, runs.of_row)
+        self.draws_ = self._resample(clusters, runs.of_row)
         self._describe()
         return self
 
@@ -312,7 +314,7 @@ class ScalingLaw:
         """Intervals (q,) of quantities of theta, by the estimator's kind of interval."""
         if self.interval_ == "bootstrap":
             draws = np.stack(
-                [quantity(self._draws, np.zeros(len(self._draws), dtype=int))[0] for quantity in quantities]
+                [quantity(self.draws_, np.zeros(len(self.draws_), dtype=int))[0] for quantity in quantities]
             )
             return Interval(*percentile_interval(draws.T, level))
         rows = np.zeros(len(quantities), dtype=int)

@@ -92,6 +92,8 @@ class Forecaster:
     After `fit`:
         weights_: law -> weight, summing to 1.
         left_out_: law -> why it could not be fitted.
+        variables_: of x, in order.
+        freedom_: degrees of freedom of the intervals.
         calibration_: factor >= 1 by which rolling forecasts missed more than their intervals allow.
         rolling_: a row a run foretold while rolling, columns as `choice.rolling_extrapolation`.
     """
@@ -100,6 +102,8 @@ class Forecaster:
     level: float = 0.95
 
     weights_: dict[str, float] = field(init=False, repr=False)
+    variables_: tuple[str, ...] = field(init=False, repr=False)
+    freedom_: float = field(init=False, repr=False)
     left_out_: dict[str, str] = field(init=False, repr=False)
     calibration_: float = field(init=False, repr=False)
     rolling_: pd.DataFrame = field(init=False, repr=False)
@@ -117,10 +121,11 @@ class Forecaster:
         if not names:
             raise UserError(f"x has {columns} columns: laws are known for 1 (x), 2 (N, D) and 3 (width, depth, D)")
         places, values = ScalingLaw.columns(LAWS[names[0]], x, y)
-        self._variables = LAWS[names[0]].variables
+        self.variables_ = LAWS[names[0]].variables
         self._members, refused = _fit_all(names, places, values)
         if not self._members:
             raise refused[min(refused, key=lambda name: LAWS[name].min_points)]
+        self.freedom_ = float(np.mean([member.freedom for member in self._members.values()]))
         self.left_out_ = {name: str(error) for name, error in refused.items()}
         rolls = list(_roll(names, places, values))
         self.weights_ = self._weigh(rolls)
@@ -141,7 +146,7 @@ class Forecaster:
     def _calibrate(self, rolls: Sequence[_Roll]) -> tuple[pd.DataFrame, float]:
         parts, excess = [], []
         for roll in rolls:
-            predicted, variance, _ = _mixed(roll.members, self.weights_, roll.places)
+            predicted, variance = _mixed(roll.members, self.weights_, roll.places)
             off = roll.observed - predicted
             excess.append(np.mean(off**2 / variance))
             parts.append(
@@ -164,9 +169,9 @@ class Forecaster:
         level = self.level if level is None else level
         check_level(level)
         places, _ = ScalingLaw.columns(LAWS[next(iter(self._members))], x, np.ones(len(np.asarray(x))))
-        value, variance, freedom = _mixed(self._members, self.weights_, places)
-        half = stats.t.ppf((1 + level) / 2, freedom) * self.calibration_ * np.sqrt(variance)
-        table = pd.DataFrame(dict(zip(self._variables, places.T, strict=True)))
+        value, variance = _mixed(self._members, self.weights_, places)
+        half = stats.t.ppf((1 + level) / 2, self.freedom_) * self.calibration_ * np.sqrt(variance)
+        table = pd.DataFrame(dict(zip(self.variables_, places.T, strict=True)))
         return table.assign(predicted=np.exp(value), low=np.exp(value - half), high=np.exp(value + half))
 
 
@@ -184,10 +189,8 @@ class _Roll:
         return self.members[name].ahead(self.places)
 
 
-def _mixed(
-    members: dict[str, _Member], weights: dict[str, float], places: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """ln y of the weighed laws, the variance of a new run about it, and the degrees of freedom behind that."""
+def _mixed(members: dict[str, _Member], weights: dict[str, float], places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """ln y of the weighed laws, and the variance of a new run about it."""
     there = {name: members[name].ahead(places) for name in members if weights.get(name, 0) > 0}
     share = np.array([weights[name] for name in there])
     share = share / share.sum()
@@ -195,8 +198,7 @@ def _mixed(
     fits = np.stack([variance for _, variance in there.values()])
     noise = share @ np.array([members[name].noise ** 2 for name in there])
     middle = share @ values
-    variance = share @ (fits + (values - middle) ** 2) + noise
-    return middle, variance, float(share @ np.array([members[name].freedom for name in there]))
+    return middle, share @ (fits + (values - middle) ** 2) + noise
 
 
 def _roll(names: Sequence[str], places: np.ndarray, values: np.ndarray) -> list[_Roll]:

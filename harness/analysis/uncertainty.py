@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+#: p of the lack-of-fit F test below which sizes are taken to scatter about the law by more than their runs explain.
+LACK_OF_FIT = 0.1
+
 
 @dataclass(frozen=True)
 class Runs:
@@ -61,7 +64,7 @@ def rung_misfit(runs: Runs, fitted: np.ndarray, n_parameters: int) -> float:
     means = runs.means(runs.value)
     between = np.sum(runs.counts * (means - fitted) ** 2) / (n_rungs - n_parameters)
     within = np.sum((runs.value - means[runs.rung]) ** 2) / (n - n_rungs)
-    if stats.f.sf(between / max(within, 1e-300), n_rungs - n_parameters, n - n_rungs) >= 0.1:
+    if stats.f.sf(between / max(within, 1e-300), n_rungs - n_parameters, n - n_rungs) >= LACK_OF_FIT:
         return 0.0
     return float(np.sqrt(max(0.0, between - within) / runs.counts.mean()))
 

@@ -1,0 +1,56 @@
+"""Published scaling data measured anew: replication, speed, IsoFLOP against the surface, recovery, forecasts.
+
+    python experiments/published_laws/run.py [--data FOLDER] [--only NAME] [--full]
+
+1 core, about 2 minutes (the straightforward way is timed on a tenth of its job; --full: all of it, 6 minutes more).
+NAME: replication, speed, starts, isoflop, recovery, curves, forecasts.
+"""
+
+from __future__ import annotations
+
+import os
+
+# One core on both sides of every comparison.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_name] = "1"
+
+import argparse  # noqa: E402
+import sys  # noqa: E402
+from collections.abc import Callable  # noqa: E402
+
+import chinchilla  # noqa: E402
+import data  # noqa: E402
+import forecasts  # noqa: E402
+import others  # noqa: E402
+
+from harness.errors import SettingError, UserError  # noqa: E402
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    data.add_arguments(parser)
+    parser.add_argument("--only", metavar="NAME", help="one measurement")
+    parser.add_argument("--full", action="store_true", help="time the straightforward way on its whole job")
+    given = parser.parse_args()
+    parts: dict[str, tuple[str, Callable[[], None]]] = {
+        "replication": ("Chinchilla's surface replicated", lambda: chinchilla.replication(given.data)),
+        "speed": ("Speed", lambda: chinchilla.speed(given.data, 1.0 if given.full else 0.1)),
+        "starts": ("Default starts against many random ones", lambda: chinchilla.starts_suffice(given.data)),
+        "isoflop": ("Exponent of the optimal N: parabolas and surface", lambda: others.isoflop(given.data)),
+        "recovery": ("Planted parameters without noise, to 1e-6", others.recovery),
+        "curves": ("Many curves at once", others.many_curves),
+        "forecasts": ("Forecasts of what was held back", lambda: forecasts.honesty(given.data)),
+    }
+    if given.only is not None and given.only not in parts:
+        raise SettingError("--only", given.only, f"one of {', '.join(parts)}")
+    for name in [given.only] if given.only else parts:
+        title, measure = parts[name]
+        print(f"\n{title}", flush=True)
+        measure()
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except UserError as error:
+        sys.exit(f"{error}")

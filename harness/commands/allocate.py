@@ -1,0 +1,89 @@
+"""``harness allocate TABLE --x N,D --y loss --compute 1e24``: how to spend compute, and what a smaller model costs."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+
+from harness.analysis.allocation import ALLOCATING, allocate, optimal_exponent, overtraining
+from harness.commands.fit import add_law_arguments, fit_one, tell
+from harness.commands.rows import add_output_arguments, add_row_arguments, choose, settings, write_json
+from harness.errors import SettingError, nearest
+from harness.report.tables import as_rich
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    add_row_arguments(parser)
+    parser.add_argument("--compute", type=float, metavar="FLOPS", action="append", required=True, help="e.g. 1e24")
+    parser.add_argument("--law", default="hoffmann", metavar="NAME", help=f"{', '.join(ALLOCATING)} (hoffmann)")
+    parser.add_argument("--flops-per-token-parameter", type=float, default=6.0, metavar="K", help="C = K N D (6)")
+    parser.add_argument(
+        "--size-ratio",
+        type=float,
+        metavar="R",
+        action="append",
+        help="a model R times as large as the optimal one, at equal loss (0.75, 0.5, 0.35, 0.25)",
+    )
+    add_law_arguments(parser)
+    add_output_arguments(parser)
+
+
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    """Fit, allocate, tell and write; 0.
+
+    Raises:
+        UserError: as `commands.rows.choose`, `ScalingLaw.fit` and `allocation.allocate`.
+    """
+    if arguments.law not in ALLOCATING:
+        allowed = f"{' or '.join(ALLOCATING)}{nearest(arguments.law, ALLOCATING)}"
+        raise SettingError("--law", arguments.law, allowed)
+    for name in ("compute", "size_ratio"):
+        for value in getattr(arguments, name) or ():
+            if not 0 < value < np.inf:
+                raise SettingError(f"--{name.replace('_', '-')}", value, "a finite number above 0")
+    if not 0 < arguments.flops_per_token_parameter < np.inf:
+        raise SettingError("--flops-per-token-parameter", arguments.flops_per_token_parameter, "a number above 0")
+    rows = choose(arguments)
+    fit = fit_one(arguments, rows)
+    best = allocate(fit, arguments.compute, arguments.flops_per_token_parameter)
+    dearer = overtraining(fit, arguments.size_ratio or (0.75, 0.5, 0.35, 0.25))
+    exponent = optimal_exponent(fit)
+    tell(fit, rows, console)
+    console.print(as_rich(_words(best, ("N", "D", "tokens_per_parameter", "loss"), "compute"), "Optimal allocation"))
+    console.print(
+        f"N grows as C^{exponent[0]:.3f} ({exponent[1]:.3f} to {exponent[2]:.3f}), D as C^{1 - exponent[0]:.3f}",
+        markup=False,
+    )
+    title = "Over-training: smaller models, trained to the same loss"
+    console.print(as_rich(_words(dearer, ("compute_ratio", "tokens_ratio"), "size_ratio"), title))
+    names = ("law", "objective", "delta", "interval", "bootstrap", "seed", "level", "group", "cluster")
+    more = ("compute", "flops_per_token_parameter", "size_ratio")
+    content: dict[str, Any] = {
+        "allocation": best.to_dict("records"),
+        "overtraining": dearer.to_dict("records"),
+        "exponent_of_N": dict(zip(("value", "low", "high"), exponent, strict=True)),
+        "law": fit.law_.name,
+        "params": fit.params_,
+        "intervals": fit.intervals_,
+        "status": str(fit.status_),
+        "message": fit.message_,
+        "n": fit.n_runs_,
+        "excluded": rows.listed,
+        "n_outside": rows.n_outside,
+        "settings": settings(arguments, names + more),
+    }
+    write_json(arguments.json, content)
+    return 0
+
+
+def _words(table: pd.DataFrame, names: tuple[str, ...], first: str) -> pd.DataFrame:
+    words = pd.DataFrame({first.replace("_", " "): [f"{value:.4g}" for value in table[first]]})
+    for name in names:
+        ends = zip(table[name], table[f"{name}_low"], table[f"{name}_high"], strict=True)
+        words[name.replace("_", " ")] = [f"{value:.4g} ({low:.4g} to {high:.4g})" for value, low, high in ends]
+    return words

@@ -1,0 +1,156 @@
+"""``harness fit TABLE --law hoffmann --x N,D --y loss``: one law, or a ranking of laws, on any table of runs."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+
+from harness.analysis.choice import fit_best
+from harness.analysis.fitting import INTERVALS, OBJECTIVES, ScalingLaw, check_law
+from harness.analysis.laws import LAWS
+from harness.commands.rows import Rows, add_output_arguments, add_row_arguments, choose, labels, settings, write_json
+from harness.errors import SettingError, UserError
+from harness.records.table import number_column
+from harness.report.tables import as_rich
+
+
+def add_law_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare how a law is fitted; shared with `allocate`."""
+    parser.add_argument("--objective", metavar="NAME", help=f"{', '.join(OBJECTIVES)} (by default that of the law)")
+    parser.add_argument("--delta", type=float, default=1e-3, help="of huber, in ln y (0.001)")
+    parser.add_argument("--interval", metavar="KIND", help=f"{', '.join(INTERVALS)} (huber: bootstrap; else profile)")
+    parser.add_argument("--bootstrap", type=int, metavar="DRAWS", help="bootstrap intervals with this many refits")
+    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap (0)")
+    parser.add_argument("--group", metavar="COLUMN", help="rows that share x and this are one run")
+    parser.add_argument("--cluster", metavar="COLUMN", help="runs that share this stay together in intervals")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    add_row_arguments(parser)
+    parser.add_argument("--law", default="best", metavar="NAME", help=f"best, or one of {', '.join(LAWS)}")
+    add_law_arguments(parser)
+    parser.add_argument("--n-eval", metavar="COLUMN", help="answers behind each share, for laws of bounded metrics")
+    add_output_arguments(parser)
+    parser.add_argument("--plot", metavar="OUT.png", help="draw the fit (and OUT.svg beside it)")
+
+
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    """Fit, tell and write; 0.
+
+    Raises:
+        UserError: as `commands.rows.choose` and `ScalingLaw.fit`.
+    """
+    if arguments.law != "best":
+        check_law(arguments.law)
+    if arguments.plot and Path(arguments.plot).suffix != ".png":
+        raise SettingError("--plot", arguments.plot, "a name that ends in .png")
+    rows = choose(arguments)
+    ranking: list[dict[str, Any]] = []
+    if arguments.law == "best":
+        chosen = fit_best(rows.x.to_numpy(), rows.y, labels(rows, arguments.group), **_fitting(arguments))
+        fit = chosen.best
+        ranking = chosen.ranking.to_dict("records")  # type: ignore[assignment]
+        console.print(as_rich(_ranking_table(chosen.ranking), "Laws, best first by AICc"))
+        console.print(chosen.verdict, markup=False, soft_wrap=True)
+    else:
+        fit = fit_one(arguments, rows)
+    tell(fit, rows, console)
+    write_json(arguments.json, _content(arguments, fit, rows, ranking))
+    if arguments.plot:
+        for path in _draw(fit, rows, arguments):
+            console.print(str(path), markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
+def fit_one(arguments: argparse.Namespace, rows: Rows) -> ScalingLaw:
+    """The law of --law, as the arguments want it."""
+    law = ScalingLaw(law=arguments.law, objective=arguments.objective, **_fitting(arguments))
+    column = getattr(arguments, "n_eval", None)
+    return law.fit(
+        rows.x,
+        rows.y,
+        labels(rows, arguments.group),
+        clusters=labels(rows, arguments.cluster),
+        n_eval=None if column is None else number_column(rows.frame, column),
+    )
+
+
+def _fitting(arguments: argparse.Namespace) -> dict[str, Any]:
+    interval = arguments.interval or ("bootstrap" if arguments.bootstrap else None)
+    return {
+        "delta": arguments.delta,
+        "interval": interval,
+        "level": arguments.level,
+        "n_bootstrap": 1000 if arguments.bootstrap is None else arguments.bootstrap,
+        "seed": arguments.seed,
+    }
+
+
+def tell(fit: ScalingLaw, rows: Rows, console: Console) -> None:
+    """Print parameters, intervals, status, and what was left out."""
+    table = pd.DataFrame(
+        {
+            "parameter": list(fit.params_),
+            "value": [f"{value:.5g}" for value in fit.params_.values()],
+            f"{100 * fit.level:g} % interval": [f"{low:.4g} to {high:.4g}" for low, high in fit.intervals_.values()],
+        }
+    )
+    console.print(as_rich(table, f"{fit.law_.name}: {fit.law_.formula}"))
+    failed = f", {fit.n_failed_refits_} refits failed" if fit.interval_ == "bootstrap" else ""
+    console.print(f"status: {fit.status_}; intervals by {fit.interval_}{failed}", markup=False)
+    if fit.message_:
+        console.print(fit.message_, markup=False, soft_wrap=True)
+    scale = "ln y" if fit.law_.scale == "log" else "y"
+    told = f"objective ({fit.objective_name_}) {fit.objective_:.10g}; one run's {scale} scatters by {fit.noise_:.3g}"
+    console.print(told, markup=False)
+    rows.report(console)
+
+
+def _ranking_table(ranking: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "law": ranking["law"],
+            "AICc above best": [f"{value:.1f}" if value == value else "–" for value in ranking["delta_aicc"]],
+            "rolling error": [f"{100 * e:.2g} %" if e == e else "–" for e in ranking["rolling_error"]],
+            "status": ranking["status"],
+            "note": ranking["message"],
+        }
+    )
+
+
+def _content(
+    arguments: argparse.Namespace, fit: ScalingLaw, rows: Rows, ranking: list[dict[str, Any]]
+) -> dict[str, Any]:
+    names = ("law", "objective", "delta", "interval", "bootstrap", "seed", "level", "group", "cluster", "n_eval")
+    used = {"objective": fit.objective_name_, "interval": fit.interval_, "starts": fit.law_.n_starts}
+    content = {
+        "law": fit.law_.name,
+        "formula": fit.law_.formula,
+        "params": fit.params_,
+        "intervals": fit.intervals_,
+        "status": str(fit.status_),
+        "message": fit.message_,
+        "objective": fit.objective_,
+        "noise": fit.noise_,
+        "n": fit.n_runs_,
+        "n_failed_refits": fit.n_failed_refits_,
+        "excluded": rows.listed,
+        "n_outside": rows.n_outside,
+        "settings": settings(arguments, names) | used,
+    }
+    return content | ({"ranking": ranking} if ranking else {})
+
+
+def _draw(fit: ScalingLaw, rows: Rows, arguments: argparse.Namespace) -> list[Path]:
+    from harness.report.law_plots import plot_fit
+    from harness.report.plots import save_figure
+
+    if len(fit.law_.variables) > 2:
+        raise UserError(f"--plot: {fit.law_.name} has {len(fit.law_.variables)} variables; one or two can be drawn")
+    axes = plot_fit(fit, rows.x, rows.y, y_name=arguments.y)
+    return save_figure(axes, Path(arguments.plot).with_suffix(""))
