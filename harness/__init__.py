@@ -1,9 +1,9 @@
 """Scaling laws, thresholds and verdicts on emergence, from one configuration.
 
 The analysis half stands alone: ``import harness`` gives the estimators of laws (`ScalingLaw`, `PowerLaw`, `fit_best`,
-`fit_curves`, `exponents`), what follows from them (`Forecaster`, `Chain`, `IsoFlop`, `allocate`, `overtraining`), jumps
-and thresholds (`find_jumps`, `thresholds`, `compare_thresholds`) and `load`. It loads neither torch nor Hydra; each name
-is imported when first used.
+`fit_curves`, `exponents`), what follows from them (`Forecaster`, `Chain`, `IsoFlop`, `allocate`, `overtraining`),
+jumps and thresholds (`find_jumps`, `thresholds`, `compare_thresholds`) and `load`. It loads neither torch nor Hydra;
+each name is imported when first used.
 """
 
 from __future__ import annotations

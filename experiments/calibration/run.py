@@ -1,8 +1,8 @@
-"""Error rates, power and coverage of harness.analysis on planted truth.
+"""Error rates and power of find_jumps, and coverage of thresholds, on planted truth.
 
-    python experiments/calibration/run.py [--data-sets 1000] [--curves 300] [--only intervals|jumps|thresholds]
+    python experiments/calibration/run.py [--curves 300] [--only jumps|thresholds]
 
-1 core, about 10 minutes. Expect: 95 % intervals cover 93 to 97 %; at most 5 % of smooth curves have p < .05.
+1 core, about 6 minutes. Expect: at most 5 % of smooth curves have p < .05.
 """
 
 from __future__ import annotations
@@ -15,69 +15,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, ndtr
 
-from harness import PowerLaw, find_jumps, thresholds
+from harness import find_jumps, thresholds
 from harness.errors import UserError
-
-
-@dataclass(frozen=True)
-class Regime:
-    """Runs about E + A x^-alpha: sizes over two or three decades, seeds a size, relative noise."""
-
-    name: str
-    n_sizes: int
-    n_seeds: int
-    noise: float
-    floor: float = 1.5
-    alpha: float = 0.5
-    decades: float = 3.0
-    degrees: float = np.inf
-    misfit: float = 0.0
-
-    def draw(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        sizes = np.geomspace(1e3, 1e3 * 10**self.decades, self.n_sizes)
-        x = np.repeat(sizes, self.n_seeds)
-        noise = rng.standard_normal(len(x)) if np.isinf(self.degrees) else rng.standard_t(self.degrees, len(x))
-        rung = np.repeat(rng.standard_normal(self.n_sizes), self.n_seeds)
-        return x, (self.floor + 100 * x**-self.alpha) * np.exp(self.noise * noise + self.misfit * rung)
-
-
-REGIMES = (
-    Regime("6 sizes x 3 seeds, 1 % noise", 6, 3, 0.01),
-    Regime("8 x 5, 1 %", 8, 5, 0.01),
-    Regime("8 x 1, 1 %", 8, 1, 0.01),
-    Regime("6 x 3, 1 %, no floor", 6, 3, 0.01, floor=0.0),
-    Regime("8 x 5, 5 %, no floor", 8, 5, 0.05, floor=0.0),
-    Regime("8 x 5, 1 %, heavy tails (t3)", 8, 5, 0.01, degrees=3),
-    Regime("7 x 3, .3 %, whole sizes off by 1 %", 7, 3, 0.003, misfit=0.01),
-    Regime("7 x 3, 1 %, two decades", 7, 3, 0.01, decades=2.0),
-)
-
-
-def interval_coverage(n: int, rng: np.random.Generator) -> pd.DataFrame:
-    rows = []
-    for regime in REGIMES:
-        covers: dict[str, list[bool]] = {name: [] for name in ("E", "A", "alpha", "inside", "decade out", "new run")}
-        statuses: list[str] = []
-        for i in range(n):
-            x, y = regime.draw(rng)
-            fit = PowerLaw(irreducible=regime.floor > 0, n_bootstrap=400, seed=i).fit(x, y)
-            statuses.append(str(fit.status_))
-            truth = {"E": regime.floor, "A": 100.0, "alpha": regime.alpha}
-            for name, value in truth.items():
-                low, high = fit.intervals_[name]
-                covers[name].append(low <= value <= high)
-            places = np.array([np.sqrt(x[0] * x[-1]), 10 * x[-1]])
-            exact = regime.floor + 100 * places**-regime.alpha
-            band = fit.predict(places, level=0.95)
-            held = (band["low"] <= exact) & (exact <= band["high"])
-            covers["inside"].append(held[0])
-            covers["decade out"].append(held[1])
-            noise = rng.standard_normal() if np.isinf(regime.degrees) else rng.standard_t(regime.degrees)
-            new = exact[0] * np.exp(regime.noise * noise + regime.misfit * rng.standard_normal())
-            covers["new run"].append(band["run_low"][0] <= new <= band["run_high"][0])
-        converged = np.mean([status == "converged" for status in statuses])
-        rows.append({"regime": regime.name} | {k: np.mean(v) for k, v in covers.items()} | {"converged": converged})
-    return pd.DataFrame(rows)
 
 
 SIZES = np.geomspace(1e3, 1e3 * 2 ** (7 / 2), 8)
@@ -194,17 +133,13 @@ def threshold_coverage(n: int, rng: np.random.Generator) -> pd.DataFrame:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--data-sets", type=int, default=1000, help="planted data sets for each regime of the power law"
-    )
     parser.add_argument("--curves", type=int, default=300, help="planted curves for each kind of rise")
-    parser.add_argument("--only", choices=("intervals", "jumps", "thresholds"))
+    parser.add_argument("--only", choices=("jumps", "thresholds"))
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    if min(given.data_sets, given.curves) < 1:
-        raise UserError("--data-sets and --curves: at least 1")
+    if given.curves < 1:
+        raise UserError("--curves: at least 1")
     parts = {
-        "intervals": ("95 % intervals of PowerLaw: share that cover", interval_coverage, given.data_sets),
         "jumps": ("find_jumps: share below the error rate, and verdicts", jump_rates, given.curves),
         "thresholds": ("95 % intervals of N*: share that cover", threshold_coverage, given.curves),
     }

@@ -29,6 +29,8 @@ COMPUTE_WEIGHT = 0.2
 #: 2022, its replication and Gadre et al. 2024 lie within 0.24 to 0.50), which costs as much per standard deviation as
 #: a run does that is `NOISE` off in ln y.
 USUAL_EXPONENT, SPREAD, NOISE = 0.35, 0.3, 0.01
+#: Runs share what a law misses, so more than this many say no more of its exponents: the prior's weight grows along.
+INDEPENDENT_RUNS = 20
 #: A law weighs as its error of rolling extrapolation to minus this power.
 SHARPNESS = 4.0
 #: No law is exact: standard deviation of ln y's drift from it for every factor e beyond the runs.
@@ -241,7 +243,7 @@ def _fit(law: Law, places: np.ndarray, values: np.ndarray) -> _Member:
     weight /= weight.mean()
     t, y = np.log(places / centre).T, (values - level)[None]
     problem = Problem.of(law, Huber(DELTA), t, y, weight[None])
-    extra = _usual_exponents(law)
+    extra = _usual_exponents(law, len(values))
     found = optimum(problem, extra)
     if not found.converged[0]:
         raise UserError(f"{law.formula}: no start of the fit converged on these {len(values)} runs")
@@ -264,15 +266,15 @@ def _parameters(problem: Problem, extra: Extra | None, theta: np.ndarray) -> flo
     return float(np.trace(np.linalg.pinv(whole, hermitian=True) @ data))
 
 
-def _usual_exponents(law: Law) -> Extra | None:
+def _usual_exponents(law: Law, n_runs: int) -> Extra | None:
     """The weak prior on exponents, for sums of powers of N and D."""
     if not isinstance(law, PowerSum) or law.variables != ("N", "D"):
         return None
-    first = len(law.terms)
+    first, cost = len(law.terms), (NOISE / SPREAD) ** 2 * max(1.0, n_runs / INDEPENDENT_RUNS)
 
     def extra(theta: np.ndarray, _: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         exponents = theta[:, first:]
-        off, cost = np.log(exponents / USUAL_EXPONENT), (NOISE / SPREAD) ** 2
+        off = np.log(exponents / USUAL_EXPONENT)
         push, matrix = np.zeros_like(theta), np.zeros((*theta.shape, theta.shape[1]))
         push[:, first:] = cost * off / exponents
         for j in range(first, theta.shape[1]):

@@ -53,11 +53,11 @@ def prediction(law: Law, t: np.ndarray) -> Quantity:
 
 def direction(problem: Problem, theta: np.ndarray, slope: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """How theta moves, and by how much, as a quantity is pulled: inverse curvature times `slope`, (b, p), and the
-    curvature's reciprocal along it, (b,). Coordinates at a bound are held; a flat direction counts as very long."""
+    curvature's reciprocal along it, (b,), bounds apart. A flat direction counts as very long; one that nothing feels, as
+    none."""
     _, matrix, scale = problem.derivatives(theta, np.zeros(len(theta)))
-    felt = scale > 1e-20 * scale.max(axis=1, keepdims=True)
-    free = (theta > problem.low) & (theta < problem.high) & felt
-    root = np.where(felt, 1 / np.sqrt(np.where(felt, scale, 1.0)), 0.0)
+    free = scale > 1e-20 * scale.max(axis=1, keepdims=True)
+    root = np.where(free, 1 / np.sqrt(np.where(free, scale, 1.0)), 0.0)
     matrix = np.where(free[:, :, None] & free[:, None, :], matrix * root[:, :, None] * root[:, None, :], 0.0)
     matrix += np.eye(theta.shape[1]) * ~free[:, None, :]
     values, vectors = np.linalg.eigh(np.nan_to_num(matrix))
