@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ README = (Path(__file__).parent.parent / "README.md").read_text()
 BLOCKS = re.findall(r"```(python|yaml)\n# (\S+)\n(.*?)```", README, flags=re.DOTALL)
 COMMANDS = re.findall(r"^\$ harness (.*)$", README, flags=re.MULTILINE)
 CUSTOM = [c for c in COMMANDS if "majority" in c or "ranks" in c]
+TABLE_VERBS = ("fit", "forecast", "allocate")
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +36,7 @@ def run(folder, *command):
 def test_the_examples_are_found():
     assert {name for _, name, _ in BLOCKS} == {
         "own_results.py",
+        "laws.py",
         "majority.py",
         "conf/task/majority.yaml",
         "low_rank.py",
@@ -43,7 +46,7 @@ def test_the_examples_are_found():
     assert len(CUSTOM) == 4
 
 
-@pytest.mark.parametrize("name", sorted({name for _, name, _ in BLOCKS} - {"own_results.py"}))
+@pytest.mark.parametrize("name", sorted({name for _, name, _ in BLOCKS} - {"own_results.py", "laws.py"}))
 def test_adding_something_simple_takes_under_25_lines(folder, name):
     assert sum(bool(line.strip()) for line in (folder / name).read_text().splitlines()) < 25
 
@@ -75,7 +78,41 @@ def test_own_table_without_training(folder):
     assert "accuracy" in done.stdout
 
 
-@pytest.mark.parametrize("command", [c for c in COMMANDS if c not in CUSTOM and "-sc" not in c])
+@pytest.fixture
+def runs(folder, monkeypatch):
+    rng = np.random.default_rng(0)
+    flops = np.repeat(np.geomspace(1e18, 1e21, 5), 8)
+    n = np.sqrt(flops / 120) * np.tile(np.geomspace(0.2, 5, 8), 5)
+    loss = (1.8 + 480 * n**-0.35 + 2100 * (flops / 6 / n) ** -0.37) * np.exp(0.005 * rng.standard_normal(40))
+    accuracy = 0.25 + 0.7 / (1 + np.exp((loss - 2.5) / 0.3))
+    columns = {"N": n, "D": flops / 6 / n, "loss": loss, "accuracy": accuracy, "corpus": "web"}
+    pd.DataFrame(columns).to_csv(folder / "runs.csv", index=False)
+    monkeypatch.chdir(folder)
+    return folder / "runs.csv"
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.split()[0] in TABLE_VERBS])
+def test_laws_of_any_table(command, runs, capsys):
+    from harness import cli
+
+    words = shlex.split(command)
+    if "--derive" in words:
+        pd.read_csv(runs).assign(C=lambda r: 6 * r["N"] * r["D"]).rename(columns={"N": "params"}).drop(
+            columns="D"
+        ).to_csv(runs, index=False)
+    assert cli.main(words) == 0, capsys.readouterr().err
+
+
+def test_laws_from_python(folder, runs):
+    done = run(folder, sys.executable, "laws.py")
+    assert done.returncode == 0, done.stderr
+    assert "converged" in done.stdout
+
+
+OTHERS = [c for c in COMMANDS if c not in CUSTOM and "-sc" not in c and c.split()[0] not in (*TABLE_VERBS, "import")]
+
+
+@pytest.mark.parametrize("command", OTHERS)
 def test_commands_of_the_quickstart_compose(command, capsys, monkeypatch):
     from harness import cli
 

@@ -18,7 +18,6 @@ from scipy.special import expit, ndtr
 from harness import find_jumps, thresholds
 from harness.errors import UserError
 
-
 SIZES = np.geomspace(1e3, 1e3 * 2 ** (7 / 2), 8)
 UNEVEN = 12 * np.array([8, 12, 16, 24, 32, 48, 64, 96.0]) ** 2
 

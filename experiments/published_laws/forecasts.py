@@ -13,6 +13,8 @@ from data import chinchilla, loss_of, marin, planted_surface
 from scipy.optimize import OptimizeWarning, curve_fit
 
 from harness import Forecaster, ScalingLaw
+from harness.records.expressions import select
+from harness.records.table import number_column, read_rows
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,18 @@ def splits(folder: Path, surfaces: int = 60, seed: int = 0) -> Iterator[Split]:
         yield Split("planted", f"surface {i}", seen, pd.DataFrame({"N": far[:, 0], "D": far[:, 1], "loss": later}))
 
 
+def own_splits(table: Path, x: str, y: str, where: str | None) -> Iterator[Split]:
+    """A table of the user's own, the smaller half, 70 and 90 % of its compute seen."""
+    rows = select(read_rows(table), where).kept
+    n, d = (number_column(rows, name.strip()) for name in x.split(","))
+    runs = pd.DataFrame({"N": n, "D": d, "loss": number_column(rows, y)})
+    size = np.round(np.log(runs["N"] * runs["D"]), 1)
+    rungs = np.unique(size)
+    for share in (0.5, 0.7, 0.9):
+        seen = size <= rungs[max(0, int(share * len(rungs)) - 1)]
+        yield Split(table.name, f"smallest {share:.0%} of {len(rungs)} budgets seen", runs[seen], runs[~seen])
+
+
 def plain(split: Split) -> np.ndarray:
     """scipy's curve_fit of E + (a M^eta + b M^-eta) C^-eta (Gadre et al. 2024), from a guess anyone might make."""
 
@@ -74,9 +88,9 @@ def scatter(split: Split) -> float:
     return float(np.median(np.abs(off)))
 
 
-def honesty(folder: Path) -> None:
+def honesty(chosen: Iterator[Split]) -> None:
     rows, errors = [], []
-    for split in splits(folder):
+    for split in chosen:
         forecaster = Forecaster().fit(split.seen[["N", "D"]], split.seen["loss"])
         table = forecaster.predict(split.held[["N", "D"]])
         observed = split.held["loss"].to_numpy()

@@ -1,8 +1,10 @@
 """Published scaling data measured anew: replication, speed, IsoFLOP against the surface, recovery, forecasts.
 
     python experiments/published_laws/run.py [--data FOLDER] [--only NAME] [--full]
+    python experiments/published_laws/run.py --table TABLE [--x params,tokens] [--y loss] [--where EXPRESSION]
 
 1 core, about 2 minutes (the straightforward way is timed on a tenth of its job; --full: all of it, 6 minutes more).
+--table: the forecasts alone, on runs of your own.
 NAME: replication, speed, starts, isoflop, recovery, curves, forecasts.
 """
 
@@ -17,6 +19,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import argparse  # noqa: E402
 import sys  # noqa: E402
 from collections.abc import Callable  # noqa: E402
+from pathlib import Path  # noqa: E402
 
 import chinchilla  # noqa: E402
 import data  # noqa: E402
@@ -31,7 +34,14 @@ def main() -> None:
     data.add_arguments(parser)
     parser.add_argument("--only", metavar="NAME", help="one measurement")
     parser.add_argument("--full", action="store_true", help="time the straightforward way on its whole job")
+    parser.add_argument("--table", type=Path, help="forecast parts of this table instead")
+    parser.add_argument("--x", default="params,tokens", help="its columns of N and D")
+    parser.add_argument("--y", default="loss", help="its column of the loss")
+    parser.add_argument("--where", help="its rows, as `harness fit` takes it")
     given = parser.parse_args()
+    if given.table is not None:
+        forecasts.honesty(forecasts.own_splits(given.table, given.x, given.y, given.where))
+        return
     parts: dict[str, tuple[str, Callable[[], None]]] = {
         "replication": ("Chinchilla's surface replicated", lambda: chinchilla.replication(given.data)),
         "speed": ("Speed", lambda: chinchilla.speed(given.data, 1.0 if given.full else 0.1)),
@@ -39,7 +49,7 @@ def main() -> None:
         "isoflop": ("Exponent of the optimal N: parabolas and surface", lambda: others.isoflop(given.data)),
         "recovery": ("Planted parameters without noise, to 1e-6", others.recovery),
         "curves": ("Many curves at once", others.many_curves),
-        "forecasts": ("Forecasts of what was held back", lambda: forecasts.honesty(given.data)),
+        "forecasts": ("Forecasts of what was held back", lambda: forecasts.honesty(forecasts.splits(given.data))),
     }
     if given.only is not None and given.only not in parts:
         raise SettingError("--only", given.only, f"one of {', '.join(parts)}")

@@ -77,6 +77,8 @@ def overtraining(
 def optimal_exponent(fit: ScalingLaw, level: float | None = None) -> tuple[float, float, float]:
     """a of N_opt proportional to C^a, beta / (alpha + beta), with its interval: (value, low, high)."""
     level = _checked(fit, level)
+    if fit.law_.name == "gadre":  # its exponents are equal whatever the data
+        return 0.5, 0.5, 0.5
 
     def value(theta: np.ndarray, _: np.ndarray) -> np.ndarray:
         alpha, beta = _surface(fit, theta)[3:]

@@ -11,7 +11,7 @@ from scipy import stats
 
 from harness.analysis.fitting import ScalingLaw, check_level
 from harness.analysis.forecast import Forecaster
-from harness.errors import SettingError, nearest
+from harness.errors import DataError, SettingError, nearest
 
 #: The second halves of a chain, by the name a user gives.
 LINKS = {"exponential": "exponential_of_loss", "sigmoid": "sigmoid_of_loss"}
@@ -46,11 +46,15 @@ class Chain:
         """Fit to rows x (n,) or (n, d), loss (n,) > 0 and metric (n,), a row a run.
 
         Raises:
+            DataError: a metric that is the same in all runs, which nothing leads to.
             UserError: as `Forecaster.fit` and `ScalingLaw.fit`.
         """
         check_level(self.level)
         if self.link not in LINKS:
             raise SettingError("link", self.link, f"one of {', '.join(LINKS)}{nearest(self.link, LINKS)}")
+        values = np.asarray(metric, dtype=float)
+        if len(values) and (values == values[0]).all():
+            raise DataError(f"the metric is {values[0]:g} in all {len(values)} runs: no loss leads to another value")
         self.loss_ = Forecaster(law=self.law, level=self.level).fit(x, loss)
         self.link_ = ScalingLaw(law=LINKS[self.link], level=self.level).fit(loss, metric)
         return self
@@ -76,7 +80,9 @@ class Chain:
             half = (band["run_high"] - band["run_low"]).to_numpy()[:-1] / 2
             own = stats.norm.rvs(size=self.n_draws, random_state=rng) * np.interp(drawn, places, half)
             values = np.interp(drawn, places, band["predicted"].to_numpy()[:-1]) + own / stats.norm.ppf((1 + level) / 2)
-            low, upper = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+            low, upper = -np.inf, np.inf  # a link that its data leave open says nothing of the metric
+            if np.isfinite(values).all():
+                low, upper = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
             rows.append((float(band["predicted"].iloc[-1]), float(low), float(upper)))
         point, low_end, high_end = map(np.array, zip(*rows, strict=True))
         if self.link == "sigmoid":

@@ -24,6 +24,8 @@ INTERVALS = ("profile", "bootstrap", "delta")
 
 #: An exponent whose interval spans more than this factor is not identified.
 _WIDE = 5.0
+#: Least noise of a run, on the law's scale: what rounding leaves of runs that lie on the law exactly.
+_ROUNDING = 1e-12
 #: Reciprocal condition of the scaled curvature below which some direction of the parameters is free.
 _SINGULAR = 1e-9
 
@@ -105,6 +107,7 @@ class ScalingLaw:
     n_sizes_: int = field(init=False, repr=False)
     n_runs_: int = field(init=False, repr=False)
 
+    @np.errstate(over="ignore", divide="ignore", invalid="ignore")  # of starts that are far off, and come to nothing
     def fit(
         self,
         x: ArrayLike | pd.DataFrame,
@@ -148,7 +151,7 @@ class ScalingLaw:
         if isinstance(self._problem.objective, BetaBinomial):
             found = self._with_spread(found.theta)
         if not found.converged[0]:
-            raise UserError(f"{law.formula}: no start of the fit converged on these {self.n_runs_} runs")
+            raise _unsolved(law, runs.sizes, self.n_runs_)
         self.theta_, self.objective_ = found.theta, float(found.cost[0])
         fitted = law.value(self._t(runs.sizes), self.theta_)[0]
         self.residuals_ = values - offset - law.value(self._t(places), self.theta_)[0]
@@ -207,17 +210,17 @@ class ScalingLaw:
     def refuse_design(law: Law, places: np.ndarray) -> None:
         """Raises TooFewDataError or NotIdentifiableError for places (n, d) that no values of y could make up for."""
         distinct = len(np.unique(places, axis=0))
+        for j, name in enumerate(law.variables):
+            if distinct > 1 and len(np.unique(places[:, j])) < 2:
+                raise NotIdentifiableError(
+                    f"{law.name}: not identifiable, {name} is {places[0, j]:.4g} in all {len(places)} runs; "
+                    "its term cannot be told from a constant"
+                )
         if distinct < law.min_points:
             what = " and ".join(law.variables)
             raise TooFewDataError(
                 f"{law.name}, {law.formula}, needs at least {law.min_points} distinct {what}; got {distinct}"
             )
-        for j, name in enumerate(law.variables):
-            if len(np.unique(places[:, j])) < 2:
-                raise NotIdentifiableError(
-                    f"{law.name}: not identifiable, {name} is {places[0, j]:.4g} in all {len(places)} runs; "
-                    "its term cannot be told from a constant"
-                )
 
     def _t(self, places: np.ndarray) -> np.ndarray:
         """(d, n) coordinates of places (n, d)."""
@@ -286,9 +289,10 @@ class ScalingLaw:
             scale = float(np.sum(first**2) / (n - p)) / inner
         elif self.objective_name_ == "binomial":
             self._freedom = np.inf
-        self._scale = scale
+        self._scale = max(scale, _ROUNDING**2)
 
-    def _drop(self, level: float) -> float:
+    def allowed_rise(self, level: float) -> float:
+        """How far above its least the objective may stand within a profile interval of this level."""
         return float(stats.t.ppf((1 + level) / 2, self._freedom) ** 2 * self._scale / 2)
 
     def _resample(self, clusters: ArrayLike | None, of_row: np.ndarray) -> np.ndarray:
@@ -327,7 +331,7 @@ class ScalingLaw:
                 value[chosen], slope[chosen] = quantities[i](at[chosen], rows[which[chosen]])
             return value, slope
 
-        drop = np.full(len(rows), self._drop(level))
+        drop = np.full(len(rows), self.allowed_rise(level))
         if self.interval_ == "delta":
             return intervals.delta(problem, theta, together, drop)
         cost = np.full(len(rows), self.objective_)
@@ -357,11 +361,13 @@ class ScalingLaw:
         self.intervals_ = {}
         for i, name in enumerate(names):
             ends = np.array([found.low[i], found.high[i]])
-            ends = np.exp(ends) if name in law.log_parameters else ends
+            if name in law.log_parameters:
+                with np.errstate(over="ignore"):  # an end beyond all numbers is open
+                    ends = np.exp(ends)
             self.intervals_[name] = (float(min(ends[0], point[i])), float(max(ends[1], point[i])))
         self.status_, self.message_ = FitStatus.CONVERGED, ""
         if stuck := self._stuck():
-            self.status_, self.message_ = FitStatus.AT_BOUND, "; ".join(stuck)
+            self.status_, self.message_ = FitStatus.AT_BOUND, "; ".join(dict.fromkeys(stuck))
         elif free := self._free():
             self.status_, self.message_ = FitStatus.NOT_IDENTIFIABLE, free
         elif self._misfit > 3 * self._noise_within:
@@ -397,11 +403,11 @@ class ScalingLaw:
             return ""
         step = 1e-4 * vectors[:, 0] * root / np.abs(vectors[:, 0] * root).max()
         ends = [self.public(self.theta_[0] + sign * step) for sign in (-1, 1)]
-        change = (ends[1] - ends[0]) / np.maximum(np.abs(ends[0]), 1e-12)
-        moved = [i for i in np.argsort(-np.abs(change)) if abs(change[i]) > 0.05 * np.abs(change).max()]
+        change = np.nan_to_num((ends[1] - ends[0]) / np.maximum(np.abs(ends[0]), 1e-12))
+        moved = [i for i in np.argsort(-np.abs(change)) if abs(change[i]) >= 0.05 * np.abs(change).max()]
         first = np.sign(change[moved[0]])
         words = ", ".join(f"{law.parameters[i]} {'up' if change[i] * first > 0 else 'down'}" for i in moved)
-        spans = ", ".join(f"{name} {_span(self.intervals_[name])}" for name in (wide or law.exponents))
+        spans = ", ".join(f"{n} {_span(self.intervals_[n])}" for n in (wide or [law.parameters[i] for i in moved]))
         return (
             f"parameters trade off along {words}: {spans} fit about equally well; a wider range of "
             f"{' and '.join(law.variables)}, or more runs, would tell"
@@ -460,6 +466,15 @@ class PowerLaw(ScalingLaw):
 
     def __init__(self, irreducible: bool = True, **settings: Any) -> None:
         super().__init__(law="power_floor" if irreducible else "power", **settings)
+
+
+def _unsolved(law: Law, places: np.ndarray, n_runs: int) -> UserError:
+    told = f"{law.formula}: no start of the fit converged on these {n_runs} runs"
+    logs = np.log(places) - np.log(places).mean(axis=0)
+    if len(law.variables) > 1 and np.linalg.matrix_rank(logs, tol=1e-6 * np.linalg.norm(logs)) < len(law.variables):
+        names = " and ".join(law.variables)
+        return NotIdentifiableError(f"{told}; {names} grow together in them, so their terms cannot be told apart")
+    return UserError(told)
 
 
 def _replaced(problem: Problem, objective: Objective) -> Problem:

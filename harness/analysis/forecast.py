@@ -19,19 +19,21 @@ from harness.analysis.solver import Extra, Problem, optimum
 from harness.errors import UserError
 
 #: Laws that a forecast weighs, by their number of variables.
-WEIGHED = {1: ("power_floor", "m4"), 2: ("gadre", "hoffmann"), 3: ("width_depth",)}
+WEIGHED = {1: ("power", "power_floor"), 2: ("gadre", "hoffmann"), 3: ("width_depth",)}
 
 #: Huber's delta on ln y: a little above run-to-run noise, so that badly trained runs pull no more than others.
 DELTA = 0.005
 #: A run counts as its compute to this power: the runs nearest to what is asked say most of it.
 COMPUTE_WEIGHT = 0.2
+#: The noise of runs is that of runs like those asked for: each counts as its compute to this power.
+NOISE_WEIGHT = 0.3
 #: What exponents of N and D are where the data hardly say: a weak prior, ln exponent about ln 0.35 (Hoffmann et al.
 #: 2022, its replication and Gadre et al. 2024 lie within 0.24 to 0.50), which costs as much per standard deviation as
 #: a run does that is `NOISE` off in ln y.
 USUAL_EXPONENT, SPREAD, NOISE = 0.35, 0.3, 0.01
 #: Runs share what a law misses, so more than this many say no more of its exponents: the prior's weight grows along.
 INDEPENDENT_RUNS = 20
-#: A law weighs as its error of rolling extrapolation to minus this power.
+#: A law weighs as its error of rolling extrapolation to minus this power; where there is none, as its noise.
 SHARPNESS = 4.0
 #: No law is exact: standard deviation of ln y's drift from it for every factor e beyond the runs.
 DRIFT = 0.007
@@ -140,8 +142,8 @@ class Forecaster:
             for name in self._members
         }
         error = {name: float(np.mean(found)) for name, found in missed.items() if found}
-        if len(error) < len(self._members):
-            return dict.fromkeys(self._members, 1 / len(self._members))
+        if len(error) < len(self._members):  # too few runs to roll: by how far each law is from them
+            error = {name: member.noise for name, member in self._members.items()}
         raw = {name: max(found, 1e-6) ** -SHARPNESS for name, found in error.items()}
         return {name: found / sum(raw.values()) for name, found in raw.items()}
 
@@ -251,7 +253,8 @@ def _fit(law: Law, places: np.ndarray, values: np.ndarray) -> _Member:
     if freedom < 0.5:
         raise TooFewDataError(f"{law.name} has {found.theta.shape[1]} parameters; got {len(values)} runs")
     off = law.value(t, found.theta)[0] - y[0]
-    noise = float(np.sqrt(np.sum(weight * off**2) / freedom))
+    near = np.exp(NOISE_WEIGHT * (size - size.max()))
+    noise = float(np.sqrt(np.sum(near * off**2) / near.sum() * len(values) / freedom))
     return _Member(law, problem, extra, found.theta, centre, float(np.exp(level)), noise, freedom)
 
 

@@ -52,9 +52,8 @@ def prediction(law: Law, t: np.ndarray) -> Quantity:
 
 
 def direction(problem: Problem, theta: np.ndarray, slope: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How theta moves, and by how much, as a quantity is pulled: inverse curvature times `slope`, (b, p), and the
-    curvature's reciprocal along it, (b,), bounds apart. A flat direction counts as very long; one that nothing feels, as
-    none."""
+    """How theta moves, and how far, as a quantity is pulled, bounds apart: inverse curvature times `slope`, (b, p), and
+    the curvature's reciprocal along it, (b,). A flat direction counts as very long, one that nothing feels as none."""
     _, matrix, scale = problem.derivatives(theta, np.zeros(len(theta)))
     free = scale > 1e-20 * scale.max(axis=1, keepdims=True)
     root = np.where(free, 1 / np.sqrt(np.where(free, scale, 1.0)), 0.0)

@@ -17,8 +17,8 @@ from scipy import stats
 from harness.analysis.fitting import check_level, positive_columns
 from harness.errors import SettingError, UserError
 
-#: Budgets closer than this in ln C are one.
-SAME_BUDGET = 0.15
+#: Runs no further apart than this in ln C are of one budget.
+SAME_BUDGET = 0.2
 #: Runs of one budget below which a parabola has nothing to be judged by.
 MIN_SIZES = 4
 
@@ -33,12 +33,14 @@ class MinimumStatus(StrEnum):
 
 
 def group_budgets(flops: ArrayLike) -> np.ndarray:
-    """(n,) the budget (geometric mean) that each run's FLOPs belong to: runs within `SAME_BUDGET` of a neighbour."""
+    """(n,) the budget (geometric mean) that each run's FLOPs belong to: runs within `SAME_BUDGET` of the smallest."""
     (counted,) = positive_columns(flops=flops)
     logs = np.log(counted)
-    order = np.argsort(logs, kind="stable")
-    label = np.empty(len(logs), dtype=int)
-    label[order] = np.concatenate([[0], np.cumsum(np.diff(logs[order]) > SAME_BUDGET)])
+    label, least, current = np.empty(len(logs), dtype=int), -np.inf, -1
+    for run in np.argsort(logs, kind="stable"):
+        if logs[run] > least + SAME_BUDGET:
+            least, current = logs[run], current + 1
+        label[run] = current
     means = np.bincount(label, logs) / np.bincount(label)
     return np.exp(means)[label]
 

@@ -5,26 +5,26 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from rich.console import Console
 
 from harness.analysis.allocation import ALLOCATING, allocate, optimal_exponent, overtraining
 from harness.commands.fit import add_law_arguments, fit_one, tell
 from harness.commands.rows import add_output_arguments, add_row_arguments, choose, settings, write_json
-from harness.errors import SettingError, nearest
+from harness.commands.values import one_of, positive
 from harness.report.tables import as_rich
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     add_row_arguments(parser)
-    parser.add_argument("--compute", type=float, metavar="FLOPS", action="append", required=True, help="e.g. 1e24")
-    parser.add_argument("--law", default="hoffmann", metavar="NAME", help=f"{', '.join(ALLOCATING)} (hoffmann)")
-    parser.add_argument("--flops-per-token-parameter", type=float, default=6.0, metavar="K", help="C = K N D (6)")
+    parser.add_argument("--compute", type=positive, metavar="FLOPS", action="append", required=True, help="e.g. 1e24")
+    laws = f"{', '.join(ALLOCATING)} (hoffmann)"
+    parser.add_argument("--law", default="hoffmann", type=one_of(ALLOCATING), metavar="NAME", help=laws)
+    parser.add_argument("--flops-per-token-parameter", type=positive, default=6.0, metavar="K", help="C = K N D (6)")
     parser.add_argument(
         "--size-ratio",
-        type=float,
+        type=positive,
         metavar="R",
         action="append",
         help="a model R times as large as the optimal one, at equal loss (0.75, 0.5, 0.35, 0.25)",
@@ -39,15 +39,6 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     Raises:
         UserError: as `commands.rows.choose`, `ScalingLaw.fit` and `allocation.allocate`.
     """
-    if arguments.law not in ALLOCATING:
-        allowed = f"{' or '.join(ALLOCATING)}{nearest(arguments.law, ALLOCATING)}"
-        raise SettingError("--law", arguments.law, allowed)
-    for name in ("compute", "size_ratio"):
-        for value in getattr(arguments, name) or ():
-            if not 0 < value < np.inf:
-                raise SettingError(f"--{name.replace('_', '-')}", value, "a finite number above 0")
-    if not 0 < arguments.flops_per_token_parameter < np.inf:
-        raise SettingError("--flops-per-token-parameter", arguments.flops_per_token_parameter, "a number above 0")
     rows = choose(arguments)
     fit = fit_one(arguments, rows)
     best = allocate(fit, arguments.compute, arguments.flops_per_token_parameter)

@@ -10,21 +10,38 @@ import pandas as pd
 from rich.console import Console
 
 from harness.analysis.choice import fit_best
-from harness.analysis.fitting import INTERVALS, OBJECTIVES, ScalingLaw, check_law
+from harness.analysis.fitting import INTERVALS, OBJECTIVES, ScalingLaw
 from harness.analysis.laws import LAWS
-from harness.commands.rows import Rows, add_output_arguments, add_row_arguments, choose, labels, settings, write_json
+from harness.commands.rows import (
+    POSITIVE,
+    Rows,
+    add_output_arguments,
+    add_row_arguments,
+    choose,
+    labels,
+    numbers,
+    settings,
+    split_names,
+    write_json,
+)
+from harness.commands.values import one_of, positive, whole_number
 from harness.errors import SettingError, UserError
-from harness.records.table import number_column
 from harness.report.tables import as_rich
+
+#: Flags of a single law: `fit_best` compares laws by squares, run by run.
+_OF_ONE_LAW = ("objective", "cluster", "n_eval")
 
 
 def add_law_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare how a law is fitted; shared with `allocate`."""
-    parser.add_argument("--objective", metavar="NAME", help=f"{', '.join(OBJECTIVES)} (by default that of the law)")
-    parser.add_argument("--delta", type=float, default=1e-3, help="of huber, in ln y (0.001)")
-    parser.add_argument("--interval", metavar="KIND", help=f"{', '.join(INTERVALS)} (huber: bootstrap; else profile)")
-    parser.add_argument("--bootstrap", type=int, metavar="DRAWS", help="bootstrap intervals with this many refits")
-    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap (0)")
+    objectives = f"{', '.join(OBJECTIVES)} (by default that of the law)"
+    parser.add_argument("--objective", type=one_of(OBJECTIVES), metavar="NAME", help=objectives)
+    parser.add_argument("--delta", type=positive, default=1e-3, help="of huber, in ln y (0.001)")
+    kinds = f"{', '.join(INTERVALS)} (huber: bootstrap; else profile)"
+    parser.add_argument("--interval", type=one_of(INTERVALS), metavar="KIND", help=kinds)
+    draws = "bootstrap intervals with this many refits"
+    parser.add_argument("--bootstrap", type=whole_number(100), metavar="DRAWS", help=draws)
+    parser.add_argument("--seed", type=whole_number(0), default=0, help="of the bootstrap (0)")
     parser.add_argument("--group", metavar="COLUMN", help="rows that share x and this are one run")
     parser.add_argument("--cluster", metavar="COLUMN", help="runs that share this stay together in intervals")
 
@@ -32,7 +49,8 @@ def add_law_arguments(parser: argparse.ArgumentParser) -> None:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     add_row_arguments(parser)
-    parser.add_argument("--law", default="best", metavar="NAME", help=f"best, or one of {', '.join(LAWS)}")
+    laws = f"best, or one of {', '.join(LAWS)}"
+    parser.add_argument("--law", default="best", type=one_of(("best", *LAWS)), metavar="NAME", help=laws)
     add_law_arguments(parser)
     parser.add_argument("--n-eval", metavar="COLUMN", help="answers behind each share, for laws of bounded metrics")
     add_output_arguments(parser)
@@ -45,10 +63,13 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     Raises:
         UserError: as `commands.rows.choose` and `ScalingLaw.fit`.
     """
-    if arguments.law != "best":
-        check_law(arguments.law)
+    for name in _OF_ONE_LAW if arguments.law == "best" else ():
+        if getattr(arguments, name) is not None:
+            raise UserError(f"--{name.replace('_', '-')}: is of one law, to be named by --law; best compares several")
     if arguments.plot and Path(arguments.plot).suffix != ".png":
         raise SettingError("--plot", arguments.plot, "a name that ends in .png")
+    if arguments.plot and (found := len(split_names(arguments.x))) > 2:
+        raise UserError(f"--plot: one or two columns of --x can be drawn; got {found}")
     rows = choose(arguments)
     ranking: list[dict[str, Any]] = []
     if arguments.law == "best":
@@ -76,12 +97,14 @@ def fit_one(arguments: argparse.Namespace, rows: Rows) -> ScalingLaw:
         rows.y,
         labels(rows, arguments.group),
         clusters=labels(rows, arguments.cluster),
-        n_eval=None if column is None else number_column(rows.frame, column),
+        n_eval=None if column is None else numbers(rows.frame, column, POSITIVE),
     )
 
 
 def _fitting(arguments: argparse.Namespace) -> dict[str, Any]:
     interval = arguments.interval or ("bootstrap" if arguments.bootstrap else None)
+    if arguments.bootstrap and interval != "bootstrap":
+        raise UserError(f"--bootstrap {arguments.bootstrap}: --interval {interval} makes no refits; leave out one")
     return {
         "delta": arguments.delta,
         "interval": interval,
@@ -108,7 +131,7 @@ def tell(fit: ScalingLaw, rows: Rows, console: Console) -> None:
     scale = "ln y" if fit.law_.scale == "log" else "y"
     told = f"objective ({fit.objective_name_}) {fit.objective_:.10g}; one run's {scale} scatters by {fit.noise_:.3g}"
     console.print(told, markup=False)
-    rows.report(console)
+    rows.report(console, fit.n_runs_)
 
 
 def _ranking_table(ranking: pd.DataFrame) -> pd.DataFrame:
@@ -150,7 +173,5 @@ def _draw(fit: ScalingLaw, rows: Rows, arguments: argparse.Namespace) -> list[Pa
     from harness.report.law_plots import plot_fit
     from harness.report.plots import save_figure
 
-    if len(fit.law_.variables) > 2:
-        raise UserError(f"--plot: {fit.law_.name} has {len(fit.law_.variables)} variables; one or two can be drawn")
     axes = plot_fit(fit, rows.x, rows.y, y_name=arguments.y)
     return save_figure(axes, Path(arguments.plot).with_suffix(""))

@@ -5,12 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from rich.console import Console
 
 from harness.analysis.chain import LINKS, Chain
-from harness.analysis.fitting import check_law
 from harness.analysis.forecast import Forecaster
 from harness.analysis.laws import LAWS
 from harness.commands.rows import (
@@ -18,22 +16,29 @@ from harness.commands.rows import (
     add_output_arguments,
     add_row_arguments,
     choose,
+    limits_of,
+    numbers,
     places,
     settings,
     write_json,
 )
-from harness.errors import SettingError, UserError, nearest
-from harness.records.table import number_column
+from harness.commands.values import one_of
+from harness.errors import UserError
 from harness.report.tables import as_rich
+
+#: Laws of a loss; those of bounded metrics are reached through one, by --metric.
+_LAWS = ("best", *(name for name, law in LAWS.items() if law.scale == "log"))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     add_row_arguments(parser)
     parser.add_argument("--at", metavar="N=7e9,D=1.4e11", action="append", required=True, help="may be given often")
-    parser.add_argument("--law", default="best", metavar="NAME", help=f"best, or one of {', '.join(LAWS)}")
+    laws = f"best, or one of {', '.join(_LAWS[1:])}"
+    parser.add_argument("--law", default="best", type=one_of(_LAWS), metavar="NAME", help=laws)
     parser.add_argument("--metric", metavar="COLUMN", help="foretell this instead, through the loss")
-    parser.add_argument("--link", default="sigmoid", metavar="NAME", help=f"loss -> metric: {', '.join(LINKS)}")
+    links = f"loss -> metric: {', '.join(LINKS)} (sigmoid)"
+    parser.add_argument("--link", type=one_of(LINKS), metavar="NAME", help=links)
     add_output_arguments(parser)
 
 
@@ -43,10 +48,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     Raises:
         UserError: as `commands.rows.choose`, `commands.rows.places` and `Forecaster.fit`.
     """
-    if arguments.law != "best":
-        check_law(arguments.law)
-    if arguments.link not in LINKS:
-        raise SettingError("--link", arguments.link, f"one of {', '.join(LINKS)}{nearest(arguments.link, LINKS)}")
+    if arguments.link and not arguments.metric:
+        raise UserError(f"--link {arguments.link}: leads from the loss to a metric; name its column by --metric")
     rows = choose(arguments)
     at = places(rows, arguments)
     forecaster: Forecaster
@@ -55,11 +58,9 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         forecaster = Forecaster(law=arguments.law, level=arguments.level).fit(rows.x, rows.y)
         table = forecaster.predict(at)
     else:
-        metric = number_column(rows.frame, arguments.metric)
-        if empty := int(np.isnan(metric).sum()):
-            name = arguments.metric
-            raise UserError(f'column {name}: {empty} rows are empty; --exclude "isnan({name})" leaves them out')
-        chain = Chain(arguments.link, arguments.law, arguments.level).fit(rows.x, rows.y, metric)
+        link_name = arguments.link or "sigmoid"
+        metric = numbers(rows.frame, arguments.metric, limits_of(LAWS[LINKS[link_name]]))
+        chain = Chain(link_name, arguments.law, arguments.level).fit(rows.x, rows.y, metric)
         table, forecaster = chain.predict(at), chain.loss_
         link = chain.link_
         about = {

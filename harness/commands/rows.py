@@ -14,13 +14,22 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from harness.errors import DataError, UserError
+from harness.analysis.laws import LAWS, Law
+from harness.commands.values import between_0_and_1
+from harness.errors import DataError, UserError, nearest
 from harness.records.expressions import derive, select
 from harness.records.table import any_column, number_column, read_rows, row_numbers
 from harness.records.writer import write_whole
 
 #: Excluded rows that a terminal lists; the JSON has all.
 _SHOWN = 10
+
+#: What a column may hold, ends included -> the same in words.
+_LARGEST = float(np.finfo(float).max)
+POSITIVE = (float(np.nextafter(0, 1)), _LARGEST)
+NOT_NEGATIVE = (0.0, _LARGEST)
+SHARE = (0.0, 1.0)
+_IN_WORDS = {POSITIVE: "a finite number above 0", NOT_NEGATIVE: "a finite number of 0 or more", SHARE: "0 to 1"}
 
 
 def add_row_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +48,7 @@ def add_row_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare where results go."""
-    parser.add_argument("--level", type=float, default=0.95, help="of the intervals (0.95)")
+    parser.add_argument("--level", type=between_0_and_1, default=0.95, help="of the intervals (0.95)")
     parser.add_argument("--json", metavar="OUT", help="write everything there as JSON")
 
 
@@ -66,10 +75,11 @@ class Rows:
         """The excluded rows, ready for JSON."""
         return [{"row": int(row["row"]), "why": str(row["why"])} for row in self.excluded.to_dict("records")]
 
-    def report(self, console: Console) -> None:
-        """Say how many rows were used, and which were not."""
+    def report(self, console: Console, n_runs: int | None = None) -> None:
+        """Say how many rows were used, as how many runs, and which were not."""
         outside = f", {self.n_outside} outside --where" if self.n_outside else ""
-        console.print(f"{len(self.y)} runs, {len(self.excluded)} excluded{outside}", markup=False)
+        rows = "" if n_runs in (None, len(self.y)) else f" in {len(self.y)} rows"
+        console.print(f"{n_runs or len(self.y)} runs{rows}, {len(self.excluded)} excluded{outside}", markup=False)
         for row in self.listed[:_SHOWN]:
             console.print(f"  excluded row {row['row']}: {row['why']}", markup=False, soft_wrap=True)
         if len(self.excluded) > _SHOWN:
@@ -77,43 +87,80 @@ class Rows:
 
 
 def choose(arguments: argparse.Namespace) -> Rows:
-    """Read the table and choose its rows.
+    """Read the table and choose its rows, for the law of --law.
 
     A run without a finite loss or size (diverged, not measured) and a row that repeats another are left out and listed;
-    a loss or size of zero or less is a mistake.
+    a loss or size of zero or less is a mistake, as is a share outside 0 to 1 for a law of bounded metrics.
 
     Raises:
-        DataError: as `records.table` and `records.expressions`, a value at or below 0, or no row left.
+        UserError: a law of another number of columns.
+        DataError: as `records.table` and `records.expressions`, a value that is not allowed, or no row left.
     """
+    names, law = split_names(arguments.x), LAWS.get(arguments.law)
+    if law is not None and len(names) != len(law.variables):
+        wanted = f"{law.name} is a law of {len(law.variables)}: {','.join(law.variables)}"
+        raise UserError(f"--x {arguments.x}: {len(names)} {'column' if len(names) == 1 else 'columns'}; {wanted}")
     frame = read_rows(arguments.table)
     for definition in arguments.derive:
         frame = derive(frame, definition)
     selection = select(frame, arguments.where, arguments.exclude)
     kept, left_out = selection.kept, [selection.excluded]
-    names = split_names(arguments.x)
     for name in (*names, arguments.y):
         kept, unusable = _without(kept, ~np.isfinite(number_column(kept, name)), f"{name} is not a finite number")
         left_out.append(unusable)
-    kept, repeated = _without(kept, kept.duplicated().to_numpy(), "the same as an earlier row in every column")
+    kept, repeated = _without(kept, _repeats(kept), "the same as an earlier row in every column")
     left_out.append(repeated)
     excluded = pd.concat(left_out, ignore_index=True).sort_values("row", kind="stable", ignore_index=True)
     if kept.empty:
         raise DataError(f"{arguments.table}: no rows left ({len(excluded)} excluded, {selection.n_outside} outside)")
-    for name in (*names, arguments.y):
-        values = number_column(kept, name)
-        if (wrong := np.flatnonzero(values <= 0)).size:
-            row = row_numbers(kept)[wrong[0]]
-            raise DataError(
-                f"column {name}, row {row}: {values[wrong[0]]:g}: a law is of numbers above 0 "
-                f'({len(wrong)} such rows; --exclude "{name} <= 0" leaves them out)'
-            )
-    x = pd.DataFrame({name: number_column(kept, name) for name in names}, index=kept.index)
-    return Rows(kept, x, number_column(kept, arguments.y), excluded, selection.n_outside)
+    x = pd.DataFrame({name: numbers(kept, name, POSITIVE) for name in names}, index=kept.index)
+    y = numbers(kept, arguments.y, POSITIVE if law is None else limits_of(law))
+    return Rows(kept, x, y, excluded, selection.n_outside)
+
+
+def limits_of(law: Law) -> tuple[float, float]:
+    """What y may be for this law."""
+    if law.scale == "log":
+        return POSITIVE
+    return SHARE if "floor" in law.parameters else NOT_NEGATIVE
+
+
+def numbers(frame: pd.DataFrame, name: str, limits: tuple[float, float]) -> np.ndarray:
+    """(n,) a column of numbers within limits, which are a key of `_IN_WORDS`.
+
+    Raises:
+        DataError: as `number_column`, or a cell that is empty or outside; the first is named, with how to leave it out.
+    """
+    values, (low, high) = number_column(frame, name), limits
+    wrong = np.flatnonzero(~((values >= low) & (values <= high)))
+    if not wrong.size:
+        return values
+    value, row = values[wrong[0]], row_numbers(frame)[wrong[0]]
+    written = name if name.isidentifier() else f"`{name}`"
+    if np.isnan(value):
+        found, way_out = "empty", f"isnan({written})"
+    else:
+        below = "<" if low == 0 else "<="
+        found, way_out = f"{value:g}", f"{written} {below} 0" if value < low else f"{written} > {high:g}"
+    raise DataError(
+        f"column {name}, row {row}: {found}: allowed is {_IN_WORDS[limits]} "
+        f'({len(wrong)} such rows; --exclude "{way_out}" leaves out those like it)'
+    )
 
 
 def labels(rows: Rows, column: str | None) -> np.ndarray | None:
-    """The column as labels (n,), None for none."""
-    return None if column is None else any_column(rows.frame, column).astype(str)
+    """The column as labels (n,), None for none.
+
+    Raises:
+        DataError: no such column, or an empty cell, which would be taken for a label of its own.
+    """
+    if column is None:
+        return None
+    found = any_column(rows.frame, column)
+    if (empty := np.flatnonzero(pd.isna(found))).size:
+        row = row_numbers(rows.frame)[empty[0]]
+        raise DataError(f"column {column}, row {row}: empty: a label is wanted ({len(empty)} such rows)")
+    return found.astype(str)
 
 
 def split_names(text: str) -> list[str]:
@@ -125,32 +172,47 @@ def split_names(text: str) -> list[str]:
 
 
 def places(rows: Rows, arguments: argparse.Namespace) -> pd.DataFrame:
-    """The places of --at (m, d), under the names of --x; columns that --derive knows how to make may be left out."""
-    found = []
-    for text in arguments.at:
-        given: dict[str, float] = {}
-        for part in text.split(","):
-            name, separator, value = part.partition("=")
+    """The places of --at (m, d), under the names of --x; columns that --derive knows how to make may be left out.
+
+    Raises:
+        UserError: one that is malformed, lacks a column, has one too many, or is not of finite numbers above 0.
+    """
+    return pd.concat([_place(text, rows, arguments) for text in arguments.at], ignore_index=True)
+
+
+def _place(text: str, rows: Rows, arguments: argparse.Namespace) -> pd.DataFrame:
+    wanted = list(rows.x.columns)
+    row = pd.DataFrame([_given(text)])
+    known = list(rows.frame.columns) if arguments.derive else wanted
+    if stray := [name for name in row.columns if name not in known]:
+        raise UserError(f"--at {text}: {stray[0]} is none of {', '.join(wanted)}{nearest(stray[0], known)}")
+    lacking: dict[str, DataError] = {}
+    for definition in arguments.derive:
+        name = definition.partition("=")[0].strip().strip("`")
+        if name not in row.columns:
             try:
-                given[name.strip()] = float(value)
-            except ValueError:
-                separator = ""
-            if not separator:
-                raise UserError(f"--at {text}: allowed is NAME=NUMBER,NAME=NUMBER, e.g. N=7e9,D=1.4e11")
-        row = pd.DataFrame([given])
-        for definition in arguments.derive:
-            if definition.partition("=")[0].strip().strip("`") in rows.x.columns.difference(row.columns):
                 row = derive(row, definition)
-        missing = [name for name in rows.x.columns if name not in row.columns]
-        if missing or set(given) - set(row.columns):
-            raise UserError(f"--at {text}: {', '.join(missing)} not given; wanted are {', '.join(rows.x.columns)}")
-        if stray := [name for name in given if name not in rows.x.columns and not arguments.derive]:
-            raise UserError(f"--at {text}: {stray[0]} is none of {', '.join(rows.x.columns)}")
-        wrong = [name for name in rows.x.columns if not 0 < row[name].iloc[0] < math.inf]
-        if wrong:
-            raise UserError(f"--at {text}: {wrong[0]}={row[wrong[0]].iloc[0]:g}: allowed are finite numbers above 0")
-        found.append(row[list(rows.x.columns)])
-    return pd.concat(found, ignore_index=True)
+            except DataError as error:  # counts only where the column is wanted
+                lacking[name] = error
+    for name in wanted:
+        if name not in row.columns:
+            why = f" and cannot be derived: {lacking[name]}" if name in lacking else f"; wanted are {', '.join(wanted)}"
+            raise UserError(f"--at {text}: {name} is not given{why}")
+        if not 0 < (value := number_column(row, name)[0]) < math.inf:
+            raise UserError(f"--at {text}: {name}={value:g}: allowed are finite numbers above 0")
+    return row[wanted]
+
+
+def _given(text: str) -> dict[str, float]:
+    """'N=7e9,D=1.4e11' as numbers by name."""
+    parts = [part.partition("=") for part in text.split(",")]
+    try:
+        given = {name.strip(): float(value) for name, _, value in parts}
+    except ValueError:
+        given = {}
+    if len(given) < len(parts) or "" in given:
+        raise UserError(f"--at {text}: allowed is NAME=NUMBER,NAME=NUMBER, e.g. N=7e9,D=1.4e11, each name once")
+    return given
 
 
 def write_json(path: str | None, content: Mapping[str, Any]) -> None:
@@ -173,6 +235,13 @@ def _plain(value: Any) -> Any:
 def _without(frame: pd.DataFrame, left: np.ndarray, why: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     gone = frame[left]
     return frame[~left], pd.DataFrame({"row": row_numbers(gone), "why": [why] * len(gone)})
+
+
+def _repeats(frame: pd.DataFrame) -> np.ndarray:
+    """(n,) whether a row is the same as one before it."""
+    # As text, for lists and the like cannot be hashed.
+    text = {name: str for name in frame.columns if frame[name].dtype.kind == "O"}
+    return frame.astype(text).duplicated().to_numpy()
 
 
 def settings(arguments: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:

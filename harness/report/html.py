@@ -18,7 +18,11 @@ from harness.records.schema import STATUSES
 from harness.records.writer import write_whole
 from harness.report import plots, tables
 from harness.report.analyze import CONVENTIONS, Analysis
+from harness.report.card import card
 from harness.report.wording import curve_name, metric_name, short, size_name
+
+#: What a report is, in the results folder.
+FILES = ("report.html", "card.md", "verdicts.csv", "laws.csv", "plots")
 
 #: Columns of the runs table whose distinct values the page lists.
 PROVENANCE = {"device": "device", "git_revision": "git revision"}
@@ -43,16 +47,16 @@ class Picture:
 
 
 def write_report(analysis: Analysis) -> list[Path]:
-    """Write report.html, verdicts.csv, laws.csv and plots/*.png and *.svg into the results folder.
+    """Write report.html, card.md, verdicts.csv, laws.csv and plots/*.png and *.svg into the results folder.
 
     Returns:
-        Paths of the page, the two tables and the folder of plots.
+        Paths of the page, the card, the two tables and the folder of plots.
 
     Raises:
         UserError: the folder cannot be written, or the disk is full.
     """
     folder = analysis.folder
-    page, verdicts, laws, drawn = (folder / name for name in ("report.html", "verdicts.csv", "laws.csv", "plots"))
+    page, told, verdicts, laws, drawn = (folder / name for name in FILES)
     write_whole(verdicts, analysis.jumps.to_csv(index=False).encode())
     write_whole(laws, analysis.laws.to_csv(index=False).encode())
     environment = Environment(
@@ -60,7 +64,8 @@ def write_report(analysis: Analysis) -> list[Path]:
     )
     text = environment.get_template("report.html.j2").render(_content(analysis, drawn))
     write_whole(page, text.encode())
-    return [page, verdicts, laws, drawn]
+    write_whole(told, card(analysis).encode())
+    return [page, told, verdicts, laws, drawn]
 
 
 def _content(analysis: Analysis, drawn: Path) -> dict[str, Any]:

@@ -38,7 +38,8 @@ def fingerprint(folder: Path, settings: Mapping[str, Any]) -> str:
     """Hash of all that an analysis follows from: both tables, its settings, and the code of this half of the house."""
     digest = hashlib.sha256(json.dumps(dict(settings), sort_keys=True).encode())
     house = Path(__file__).parents[1]
-    code = sorted(path for room in ("analysis", "records", "report") for path in (house / room).glob("*.[pj]*"))
+    rooms = ("analysis", "records", "report")
+    code = sorted(path for room in rooms for kind in ("py", "j2") for path in (house / room).rglob(f"*.{kind}"))
     for path in (*code, folder / "runs.parquet", folder / "measurements.parquet"):
         digest.update(path.read_bytes() if path.exists() else b"")
     return digest.hexdigest()
@@ -46,7 +47,7 @@ def fingerprint(folder: Path, settings: Mapping[str, Any]) -> str:
 
 def keep(analysis: Analysis, key: str, paths: list[Path]) -> Result:
     """Write down what `read_kept` needs beside the tables that the report has written, and return it."""
-    page, verdicts, laws, plots = (path.name for path in paths)
+    page, card, verdicts, laws, plots = (path.name for path in paths)
     told = {
         "fingerprint": key,
         "x": analysis.x,
@@ -54,7 +55,8 @@ def keep(analysis: Analysis, key: str, paths: list[Path]) -> Result:
         "n_runs": len(analysis.runs),
         "n_lost": int(analysis.runs["status"].ne("finished").sum()),
         "impossible": analysis.impossible,
-        "files": {"page": page, "verdicts": verdicts, "laws": laws, "plots": plots},
+        "words": {"verdicts": _words(analysis.jumps), "laws": _words(analysis.laws)},
+        "files": {"page": page, "card": card, "verdicts": verdicts, "laws": laws, "plots": plots},
     }
     write_whole(analysis.folder / FILE, json.dumps(told, indent=2).encode())
     result = read_kept(analysis.folder, key)
@@ -71,15 +73,19 @@ def read_kept(folder: Path, key: str) -> Result | None:
         files = {name: folder / file for name, file in told["files"].items()}
         if not all(path.exists() for path in files.values()):
             return None
-        jumps, laws = _frame(files["verdicts"]), _frame(files["laws"])
+        jumps, laws = (_frame(files[name], told["words"][name]) for name in ("verdicts", "laws"))
     except (OSError, ValueError, KeyError):
         return None
     told = {name: told[name] for name in ("x", "level", "n_runs", "n_lost", "impossible")}
     return Result(jumps, laws, **told, paths=list(files.values()))
 
 
-def _frame(path: Path) -> pd.DataFrame:
+def _words(frame: pd.DataFrame) -> list[str]:
+    """Columns that hold words: in CSV, words that are all empty look like numbers that are all missing."""
+    return [str(name) for name in frame.columns if frame[name].map(lambda cell: isinstance(cell, str)).any()]
+
+
+def _frame(path: Path, words: list[str]) -> pd.DataFrame:
     """A table as it was before it was written: words that were empty are empty, not missing."""
-    frame = pd.read_csv(path)
-    words = [name for name in frame.columns if not pd.api.types.is_numeric_dtype(frame[name])]
+    frame = pd.read_csv(path, dtype=dict.fromkeys(words, object))
     return frame.fillna(dict.fromkeys(words, ""))

@@ -1,15 +1,11 @@
 """Pictures of curves, fits and thresholds: functions that take frames and fits and return Axes.
 
-Frames are those of `harness.load`. Every picture is drawn at column width (3.4 in) unless its docstring says otherwise,
-with type of 7 to 8 points and colours that colour-blind readers tell apart (Okabe and Ito 2008). None touches pyplot,
-so no window opens and no figure stays in memory.
+Frames are those of `harness.load`. `law_plots` has the pictures of surfaces and forecasts, `axes` the style of both.
 """
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,25 +13,28 @@ import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from harness.errors import DataError
-from harness.records.writer import write_whole
-from harness.report.wording import curve_name, estimate, interval, metric_name, plain, short, size_name
-
-COLUMN_WIDTH_IN = 3.4
-PAGE_WIDTH_IN = 7.0
-
-BLACK, GREY, ORANGE, SKY, GREEN, BLUE, VERMILLION, PURPLE = (
-    "#000000",
-    "#666666",
-    "#E69F00",
-    "#56B4E9",
-    "#009E73",
-    "#0072B2",
-    "#D55E00",
-    "#AA4499",
+from harness.report.axes import (
+    BLACK,
+    BLUE,
+    GREY,
+    PAGE_WIDTH_IN,
+    PURPLE,
+    STYLE,
+    VERMILLION,
+    decade_ticks,
+    legend_above,
+    log_value_axis,
+    new_figure,
+    save_figure,
+    size_axis,
+    split_off_below,
 )
+from harness.report.wording import curve_name, estimate, interval, metric_name, size_name
+
+__all__ = ["plot_curve", "plot_jump", "plot_pair", "plot_scaling", "plot_subtasks", "plot_thresholds", "save_figure"]
 
 #: verdict -> (colour, marker): shape tells what colour tells.
 VERDICTS = {
@@ -43,22 +42,6 @@ VERDICTS = {
     "metric artefact": (PURPLE, "s"),
     "smooth": (BLUE, "^"),
     "inconclusive": (GREY, "D"),
-}
-
-#: Any, for matplotlib's type of its settings lists every one by name.
-STYLE: Any = {
-    "font.size": 8,
-    "axes.labelsize": 8,
-    "axes.titlesize": 8,
-    "legend.fontsize": 7,
-    "xtick.labelsize": 7.5,
-    "ytick.labelsize": 7.5,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.7,
-    "lines.linewidth": 1.2,
-    "legend.frameon": False,
-    "svg.hashsalt": "harness",
 }
 
 
@@ -95,22 +78,22 @@ def plot_scaling(
         level: of the band.
     """
     runs = _curve(frame, metric, subtask)
-    ax = ax or _figure(3.2, top_in=0.52).add_subplot()
+    ax = ax or new_figure(3.2, top_in=0.52).add_subplot()
     _points(ax, runs, x)
     ax.set_yscale("log")
     ax.set_ylabel(_value_label(metric))
     if law is None:
-        _size_axis(ax, runs[x], x)
-        _log_value_axis(ax, runs["value"])
+        size_axis(ax, runs[x], x)
+        log_value_axis(ax, runs["value"])
         return ax
     sizes = np.geomspace(runs[x].min(), runs[x].max(), 100)
     band = law.predict(sizes, level=level)
     ax.plot(sizes, band["predicted"], color=VERMILLION, label=_law_label(law))
     ax.fill_between(sizes, band["low"], band["high"], color=VERMILLION, alpha=0.2, linewidth=0)
-    _log_value_axis(ax, pd.concat([runs["value"], band["low"], band["high"]]))
-    _legend_above(ax, columns=1)
+    log_value_axis(ax, pd.concat([runs["value"], band["low"], band["high"]]))
+    legend_above(ax, columns=1)
 
-    below = _split_off_below(ax)
+    below = split_off_below(ax)
     residuals = 100 * (runs["value"] / np.asarray(law.predict(runs[x].to_numpy())) - 1)
     below.axhline(0, color=VERMILLION, linewidth=0.9)
     below.plot(runs[x], residuals, "o", color=BLUE, markersize=3, markerfacecolor="none", markeredgewidth=0.7)
@@ -118,8 +101,8 @@ def plot_scaling(
     below.set_ylim(-reach, reach)
     below.yaxis.set_major_locator(MaxNLocator(3, symmetric=True))
     below.set_ylabel("residual (%)")
-    _size_axis(below, runs[x], x)
-    _size_axis(ax, runs[x], x)
+    size_axis(below, runs[x], x)
+    size_axis(ax, runs[x], x)
     ax.set_xlabel("")
     ax.tick_params(labelbottom=False)
     return ax
@@ -131,8 +114,8 @@ def plot_curve(
 ) -> Axes:
     """A metric of one study against size: runs as points, their mean at each rung as a line, and chance."""
     runs = _curve(frame, metric, subtask)
-    ax = ax or _figure(2.4).add_subplot()
-    _size_axis(ax, runs[x], x)
+    ax = ax or new_figure(2.4).add_subplot()
+    size_axis(ax, runs[x], x)
     _value_axis(ax, runs)
     _draw_curve(ax, runs, x)
     ax.set_ylabel(_value_label(metric))
@@ -146,7 +129,7 @@ def plot_jump(
     """The discontinuous metric of one row of `find_jumps` against size, N* as a line and its interval shaded."""
     ax = plot_curve(_study(frame, jump), jump["metric"], x, ax, subtask=jump["subtask"])
     _mark_threshold(ax, jump)
-    _legend_above(ax, columns=2)
+    legend_above(ax, columns=2)
     return ax
 
 
@@ -157,7 +140,7 @@ def plot_pair(frame: pd.DataFrame, jump: Mapping[str, Any], x: str = "params_non
     Returns:
         The upper Axes (discontinuous) and the lower one (continuous), of one figure.
     """
-    figure = _figure(4.2, top_in=0.64)
+    figure = new_figure(4.2, top_in=0.64)
     above, below = figure.subplots(2, 1, sharex=True)
     plot_jump(frame, jump, x, above)
     above.set_xlabel("")
@@ -178,7 +161,7 @@ def plot_subtasks(frame: pd.DataFrame, jumps: pd.DataFrame, x: str = "params_non
     axes = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False, gridspec_kw=margins).flat)
     runs = _study(frame, _records(jumps)[0])
     runs = runs[runs["metric"] == jumps["metric"].iloc[0]]
-    _size_axis(axes[0], runs[x], x)
+    size_axis(axes[0], runs[x], x)
     _value_axis(axes[0], runs)
     axes[0].set_xlabel("")
     for ax, jump in zip(axes, _records(jumps), strict=False):
@@ -221,52 +204,13 @@ def plot_thresholds(jumps: pd.DataFrame, ax: Axes | None = None, x: str = "param
     ax.set_yticks(positions, _curve_names(rows, jumps), fontsize=7)
     ax.set_ylim(len(rows) - 0.4, -0.6)
     ax.set_xscale("log")
-    _decade_ticks(ax, low, high)
+    decade_ticks(ax, low, high)
     ax.set_xlabel(f"N*: {size_name(x)}")
     ax.grid(axis="both", color="#DDDDDD", linewidth=0.5)
     ax.set_axisbelow(True)
     ax.tick_params(axis="y", length=0)
-    _legend_above(ax, columns=2)
+    legend_above(ax, columns=2)
     return ax
-
-
-def save_figure(axes: Axes, stem: Path) -> list[Path]:
-    """Save the figure that `axes` belongs to as ``stem.png`` (200 dots an inch) and ``stem.svg``; the paths, in order.
-
-    Raises:
-        UserError: the files cannot be written.
-    """
-    figure = axes.get_figure(root=True)
-    assert figure is not None
-    paths = []
-    for kind in ("png", "svg"):
-        picture = io.BytesIO()
-        with rc_context(STYLE):
-            figure.savefig(picture, format=kind, dpi=200, metadata={"Date": None} if kind == "svg" else None)
-        paths.append(stem.with_name(f"{stem.name}.{kind}"))
-        write_whole(paths[-1], picture.getvalue())
-    return paths
-
-
-def _figure(height_in: float, top_in: float = 0.42) -> Figure:
-    """A figure at column width whose axes begin and end at the same places in every picture."""
-    figure = Figure(figsize=(COLUMN_WIDTH_IN, height_in))
-    figure.subplots_adjust(
-        left=0.66 / COLUMN_WIDTH_IN,
-        right=1 - 0.1 / COLUMN_WIDTH_IN,
-        bottom=0.42 / height_in,
-        top=1 - top_in / height_in,
-    )
-    return figure
-
-
-def _split_off_below(ax: Axes) -> Axes:
-    """New axes in the lower quarter of the cell of the grid that `ax` has filled."""
-    cell, figure = ax.get_subplotspec(), ax.figure
-    assert cell is not None, "axes of a grid, as made by subplots()"
-    grid = cell.subgridspec(2, 1, height_ratios=(3, 1), hspace=0.12)
-    ax.set_subplotspec(grid[0])
-    return figure.add_subplot(grid[1])
 
 
 def _curve_names(rows: pd.DataFrame, jumps: pd.DataFrame) -> list[str]:
@@ -332,66 +276,6 @@ def _law_label(law: Law) -> str:
 
 def _value_label(metric: str) -> str:
     return f"{metric_name(metric)} (nats)" if metric in ("loss", "answer_log_likelihood") else metric_name(metric)
-
-
-def _legend_above(ax: Axes, columns: int) -> None:
-    """Outside the axes, where it can hide no data."""
-    ax.legend(
-        loc="lower left", bbox_to_anchor=(0, 1.0), ncols=columns, borderaxespad=0.2, handlelength=1.6,
-        columnspacing=1.2, labelspacing=0.25,
-    )  # fmt: skip
-
-
-def _size_axis(ax: Axes, sizes: Iterable[float], column: str) -> None:
-    """Log axis with a tick at every rung and as many of them labelled as there is room for."""
-    rungs = np.unique(np.asarray(list(sizes), dtype=float))
-    ax.set_xscale("log")
-    pad = (rungs[-1] / rungs[0]) ** 0.04 if len(rungs) > 1 else 1.5
-    ax.set_xlim(rungs[0] / pad, rungs[-1] * pad)
-    _label_ticks(ax, rungs)
-    ax.xaxis.set_minor_locator(FixedLocator(rungs.tolist()))
-    ax.set_xlabel(size_name(column))
-
-
-def _label_ticks(ax: Axes, ticks: np.ndarray) -> None:
-    """Label the first and last tick, and those between that leave room for their neighbours' labels."""
-    figure = ax.get_figure(root=True)
-    assert figure is not None
-    width_in = ax.get_position().width * figure.get_figwidth()
-    low, high = np.log(ax.get_xlim())
-    gap = 0.36 / max(width_in, 0.5) * (high - low)
-    kept = [ticks[0]]
-    for tick in ticks[1:-1]:
-        if np.log(tick / kept[-1]) >= gap and np.log(ticks[-1] / tick) >= gap:
-            kept.append(tick)
-    kept += [ticks[-1]] if len(ticks) > 1 else []
-    ax.xaxis.set_major_locator(FixedLocator(kept))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
-    ax.xaxis.set_minor_formatter(NullFormatter())
-
-
-def _decade_ticks(ax: Axes, low: float, high: float) -> None:
-    """From low to high, with ticks at 1, 2 and 5 of every decade."""
-    ax.set_xlim(low, high)
-    decades = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
-    ticks = np.outer(decades, (1, 2, 5)).ravel()
-    _label_ticks(ax, ticks[(ticks >= low) & (ticks <= high)])
-    ax.xaxis.set_minor_locator(NullLocator())
-
-
-def _log_value_axis(ax: Axes, values: pd.Series) -> None:
-    """Plain numbers on a log axis; none of matplotlib's minor labels, which overlap on short ranges."""
-    low, high = float(values.min()), float(values.max())
-    decades = np.log10(high / low)
-    if decades < 0.8:
-        ticks: list[float] = list(MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(low, high))
-        ax.yaxis.set_major_locator(FixedLocator([tick for tick in ticks if tick > 0]))
-    else:
-        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 2.2 else (1,), numticks=20))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
-    ax.yaxis.set_minor_locator(NullLocator())
-    pad = (high / low) ** 0.06
-    ax.set_ylim(low / pad, high * pad)
 
 
 def _value_axis(ax: Axes, runs: pd.DataFrame) -> None:

@@ -41,7 +41,8 @@ def test_a_forecast_says_how_it_came_about() -> None:
     assert ((table["low"] < table["predicted"]) & (table["predicted"] < table["high"])).all()
     wider = found.predict(FAR, level=0.99)
     assert (wider["high"] > table["high"]).all()
-    again = Forecaster().fit(runs.sample(frac=1, random_state=0)[["N", "D"]], runs.sample(frac=1, random_state=0)["loss"])
+    shuffled = runs.sample(frac=1, random_state=0)
+    again = Forecaster().fit(shuffled[["N", "D"]], shuffled["loss"])
     np.testing.assert_allclose(again.predict(FAR)["predicted"], table["predicted"], rtol=1e-6)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,22 @@ def make_results(
         write_run(folder, killed, [])
         diverged = _run(folder, studies[-1], 0, 91) | {"status": "diverged", "error": "loss is nan at step 3"}
         write_run(folder, diverged, [])
+    collect(folder)
+    return folder
+
+
+def make_grid(folder: Path, lrs: tuple[float, ...] = (0.003, 0.01, 0.03)) -> Path:
+    """Write and collect the study text at three durations and several learning rates, 0.01 the best of them."""
+    rng = np.random.default_rng(0)
+    for rung, duration, lr in product(range(len(STUDIES["text"]["widths"])), range(3), lrs):
+        run = _run(folder, "text", rung, 0)
+        tokens = run["tokens"] * 4**duration
+        run |= {"run_id": f"{run['run_id']}-{duration}-{lr:g}", "duration": duration, "lr": lr, "tokens": tokens}
+        run |= {"flops": 6.0 * run["params_total"] * tokens, "member": f"lr={lr:g}"}
+        loss = 1.8 + 40 * run["params_total"] ** -0.4 + 900 * tokens**-0.5 + abs(np.log(lr / 0.01))
+        numbers = {("loss", "all"): loss * np.exp(rng.normal(0, 0.002))}
+        rows = [row | {"tokens": tokens} for row in _measurements("text", numbers, run["flops"])]
+        write_run(folder, run, rows)
     collect(folder)
     return folder
 

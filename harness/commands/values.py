@@ -1,0 +1,57 @@
+"""What may follow a flag: types for argparse, each of which says what is allowed."""
+
+from __future__ import annotations
+
+from argparse import ArgumentTypeError
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from harness.errors import nearest
+
+
+def positive(text: str) -> float:
+    """A finite number above 0."""
+    return _number(text, 0.0, np.inf, "a finite number above 0")
+
+
+def between_0_and_1(text: str) -> float:
+    """A number between 0 and 1, neither of them."""
+    return _number(text, 0.0, 1.0, "a number between 0 and 1")
+
+
+def whole_number(least: int) -> Callable[[str], int]:
+    """A whole number of at least this."""
+
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = least - 1
+        if value < least:
+            raise ArgumentTypeError(f"{text}: allowed is a whole number of at least {least}")
+        return value
+
+    return read
+
+
+def one_of(allowed: Iterable[str]) -> Callable[[str], str]:
+    """One of these names; the nearest is offered instead of another."""
+    names = tuple(allowed)
+
+    def read(text: str) -> str:
+        if text not in names:
+            raise ArgumentTypeError(f"{text}: allowed is one of {', '.join(names)}{nearest(text, names)}")
+        return text
+
+    return read
+
+
+def _number(text: str, above: float, below: float, allowed: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = np.nan
+    if not above < value < below:
+        raise ArgumentTypeError(f"{text}: allowed is {allowed}")
+    return value

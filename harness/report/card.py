@@ -1,0 +1,388 @@
+"""The card: the checklist of Li et al. 2025, "(Mis)Fitting: A Survey of Scaling Laws", filled in from the records.
+
+What the records do not tell is written as not recorded, and listed at the end; nothing is guessed. Imported runs, whose
+settings are few, get the same card with more of those.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from harness.analysis.allocation import optimal_exponent
+from harness.analysis.choice import CUTS, REFUSED, rolling_extrapolation
+from harness.analysis.curves import select_runs
+from harness.analysis.fitting import ScalingLaw
+from harness.analysis.laws import LAWS, NO_LAW
+from harness.errors import UserError
+from harness.records.schema import PARAMETER_CONVENTIONS, STATUSES
+from harness.records.store import load
+from harness.report.analyze import CONVENTIONS, Analysis
+from harness.report.tables import law_table
+from harness.report.wording import count, estimate, percent, short, size_name
+
+NOT_RECORDED = "not recorded"
+#: Laws that `analyze` fits to the loss in one variable.
+_FITTED = ("power", "power_floor")
+#: Runs left out that the card names; all are in the report.
+_NAMED = 20
+
+Items = dict[str, str]
+
+
+def card(analysis: Analysis) -> str:
+    """The card of a results folder, in Markdown."""
+    # A run that ended early saw fewer tokens than it was meant to.
+    finished = analysis.runs[analysis.runs["status"] == "finished"]
+    sections = {
+        "Hypothesis": _hypothesis(analysis),
+        "Data": _data(finished if len(finished) else analysis.runs),
+        "Training setup": _training(analysis.runs),
+        "Data extraction": _extraction(analysis),
+        "Fitting": _fitting(analysis),
+    }
+    names = ", ".join(sorted(set(analysis.runs["experiment"].astype(str))))
+    lines = [
+        f"# Scaling-law card: {_plain(names)}",
+        "",
+        'The checklist of Li et al. 2025, "(Mis)Fitting: A Survey of Scaling Laws", filled in from the records of this '
+        f"folder. What they do not tell is *{NOT_RECORDED}*.",
+    ]
+    for title, items in sections.items():
+        lines += ["", f"## {title}", "", *_listed(items)]
+    lines += ["", "## Results", "", *_results(analysis), "", "## Not known", "", *_not_known(sections)]
+    return "\n".join(lines) + "\n"
+
+
+# ---------------------------------------------------------------------------------------------------------- sections
+
+
+def _hypothesis(analysis: Analysis) -> Items:
+    forms = [f"`{LAWS[law].formula}` ({LAWS[law].source})" for law in _FITTED]
+    surface = LAWS["hoffmann"]
+    return {
+        "Form": f"{' or '.join(forms)}, whichever has the lower AICc",
+        "Surface": f"`{surface.formula}` ({surface.source}), where the runs of one size differ in tokens",
+        "y": "loss on the evaluation set, subtask all (nats per scored token, where the harness trained)",
+        "x": f"{', '.join(map(size_name, CONVENTIONS))}; a law for each",
+        "Studies": f"{len(analysis.studies)}, each fitted by itself: {', '.join(analysis.studies)}",
+    }
+
+
+def _data(runs: pd.DataFrame) -> Items:
+    durations = runs.groupby(["study", "params_total"])["tokens"].transform("nunique")
+    return {
+        "Task": _by_study(runs, _task),
+        "Sizes": _by_study(runs, lambda part: f"{part['params_total'].nunique()}"),
+        "Durations at a size": _by_study(runs, lambda part: f"up to {durations[part.index].max()}"),
+        "Seeds at a size": _by_study(runs, lambda part: f"up to {part.groupby('rung')['seed'].nunique().max()}"),
+        "Learning rates": _by_study(runs, _learning_rates),
+        "N, total": _by_study(runs, _range_of("params_total")),
+        "N, non-embedding": _by_study(runs, _range_of("params_non_embedding")),
+        "D, tokens": _by_study(runs, _range_of("tokens")),
+        "C, FLOPs": _by_study(runs, _range_of("flops")),
+        "Tokens per parameter": _by_study(runs, _tokens_per_parameter),
+        "How N is counted": _by_study(runs, _how_n),
+        "How D is counted": _by_study(runs, _how_d),
+        "How C is counted": _by_study(runs, _how_c),
+        "C / (6 N D), N total": _by_study(runs, _six_nd),
+        "Repeated data": NOT_RECORDED,
+    }
+
+
+def _training(runs: pd.DataFrame) -> Items:
+    return {
+        "Family": _by_study(runs, _family),
+        "Width and depth": _by_study(runs, _shape),
+        "Parametrization": _by_study(runs, _settings_of("parametrization")),
+        "Optimizer": _by_study(runs, _settings_of("optimizer", without=("lr",))),
+        "Schedule": _by_study(runs, _settings_of("schedule")),
+        "Batch size": _by_study(runs, _examples_per_step),
+        "Precision": _by_study(runs, lambda part: _joined(_values(part, "precision"))),
+        "Device": _by_study(runs, lambda part: _joined(value for value in part["device"] if value != "unknown")),
+        "Code": _by_study(runs, lambda part: _joined(f"git {value}" for value in part["git_revision"].dropna())),
+        "Checkpoints": NOT_RECORDED,
+    }
+
+
+def _extraction(analysis: Analysis) -> Items:
+    runs, frame = analysis.runs, analysis.frame
+    ended = ", ".join(f"{n} {status}" for status in STATUSES if (n := int((runs["status"] == status).sum())))
+    lost = runs[runs["status"] != "finished"]
+    named = [
+        f"{row['study']} {row['run_id']} ({row['status']}: {row['error'] or NOT_RECORDED})"
+        for row in lost.head(_NAMED).to_dict("records")
+    ]
+    more = [f"and {len(lost) - _NAMED} more, which report.html names"] if len(lost) > _NAMED else []
+    loss = frame[(frame["metric"] == "loss") & (frame["subtask"] == "all")]
+    n_eval = [f"{n:,}" for n in sorted(set(loss["n_eval"]) - {0})]
+    return {
+        "Step": "the last evaluation of each run; intermediate ones are not used",
+        "Runs": f"{len(runs)}: {ended}",
+        "Left out, did not finish": "; ".join(named + more) or "none",
+        "Of several learning rates": _by_study(runs, lambda part: _lr_choice(part, frame)),
+        "Of several durations": "the longest of the study; the surface uses all",
+        "Runs behind the laws": _by_study(
+            runs, lambda part: f"{loss.loc[loss['study'] == part['study'].iloc[0], 'run_id'].nunique()}"
+        ),
+        "Evaluation set, examples": " or ".join(n_eval) or NOT_RECORDED,
+    }
+
+
+def _fitting(analysis: Analysis) -> Items:
+    fits = list(analysis.fits.values())
+    kinds = {
+        "profile": "profile likelihood, Student's t for the noise",
+        "bootstrap": f"bootstrap of runs, {analysis.bootstrap:,} draws",
+        "delta": "delta method",
+    }
+    used = " or ".join(sorted({kinds[fit.interval_] for fit in fits}))
+    failed = sum(fit.n_failed_refits_ for fit in fits)
+    resampled = any(fit.interval_ == "bootstrap" for fit in fits)
+    starts = sorted({LAWS[law].n_starts for law in (*_FITTED, "hoffmann")})
+    return {
+        "Objective": "sum of squares of ln loss",
+        "Weighting": "every run alike",
+        "Solver": "Newton's method with bounds and exact derivatives, to convergence",
+        "Starts": f"{' or '.join(map(str, starts))} followed to their end, the most promising of a grid",
+        "Intervals": f"{100 * analysis.level:g} %, {used}" if used else "none: no law describes the runs",
+        "Failed refits": f"{failed}" if resampled else "none: nothing is resampled",
+        "Choice of law": f"by AICc; the other is refused where its AICc is higher by more than {REFUSED:g}",
+        "No law": f"no exponent where the runs are off by more than {100 * NO_LAW:g} % (root mean square)",
+        "Foretelling": _by_study(analysis.runs, lambda part: _foretold(analysis, part["study"].iloc[0])),
+    }
+
+
+def _results(analysis: Analysis) -> list[str]:
+    laws = law_table(analysis.laws)
+    status = analysis.laws.groupby("study")["status"].agg(lambda values: ", ".join(dict.fromkeys(values)))
+    laws.insert(len(laws.columns) - 2, "status", laws["study"].map(status))
+    lines = [f"Exponents of the loss, {100 * analysis.level:g} % intervals:", "", *_markdown_table(laws)]
+    if not (rows := _surfaces(analysis)):
+        return [*lines, "", "No surface over N and D: in no study do the runs of one size differ in tokens."]
+    title = f"Surfaces over N and D (squares), with N_opt ∝ C^a, {100 * analysis.level:g} % intervals:"
+    notes = [f"- {_plain(row['study'])}, {row['N']}: {_plain(row['message'])}" for row in rows if row["message"]]
+    table = pd.DataFrame(rows).drop(columns="message")
+    return [*lines, "", title, "", *_markdown_table(table), *([""] if notes else []), *notes]
+
+
+def _not_known(sections: Mapping[str, Items]) -> list[str]:
+    missing = [f"{title}: {item}" for title, items in sections.items() for item in items if NOT_RECORDED in items[item]]
+    return [f"- {each}" for each in missing]
+
+
+# ------------------------------------------------------------------------------------------------- items of one study
+
+
+def _task(part: pd.DataFrame) -> str:
+    return _named(part, "task", "task")
+
+
+def _family(part: pd.DataFrame) -> str:
+    return _named(part, "family", "family")
+
+
+def _named(part: pd.DataFrame, column: str, setting: str) -> str:
+    """What the column says, and the settings of it that the config has."""
+    names = [str(name) for name in dict.fromkeys(part[column]) if name != "unknown"]
+    settings = [value for value in _values(part, setting) if isinstance(value, dict)]
+    told = _joined(_pairs(value, without=("name",)) for value in settings)
+    return _joined(names) + (f" ({told})" if names and told != NOT_RECORDED else "")
+
+
+def _settings_of(group: str, without: tuple[str, ...] = ()) -> Callable[[pd.DataFrame], str]:
+    def told(part: pd.DataFrame) -> str:
+        return _joined(_pairs(value, without) for value in _values(part, group) if isinstance(value, dict))
+
+    return told
+
+
+def _pairs(settings: Mapping[str, Any], without: tuple[str, ...] = ()) -> str:
+    kind = [str(settings["kind"])] if "kind" in settings else []
+    skipped = {"kind", "notes", *without}
+    return ", ".join(kind + [f"{name} {_short(value)}" for name, value in settings.items() if name not in skipped])
+
+
+def _range_of(column: str) -> Callable[[pd.DataFrame], str]:
+    def told(part: pd.DataFrame) -> str:
+        known = part.loc[part[column] > 0, column]
+        return _span(known, count)
+
+    return told
+
+
+def _learning_rates(part: pd.DataFrame) -> str:
+    rates = sorted({float(lr) for lr in part["lr"] if lr > 0})
+    if not rates:
+        return NOT_RECORDED
+    if len(rates) == 1:
+        return f"{rates[0]:g}, the same at every size; how it was chosen is {NOT_RECORDED}"
+    several = part.groupby("rung")["lr"].nunique().min() > 1
+    return ", ".join(f"{lr:g}" for lr in rates) + ("" if several else "; not all at every size")
+
+
+def _lr_choice(part: pd.DataFrame, frame: pd.DataFrame) -> str:
+    """How one of several learning rates was chosen, and whether those tried enclose the choice."""
+    tried = part[part["status"] == "finished"].groupby("rung")["lr"].agg(["min", "max"])
+    tried = tried[tried["min"] < tried["max"]]
+    if tried.empty:
+        return "one only at each size"
+    chosen = frame[frame["study"] == part["study"].iloc[0]].groupby("rung")["lr"].first().reindex(tried.index)
+    edge = int(((chosen == tried["min"]) | (chosen == tried["max"])).sum())
+    return f"the one of lowest mean loss at its size; at {edge} of {len(tried)} sizes the least or largest tried"
+
+
+def _tokens_per_parameter(part: pd.DataFrame) -> str:
+    known = part[(part["tokens"] > 0) & (part["status"] == "finished")]
+    return _span(known["tokens"] / known["params_total"], short)
+
+
+def _six_nd(part: pd.DataFrame) -> str:
+    known = part[(part["tokens"] > 0) & (part["flops"] > 0)]
+    return _span(known["flops"] / (6.0 * known["params_total"] * known["tokens"]), lambda value: f"{value:.2f}")
+
+
+def _how_n(part: pd.DataFrame) -> str:
+    if _imported(part):
+        return f"as the files or the user state it; the formula is {NOT_RECORDED}"
+    return "by formula: total = all parameters; non-embedding = total less token and position tables and readout"
+
+
+def _how_d(part: pd.DataFrame) -> str:
+    if _imported(part):
+        return f"as the files or the user state it; the formula is {NOT_RECORDED}"
+    return "steps x batch size x context (examples, where a task has no tokens)"
+
+
+def _how_c(part: pd.DataFrame) -> str:
+    if _imported(part):
+        return f"as the files or the user state it; the formula is {NOT_RECORDED}"
+    return "by formula, forward and backward, 2 FLOPs a multiply-add; not 6 N D"
+
+
+def _shape(part: pd.DataFrame) -> str:
+    known = part[(part["width"] > 0) & (part["depth"] > 0)].sort_values("params_total")
+    shapes = dict.fromkeys(f"{row.width} x {row.depth}" for row in known.itertuples())
+    return ", ".join(shapes) or NOT_RECORDED
+
+
+def _examples_per_step(part: pd.DataFrame) -> str:
+    return _joined(f"{size:,} examples" for size in sorted(set(part["batch_size"]) - {0}))
+
+
+def _imported(part: pd.DataFrame) -> bool:
+    return any("imported_from" in _parsed(text) for text in part["versions"].unique())
+
+
+def _foretold(analysis: Analysis, study: str) -> str:
+    """How far the law chosen under total parameters missed the larger sizes when fitted to the smaller."""
+    fit = analysis.fits.get((study, CONVENTIONS[0]))
+    if fit is None:
+        return "no law to try"
+    frame = analysis.frame
+    loss = frame[(frame["study"] == study) & (frame["metric"] == "loss") & (frame["subtask"] == "all")]
+    table = rolling_extrapolation(loss[CONVENTIONS[0]], loss["value"], loss["run"], law=fit.law_.name)
+    if table.empty:
+        return f"too few sizes to hold out the largest {100 - 100 * CUTS[0]:.0f} %"
+    told = f"{percent(float(table['error'].abs().median()))} off (median), up to {table['reach'].max():.2g} x larger"
+    return f"{told}, in total parameters"
+
+
+def _surfaces(analysis: Analysis) -> list[dict[str, str]]:
+    """A row for each study whose runs of one size differ in tokens, and each way to count N."""
+    frame = load(analysis.folder)
+    loss = frame[(frame["metric"] == "loss") & (frame["subtask"] == "all") & (frame["tokens"] > 0)]
+    rows = []
+    for study, part in loss.groupby("study", sort=False):
+        if part.groupby("params_total")["tokens"].nunique().max() < 2:
+            continue
+        # The best learning rate at every size and duration; `select_runs` by itself would keep the longest only.
+        runs = pd.concat([select_runs(each) for _, each in part.groupby(["duration", "tokens"])])
+        rows += [{"study": str(study)} | _surface(runs, n, analysis.level) for n in PARAMETER_CONVENTIONS]
+    return rows
+
+
+def _surface(runs: pd.DataFrame, n: str, level: float) -> dict[str, str]:
+    row = {"N": size_name(n), "runs": str(len(runs))} | dict.fromkeys(("E", "alpha", "beta", "a", "status"), "–")
+    if not (runs[n] > 0).all():
+        return row | {"message": f"this N is {NOT_RECORDED} of some runs"}
+    places = runs[[n, "tokens"]].set_axis(["N", "D"], axis=1)
+    try:
+        fit = ScalingLaw("hoffmann", objective="squares", level=level).fit(places, runs["value"], runs["run"])
+    except UserError as error:
+        return row | {"message": str(error)}
+    row |= {name: _estimate(fit.params_[name], *fit.intervals_[name]) for name in ("E", "alpha", "beta")}
+    row |= {"status": str(fit.status_), "message": fit.message_}
+    try:
+        return row | {"a": _estimate(*optimal_exponent(fit))}
+    except UserError:
+        return row  # the fit's message says why
+
+
+# ------------------------------------------------------------------------------------------------------------ wording
+
+
+def _by_study(runs: pd.DataFrame, tell: Callable[[pd.DataFrame], str]) -> str:
+    """What is told of each study, once where several have the same to tell."""
+    told: dict[str, list[str]] = {}
+    for study, part in runs.groupby("study", sort=False):
+        told.setdefault(tell(part), []).append(str(study))
+    if len(told) == 1:
+        return next(iter(told))
+    return "; ".join(f"{', '.join(studies)}: {text}" for text, studies in told.items())
+
+
+def _values(part: pd.DataFrame, name: str) -> list[Any]:
+    """Distinct values of a setting in the configs of runs, in order; none where no config has it."""
+    found = [config[name] for text in part["config"].unique() if name in (config := _parsed(text))]
+    return list({json.dumps(value, sort_keys=True): value for value in found}.values())
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    """A JSON object; {} where the text is none."""
+    try:
+        content = json.loads(text)
+    except (TypeError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _joined(values: Iterable[object]) -> str:
+    return " or ".join(dict.fromkeys(text for value in values if (text := str(value)))) or NOT_RECORDED
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return "none"
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= 40 else text[:39] + "…"
+
+
+def _span(values: pd.Series, write: Callable[[float], str]) -> str:
+    if values.empty:
+        return NOT_RECORDED
+    low, high = write(float(values.min())), write(float(values.max()))
+    return low if low == high else f"{low} to {high}"
+
+
+def _estimate(value: float, low: float, high: float) -> str:
+    return estimate(value, low, high) if np.isfinite([low, high]).all() else f"{value:.3g} (interval open)"
+
+
+def _listed(items: Items) -> list[str]:
+    return [f"- **{name}**: {_plain(text)}" for name, text in items.items()]
+
+
+def _markdown_table(frame: pd.DataFrame) -> list[str]:
+    header = [str(name) for name in frame.columns]
+    cells = [[_plain(row[name]).replace("|", r"\|") for name in header] for row in frame.to_dict("records")]
+    return ["| " + " | ".join(row) + " |" for row in (header, ["---"] * len(header), *cells)]
+
+
+def _plain(text: object) -> str:
+    """One line in which nothing looks like a tag."""
+    return " ".join(str(text).split()).replace("<", "&lt;")

@@ -1,0 +1,138 @@
+"""Pictures of forecasts: how far laws missed runs they had not seen, and how far beyond the fitted runs those lay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import cycle
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from harness.analysis.forecast import Forecaster
+from harness.errors import DataError
+from harness.report.axes import (
+    BLACK,
+    BLUE,
+    COLUMNS,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    SKY,
+    STYLE,
+    VERMILLION,
+    decade_ticks,
+    legend_above,
+    log_value_axis,
+    loss_axes,
+    new_figure,
+    split_off_below,
+)
+
+#: How the points of each law look, in order of appearance: shape tells what colour tells.
+_LOOKS = ((BLUE, "o"), (VERMILLION, "s"), (GREEN, "^"), (PURPLE, "D"), (ORANGE, "v"), (SKY, "P"))
+
+
+@rc_context(STYLE)
+def plot_rolling(tables: Mapping[str, pd.DataFrame], ax: Axes | None = None) -> Axes:
+    """How far forecasts missed, against how far beyond the fitted runs they reached; medians as lines.
+
+    Forecasts better than nearly all others stand at the foot: a log axis has no place for an error of 0.
+
+    Args:
+        tables: law -> what `rolling_extrapolation` returned; a law without rows is named in the legend.
+
+    Raises:
+        DataError: none of the tables has a row.
+    """
+    if not any(len(table) for table in tables.values()):
+        raise DataError("nothing to draw: no law was foretold with")
+    ax = ax or new_figure(2.7, top_in=0.32 + 0.13 * -(-len(tables) // 2)).add_subplot()
+    everything = pd.concat([table for table in tables.values() if len(table)])
+    missed = 100 * everything["error"].abs()
+    low, high = max(float(missed.quantile(0.03)), 1e-3), float(missed.max())
+    for (law, table), (colour, marker) in zip(tables.items(), cycle(_LOOKS), strict=False):
+        if not len(table):
+            ax.plot([], [], " ", label=f"{law}: too few sizes")
+            continue
+        error = 100 * table["error"].abs()
+        ax.plot(table["reach"], error.clip(lower=low), marker, color=colour, markersize=2.2, alpha=0.3, linewidth=0)
+        line = _medians(table["reach"].to_numpy(), error.clip(lower=low).to_numpy())
+        ax.plot(*line, color=colour, marker=marker, markersize=3.8, label=f"{law} {error.median():.2g} %", zorder=3)
+    ax.set(xscale="log", yscale="log", ylabel="error of the forecast (%)")
+    ax.set_xlabel("size beyond the largest run fitted to (factor)")
+    decade_ticks(ax, 1.0, max(float(everything["reach"].max()) * 1.1, 1.2))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}×"))
+    log_value_axis(ax, pd.Series([low, max(high, 1.5 * low)]))
+    legend_above(ax, columns=2, title="median error of each law")
+    return ax
+
+
+@rc_context(STYLE)
+def plot_forecast(
+    seen: pd.DataFrame,
+    held_out: pd.DataFrame,
+    forecaster: Forecaster,
+    ax: Axes | None = None,
+    *,
+    columns: tuple[str, ...] = COLUMNS,
+    flops_per_token_parameter: float = 6.0,
+) -> Axes:
+    """Loss against compute: runs fitted to, runs held out, and the forecast of each of those with its interval.
+
+    The panel below has the held-out runs one by one, as percent off their forecast.
+
+    Args:
+        ax: where to draw, one of a grid (`subplots`); its lower part is given to the panel below.
+        columns: the forecaster's variables, then the loss. With one variable it is the x axis itself.
+    """
+    *variables, loss = columns
+    factor = flops_per_token_parameter if len(variables) == 2 else 1.0
+    x_seen, x_out = (factor * table[variables].prod(axis=1).to_numpy() for table in (seen, held_out))
+    # Runs of one budget would lie on one another below: there, N tells them apart.
+    order = np.lexsort((held_out[variables[0]], x_out))
+    held_out, x_out = held_out.iloc[order], x_out[order]
+    predicted = forecaster.predict(held_out[variables])
+    observed, middle = held_out[loss].to_numpy(), predicted["predicted"].to_numpy()
+    inside = (observed >= predicted["low"].to_numpy()) & (observed <= predicted["high"].to_numpy())
+    ax = ax or new_figure(3.9, top_in=0.52).add_subplot()
+    below = split_off_below(ax, parts=(1.5, 1), gap=0.42)
+    rank = np.arange(1, len(x_out) + 1)
+    ax.plot(x_seen, seen[loss], "o", color=GREY, markersize=2.4, markerfacecolor="none", label="fitted to")
+    _bars(ax, x_out, predicted, label=f"forecast, {100 * forecaster.level:g} % interval")
+    _bars(below, rank, 100 * predicted[["predicted", "low", "high"]].div(middle, axis=0) - 100)
+    for chosen, colour, what in ((inside, BLACK, "inside"), (~inside, VERMILLION, "outside")):
+        if chosen.any():
+            looks: Any = {"color": colour, "markersize": 2.6, "linewidth": 0, "marker": "o", "zorder": 4}
+            ax.plot(x_out[chosen], observed[chosen], label=f"held out, {chosen.sum()} {what}", **looks)
+            below.plot(rank[chosen], 100 * (observed / middle - 1)[chosen], **looks)
+    values = pd.concat([seen[loss], held_out[loss], predicted["low"], predicted["high"]])
+    loss_axes(ax, np.concatenate([x_seen, x_out]), values, "C" if factor > 1 else variables[0], loss)
+    below.axhline(0, color=BLUE, linewidth=0.7, zorder=0)
+    below.yaxis.set_major_locator(MaxNLocator(5))
+    below.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    below.set(xlabel="held-out runs, least compute first", ylabel="off forecast (%)")
+    legend_above(ax, columns=2)
+    return ax
+
+
+def _bars(ax: Axes, x: np.ndarray, predicted: pd.DataFrame, label: str | None = None) -> None:
+    middle = predicted["predicted"]
+    ends = [middle - predicted["low"], predicted["high"] - middle]
+    looks: Any = {"color": BLUE, "markersize": 4, "elinewidth": 0.9, "alpha": 0.8, "fmt": "_"}
+    ax.errorbar(x, middle, ends, label=label, **looks)
+
+
+def _medians(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Medians of y along x: at every place, where runs are of few budgets, else in bins of equally many points."""
+    place = np.round(np.log(x), 1)
+    if len(np.unique(place)) > 8:
+        place = pd.qcut(place, 6, labels=False, duplicates="drop")
+    parts = [place == each for each in np.unique(place)]
+    return np.array([np.exp(np.log(x[part]).mean()) for part in parts]), np.array(
+        [np.median(y[part]) for part in parts]
+    )

@@ -1,0 +1,374 @@
+"""Pictures of laws over N and D: IsoFLOP curves, surfaces, profiles, residuals; frame and fit in, Axes out.
+
+Frames have a row a run, with the columns that `columns` names: parameters N, training tokens D, loss. Pictures of
+forecasts, from `forecast_plots`, are had from here too.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib import colormaps, rc_context
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import BoundaryNorm
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from numpy.typing import ArrayLike
+
+from harness.analysis.allocation import ALLOCATING, allocate
+from harness.analysis.fitting import ScalingLaw
+from harness.analysis.isoflop import IsoFlop, MinimumStatus, group_budgets
+from harness.errors import DataError, SettingError, UserError, nearest
+from harness.report.axes import (
+    BLACK,
+    BLUE,
+    COLUMNS,
+    GREY,
+    STYLE,
+    VERMILLION,
+    axis_name,
+    decade_ticks,
+    legend_above,
+    log_size_ticks,
+    log_value_axis,
+    loss_axes,
+    new_figure,
+    padded,
+    plain_log_ticks,
+    scientific,
+    size_ticks,
+)
+from harness.report.forecast_plots import plot_forecast, plot_rolling
+from harness.report.wording import count, estimate
+
+__all__ = [
+    "plot_fit",
+    "plot_forecast",
+    "plot_isoflop",
+    "plot_profile",
+    "plot_residuals",
+    "plot_rolling",
+    "plot_surface",
+]
+
+#: Sequential, and as even in grey and to colour-blind eyes as to others.
+_SEQUENTIAL = colormaps["cividis"]
+
+#: Levels of the intervals whose ends trace a profile; the fit's own is added.
+_PROFILE_LEVELS = (0.2, 0.4, 0.55, 0.68, 0.8, 0.9, 0.95, 0.98, 0.99)
+
+#: Residuals further from their median than this many robust standard deviations do not set the limits of a picture.
+_OUTLYING = 5.0
+
+
+@rc_context(STYLE)
+def plot_isoflop(
+    frame: pd.DataFrame,
+    isoflop: IsoFlop,
+    ax: Axes | None = None,
+    *,
+    columns: tuple[str, str, str] = COLUMNS,
+    budget: str | None = None,
+) -> Axes:
+    """Loss against N at every budget, with the parabola and the minimum (and its interval) of those accepted.
+
+    Budgets whose minimum cannot be quoted are hollow, and the legend says why.
+
+    Args:
+        frame: the runs that `isoflop` was fitted to.
+        budget: column of budgets, where the fit was given one.
+    """
+    n, d, loss = columns
+    of_run = frame[budget] if budget else group_budgets(isoflop.flops_per_token_parameter * frame[n] * frame[d])
+    minima = isoflop.minima_.to_dict("records")
+    statuses = [row["status"] for row in minima]
+    meanings = _isoflop_meanings(statuses, isoflop.level)
+    rows = max(-(-len(minima) // 2), len(meanings))
+    legend_in = 0.28 + 0.14 * max(rows, _lines(meanings))
+    ax = ax or new_figure(2.4 + legend_in, top_in=legend_in).add_subplot()
+    handles: list[Line2D] = []
+    for row, shade in zip(minima, np.linspace(0.0, 0.88, len(minima)), strict=True):
+        runs = frame[np.isclose(of_run, row["budget"], rtol=1e-6)].sort_values(n)
+        handles += _draw_budget(ax, runs[n].to_numpy(float), runs[loss].to_numpy(float), row, isoflop.approach, shade)
+    loss_axes(ax, frame[n], frame[loss], n, loss)
+    # Blank entries keep the long meanings together in the last column.
+    handles = [*_filled(handles, rows), *_filled(meanings, rows)]
+    looks: Any = {"title": "budget C in FLOPs", "handlelength": 1.2, "columnspacing": 0.9}
+    legend_above(ax, len(handles) // rows, handles=handles, **looks)
+    return ax
+
+
+def _draw_budget(
+    ax: Axes, sizes: np.ndarray, loss: np.ndarray, minimum: dict[Any, Any], approach: int, shade: float
+) -> list[Line2D]:
+    colour, accepted = _SEQUENTIAL(shade), minimum["status"] == MinimumStatus.ACCEPTED
+    looks: Any = {"color": colour, "markerfacecolor": colour if accepted else "none", "markeredgewidth": 0.8}
+    handles = ax.plot(sizes, loss, "o", markersize=3, label=scientific(minimum["budget"]), **looks)
+    if accepted and approach == 1:
+        ax.plot(sizes, loss, color=colour, linewidth=0.6)
+    elif accepted:
+        logs = np.log(sizes)
+        parabola = np.polynomial.Polynomial.fit(logs, loss, 2)
+        along = np.linspace(logs.min(), logs.max(), 80)
+        ax.plot(np.exp(along), parabola(along), color=colour, linewidth=0.9)
+    if accepted:
+        ax.plot([minimum["N_low"], minimum["N_high"]], [minimum["loss"]] * 2, color=VERMILLION, linewidth=1.4, zorder=4)
+        ax.plot(minimum["N"], minimum["loss"], "D", color=VERMILLION, markersize=3.6, zorder=5)
+    return handles
+
+
+def _isoflop_meanings(statuses: list[str], level: float) -> list[Line2D]:
+    """Legend entries of minima, and of the reasons for which budgets have none."""
+    entries = []
+    if MinimumStatus.ACCEPTED in statuses:
+        label = f"minimum, {100 * level:g} % interval"
+        entries.append(Line2D([], [], color=VERMILLION, marker="D", markersize=3.6, label=label))
+    for reason in dict.fromkeys(status for status in statuses if status != MinimumStatus.ACCEPTED):
+        label = "\n".join(textwrap.wrap(f"hollow: {reason}", 24))
+        looks: Any = {"marker": "o", "markersize": 3, "markerfacecolor": "none", "linewidth": 0, "color": GREY}
+        entries.append(Line2D([], [], label=label, **looks))
+    return entries
+
+
+def _filled(handles: list[Line2D], rows: int) -> list[Line2D]:
+    return handles + [Line2D([], [], linewidth=0, label=" ")] * (-len(handles) % rows)
+
+
+def _lines(handles: list[Line2D]) -> int:
+    return sum(1 + str(handle.get_label()).count("\n") for handle in handles)
+
+
+@rc_context(STYLE)
+def plot_surface(
+    frame: pd.DataFrame,
+    fit: ScalingLaw,
+    ax: Axes | None = None,
+    *,
+    columns: tuple[str, str, str] = COLUMNS,
+    flops_per_token_parameter: float = 6.0,
+) -> Axes:
+    """Contours of a fitted loss over N and D, the runs in the colour of their own loss, and the efficient frontier.
+
+    A run whose colour differs from that around it is one that the surface misses. Dotted lines have equal compute.
+
+    Args:
+        frame: the runs that `fit`, of a law of N and D, was fitted to.
+        flops_per_token_parameter: C = this x N x D.
+    """
+    n, d, loss = columns
+    k = flops_per_token_parameter
+    ax = ax or new_figure(2.7, top_in=0.3, right_in=0.62).add_subplot()
+    ax.set(xscale="log", yscale="log", xlabel=axis_name(n), ylabel=axis_name(d))
+    (n_low, n_high), (d_low, d_high) = padded(frame[n]), padded(frame[d])
+    sizes, tokens = np.geomspace(n_low, n_high, 90), np.geomspace(d_low, d_high, 90)
+    grid = np.stack([each.ravel() for each in np.meshgrid(sizes, tokens)], axis=1)
+    surface = np.asarray(fit.predict(grid)).reshape(len(tokens), len(sizes))
+    levels = _levels(surface, frame[loss], fit.params_.get("E", 0.0))
+    norm = BoundaryNorm(levels, _SEQUENTIAL.N)
+    ax.contourf(sizes, tokens, surface, levels=levels, cmap=_SEQUENTIAL, norm=norm, extend="both")
+    looks: Any = {"cmap": _SEQUENTIAL, "norm": norm, "s": 10, "edgecolors": BLACK, "linewidths": 0.45, "zorder": 3}
+    ax.scatter(frame[n], frame[d], c=frame[loss], **looks)
+    _draw_compute_lines(ax, sizes, k * frame[n] * frame[d], k, (d_low, d_high))
+    try:
+        frontier = allocate(fit, np.geomspace(k * n_low * d_low, k * n_high * d_high, 60).tolist(), k)
+        ax.plot(frontier["N"], frontier["D"], color=VERMILLION, linewidth=1.6, label="lowest loss at equal compute")
+    except UserError:
+        reason = fit.status_ if fit.law_.name in ALLOCATING else fit.law_.name
+        ax.plot([], [], " ", label=f"no frontier: {reason}")
+    ax.plot([], [], "o", color="white", markersize=3.2, markeredgecolor=BLACK, markeredgewidth=0.45, label="runs")
+    decade_ticks(ax, n_low, n_high)
+    log_size_ticks(ax.yaxis, d_low, d_high)
+    legend_above(ax, columns=2)
+    bar = ax.figure.colorbar(ScalarMappable(norm, _SEQUENTIAL), cax=ax.inset_axes((1.03, 0, 0.045, 1)))
+    bar.set_label(axis_name(loss), labelpad=2)
+    bar.ax.yaxis.set_major_locator(FixedLocator(levels[::2].tolist()))
+    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
+    bar.ax.yaxis.set_minor_locator(NullLocator())
+    return ax
+
+
+def _levels(surface: np.ndarray, observed: pd.Series, floor: float) -> np.ndarray:
+    """Contours that are close where the loss hardly falls: even in the logarithm of what is above the floor."""
+    low, high = float(surface.min()) - floor, min(float(surface.max()), 1.02 * float(observed.max())) - floor
+    return floor + np.geomspace(max(low, 1e-3 * high), max(high, 1.1 * low), 15)
+
+
+def _draw_compute_lines(
+    ax: Axes, sizes: np.ndarray, compute: pd.Series, factor: float, limits: tuple[float, float]
+) -> None:
+    """A few lines of equal compute across the runs, each with its C near its lower end."""
+    low, high = np.log10(compute.min()), np.log10(compute.max())
+    powers = np.arange(np.ceil(low), np.floor(high) + 1)
+    powers = powers[:: -(-len(powers) // 4)] if len(powers) > 1 else np.linspace(low, high, 4)[1:3]
+    for c in 10**powers:
+        tokens = c / (factor * sizes)
+        inside = np.flatnonzero((tokens > limits[0]) & (tokens < limits[1]))
+        if len(inside) < 10:
+            continue
+        ax.plot(sizes[inside], tokens[inside], color=BLACK, linewidth=0.8, linestyle=(0, (1, 2)))
+        ax.annotate(
+            f"C = {scientific(c)}", (sizes[inside[-4]], tokens[inside[-4]]), xytext=(-5, 0),
+            textcoords="offset points", fontsize=6.5, va="center", ha="right", zorder=4,
+            path_effects=[withStroke(linewidth=1.6, foreground="white")],
+        )  # fmt: skip
+
+
+@rc_context(STYLE)
+def plot_fit(fit: ScalingLaw, x: ArrayLike, y: ArrayLike, ax: Axes | None = None, *, y_name: str = "loss") -> Axes:
+    """A law over the runs it was fitted to: in one variable its curve and band, in N and D its surface.
+
+    Raises:
+        UserError: a law of more variables.
+    """
+    law = fit.law_
+    runs = pd.DataFrame(np.asarray(x, dtype=float).reshape(len(np.asarray(y)), -1), columns=list(law.variables))
+    if len(law.variables) > 2:
+        raise UserError(f"{law.name} has {len(law.variables)} variables; one or two can be drawn")
+    if len(law.variables) == 2:
+        n, d = law.variables
+        runs[y_name] = np.asarray(y, dtype=float)
+        return plot_surface(runs, fit, ax, columns=(n, d, y_name))
+    sizes, values = runs[law.variables[0]], pd.Series(np.asarray(y, dtype=float))
+    ax = ax or new_figure(2.4).add_subplot()
+    ax.set(xlabel=axis_name(law.variables[0]), ylabel=axis_name(y_name))
+    spaced = np.geomspace if law.x_scale == "log" else np.linspace
+    along = spaced(sizes.min(), sizes.max(), 100)
+    band = fit.predict(along, level=fit.level)
+    ax.plot(sizes, values, "o", color=BLACK, alpha=0.55, markersize=3.2, markerfacecolor="none", label="runs")
+    ax.plot(along, band["predicted"], color=VERMILLION, label=law.name)
+    label = f"{100 * fit.level:g} % interval"
+    ax.fill_between(along, band["low"], band["high"], color=VERMILLION, alpha=0.2, linewidth=0, label=label)
+    if law.x_scale == "log":
+        ax.set_xscale("log")
+        size_ticks(ax, *padded(sizes))
+    if law.scale == "log":
+        ax.set_yscale("log")
+        log_value_axis(ax, values)
+    legend_above(ax, columns=2)
+    return ax
+
+
+@rc_context(STYLE)
+def plot_profile(fit: ScalingLaw, parameter: str, ax: Axes | None = None) -> Axes:
+    """What each value of a parameter costs: the rise of the objective, all else refitted, against the value.
+
+    1 is the rise up to which a value is in the interval at the fit's level. A symmetric parabola says that estimate and
+    standard error tell all; a wall or a plain says that they do not.
+
+    Raises:
+        SettingError: no such parameter, or a fit whose intervals are from a bootstrap, which traces no profile.
+    """
+    names = fit.law_.parameters
+    if parameter not in names:
+        raise SettingError("parameter", parameter, f"one of {', '.join(names)}{nearest(parameter, names)}")
+    if fit.interval_ == "bootstrap":
+        raise SettingError("interval", "bootstrap", "profile or delta, for a picture of what a value costs")
+    logarithm = parameter in fit.law_.log_parameters
+    ends, rises = _profile(fit, parameter)
+    ends = np.exp(ends) if logarithm else ends
+    # An open end has no place; the legend has its ∞.
+    known = np.isfinite(ends) & ((ends > 0) if logarithm else True)
+    ax = ax or new_figure(2.3, top_in=0.45).add_subplot()
+    order = np.lexsort((rises * np.sign(ends - fit.params_[parameter]), ends))
+    order = order[known[order]]
+    ax.plot(ends[order], rises[order], "-o", color=BLUE, markersize=2.6, label="profile")
+    ax.axhline(1.0, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
+    if logarithm:
+        ax.set_xscale("log")
+    left, right = ax.get_xlim()
+    low, high = fit.intervals_[parameter]
+    label = f"{100 * fit.level:g} %: {_number(low)} to {_number(high)}"
+    ax.axvspan(max(low, left), min(high, right), color=BLUE, alpha=0.12, linewidth=0, zorder=0, label=label)
+    doubt = "" if fit.status_ == "converged" else f"\n({fit.status_})"
+    label = f"{parameter} = {_number(fit.params_[parameter])}{doubt}"
+    ax.axvline(fit.params_[parameter], color=VERMILLION, linewidth=1.0, label=label)
+    ax.set_xlim(left, right)
+    if logarithm:
+        plain_log_ticks(ax)
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(5))
+    ax.yaxis.set_major_locator(MaxNLocator(4))
+    ax.set(xlabel=parameter, ylabel=f"rise of the objective\n(1: {100 * fit.level:g} % interval)")
+    ax.set_ylim(-0.04 * rises.max(), 1.04 * rises.max())
+    legend_above(ax, columns=2)
+    return ax
+
+
+def _profile(fit: ScalingLaw, parameter: str) -> tuple[np.ndarray, np.ndarray]:
+    """Ends of the parameter's intervals at many levels (logarithms, where it is judged by them), and their rises."""
+    quantity = fit.parameter(fit.law_.parameters.index(parameter))
+    ends, rises = [float(quantity(fit.theta_, np.zeros(1, dtype=int))[0][0])], [0.0]
+    for level in sorted({*_PROFILE_LEVELS, fit.level}):
+        found = fit.interval_of([quantity], level)
+        ends += [float(found.low[0]), float(found.high[0])]
+        rises += [fit.allowed_rise(level) / fit.allowed_rise(fit.level)] * 2
+    return np.array(ends), np.array(rises)
+
+
+@rc_context(STYLE)
+def plot_residuals(
+    fit: ScalingLaw, x: ArrayLike | pd.DataFrame, against: str = "fitted", ax: Axes | None = None
+) -> Axes:
+    """Residuals (observed over fitted, less 1) in percent against the fitted value or one of the law's variables.
+
+    Outliers do not flatten the rest: those outside the picture stand at its edge as triangles, and are counted.
+
+    Args:
+        x: the table that `fit` was fitted to.
+        against: 'fitted' or one of the law's variables.
+
+    Raises:
+        SettingError: no such variable.
+        DataError: x is another table.
+    """
+    law = fit.law_
+    if against != "fitted" and against not in law.variables:
+        allowed = ("fitted", *law.variables)
+        raise SettingError("against", against, f"one of {', '.join(allowed)}{nearest(against, allowed)}")
+    if len(np.asarray(x)) != len(fit.residuals_):
+        raise DataError(f"x has {len(np.asarray(x))} rows where the law was fitted to {len(fit.residuals_)}")
+    logarithmic = law.scale == "log"
+    places = np.asarray(x, dtype=float).reshape(len(fit.residuals_), -1)
+    place = np.asarray(fit.predict(x)) if against == "fitted" else places[:, law.variables.index(against)]
+    residuals = 100 * (np.expm1(fit.residuals_) if logarithmic else fit.residuals_)
+    reach = _robust_reach(residuals)
+    inside = np.abs(residuals) <= reach
+    ax = ax or new_figure(2.3, top_in=0.42).add_subplot()
+    ax.axhline(0, color=VERMILLION, linewidth=0.9)
+    looks: Any = {"color": BLUE, "markersize": 3, "markerfacecolor": "none", "markeredgewidth": 0.7}
+    ax.plot(place[inside], residuals[inside], "o", label=f"{inside.sum()} runs", **looks)
+    for marker, side, beyond in (("v", "below", residuals < -reach), ("^", "above", residuals > reach)):
+        if beyond.any():
+            edge = np.full(beyond.sum(), np.sign(residuals[beyond][0]) * reach)
+            label = f"{beyond.sum()} {side}, to {residuals[beyond][np.argmax(np.abs(residuals[beyond]))]:+.3g} %"
+            ax.plot(place[beyond], edge, marker, color=VERMILLION, markersize=4, clip_on=False, label=label)
+    ax.set_ylim(-reach, reach)
+    ax.yaxis.set_major_locator(MaxNLocator(5, symmetric=True))
+    if logarithmic if against == "fitted" else law.x_scale == "log":
+        ax.set_xscale("log")
+        ax.set_xlim(padded(place, 0.04))
+        plain_log_ticks(ax) if against == "fitted" else size_ticks(ax, *ax.get_xlim())
+    ax.set_xlabel(f"fitted {'loss (nats)' if logarithmic else 'value'}" if against == "fitted" else axis_name(against))
+    ax.set_ylabel("residual (%)" if logarithmic else "residual (points)")
+    legend_above(ax, columns=2)
+    return ax
+
+
+def _robust_reach(residuals: np.ndarray) -> float:
+    """Half the height of a picture of residuals."""
+    off = np.abs(residuals - np.median(residuals))
+    spread = 1.4826 * float(np.median(off))
+    usual = np.abs(residuals)[off <= _OUTLYING * spread] if spread > 0 else np.abs(residuals)
+    return 1.12 * max(float(usual.max(initial=0.0)), 1e-6)
+
+
+def _number(value: float) -> str:
+    """To three significant digits; from a thousand on as a size is written."""
+    if np.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    return count(value) if abs(value) >= 1e3 else estimate(value, 0, 0).split()[0]

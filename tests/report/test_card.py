@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import io
+import json
+import re
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from synthetic import make_grid, make_results
+
+from harness import report
+from harness.records.importers import import_results
+from harness.report.analyze import Analysis, analyze
+from harness.report.card import card
+from harness.report.html import write_report
+
+IMPORTED = Path(__file__).parents[1] / "records" / "imported"
+
+
+@pytest.fixture(scope="module")
+def analysis(tmp_path_factory: pytest.TempPathFactory) -> Analysis:
+    folder = make_results(tmp_path_factory.mktemp("results") / "tiny", ("lookup", "text", "digits"), 3, 3)
+    return analyze(folder, bootstrap=200)
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory: pytest.TempPathFactory) -> Analysis:
+    return analyze(make_grid(tmp_path_factory.mktemp("results") / "grid"), bootstrap=200)
+
+
+def items(text: str) -> dict[str, str]:
+    return dict(re.findall(r"^- \*\*(.+?)\*\*: (.+)$", text, re.MULTILINE))
+
+
+def test_every_section_is_there_and_every_item_is_short(analysis: Analysis) -> None:
+    text = card(analysis)
+    sections = ["Hypothesis", "Data", "Training setup", "Data extraction", "Fitting", "Results", "Not known"]
+    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == sections
+    assert "Li et al. 2025" in text and text.endswith("\n")
+    assert max(map(len, items(text).values())) < 600
+
+
+def test_studies_are_told_apart_only_where_they_differ(analysis: Analysis) -> None:
+    told = items(card(analysis))
+    assert told["Device"] == "cpu"
+    assert told["Sizes"] == "digits: 6; lookup, text: 7"
+    assert told["Learning rates"].startswith("0.01, the same at every size")
+    assert told["C / (6 N D), N total"] == "1.00"
+    assert told["Task"] == "digits: digits; lookup: lookup; text: text"
+
+
+def test_what_was_left_out_is_counted_and_named(analysis: Analysis) -> None:
+    told = items(card(analysis))
+    assert re.fullmatch(r"\d+: \d+ finished, 1 diverged, 1 failed", told["Runs"])
+    lost = told["Left out, did not finish"]
+    assert "lookup lookup-0-90 (failed: killed by signal 9 &lt;out of memory?>)" in lost
+    assert "(diverged: loss is nan at step 3)" in lost
+    assert told["Runs behind the laws"] == "digits: 18; lookup, text: 21"
+
+
+def test_nothing_is_invented(analysis: Analysis) -> None:
+    text = card(analysis)
+    told = items(text)
+    # The configs of these runs hold an optimizer's lr alone and nothing of schedule, parametrization or precision.
+    for name in ("Schedule", "Parametrization", "Precision", "Repeated data", "Checkpoints"):
+        assert told[name] == "not recorded"
+    unknown = text.split("## Not known")[1]
+    assert "- Training setup: Schedule" in unknown and "- Data: Repeated data" in unknown
+    assert "Batch size" not in unknown
+
+
+def test_exponents_stand_side_by_side_with_intervals_and_status(analysis: Analysis) -> None:
+    results = card(analysis).split("## Results")[1]
+    header = next(line for line in results.splitlines() if line.startswith("| study"))
+    assert "total parameters | non-embedding parameters | training FLOPs | status" in header
+    row = next(line for line in results.splitlines() if line.startswith("| digits"))
+    assert len(re.findall(r"[\d.]+ \([\d.]+ to [\d.]+\)", row)) == 3 and "converged" in row
+    assert "No surface over N and D" in results
+
+
+def test_a_grid_of_durations_has_a_surface_of_its_best_learning_rates(grid: Analysis) -> None:
+    text = card(grid)
+    told = items(text)
+    assert told["Durations at a size"] == "up to 3" and told["Learning rates"] == "0.003, 0.01, 0.03"
+    assert told["Of several learning rates"].endswith("at 0 of 7 sizes the least or largest tried")
+    rows = [
+        line for line in text.splitlines() if re.match(r"\| text \| (total|non-embedding) parameters \| 21 \|", line)
+    ]
+    assert len(rows) == 2
+    total = rows[0].split(" | ")
+    alpha, beta, exponent = (float(cell.split(" (")[0]) for cell in total[4:7])
+    assert abs(alpha - 0.4) < 0.1 and abs(beta - 0.5) < 0.05
+    assert abs(exponent - beta / (alpha + beta)) < 0.01
+    assert total[7] == "converged |"
+
+
+def test_the_least_and_largest_rate_are_told(tmp_path: Path) -> None:
+    told = items(card(analyze(make_grid(tmp_path / "edge", (0.01, 0.03)), bootstrap=200)))
+    assert told["Of several learning rates"].endswith("at 7 of 7 sizes the least or largest tried")
+
+
+@pytest.mark.parametrize(
+    "config", ["{}", "", "[1, 2]", "null", json.dumps({"optimizer": 3, "task": None, "family": []})]
+)
+def test_strange_configs(analysis: Analysis, config: str) -> None:
+    runs = analysis.runs.assign(config=config, versions=config, git_revision=None)
+    told = items(card(Analysis(**(vars(analysis) | {"runs": runs}))))
+    assert told["Optimizer"] == told["Code"] == "not recorded" and told["Batch size"] == "16 examples"
+
+
+def test_results_of_other_tools(tmp_path: Path) -> None:
+    folder = tmp_path / "imported"
+    files = [IMPORTED / "trainer" / name for name in ("small", "large")]
+    import_results("trainer", files, folder, None, {"params_total": 6040})
+    console = Console(file=io.StringIO(), width=200)
+    for _ in range(2):
+        report.show(folder, console, x="params_total", bootstrap=100)
+    assert console.file.getvalue().count(f"{folder}/card.md") == 2  # type: ignore[attr-defined]
+    told = items((folder / "card.md").read_text())
+    assert told["How N is counted"] == "as the files or the user state it; the formula is not recorded"
+    assert told["Optimizer"] == told["N, non-embedding"] == told["Family"] == "not recorded"
+
+
+def test_the_card_lies_beside_the_page_which_names_it(analysis: Analysis) -> None:
+    paths = write_report(analysis)
+    assert [path.name for path in paths] == ["report.html", "card.md", "verdicts.csv", "laws.csv", "plots"]
+    assert paths[1].read_text() == card(analysis)
+    assert "card.md" in paths[0].read_text()
