@@ -41,8 +41,9 @@ def allocate(
     level = _checked(fit, level)
     (budgets,) = positive_columns(compute=np.atleast_1d(np.asarray(compute, dtype=float)))
     names = ("N", "D", "tokens_per_parameter", "loss")
-    quantities = [_optimum(fit, c / flops_per_token_parameter, i) for c in budgets for i in range(len(names))]
-    table = _with_intervals(fit, quantities, level).reshape(len(budgets), len(names), 3)
+    products = np.repeat(budgets / flops_per_token_parameter, len(names))
+    told = np.tile(np.arange(len(names)), len(budgets))
+    table = _with_intervals(fit, _optimum(fit, products, told), len(told), level).reshape(-1, len(names), 3)
     columns: dict[str, np.ndarray] = {"compute": budgets}
     for i, name in enumerate(names):
         columns |= {name: table[:, i, 0], f"{name}_low": table[:, i, 1], f"{name}_high": table[:, i, 2]}
@@ -66,8 +67,12 @@ def overtraining(
     """
     level = _checked(fit, level)
     (ratios,) = positive_columns(size_ratio=np.atleast_1d(np.asarray(size_ratio, dtype=float)))
-    quantities = [_dearer(fit, float(r)) for r in ratios]
-    tokens = _with_intervals(fit, quantities, level)
+    tokens = np.full((len(ratios), 3), np.inf)
+    everyone = np.arange(len(ratios))
+    with np.errstate(invalid="ignore"):
+        reached = np.isfinite(_dearer(fit, ratios)(np.repeat(fit.theta_, len(ratios), axis=0), everyone)[0])
+    if reached.any():
+        tokens[reached] = _with_intervals(fit, _dearer(fit, ratios[reached]), int(reached.sum()), level)
     columns = {"size_ratio": ratios}
     for name, factor in (("compute_ratio", ratios), ("tokens_ratio", np.ones_like(ratios))):
         columns |= {f"{name}{end}": tokens[:, i] * factor for i, end in enumerate(("", "_low", "_high"))}
@@ -84,7 +89,7 @@ def optimal_exponent(fit: ScalingLaw, level: float | None = None) -> tuple[float
         alpha, beta = _surface(fit, theta)[3:]
         return beta / (alpha + beta)
 
-    found = fit.interval_of([by_differences(value)], level)
+    found = fit.interval_of(by_differences(value), 1, level)
     point = float(value(fit.theta_, np.zeros(1, dtype=int))[0])
     return point, float(found.low[0]), float(found.high[0])
 
@@ -108,42 +113,37 @@ def _surface(fit: ScalingLaw, theta: np.ndarray) -> tuple[np.ndarray, ...]:
     return floor, a * 6.0**-eta, b * 6.0**-eta, 2 * eta, 2 * eta
 
 
-def _optimum(fit: ScalingLaw, product: float, index: int) -> Quantity:
-    """ln N, ln D, ln D/N or ln loss where N D = product and the loss is least."""
+def _optimum(fit: ScalingLaw, products: np.ndarray, told: np.ndarray) -> Quantity:
+    """Where N D = product and the loss is least: ln N, ln D, ln D/N or ln loss, as `told` (0 to 3) says of each."""
 
-    def value(theta: np.ndarray, _: np.ndarray) -> np.ndarray:
+    def value(theta: np.ndarray, which: np.ndarray) -> np.ndarray:
         floor, a, b, alpha, beta = _surface(fit, theta)
         log_ratio = np.log(np.maximum(alpha * a, 1e-300) / np.maximum(beta * b, 1e-300))
-        log_n = (log_ratio + beta * np.log(product)) / (alpha + beta)
-        log_d = np.log(product) - log_n
-        if index < 3:
-            return (log_n, log_d, log_d - log_n)[index]
-        return np.log(floor + a * np.exp(-alpha * log_n) + b * np.exp(-beta * log_d))
+        log_product = np.log(products[which])
+        log_n = (log_ratio + beta * log_product) / (alpha + beta)
+        log_d = log_product - log_n
+        log_loss = np.log(floor + a * np.exp(-alpha * log_n) + b * np.exp(-beta * log_d))
+        return np.stack([log_n, log_d, log_d - log_n, log_loss])[told[which], np.arange(len(which))]
 
     return by_differences(value)
 
 
-def _dearer(fit: ScalingLaw, ratio: float) -> Quantity:
-    """ln D'/D at equal loss for a model `ratio` times the optimal size."""
+def _dearer(fit: ScalingLaw, ratios: np.ndarray) -> Quantity:
+    """ln D'/D at equal loss for a model `ratio` times the optimal size; inf where no D' is enough."""
 
-    def value(theta: np.ndarray, _: np.ndarray) -> np.ndarray:
+    def value(theta: np.ndarray, which: np.ndarray) -> np.ndarray:
         alpha, beta = _surface(fit, theta)[3:]
-        left = 1 + beta / alpha * (1 - ratio**-alpha)
+        left = 1 + beta / alpha * (1 - ratios[which] ** -alpha)
         return np.where(left > 0, -np.log(np.maximum(left, 1e-300)) / beta, np.inf)
 
     return by_differences(value)
 
 
-def _with_intervals(fit: ScalingLaw, quantities: list[Quantity], level: float) -> np.ndarray:
-    """(q, 3) exp of value, low, high."""
-    rows = np.zeros(1, dtype=int)
+def _with_intervals(fit: ScalingLaw, quantity: Quantity, count: int, level: float) -> np.ndarray:
+    """(count, 3) exp of value, low, high."""
     with np.errstate(invalid="ignore"):
-        point = np.array([quantity(fit.theta_, rows)[0][0] for quantity in quantities])
-        known = np.isfinite(point)
-        low, high = np.full(len(point), np.inf), np.full(len(point), np.inf)
-        if known.any():
-            found = fit.interval_of([q for q, k in zip(quantities, known, strict=True) if k], level)
-            low[known] = np.minimum(found.low, point[known])
-            # A draw in which no number of tokens is enough leaves the upper end open.
-            high[known] = np.maximum(np.nan_to_num(found.high, nan=np.inf), point[known])
-    return np.exp(np.stack([point, low, high], axis=1))
+        point, _ = quantity(np.repeat(fit.theta_, count, axis=0), np.arange(count))
+        found = fit.interval_of(quantity, count, level)
+    # A draw in which no number of tokens is enough leaves the upper end open.
+    high = np.maximum(np.nan_to_num(found.high, nan=np.inf), point)
+    return np.exp(np.stack([point, np.minimum(found.low, point), high], axis=1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar
@@ -314,40 +315,36 @@ class ScalingLaw:
             raise UserError(f"{self.n_failed_refits_} of {self.n_bootstrap} bootstrap refits failed: no interval")
         return self.law_.canonical(found.theta[found.converged])
 
-    def interval_of(self, quantities: list[Quantity], level: float) -> Interval:
-        """Intervals (q,) of quantities of theta, by the estimator's kind of interval."""
+    def interval_of(self, quantity: Quantity, count: int, level: float) -> Interval:
+        """Intervals (count,) of what follows from the parameters, by the estimator's kind of interval.
+
+        Args:
+            quantity: (theta (b, p), which (b,) of the `count` quantities) -> values (b,) and gradients (b, p).
+        """
+        rows = np.zeros(count, dtype=int)
         if self.interval_ == "bootstrap":
-            draws = np.stack(
-                [quantity(self.draws_, np.zeros(len(self.draws_), dtype=int))[0] for quantity in quantities]
-            )
-            return Interval(*percentile_interval(draws.T, level))
-        rows = np.zeros(len(quantities), dtype=int)
+            n = len(self.draws_)
+            drawn, _ = quantity(np.tile(self.draws_, (count, 1)), np.repeat(np.arange(count), n))
+            return Interval(*percentile_interval(drawn.reshape(count, n).T, level))
         problem, theta = self._problem.rows(rows), self.theta_[rows]
-
-        def together(at: np.ndarray, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            value, slope = np.empty(len(at)), np.empty_like(at)
-            for i in np.unique(which):
-                chosen = which == i
-                value[chosen], slope[chosen] = quantities[i](at[chosen], rows[which[chosen]])
-            return value, slope
-
-        drop = np.full(len(rows), self.allowed_rise(level))
+        drop = np.full(count, self.allowed_rise(level))
         if self.interval_ == "delta":
-            return intervals.delta(problem, theta, together, drop)
-        cost = np.full(len(rows), self.objective_)
-        return intervals.profile(problem, theta, cost, together, drop)
+            return intervals.delta(problem, theta, quantity, drop)
+        return intervals.profile(problem, theta, np.full(count, self.objective_), quantity, drop)
 
     def public(self, theta: np.ndarray) -> np.ndarray:
         """Public parameters (..., P) of coordinates theta (..., p), in units of x and y."""
         return self.law_.public(theta, self._centre, self._unit)
 
-    def parameter(self, index: int) -> Quantity:
-        """A public parameter, or its logarithm where the law says so, as a quantity of theta."""
-        logarithm = self.law_.parameters[index] in self.law_.log_parameters
+    def parameters(self, indices: Sequence[int]) -> Quantity:
+        """Public parameters, or their logarithms where the law says so, as quantities for `interval_of`."""
+        chosen = np.asarray(indices)
+        logarithm = np.array([name in self.law_.log_parameters for name in self.law_.parameters])
 
-        def value(theta: np.ndarray, _: np.ndarray) -> np.ndarray:
-            public = self.public(theta)[:, index]
-            return np.log(np.maximum(public, 1e-300)) if logarithm else public
+        def value(theta: np.ndarray, which: np.ndarray) -> np.ndarray:
+            index = chosen[which]
+            public = self.public(theta)[np.arange(len(theta)), index]
+            return np.where(logarithm[index], np.log(np.maximum(public, 1e-300)), public)
 
         return intervals.by_differences(value)
 
@@ -357,7 +354,7 @@ class ScalingLaw:
         law, names = self.law_, self.law_.parameters
         point = self.public(self.theta_[0])
         self.params_ = dict(zip(names, point.tolist(), strict=True))
-        found = self.interval_of([self.parameter(i) for i in range(len(names))], self.level)
+        found = self.interval_of(self.parameters(range(len(names))), len(names), self.level)
         self.intervals_ = {}
         for i, name in enumerate(names):
             ends = np.array([found.low[i], found.high[i]])
@@ -396,7 +393,8 @@ class ScalingLaw:
         ]
         _, matrix, scale = self._problem.derivatives(self.theta_, np.zeros(1))
         root = 1 / np.sqrt(np.maximum(scale[0], 1e-300))
-        values, vectors = np.linalg.eigh(matrix[0] * root[:, None] * root)
+        scaled = np.nan_to_num(matrix[0] * root[:, None] * root, posinf=0.0, neginf=0.0)
+        values, vectors = np.linalg.eigh(scaled)
         singular = values[0] < _SINGULAR * max(values[-1], 1e-300)
         # A pure power that may rise or fall is flat, not unidentified.
         if not singular and (not wide or law.name == "power"):
@@ -428,8 +426,7 @@ class ScalingLaw:
         if level is None:
             return self._natural(value)
         check_level(level)
-        quantities = [intervals.prediction(law, t[:, [i]]) for i in range(len(places))]
-        found = self.interval_of(quantities, level)
+        found = self.interval_of(intervals.prediction(law, t), len(places), level)
         low, high = np.minimum(found.low, value), np.maximum(found.high, value)
         noise = self._new_run(value, level)
         columns = {name: places[:, j] for j, name in enumerate(law.variables)} | {

@@ -301,10 +301,10 @@ def plot_profile(fit: ScalingLaw, parameter: str, ax: Axes | None = None) -> Axe
 
 def _profile(fit: ScalingLaw, parameter: str) -> tuple[np.ndarray, np.ndarray]:
     """Ends of the parameter's intervals at many levels (logarithms, where it is judged by them), and their rises."""
-    quantity = fit.parameter(fit.law_.parameters.index(parameter))
+    quantity = fit.parameters([fit.law_.parameters.index(parameter)])
     ends, rises = [float(quantity(fit.theta_, np.zeros(1, dtype=int))[0][0])], [0.0]
     for level in sorted({*_PROFILE_LEVELS, fit.level}):
-        found = fit.interval_of([quantity], level)
+        found = fit.interval_of(quantity, 1, level)
         ends += [float(found.low[0]), float(found.high[0])]
         rises += [fit.allowed_rise(level) / fit.allowed_rise(fit.level)] * 2
     return np.array(ends), np.array(rises)

@@ -136,3 +136,11 @@ def test_any_table_ends_in_a_status_or_an_error_that_says_why(name: str, interva
         assert np.isfinite([*fit.params_.values(), fit.objective_]).all()
         for value, (low, high) in zip(fit.params_.values(), fit.intervals_.values(), strict=True):
             assert low <= value <= high
+
+
+def test_a_curvature_that_overflows_is_not_identifiable() -> None:
+    n = np.array([0.44594585, 2.1303202, 2.85760179, 0.51013111])[[0, 1, 2, 2, 3, 1, 3, 0, 2, 3, 1]]
+    d = np.array([0.6889938, 2.11510975])[[0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 1]]
+    y = np.array([6.65592534e09, 3.75021144e-15])[[0, 1, 1, 0, 0, 1, 1, 0, 0, 1, 0]]
+    fit = fitted("kaplan", np.stack([n, d], axis=1), y)
+    assert fit.status_ is not FitStatus.CONVERGED and fit.message_

@@ -12,6 +12,10 @@ from harness.analysis.laws.base import MAX_EXPONENT, Law, amplitudes, best, grid
 
 #: Sharpest and gentlest break, in ln x.
 _SHARPNESS = (0.02, 6.0)
+#: Floors to start from, as shares of the least y.
+_FLOORS = np.array([0.0, 0.3, 0.6, 0.8, 0.9, 0.96, 0.99])
+#: Numbers of y for which starts are sought together: bounds the memory.
+_START_NUMBERS = 200
 
 
 def softplus(z: np.ndarray) -> np.ndarray:
@@ -78,42 +82,40 @@ class BrokenPower(Law):
         return np.stack(low, axis=-1), np.stack(high, axis=-1)
 
     def starts(self, t: np.ndarray, y: np.ndarray, weight: np.ndarray, keep: int) -> np.ndarray:
-        shared = t.ndim == 2
-        return np.concatenate(
-            [self._starts(t if shared else t[i], y[i], weight[i], keep) for i in range(len(y))], axis=0
-        )
+        """For every floor, place and sharpness of the breaks the rest is linear in ln(y - a)."""
+        size = max(1, _START_NUMBERS // y.shape[1])
+        chunks = [slice(i, i + size) for i in range(0, len(y), size)]
+        return np.concatenate([self._starts(t if t.ndim == 2 else t[c], y[c], weight[c], keep) for c in chunks])
 
     def _starts(self, t: np.ndarray, y: np.ndarray, weight: np.ndarray, keep: int) -> np.ndarray:
-        """(1, keep, p): for every floor, place and sharpness of the breaks the rest is linear in ln(y - a)."""
-        x = t[0]
-        places = np.quantile(x, np.linspace(0.08, 0.92, 10 if self.n_breaks < 2 else 9))
+        x = t[..., 0, :].reshape(-1, 1, y.shape[1])  # (1 or b, 1, n)
+        shares = np.linspace(0.08, 0.92, 10 if self.n_breaks < 2 else 9)
         sharpness = (0.1, 0.3, 0.8, 2.0) if self.n_breaks < 2 else (0.12, 0.4, 1.2)
-        where = np.array(list(combinations(places, self.n_breaks)))
+        choice = np.array(list(combinations(range(len(shares)), self.n_breaks)), dtype=int)
         how = grid(*[sharpness] * self.n_breaks) if self.n_breaks else np.zeros((1, 0))
-        place = np.repeat(where, len(how), axis=0)
-        f = np.tile(how, (len(where), 1))
-        rows = [np.ones((len(f), len(x))), np.broadcast_to(-x, (len(f), len(x)))]
-        rows += [-f[:, i, None] * softplus((x - place[:, i, None]) / f[:, i, None]) for i in range(self.n_breaks)]
-        basis = np.stack(rows, axis=1)
-        found, costs = [], []
-        for share in (0.0, 0.3, 0.6, 0.8, 0.9, 0.96, 0.99):
-            floor = share * np.exp(y.min())
-            above = np.exp(y) - floor
-            trust = weight * (above / np.exp(y)) ** 2
-            linear = amplitudes(basis, np.log(above)[None], np.broadcast_to(trust, (len(f), len(x))), positive=False)
-            off = np.einsum("sk,skn->sn", linear, basis) - np.log(above)
-            breaks = [
-                column for i in range(self.n_breaks) for column in (linear[:, 2 + i], place[:, i], np.log(f[:, i]))
-            ]
-            found.append(np.stack([np.full(len(f), floor), linear[:, 0], linear[:, 1], *breaks], axis=-1))
-            costs.append((trust * off**2).sum(axis=-1))
+        # s = (places, sharpness) of the breaks, sharpness fastest.
+        place = np.moveaxis(np.quantile(x[:, 0], shares, axis=-1), 0, -1)[:, np.repeat(choice, len(how), axis=0)]
+        f = np.tile(how, (len(choice), 1))
+        bends = [-f[:, i, None] * softplus((x - place[..., i, None]) / f[:, i, None]) for i in range(self.n_breaks)]
+        full = (len(x), len(f), y.shape[1])
+        basis = np.stack([np.ones(full), np.broadcast_to(-x, full), *bends], axis=-2)[:, None]
+        floor = np.exp(y.min(axis=1, keepdims=True)) * _FLOORS  # (b, a)
+        above = np.exp(y)[:, None] - floor[..., None]
+        trust = (weight[:, None] * (above / np.exp(y)[:, None]) ** 2)[:, :, None]
+        target = np.log(above)[:, :, None]
+        shape = (*floor.shape, len(f), y.shape[1])
+        linear = amplitudes(basis, np.broadcast_to(target, shape), np.broadcast_to(trust, shape), positive=False)
+        off = np.einsum("...k,...kn->...n", linear, np.broadcast_to(basis, (*shape[:3], *basis.shape[-2:]))) - target
+        cost = np.sum(trust * off**2, axis=-1)  # (b, a, s)
+        columns = [np.broadcast_to(floor[..., None], cost.shape), linear[..., 0], linear[..., 1]]
+        for i in range(self.n_breaks):
+            at = np.broadcast_to(place[:, None, :, i], cost.shape)
+            columns += [linear[..., 2 + i], at, np.broadcast_to(np.log(f[:, i]), cost.shape)]
+        theta = np.stack(columns, axis=-1)
         # The best sharpness for each floor and choice of places: starts side by side would find the same valley.
-        costs_by, thetas = (
-            np.stack(costs).reshape(-1, len(how)),
-            np.stack(found).reshape(-1, len(how), found[0].shape[-1]),
-        )
-        first = best(thetas, costs_by, 1)[:, 0]
-        return best(first[None], costs_by.min(axis=1)[None], keep)
+        one = (len(y) * len(_FLOORS) * len(choice), len(how))
+        first = best(theta.reshape(*one, -1), cost.reshape(one), 1)[:, 0]
+        return best(first.reshape(len(y), -1, theta.shape[-1]), cost.reshape(one).min(axis=1).reshape(len(y), -1), keep)
 
     def public(self, theta: np.ndarray, centre: np.ndarray, unit: float | np.ndarray) -> np.ndarray:
         columns = [
@@ -209,24 +211,24 @@ class M4(Law):
         return np.broadcast_to(low, (*highest.shape, 5)), np.stack([high[0], highest, *high[1:]], axis=-1)
 
     def starts(self, t: np.ndarray, y: np.ndarray, weight: np.ndarray, keep: int) -> np.ndarray:
-        x = np.broadcast_to(t[..., 0, :], y.shape)
-        lowest, highest = np.exp(y.min(axis=1)), np.exp(y.max(axis=1))
-        basis = np.stack([np.ones_like(x), -x], axis=1)
-        found, costs = [], []
-        for share, above, alpha in grid(
+        x = np.broadcast_to(t[..., 0, :], y.shape)[:, None]
+        shares, above, alphas = grid(
             (0.0, 0.3, 0.6, 0.8, 0.9, 0.97), (1.01, 1.05, 1.2, 1.6, 3.0), (0.25, 0.5, 1.0, 2.0, 4.0)
-        ):
-            floor, height = share * lowest, above * highest - share * lowest
-            u = (np.exp(y) - floor[:, None]) / height[:, None]
-            right = np.log(u) - alpha * np.log1p(-u)
-            trust = weight * (u * (1 - u) / (1 - u + alpha * u)) ** 2
-            zeta, c = amplitudes(basis, right, trust, positive=False).T
-            theta = np.stack(
-                [floor, np.log(height), np.full(len(y), np.log(alpha)), zeta, np.maximum(c, 0.01)], axis=-1
-            )
-            found.append(theta)
-            costs.append((weight * (self.value(t, theta) - y) ** 2).sum(axis=-1))
-        return best(np.stack(found, axis=1), np.stack(costs, axis=1), keep)
+        ).T
+        floor = shares * np.exp(y.min(axis=1, keepdims=True))  # (b, s)
+        height = above * np.exp(y.max(axis=1, keepdims=True)) - floor
+        alpha = alphas[:, None]
+        u = (np.exp(y)[:, None] - floor[..., None]) / height[..., None]
+        right = np.log(u) - alpha * np.log1p(-u)
+        trust = weight[:, None] * (u * (1 - u) / (1 - u + alpha * u)) ** 2
+        basis = np.broadcast_to(np.stack([np.ones_like(x), -x], axis=-2), (*floor.shape, 2, y.shape[1]))
+        zeta, c = np.moveaxis(amplitudes(basis, right, trust, positive=False), -1, 0)
+        logs = np.broadcast_to(np.log(alphas), floor.shape)
+        theta = np.stack([floor, np.log(height), logs, zeta, np.maximum(c, 0.01)], axis=-1)
+        cost = np.sum(
+            weight[:, None] * (self.value(t if t.ndim == 2 else t[:, None], theta) - y[:, None]) ** 2, axis=-1
+        )
+        return best(theta, cost, keep)
 
     def public(self, theta: np.ndarray, centre: np.ndarray, unit: float | np.ndarray) -> np.ndarray:
         floor, log_height, log_alpha, zeta, c = np.moveaxis(theta, -1, 0)
