@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from harness.analysis.fitting import FitStatus, ScalingLaw, check_level, positive_columns
+from harness.analysis.checks import check_level, positive_columns
+from harness.analysis.fitting import FitStatus, ScalingLaw
 from harness.analysis.intervals import Quantity, by_differences
 from harness.errors import UserError
 
@@ -139,11 +140,11 @@ def _dearer(fit: ScalingLaw, ratios: np.ndarray) -> Quantity:
     return by_differences(value)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def _with_intervals(fit: ScalingLaw, quantity: Quantity, count: int, level: float) -> np.ndarray:
     """(count, 3) exp of value, low, high."""
-    with np.errstate(invalid="ignore"):
-        point, _ = quantity(np.repeat(fit.theta_, count, axis=0), np.arange(count))
-        found = fit.interval_of(quantity, count, level)
+    point, _ = quantity(np.repeat(fit.theta_, count, axis=0), np.arange(count))
+    found = fit.interval_of(quantity, count, level)
     # A draw in which no number of tokens is enough leaves the upper end open.
     high = np.maximum(np.nan_to_num(found.high, nan=np.inf), point)
     return np.exp(np.stack([point, np.minimum(found.low, point), high], axis=1))

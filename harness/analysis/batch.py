@@ -10,8 +10,9 @@ import pandas as pd
 from scipy import stats
 
 from harness.analysis import intervals
+from harness.analysis.checks import check_law, check_level, positive_columns
 from harness.analysis.curves import require_columns
-from harness.analysis.fitting import FitStatus, check_law, check_level, positive_columns
+from harness.analysis.fitting import FitStatus
 from harness.analysis.laws import Law
 from harness.analysis.objectives import Squares
 from harness.analysis.solver import Problem, optimum

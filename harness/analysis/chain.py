@@ -9,7 +9,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from harness.analysis.fitting import ScalingLaw, check_level
+from harness.analysis.checks import check_level
+from harness.analysis.fitting import ScalingLaw
 from harness.analysis.forecast import Forecaster
 from harness.errors import DataError, SettingError, nearest
 

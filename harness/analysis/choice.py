@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from harness.analysis.fitting import FitStatus, ScalingLaw, TooFewDataError
+from harness.analysis.checks import TooFewDataError
+from harness.analysis.fitting import FitStatus, ScalingLaw
 from harness.analysis.laws import LAWS
 from harness.errors import DataError, SettingError, UserError, nearest
 

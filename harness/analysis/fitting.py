@@ -13,8 +13,9 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from harness.analysis import intervals
+from harness.analysis.checks import check_law, check_level, law_columns, positive_columns, refuse_design, unsolved
 from harness.analysis.intervals import Interval, Quantity
-from harness.analysis.laws import LAWS, Law
+from harness.analysis.laws import Law
 from harness.analysis.objectives import BetaBinomial, Binomial, Huber, Objective, Squares
 from harness.analysis.solver import Problem, optimum
 from harness.analysis.uncertainty import Runs, gather_runs, percentile_interval, rung_misfit
@@ -38,14 +39,6 @@ class FitStatus(StrEnum):
     AT_BOUND = "at a bound"
     NOT_IDENTIFIABLE = "not identifiable"
     TOO_FEW_DATA = "too few data"
-
-
-class TooFewDataError(UserError):
-    """A law that cannot be had from this many runs."""
-
-
-class NotIdentifiableError(UserError):
-    """A law whose parameters the design of the runs cannot tell apart, whatever their values."""
 
 
 @dataclass
@@ -135,10 +128,10 @@ class ScalingLaw:
             SettingError: a setting out of its range.
         """
         self.law_ = law = self._check_settings()
-        places, values = self.columns(law, x, y)
+        places, values = law_columns(law, x, y)
         runs = self._gather(places, values, groups)
         self.n_sizes_, self.n_runs_ = len(runs.sizes), len(runs.value)
-        self.refuse_design(law, runs.sizes[runs.rung])
+        refuse_design(law, runs.sizes[runs.rung])
 
         self._unit = float(np.exp(runs.value.mean())) if law.scale == "log" else 1.0
         if law.x_scale == "log":
@@ -152,7 +145,7 @@ class ScalingLaw:
         if isinstance(self._problem.objective, BetaBinomial):
             found = self._with_spread(found.theta)
         if not found.converged[0]:
-            raise _unsolved(law, runs.sizes, self.n_runs_)
+            raise unsolved(law, runs.sizes, self.n_runs_)
         self.theta_, self.objective_ = found.theta, float(found.cost[0])
         fitted = law.value(self._t(runs.sizes), self.theta_)[0]
         self.residuals_ = values - offset - law.value(self._t(places), self.theta_)[0]
@@ -182,46 +175,10 @@ class ScalingLaw:
         return law
 
     @staticmethod
-    def columns(law: Law, x: ArrayLike | pd.DataFrame, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-        """Places (n, d), and y on the law's scale (n,)."""
-        table = x if isinstance(x, pd.DataFrame) else None
-        given = np.asarray(x)
-        given = given[:, None] if given.ndim == 1 else given
-        if given.ndim != 2 or given.shape[1] != len(law.variables):
-            found = given.shape[1] if given.ndim == 2 else given.shape
-            raise DataError(f"{law.name} has {len(law.variables)} variables ({', '.join(law.variables)}); got {found}")
-        names = law.variables if table is None else tuple(map(str, table.columns))
-        columns = dict(zip(names, given.T, strict=True))
-        if law.scale == "log":
-            *places, values = positive_columns(**columns, y=y)
-            return np.stack(places, axis=1), np.log(values)
-        *places, values = positive_columns(**columns, y=np.asarray(y, dtype=float) + 1)
-        values = values - 1
-        if "floor" in law.parameters and (wrong := np.flatnonzero((values < 0) | (values > 1))).size:
-            raise DataError(f"column y, row {wrong[0]}: {values[wrong[0]]:g}: allowed for {law.name} is 0 to 1")
-        return np.stack(places, axis=1), values
-
-    @staticmethod
     def _gather(places: np.ndarray, values: np.ndarray, groups: ArrayLike | None) -> Runs:
         if groups is not None and len(np.asarray(groups)) != len(places):
             raise DataError(f"groups has {len(np.asarray(groups))} rows where x has {len(places)}")
         return gather_runs(places, values, None if groups is None else np.asarray(groups))
-
-    @staticmethod
-    def refuse_design(law: Law, places: np.ndarray) -> None:
-        """Raises TooFewDataError or NotIdentifiableError for places (n, d) that no values of y could make up for."""
-        distinct = len(np.unique(places, axis=0))
-        for j, name in enumerate(law.variables):
-            if distinct > 1 and len(np.unique(places[:, j])) < 2:
-                raise NotIdentifiableError(
-                    f"{law.name}: not identifiable, {name} is {places[0, j]:.4g} in all {len(places)} runs; "
-                    "its term cannot be told from a constant"
-                )
-        if distinct < law.min_points:
-            what = " and ".join(law.variables)
-            raise TooFewDataError(
-                f"{law.name}, {law.formula}, needs at least {law.min_points} distinct {what}; got {distinct}"
-            )
 
     def _t(self, places: np.ndarray) -> np.ndarray:
         """(d, n) coordinates of places (n, d)."""
@@ -420,7 +377,7 @@ class ScalingLaw:
                 (interval of the curve), run_low, run_high (interval of a new run: curve and run-to-run noise).
         """
         law = self.law_
-        places, _ = self.columns(law, x, np.ones(len(np.asarray(x))))
+        places, _ = law_columns(law, x)
         t = self._t(places)
         value = law.value(t, self.theta_)[0]
         if level is None:
@@ -465,34 +422,12 @@ class PowerLaw(ScalingLaw):
         super().__init__(law="power_floor" if irreducible else "power", **settings)
 
 
-def _unsolved(law: Law, places: np.ndarray, n_runs: int) -> UserError:
-    told = f"{law.formula}: no start of the fit converged on these {n_runs} runs"
-    logs = np.log(places) - np.log(places).mean(axis=0)
-    if len(law.variables) > 1 and np.linalg.matrix_rank(logs, tol=1e-6 * np.linalg.norm(logs)) < len(law.variables):
-        names = " and ".join(law.variables)
-        return NotIdentifiableError(f"{told}; {names} grow together in them, so their terms cannot be told apart")
-    return UserError(told)
-
-
 def _replaced(problem: Problem, objective: Objective) -> Problem:
     return Problem(problem.law, objective, problem.t, problem.y, problem.weight, problem.low, problem.high)
 
 
 def _run_means(values: np.ndarray, of_row: np.ndarray) -> np.ndarray:
     return np.bincount(of_row, values) / np.bincount(of_row)
-
-
-def check_law(name: str) -> Law:
-    """The law of this name, or SettingError."""
-    if name not in LAWS:
-        raise SettingError("law", name, f"one of {', '.join(LAWS)}{nearest(name, LAWS)}")
-    return LAWS[name]
-
-
-def check_level(level: float) -> None:
-    """Raise SettingError unless 0 < level < 1."""
-    if not 0 < level < 1:
-        raise SettingError("level", level, "a number between 0 and 1")
 
 
 def _span(interval: tuple[float, float]) -> str:
@@ -503,26 +438,3 @@ def _aicc(squares: float, n: int, k: int) -> float:
     if n - k - 1 <= 0:
         return float("inf")
     return n * float(np.log(max(squares, 1e-300) / n)) + 2 * k + 2 * k * (k + 1) / (n - k - 1)
-
-
-def positive_columns(**columns: ArrayLike) -> tuple[np.ndarray, ...]:
-    """Columns as float arrays of one length.
-
-    Raises:
-        DataError: names the row (from 0), the column and what was found there.
-    """
-    arrays = []
-    for name, column in columns.items():
-        try:
-            values = np.asarray(column, dtype=float)
-        except (TypeError, ValueError) as error:
-            raise DataError(f"column {name}: {error}") from None
-        bad = np.flatnonzero(~(np.isfinite(values) & (values > 0)))
-        if values.ndim != 1 or len(bad):
-            found = f"row {bad[0]}: {values[bad[0]]}" if values.ndim == 1 else f"shape {values.shape}"
-            raise DataError(f"column {name}, {found}: allowed are finite numbers above 0, one a row")
-        arrays.append(values)
-    if len({len(values) for values in arrays}) > 1:
-        lengths = ", ".join(f"{name} {len(values)}" for name, values in zip(columns, arrays, strict=True))
-        raise DataError(f"columns of unequal length: {lengths}")
-    return tuple(arrays)

@@ -10,13 +10,13 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from harness.analysis.checks import TooFewDataError, check_law, check_level, law_columns, refuse_design
 from harness.analysis.choice import CUTS
-from harness.analysis.fitting import ScalingLaw, TooFewDataError, check_law, check_level
 from harness.analysis.laws import LAWS, Law
 from harness.analysis.laws.powers import PowerSum
 from harness.analysis.objectives import Huber
 from harness.analysis.solver import Extra, Problem, optimum
-from harness.errors import UserError
+from harness.errors import SettingError, UserError
 
 #: Laws that a forecast weighs, by their number of variables.
 WEIGHED = {1: ("power", "power_floor"), 2: ("gadre", "hoffmann"), 3: ("width_depth",)}
@@ -122,9 +122,11 @@ class Forecaster:
         check_level(self.level)
         columns = np.asarray(x).shape[1] if np.ndim(x) == 2 else 1
         names = WEIGHED.get(columns, ()) if self.law == "best" else (check_law(self.law).name,)
+        if self.law != "best" and check_law(self.law).scale != "log":
+            raise SettingError("law", self.law, "best, or a law of a positive y")
         if not names:
             raise UserError(f"x has {columns} columns: laws are known for 1 (x), 2 (N, D) and 3 (width, depth, D)")
-        places, values = ScalingLaw.columns(LAWS[names[0]], x, y)
+        places, values = law_columns(LAWS[names[0]], x, y)
         self.variables_ = LAWS[names[0]].variables
         self._members, refused = _fit_all(names, places, values)
         if not self._members:
@@ -172,7 +174,7 @@ class Forecaster:
         """Forecasts at x (m,) or (m, d): the variables of x, and predicted, low, high (interval of a new run)."""
         level = self.level if level is None else level
         check_level(level)
-        places, _ = ScalingLaw.columns(LAWS[next(iter(self._members))], x, np.ones(len(np.asarray(x))))
+        places, _ = law_columns(LAWS[next(iter(self._members))], x)
         value, variance = _mixed(self._members, self.weights_, places)
         half = stats.t.ppf((1 + level) / 2, self.freedom_) * self.calibration_ * np.sqrt(variance)
         table = pd.DataFrame(dict(zip(self.variables_, places.T, strict=True)))
@@ -238,7 +240,7 @@ def _fit_all(
 
 
 def _fit(law: Law, places: np.ndarray, values: np.ndarray) -> _Member:
-    ScalingLaw.refuse_design(law, places)
+    refuse_design(law, places)
     centre, level = np.exp(np.log(places).mean(axis=0)), values.mean()
     size = np.log(places).sum(axis=1)
     weight = np.exp(COMPUTE_WEIGHT * (size - size.max()))

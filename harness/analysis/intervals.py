@@ -141,6 +141,7 @@ def profile(problem: Problem, theta: np.ndarray, cost: np.ndarray, quantity: Qua
     end = np.where(bracketed, _between(inside, inside_rise, outside, outside_rise), inside)
     unbounded = ~bracketed & ~stuck & (inside_rise < 0.98)
     end = np.where(unbounded | ~np.isfinite(unit), sign * np.inf, end)
+    end = np.where(np.any(slope != 0, axis=1)[fits], end, start)  # what no parameter moves is known
     return Interval(end[:b], end[b:])
 
 

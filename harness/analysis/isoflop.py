@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from harness.analysis.fitting import check_level, positive_columns
+from harness.analysis.checks import check_level, positive_columns
 from harness.errors import SettingError, UserError
 
 #: Runs no further apart than this in ln C are of one budget.
@@ -59,6 +59,7 @@ class IsoFlop:
         seed: of the bootstrap.
 
     After `fit`:
+        budget_: (n,) the budget of each run, in the order given.
         minima_: a row a budget: budget, n_runs, status, N, N_low, N_high, D, loss (N and on are NaN unless accepted).
         exponent_, exponent_interval_: of N_opt in C; NaN with fewer than two accepted budgets, and the interval too
             with fewer than three.
@@ -72,6 +73,7 @@ class IsoFlop:
     n_bootstrap: int = 2000
     seed: int = 0
 
+    budget_: np.ndarray = field(init=False, repr=False)
     minima_: pd.DataFrame = field(init=False, repr=False)
     exponent_: float = field(init=False, repr=False)
     exponent_interval_: tuple[float, float] = field(init=False, repr=False)
@@ -92,7 +94,7 @@ class IsoFlop:
         n, d, loss = positive_columns(N=n, D=d, loss=loss)
         flops = self.flops_per_token_parameter * n * d
         budget = group_budgets(flops) if budget is None else positive_columns(budget=budget)[0]
-        budgets = np.unique(budget)
+        self.budget_, budgets = budget, np.unique(budget)
         if len(budgets) < 2:
             raise UserError(
                 f"IsoFLOP needs at least two budgets; all {len(n)} runs have C about {budgets[0]:.3g} FLOPs"

@@ -186,17 +186,19 @@ def _place(text: str, rows: Rows, arguments: argparse.Namespace) -> pd.DataFrame
     known = list(rows.frame.columns) if arguments.derive else wanted
     if stray := [name for name in row.columns if name not in known]:
         raise UserError(f"--at {text}: {stray[0]} is none of {', '.join(wanted)}{nearest(stray[0], known)}")
-    lacking: dict[str, DataError] = {}
+    lacking: dict[str, str] = {}
     for definition in arguments.derive:
         name = definition.partition("=")[0].strip().strip("`")
         if name not in row.columns:
             try:
                 row = derive(row, definition)
             except DataError as error:  # counts only where the column is wanted
-                lacking[name] = error
+                lacking[name] = str(error)
     for name in wanted:
         if name not in row.columns:
-            why = f" and cannot be derived: {lacking[name]}" if name in lacking else f"; wanted are {', '.join(wanted)}"
+            why = f"; wanted are {', '.join(wanted)}"
+            if name in lacking:
+                why = f" and cannot be derived: {'; '.join(lacking.values())}"
             raise UserError(f"--at {text}: {name} is not given{why}")
         if not 0 < (value := number_column(row, name)[0]) < math.inf:
             raise UserError(f"--at {text}: {name}={value:g}: allowed are finite numbers above 0")

@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike
 
 from harness.analysis.allocation import ALLOCATING, allocate
 from harness.analysis.fitting import ScalingLaw
-from harness.analysis.isoflop import IsoFlop, MinimumStatus, group_budgets
+from harness.analysis.isoflop import IsoFlop, MinimumStatus
 from harness.errors import DataError, SettingError, UserError, nearest
 from harness.report.axes import (
     BLACK,
@@ -73,18 +73,15 @@ def plot_isoflop(
     ax: Axes | None = None,
     *,
     columns: tuple[str, str, str] = COLUMNS,
-    budget: str | None = None,
 ) -> Axes:
     """Loss against N at every budget, with the parabola and the minimum (and its interval) of those accepted.
 
     Budgets whose minimum cannot be quoted are hollow, and the legend says why.
 
     Args:
-        frame: the runs that `isoflop` was fitted to.
-        budget: column of budgets, where the fit was given one.
+        frame: the runs that `isoflop` was fitted to, in the order given.
     """
-    n, d, loss = columns
-    of_run = frame[budget] if budget else group_budgets(isoflop.flops_per_token_parameter * frame[n] * frame[d])
+    n, _, loss = columns
     minima = isoflop.minima_.to_dict("records")
     statuses = [row["status"] for row in minima]
     meanings = _isoflop_meanings(statuses, isoflop.level)
@@ -93,7 +90,7 @@ def plot_isoflop(
     ax = ax or new_figure(2.4 + legend_in, top_in=legend_in).add_subplot()
     handles: list[Line2D] = []
     for row, shade in zip(minima, np.linspace(0.0, 0.88, len(minima)), strict=True):
-        runs = frame[np.isclose(of_run, row["budget"], rtol=1e-6)].sort_values(n)
+        runs = frame[isoflop.budget_ == row["budget"]].sort_values(n)
         handles += _draw_budget(ax, runs[n].to_numpy(float), runs[loss].to_numpy(float), row, isoflop.approach, shade)
     loss_axes(ax, frame[n], frame[loss], n, loss)
     # Blank entries keep the long meanings together in the last column.

@@ -13,6 +13,9 @@ from harness.analysis.fitting import FitStatus, ScalingLaw
 from harness.analysis.laws import LAWS
 from harness.errors import UserError
 
+#: A warning of numpy would stand between the lines that a user reads.
+pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
+
 NAMES = ("power_floor", "hoffmann", "gadre", "kaplan", "logistic")
 #: Relative; the solver's own tolerance is far below.
 CLOSE = 1e-4

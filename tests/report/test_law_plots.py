@@ -69,14 +69,14 @@ def test_isoflop_says_why_a_budget_has_no_minimum(frame: pd.DataFrame) -> None:
     one = pd.concat([few, falling, whole[whole["budget"] == BUDGETS[3]]])
     isoflop = IsoFlop().fit(one["N"], one["D"], one["loss"], one["budget"])
     assert list(isoflop.minima_["status"]) == ["too few sizes", "minimum beyond the sizes measured", "accepted"]
-    axes = law_plots.plot_isoflop(one, isoflop, budget="budget")
+    axes = law_plots.plot_isoflop(one, isoflop)
     check_legible(axes)
     assert {"hollow: too few sizes", "hollow: minimum beyond\nthe sizes measured"} < set(legend_of(axes))
     hollow = [line for line in axes.lines if line.get_marker() == "o" and line.get_markerfacecolor() == "none"]
     assert len(hollow) == 2
     none = pd.concat([few, falling])
     nothing = IsoFlop().fit(none["N"], none["D"], none["loss"], none["budget"])
-    assert "minimum, 95 % interval" not in legend_of(law_plots.plot_isoflop(none, nothing, budget="budget"))
+    assert "minimum, 95 % interval" not in legend_of(law_plots.plot_isoflop(none, nothing))
 
 
 @pytest.mark.parametrize("law", ["hoffmann", "gadre", "kaplan"])
