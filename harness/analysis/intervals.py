@@ -162,7 +162,8 @@ def bootstrap(problem: Problem, theta: np.ndarray, clusters: np.ndarray, n_draws
     """
     labels, member = np.unique(clusters, return_inverse=True)
     rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(len(labels), np.full(len(labels), 1 / len(labels)), size=n_draws)
+    chosen = rng.integers(len(labels), size=(n_draws, len(labels))) + len(labels) * np.arange(n_draws)[:, None]
+    drawn = np.bincount(chosen.ravel(), minlength=chosen.size).reshape(chosen.shape)
     again = problem.rows(np.zeros(n_draws, dtype=int))
     again = Problem(
         again.law, again.objective, again.t, again.y, again.weight * drawn[:, member], again.low, again.high

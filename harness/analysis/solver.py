@@ -87,8 +87,8 @@ class Problem:
             if (newton := trust[rows] < 1).any():
                 bent = part.law.curvature(part.t, theta[rows], push, slopes)
                 matrix += ((1 - trust[rows]) * newton)[:, None, None] * bent
-            scale = np.einsum("bpn,bn->bp", slopes**2, np.broadcast_to(safe * part.weight, part.y.shape))
-            parts.append((np.einsum("bpn,bn->bp", slopes, push), matrix, scale))
+            scale = (slopes * slopes) @ np.broadcast_to(safe * part.weight, part.y.shape)[..., None]
+            parts.append(((slopes @ push[..., None])[..., 0], matrix, scale[..., 0]))
         return tuple(np.concatenate(column) for column in zip(*parts, strict=True))  # type: ignore[return-value]
 
     def _chunks(self) -> list[tuple[slice, Problem]]:
