@@ -123,7 +123,9 @@ def tell(fit: ScalingLaw, rows: Rows, console: Console) -> None:
             f"{100 * fit.level:g} % interval": [f"{low:.4g} to {high:.4g}" for low, high in fit.intervals_.values()],
         }
     )
-    console.print(as_rich(table, f"{fit.law_.name}: {fit.law_.formula}"))
+    # Beside the table, for it is often longer than the table is wide.
+    console.print(f"{fit.law_.name}: {fit.law_.formula}", style="bold", markup=False, highlight=False, soft_wrap=True)
+    console.print(as_rich(table, ""))
     failed = f", {fit.n_failed_refits_} refits failed" if fit.interval_ == "bootstrap" else ""
     console.print(f"status: {fit.status_}; intervals by {fit.interval_}{failed}", markup=False)
     if fit.message_:
