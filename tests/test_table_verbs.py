@@ -223,6 +223,9 @@ def test_allocation_and_overtraining(capsys: pytest.CaptureFixture[str]) -> None
     assert hundredth["tokens_ratio"] is None, "JSON has no infinity"
     assert found["status"] == "converged" and found["settings"]["size_ratio"] == [0.5, 0.01]
     assert "Optimal allocation" in ran.out
+    beside = found["isoflop"]
+    assert len(beside["minima"]) == 5 and beside["exponent_of_N"]["value"] == pytest.approx(0.37 / 0.72, abs=0.1)
+    assert "by IsoFLOP parabolas" in ran.out and "5 of 5 budgets accepted" in ran.out
     equal, _ = done(capsys, *ALLOCATE, "--compute", "1e21", "--law", "gadre")
     assert equal["exponent_of_N"] == {"value": 0.5, "low": 0.5, "high": 0.5}
 

@@ -17,8 +17,9 @@ from scipy import stats
 from harness.analysis.checks import check_level, positive_columns
 from harness.errors import SettingError, UserError
 
-#: Runs no further apart than this in ln C are of one budget.
-SAME_BUDGET = 0.2
+#: Runs of one budget are no further apart in ln C than this from the next, and all of them no further than the second:
+#: 6 N D strays from the FLOPs that were meant.
+GAP, WIDEST = 0.12, 0.45
 #: Runs of one budget below which a parabola has nothing to be judged by.
 MIN_SIZES = 4
 
@@ -33,14 +34,14 @@ class MinimumStatus(StrEnum):
 
 
 def group_budgets(flops: ArrayLike) -> np.ndarray:
-    """(n,) the budget (geometric mean) that each run's FLOPs belong to: runs within `SAME_BUDGET` of the smallest."""
+    """(n,) the budget (geometric mean) that each run's FLOPs belong to; see `GAP`."""
     (counted,) = positive_columns(flops=flops)
     logs = np.log(counted)
-    label, least, current = np.empty(len(logs), dtype=int), -np.inf, -1
+    label, least, last, current = np.empty(len(logs), dtype=int), -np.inf, -np.inf, -1
     for run in np.argsort(logs, kind="stable"):
-        if logs[run] > least + SAME_BUDGET:
+        if logs[run] > min(last + GAP, least + WIDEST):
             least, current = logs[run], current + 1
-        label[run] = current
+        label[run], last = current, logs[run]
     means = np.bincount(label, logs) / np.bincount(label)
     return np.exp(means)[label]
 

@@ -9,9 +9,11 @@ import pandas as pd
 from rich.console import Console
 
 from harness.analysis.allocation import ALLOCATING, allocate, optimal_exponent, overtraining
+from harness.analysis.isoflop import IsoFlop, MinimumStatus
 from harness.commands.fit import add_law_arguments, fit_one, tell
-from harness.commands.rows import add_output_arguments, add_row_arguments, choose, settings, write_json
+from harness.commands.rows import Rows, add_output_arguments, add_row_arguments, choose, settings, write_json
 from harness.commands.values import one_of, positive
+from harness.errors import UserError
 from harness.report.tables import as_rich
 
 
@@ -52,12 +54,15 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     )
     title = "Over-training: smaller models, trained to the same loss"
     console.print(as_rich(_words(dearer, ("compute_ratio", "tokens_ratio"), "size_ratio"), title))
+    beside = _parabolas(arguments, rows)
+    console.print(beside["told"], markup=False)
     names = ("law", "objective", "delta", "interval", "bootstrap", "seed", "level", "group", "cluster")
     more = ("compute", "flops_per_token_parameter", "size_ratio")
     content: dict[str, Any] = {
         "allocation": best.to_dict("records"),
         "overtraining": dearer.to_dict("records"),
         "exponent_of_N": dict(zip(("value", "low", "high"), exponent, strict=True)),
+        "isoflop": beside,
         "law": fit.law_.name,
         "params": fit.params_,
         "intervals": fit.intervals_,
@@ -70,6 +75,26 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     }
     write_json(arguments.json, content)
     return 0
+
+
+def _parabolas(arguments: argparse.Namespace, rows: Rows) -> dict[str, Any]:
+    """The exponent of N by IsoFLOP parabolas, to be seen beside the surface's; what they lack where there is none."""
+    isoflop = IsoFlop(
+        flops_per_token_parameter=arguments.flops_per_token_parameter, level=arguments.level, seed=arguments.seed
+    )
+    n, d = rows.x.to_numpy().T
+    try:
+        isoflop.fit(n, d, rows.y)
+    except UserError as error:
+        return {"told": f"no parabolas beside the surface: {error}"}
+    accepted = int((isoflop.minima_["status"] == MinimumStatus.ACCEPTED).sum())
+    low, high = isoflop.exponent_interval_
+    told = isoflop.message_ or (
+        f"by IsoFLOP parabolas, biased on lopsided curves: C^{isoflop.exponent_:.3f} ({low:.3f} to {high:.3f}), "
+        f"{accepted} of {len(isoflop.minima_)} budgets accepted"
+    )
+    exponent = {"value": isoflop.exponent_, "low": low, "high": high}
+    return {"told": told, "exponent_of_N": exponent, "minima": isoflop.minima_.to_dict("records")}
 
 
 def _words(table: pd.DataFrame, names: tuple[str, ...], first: str) -> pd.DataFrame:

@@ -118,3 +118,7 @@ def test_budgets_are_told_apart_by_gaps() -> None:
     found = group_budgets(flops)
     assert len(np.unique(found)) == 2
     assert found[0] == found[1] == found[3] == pytest.approx(1e18, rel=0.02)
+    # A chain of runs is not one budget.
+    chain = group_budgets(1e18 * np.exp(0.1 * np.arange(30)))
+    spans = [np.ptp(np.arange(30)[chain == budget]) for budget in np.unique(chain)]
+    assert len(spans) > 5 and max(spans) <= 4
