@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -219,7 +219,7 @@ class ScalingLaw:
             rhos = np.geomspace(1e-6, 0.9, 200)
             excess = (pearson / (1 + (n - 1) * rhos[:, None])).sum(axis=1) - freedom
             rho = rhos[np.argmin(np.abs(excess))] if excess[0] > 0 else rhos[0]
-            self._problem = _replaced(self._problem, BetaBinomial(n, np.full((1, 1), rho)))
+            self._problem = replace(self._problem, objective=BetaBinomial(n, np.full((1, 1), rho)))
             found = optimum(self._problem)
             theta = found.theta
         self.seed_correlation_ = float(rho)
@@ -420,10 +420,6 @@ class PowerLaw(ScalingLaw):
 
     def __init__(self, irreducible: bool = True, **settings: Any) -> None:
         super().__init__(law="power_floor" if irreducible else "power", **settings)
-
-
-def _replaced(problem: Problem, objective: Objective) -> Problem:
-    return Problem(problem.law, objective, problem.t, problem.y, problem.weight, problem.low, problem.high)
 
 
 def _run_means(values: np.ndarray, of_row: np.ndarray) -> np.ndarray:

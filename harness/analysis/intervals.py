@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -165,7 +165,5 @@ def bootstrap(problem: Problem, theta: np.ndarray, clusters: np.ndarray, n_draws
     chosen = rng.integers(len(labels), size=(n_draws, len(labels))) + len(labels) * np.arange(n_draws)[:, None]
     drawn = np.bincount(chosen.ravel(), minlength=chosen.size).reshape(chosen.shape)
     again = problem.rows(np.zeros(n_draws, dtype=int))
-    again = Problem(
-        again.law, again.objective, again.t, again.y, again.weight * drawn[:, member], again.low, again.high
-    )
+    again = replace(again, weight=again.weight * drawn[:, member])
     return minimise(again, np.broadcast_to(theta, (n_draws, len(theta))), exact=True)

@@ -49,7 +49,7 @@ class Problem:
         low, high = (np.broadcast_to(limit, (b, p)) for limit in law.limits(t, y))
         return cls(law, objective, t, y, weight, low, high)
 
-    def rows(self, chosen: np.ndarray) -> Problem:
+    def rows(self, chosen: np.ndarray | slice) -> Problem:
         """The fits at `chosen`, which may repeat."""
         t = self.t if self.t.ndim == 2 else self.t[chosen]
         return Problem(
@@ -84,9 +84,9 @@ class Problem:
             weighted = slopes * ((exact + mixed * (safe - exact)) * part.weight)[:, None]
             matrix = weighted @ np.swapaxes(slopes, 1, 2)
             push = first * part.weight
-            if (newton := trust[rows] < 1).any():
+            if (mixed < 1).any():
                 bent = part.law.curvature(part.t, theta[rows], push, slopes)
-                matrix += ((1 - trust[rows]) * newton)[:, None, None] * bent
+                matrix += (1 - mixed)[..., None] * bent
             scale = (slopes * slopes) @ np.broadcast_to(safe * part.weight, part.y.shape)[..., None]
             parts.append(((slopes @ push[..., None])[..., 0], matrix, scale[..., 0]))
         return tuple(np.concatenate(column) for column in zip(*parts, strict=True))  # type: ignore[return-value]
@@ -94,7 +94,7 @@ class Problem:
     def _chunks(self) -> list[tuple[slice, Problem]]:
         size = max(1, _CHUNK_NUMBERS // self.y.shape[1])
         starts = range(0, len(self.y), size)
-        return [(chunk, self.rows(chunk)) for chunk in (slice(i, i + size) for i in starts)]  # type: ignore[arg-type]
+        return [(chunk, self.rows(chunk)) for chunk in (slice(i, i + size) for i in starts)]
 
 
 @dataclass(frozen=True)

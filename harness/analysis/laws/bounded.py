@@ -21,7 +21,7 @@ class Logistic(Law):
 
     name = "logistic"
     formula = "floor + (ceiling - floor) / (1 + (x/x50)^(-1/tau))"
-    source = "Schaeffer et al. 2023, section 2 (sigmoids of accuracy in ln x)"
+    source = "Cox 1958, logistic regression, on ln x and between a floor and a ceiling"
     parameters = ("floor", "ceiling", "x50", "tau")
     log_parameters = frozenset({"x50", "tau"})
     scale = "linear"
@@ -81,7 +81,7 @@ class SigmoidOfLoss(Logistic):
 
     name = "sigmoid_of_loss"
     formula = "floor + (ceiling - floor) / (1 + exp((loss - loss50) / tau))"
-    source = "Bhagia et al. 2024, eq. 3; Ruan et al. 2024, eq. 3"
+    source = "Bhagia et al. 2024, eq. 3"
     variables = ("loss",)
     parameters = ("floor", "ceiling", "loss50", "tau")
     log_parameters = frozenset({"tau"})

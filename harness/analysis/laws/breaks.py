@@ -165,7 +165,7 @@ class M4(Law):
 
     name = "m4"
     formula = "(y - a) / (y0 - y)^alpha = beta x^-c"
-    source = "Alabdulmohsin et al. 2022, eq. 3 (M4)"
+    source = "Alabdulmohsin et al. 2022, section 3 (M4)"
     parameters = ("a", "y0", "alpha", "beta", "c")
     log_parameters = frozenset({"beta", "alpha", "y0"})
     exponents = ("c",)
