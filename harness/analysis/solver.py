@@ -108,7 +108,12 @@ class Solution:
 
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # a step too far is taken back
 def minimise(
-    problem: Problem, start: np.ndarray, extra: Extra | None = None, max_iterations: int = 200, exact: bool = False
+    problem: Problem,
+    start: np.ndarray,
+    extra: Extra | None = None,
+    max_iterations: int = 200,
+    exact: bool = False,
+    tolerance: float = 1e-13,
 ) -> Solution:
     """Minimise each fit of a batch from its start.
 
@@ -120,6 +125,7 @@ def minimise(
         start: (b, p).
         extra: a term of theta alone.
         exact: whether to begin with the exact curvature, for starts that are near their end.
+        tolerance: share of the cost below which what a step promises to gain ends a fit.
 
     Returns:
         Where each ended; not converged if after `max_iterations` it still moved, or its cost is not finite.
@@ -149,7 +155,7 @@ def minimise(
         promised = np.abs(np.einsum("bp,bp->b", np.where(held, 0.0, slope), moved))
         still = np.max(np.abs(moved) / (np.abs(here) + 1e-3), axis=1) < 1e-10
         # Along a valley that is all but flat steps gain ever less: whoever fits judges whether it is identified.
-        least = 1e-13 if iteration < _PATIENCE else 1e-8
+        least = tolerance if iteration < _PATIENCE else 1e-8
         done = still | (promised <= least * np.abs(before) + 1e-300)
         taken = active[better]
         theta[taken], cost[taken] = there[better], now[better]
