@@ -9,6 +9,10 @@ from numpy.typing import ArrayLike
 from harness.analysis.laws import LAWS, Law
 from harness.errors import DataError, SettingError, UserError, nearest
 
+#: A variable whose largest value is less than this many times its least does not vary: steps are whole, budgets are met
+#: to a percent.
+SPREAD = 1.02
+
 
 class TooFewDataError(UserError):
     """A law that cannot be had from this many runs."""
@@ -89,9 +93,11 @@ def refuse_design(law: Law, places: np.ndarray) -> None:
     """Raises TooFewDataError or NotIdentifiableError for places (n, d) that no values of y could make up for."""
     distinct = len(np.unique(places, axis=0))
     for j, name in enumerate(law.variables):
-        if distinct > 1 and len(np.unique(places[:, j])) < 2:
+        least, most = places[:, j].min(), places[:, j].max()
+        if distinct > 1 and most < least * SPREAD:
+            where = f"is {least:.4g}" if most == least else f"is {least:.4g} within {most / least - 1:.1%}"
             raise NotIdentifiableError(
-                f"{law.name}: not identifiable, {name} is {places[0, j]:.4g} in all {len(places)} runs; "
+                f"{law.name}: not identifiable, {name} {where} in all {len(places)} runs; "
                 "its term cannot be told from a constant"
             )
     if distinct < law.min_points:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from harness.analysis.checks import NotIdentifiableError
 from harness.analysis.choice import fit_best
 from harness.analysis.curves import require_columns, select_runs
 from harness.analysis.fitting import FitStatus, ScalingLaw
@@ -87,7 +88,8 @@ def fit_exponents(
                     part[x], part["value"], part["run"], laws=("power", "power_floor"), rolling=False, **settings
                 )
             except UserError as error:
-                status = str(FitStatus.TOO_FEW_DATA)
+                blind = isinstance(error, NotIdentifiableError)
+                status = str(FitStatus.NOT_IDENTIFIABLE if blind else FitStatus.TOO_FEW_DATA)
                 rows.append(about | {"law": "", "formula": "", "status": status, "message": str(error)})
                 continue
             fits[str(study), str(task), x] = fit = choice.best
