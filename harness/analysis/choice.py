@@ -129,6 +129,18 @@ def _rolling_error(name: str, x: ArrayLike | pd.DataFrame, y: ArrayLike, groups:
     return float(errors.median()) if len(errors) else float("nan")
 
 
+def rolling_cuts(places: np.ndarray) -> list[tuple[float, np.ndarray]]:
+    """Each of `CUTS` that leaves other runs than the one before, with the runs (n,) that it sees, of places (n, d).
+
+    Sizes are ordered by the product of the columns (with N and D: by compute); runs of about one size stay together.
+    """
+    size = np.log(places).sum(axis=1)
+    label = np.round(size - size.min(), 1)
+    rungs = np.unique(label)
+    edges = {rungs[max(0, round(cut * len(rungs)) - 1)]: cut for cut in reversed(CUTS)}
+    return [(cut, label <= edge) for edge, cut in sorted(edges.items()) if edge < rungs[-1]]
+
+
 def rolling_extrapolation(
     x: ArrayLike | pd.DataFrame, y: ArrayLike, groups: ArrayLike | None = None, *, law: str, **settings: Any
 ) -> pd.DataFrame:
@@ -146,34 +158,19 @@ def rolling_extrapolation(
     """
     places, values = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     places = places[:, None] if places.ndim == 1 else places
-    size = np.exp(np.log(places).sum(axis=1))
-    # Rounded, so that the runs of one budget are one size.
-    label = np.round(np.log(size), 1)
-    rungs = np.unique(label)
+    size = np.log(places).sum(axis=1)
     given = None if groups is None else np.asarray(groups)
     parts: list[pd.DataFrame] = []
-    for cut in CUTS:
-        last = rungs[max(0, min(len(rungs) - 1, round(cut * len(rungs))) - 1)]
-        seen = label <= last
-        if parts and int(seen.sum()) == parts[-1].attrs["n_seen"]:
-            continue
+    for cut, seen in rolling_cuts(places):
         try:
             fit = ScalingLaw(law=law, objective="squares", interval="delta", **settings).fit(
                 places[seen], values[seen], None if given is None else given[seen]
             )
         except UserError:
             continue
-        predicted = fit.predict(places[~seen])
-        part = pd.DataFrame(
-            {
-                "cut": cut,
-                "reach": size[~seen] / size[seen].max(),
-                "observed": values[~seen],
-                "predicted": predicted,
-                "error": np.asarray(predicted) / values[~seen] - 1,
-            }
-        )
-        part.attrs["n_seen"] = int(seen.sum())
-        parts.append(part)
+        predicted, observed = np.asarray(fit.predict(places[~seen])), values[~seen]
+        reach = np.exp(size[~seen] - size[seen].max())
+        rows = {"reach": reach, "observed": observed, "predicted": predicted, "error": predicted / observed - 1}
+        parts.append(pd.DataFrame({"cut": cut} | rows))
     columns = ["cut", "reach", "observed", "predicted", "error"]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns, dtype=float)

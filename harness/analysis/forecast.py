@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from harness.analysis.checks import TooFewDataError, check_law, check_level, law_columns, refuse_design
-from harness.analysis.choice import CUTS
+from harness.analysis.choice import rolling_cuts
 from harness.analysis.laws import LAWS, Law
 from harness.analysis.laws.powers import PowerSum
 from harness.analysis.objectives import Huber
@@ -133,7 +133,7 @@ class Forecaster:
             raise refused[min(refused, key=lambda name: LAWS[name].min_points)]
         self.freedom_ = float(np.mean([member.freedom for member in self._members.values()]))
         self.left_out_ = {name: str(error) for name, error in refused.items()}
-        rolls = list(_roll(names, places, values))
+        rolls = _roll(names, places, values)
         self.weights_ = self._weigh(rolls)
         self.rolling_, self.calibration_ = self._calibrate(rolls)
         return self
@@ -208,18 +208,10 @@ def _mixed(members: dict[str, _Member], weights: dict[str, float], places: np.nd
 
 
 def _roll(names: Sequence[str], places: np.ndarray, values: np.ndarray) -> list[_Roll]:
-    """The data cut by compute (the product of x's columns) at every one of `CUTS` that leaves enough runs."""
+    """The runs cut by size at each of `rolling_cuts` that leaves enough to fit a law to."""
     size = np.log(places).sum(axis=1)
-    label = np.round(size, 1)  # runs of one budget are one size
-    rungs = np.unique(label)
-    rolls: list[_Roll] = []
-    last = -np.inf
-    for cut in CUTS:
-        edge = rungs[max(0, min(len(rungs) - 1, round(cut * len(rungs))) - 1)]
-        seen = label <= edge
-        if edge == last or seen.all():
-            continue
-        last = edge
+    rolls = []
+    for cut, seen in rolling_cuts(places):
         members, _ = _fit_all(names, places[seen], values[seen])
         if members:
             reach = np.exp(size[~seen] - size[seen].max())

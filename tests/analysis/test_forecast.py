@@ -44,6 +44,8 @@ def test_a_forecast_says_how_it_came_about() -> None:
     shuffled = runs.sample(frac=1, random_state=0)
     again = Forecaster().fit(shuffled[["N", "D"]], shuffled["loss"])
     np.testing.assert_allclose(again.predict(FAR)["predicted"], table["predicted"], rtol=1e-6)
+    in_billions = Forecaster().fit(runs[["N", "D"]] / 1e9, runs["loss"]).predict(FAR / 1e9)
+    np.testing.assert_allclose(in_billions["low"], table["low"], rtol=1e-6)
 
 
 def test_badly_trained_runs_pull_little() -> None:
