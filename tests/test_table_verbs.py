@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -160,9 +159,6 @@ def test_a_law_of_shares_takes_zeros(capsys: pytest.CaptureFixture[str]) -> None
     assert run(capsys, *shares[:-1], "x", "--derive", "z = x - 1e3", "--n-eval", "z").refused("column z, row 1: 0")
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("harness.report.law_plots") is None, reason="harness/report/law_plots is not there yet"
-)
 @pytest.mark.parametrize("command", [FIT, ("fit", *SURFACE, "--law", "hoffmann")])
 def test_plot(command: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     ran = run(capsys, *command, "--plot", "drawn/fit.png")
