@@ -12,11 +12,11 @@ from scipy import stats
 from harness.analysis import intervals
 from harness.analysis.checks import check_law, check_level, positive_columns
 from harness.analysis.curves import require_columns
-from harness.analysis.fitting import FitStatus
+from harness.analysis.fitting import AT_BOUND, FitStatus, unidentified
 from harness.analysis.laws import Law
 from harness.analysis.objectives import Squares
 from harness.analysis.solver import Problem, optimum
-from harness.analysis.uncertainty import LACK_OF_FIT
+from harness.analysis.uncertainty import lacks_fit
 from harness.errors import SettingError
 
 #: Curves fitted together; bounds the memory.
@@ -50,10 +50,10 @@ def fit_curves(
         raise SettingError("law", law, "a law in one variable of a positive y")
     require_columns(frame, (x, y, *by))
     sizes, values = positive_columns(**{x: frame[x].to_numpy(), y: frame[y].to_numpy()})
-    keys, order = np.unique(pd.factorize(pd.MultiIndex.from_frame(frame[list(by)]))[0], return_inverse=True)
     about = frame[list(by)].drop_duplicates(ignore_index=True)
-    curves = _gather(order, sizes, np.log(values), len(keys))
-    parts = [_fit(form, curves.rows(slice(i, i + _AT_ONCE)), level) for i in range(0, len(keys), _AT_ONCE)]
+    curve, _ = pd.factorize(pd.MultiIndex.from_frame(frame[list(by)]))
+    curves = _gather(curve, sizes, np.log(values), len(about))
+    parts = [_fit(form, curves.rows(slice(i, i + _AT_ONCE)), level) for i in range(0, len(about), _AT_ONCE)]
     return pd.concat([about, pd.concat(parts, ignore_index=True)], axis=1)
 
 
@@ -109,20 +109,20 @@ def _fit(law: Law, curves: _Curves, level: float) -> pd.DataFrame:
     p = found.theta.shape[1]
     scale, freedom, noise = _noise(2 * found.cost, kept.within, places[:, 0], n_runs[enough], p)
     drop = stats.t.ppf((1 + level) / 2, freedom) ** 2 * scale / 2
-    public = law.public(found.theta, np.exp(centre).T, np.exp(level_y[:, 0]))
-    stuck = np.abs(found.theta - problem.low) <= 1e-6
-    stuck |= np.abs(found.theta - problem.high) <= 1e-6
+    middle, unit = np.exp(centre[:, 0]), np.exp(level_y[:, 0])
+    public = law.public(found.theta, middle[None], unit)
+    stuck = np.abs(found.theta - problem.low) <= AT_BOUND
+    stuck |= np.abs(found.theta - problem.high) <= AT_BOUND
     status = np.where(stuck.any(axis=1), str(FitStatus.AT_BOUND), str(FitStatus.CONVERGED))
     for i, name in enumerate(names):
-        quantity = intervals.by_differences(_parameter(law, i, np.exp(centre[:, 0]), np.exp(level_y[:, 0])))
+        quantity = _parameter(law, i, middle, unit)
         ends = intervals.profile(problem, found.theta, found.cost, quantity, drop)
         low, high = (np.exp(end) if name in law.log_parameters else end for end in (ends.low, ends.high))
         table.loc[enough, name] = public[:, i]
         table.loc[enough, f"{name}_low"] = np.minimum(low, public[:, i])
         table.loc[enough, f"{name}_high"] = np.maximum(high, public[:, i])
         if name in law.exponents:
-            wide = ~np.isfinite(low) | ~np.isfinite(high) | (high > 5 * np.maximum(low, 1e-3))
-            free = wide & (public[:, i] > 0) & (status == str(FitStatus.CONVERGED)) & (law.name != "power")
+            free = unidentified(public[:, i], low, high) & (status == str(FitStatus.CONVERGED))
             status = np.where(free, str(FitStatus.NOT_IDENTIFIABLE), status)
     table.loc[enough, "noise"] = noise
     table.loc[enough, "status"] = np.where(found.converged, status, str(FitStatus.NOT_IDENTIFIABLE))
@@ -137,16 +137,11 @@ def _noise(
     of_means = between / np.maximum(n_sizes - p, 1)
     several = n_runs > n_sizes
     of_runs = within / np.maximum(n_runs - n_sizes, 1)
-    surprise = stats.f.sf(of_means / np.maximum(of_runs, 1e-300), n_sizes - p, np.maximum(n_runs - n_sizes, 1))
-    rough = several & (surprise < LACK_OF_FIT)
+    rough = several & lacks_fit(of_means, of_runs, n_sizes - p, np.maximum(n_runs - n_sizes, 1))
     return np.where(rough, of_means, pooled), np.where(rough, n_sizes, n_runs) - p, np.sqrt(pooled)
 
 
-def _parameter(law: Law, index: int, centre: np.ndarray, unit: np.ndarray):  # type: ignore[no-untyped-def]
-    logarithm = law.parameters[index] in law.log_parameters
-
-    def value(theta: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        public = law.public(theta, centre[rows][None], unit[rows])[:, index]
-        return np.log(np.maximum(public, 1e-300)) if logarithm else public
-
-    return value
+def _parameter(law: Law, index: int, centre: np.ndarray, unit: np.ndarray) -> intervals.Quantity:
+    return intervals.by_differences(
+        lambda theta, rows: law.judged(theta, np.full(len(rows), index), centre[rows][None], unit[rows])
+    )

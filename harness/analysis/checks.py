@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
@@ -22,11 +24,19 @@ class NotIdentifiableError(UserError):
     """A law whose parameters the design of the runs cannot tell apart, whatever their values."""
 
 
-def check_law(name: str) -> Law:
+def check_law(name: str, setting: str = "law") -> Law:
     """The law of this name, or SettingError."""
     if name not in LAWS:
-        raise SettingError("law", name, f"one of {', '.join(LAWS)}{nearest(name, LAWS)}")
+        raise SettingError(setting, name, f"one of {', '.join(LAWS)}{nearest(name, LAWS)}")
     return LAWS[name]
+
+
+def laws_for(x: ArrayLike | pd.DataFrame, by_variables: Mapping[int, tuple[str, ...]]) -> tuple[str, ...]:
+    """Of names by number of variables those that suit x (n,) or (n, d), or DataError."""
+    columns = np.asarray(x).shape[1] if np.ndim(x) == 2 else 1
+    if columns not in by_variables:
+        raise DataError(f"x has {columns} columns: laws are known for 1 (x), 2 (N, D) and 3 (width, depth, D)")
+    return by_variables[columns]
 
 
 def check_level(level: float) -> None:

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from harness.analysis.checks import TooFewDataError
+from harness.analysis.checks import TooFewDataError, check_law, laws_for
 from harness.analysis.fitting import FitStatus, ScalingLaw
 from harness.analysis.laws import LAWS
-from harness.errors import DataError, SettingError, UserError, nearest
+from harness.errors import DataError, UserError
 
 #: Laws of a loss that `fit_best` compares, by their number of variables.
 COMPARED = {
@@ -75,16 +75,11 @@ def fit_best(
     Raises:
         UserError: no law can be fitted; the message is that of the law with the fewest parameters.
     """
-    columns = np.asarray(x).shape[1] if np.ndim(x) == 2 else 1
-    if laws is None:
-        laws = COMPARED.get(columns)
-        if laws is None:
-            raise DataError(f"x has {columns} columns: laws are known for 1 (x), 2 (N, D) and 3 (width, depth, D)")
+    laws = laws_for(x, COMPARED) if laws is None else laws
     fits: dict[str, ScalingLaw] = {}
     refused: dict[str, UserError] = {}
     for name in laws:
-        if name not in LAWS:
-            raise SettingError("laws", name, f"one of {', '.join(LAWS)}{nearest(name, LAWS)}")
+        check_law(name, "laws")
         try:
             fits[name] = ScalingLaw(**settings | {"law": name, "objective": "squares"}).fit(x, y, groups)
         except DataError:
@@ -129,8 +124,9 @@ def _rolling_error(name: str, x: ArrayLike | pd.DataFrame, y: ArrayLike, groups:
     return float(errors.median()) if len(errors) else float("nan")
 
 
-def rolling_cuts(places: np.ndarray) -> list[tuple[float, np.ndarray]]:
-    """Each of `CUTS` that leaves other runs than the one before, with the runs (n,) that it sees, of places (n, d).
+def rolling_cuts(places: np.ndarray) -> list[tuple[float, np.ndarray, np.ndarray]]:
+    """Each of `CUTS` that leaves other runs than the one before, of places (n, d): the cut, the runs (n,) that it sees,
+    and how far the others reach beyond them, as a factor.
 
     Sizes are ordered by the product of the columns (with N and D: by compute); runs of about one size stay together.
     """
@@ -138,7 +134,19 @@ def rolling_cuts(places: np.ndarray) -> list[tuple[float, np.ndarray]]:
     label = np.round(size - size.min(), 1)
     rungs = np.unique(label)
     edges = {rungs[max(0, round(cut * len(rungs)) - 1)]: cut for cut in reversed(CUTS)}
-    return [(cut, label <= edge) for edge, cut in sorted(edges.items()) if edge < rungs[-1]]
+    seen = [(cut, label <= edge) for edge, cut in sorted(edges.items()) if edge < rungs[-1]]
+    return [(cut, some, np.exp(size[~some] - size[some].max())) for cut, some in seen]
+
+
+def rolled(cut: float, reach: np.ndarray, observed: np.ndarray, predicted: np.ndarray) -> pd.DataFrame:
+    """A row a run foretold: cut, reach, observed, predicted, error (predicted / observed - 1)."""
+    columns = {"reach": reach, "observed": observed, "predicted": predicted, "error": predicted / observed - 1}
+    return pd.DataFrame({"cut": cut} | columns)
+
+
+def stacked(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    """Tables of `rolled` as one; its columns without rows where there are none."""
+    return pd.concat(parts or [rolled(0.0, *np.empty((3, 0)))], ignore_index=True)
 
 
 def rolling_extrapolation(
@@ -158,19 +166,14 @@ def rolling_extrapolation(
     """
     places, values = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     places = places[:, None] if places.ndim == 1 else places
-    size = np.log(places).sum(axis=1)
     given = None if groups is None else np.asarray(groups)
     parts: list[pd.DataFrame] = []
-    for cut, seen in rolling_cuts(places):
+    for cut, seen, reach in rolling_cuts(places):
         try:
             fit = ScalingLaw(law=law, objective="squares", interval="delta", **settings).fit(
                 places[seen], values[seen], None if given is None else given[seen]
             )
         except UserError:
             continue
-        predicted, observed = np.asarray(fit.predict(places[~seen])), values[~seen]
-        reach = np.exp(size[~seen] - size[seen].max())
-        rows = {"reach": reach, "observed": observed, "predicted": predicted, "error": predicted / observed - 1}
-        parts.append(pd.DataFrame({"cut": cut} | rows))
-    columns = ["cut", "reach", "observed", "predicted", "error"]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns, dtype=float)
+        parts.append(rolled(cut, reach, values[~seen], np.asarray(fit.predict(places[~seen]))))
+    return stacked(parts)

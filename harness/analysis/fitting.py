@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,8 +17,8 @@ from harness.analysis.checks import check_law, check_level, law_columns, positiv
 from harness.analysis.intervals import Interval, Quantity
 from harness.analysis.laws import Law
 from harness.analysis.objectives import BetaBinomial, Binomial, Huber, Objective, Squares
-from harness.analysis.solver import Problem, optimum
-from harness.analysis.uncertainty import Runs, gather_runs, percentile_interval, rung_misfit
+from harness.analysis.solver import Problem, Solution, optimum
+from harness.analysis.uncertainty import Runs, gather_runs, percentile_interval, row_means, rung_misfit
 from harness.errors import DataError, SettingError, UserError, nearest
 
 OBJECTIVES = ("squares", "huber", "binomial", "beta_binomial")
@@ -28,6 +28,8 @@ INTERVALS = ("profile", "bootstrap", "delta")
 _WIDE = 5.0
 #: Least noise of a run, on the law's scale: what rounding leaves of runs that lie on the law exactly.
 _ROUNDING = 1e-12
+#: A coordinate this near to its bound is at it.
+AT_BOUND = 1e-6
 #: Reciprocal condition of the scaled curvature below which some direction of the parameters is free.
 _SINGULAR = 1e-9
 
@@ -83,9 +85,6 @@ class ScalingLaw:
     n_bootstrap: int = 1000
     seed: int = 0
 
-    #: What a law is fitted by where nothing else is asked for.
-    _OBJECTIVES: ClassVar[dict[str, str]] = {"hoffmann": "huber"}
-
     law_: Law = field(init=False, repr=False)
     params_: dict[str, float] = field(init=False, repr=False)
     intervals_: dict[str, tuple[float, float]] = field(init=False, repr=False)
@@ -139,7 +138,7 @@ class ScalingLaw:
         else:
             self._centre = runs.sizes.mean(axis=0)
         offset = np.log(self._unit) if law.scale == "log" else 0.0
-        counts = None if n_eval is None else _run_means(positive_columns(n_eval=n_eval)[0], runs.of_row)
+        counts = None if n_eval is None else row_means(positive_columns(n_eval=n_eval)[0], runs.of_row)
         self._problem = self._build(law, runs, offset, counts)
         found = optimum(self._problem)
         if isinstance(self._problem.objective, BetaBinomial):
@@ -187,9 +186,8 @@ class ScalingLaw:
         return (places - self._centre).T
 
     def _build(self, law: Law, runs: Runs, offset: float, n_eval: np.ndarray | None) -> Problem:
-        chosen = self.objective or self._OBJECTIVES.get(law.name)
-        if chosen is None:
-            chosen = "beta_binomial" if n_eval is not None and law.scale == "linear" else "squares"
+        shares = n_eval is not None and law.scale == "linear"
+        chosen = self.objective or ("beta_binomial" if shares else law.objective)
         if chosen in ("binomial", "beta_binomial") and n_eval is None:
             raise SettingError("objective", chosen, "squares where n_eval is not given")
         t, y = self._t(runs.sizes[runs.rung]), (runs.value - offset)[None]
@@ -204,14 +202,13 @@ class ScalingLaw:
         self.objective_name_ = chosen
         return Problem.of(law, objective, t, y, weight)
 
-    def _with_spread(self, theta: np.ndarray) -> Any:
+    def _with_spread(self, theta: np.ndarray) -> Solution:
         """Fit and spread of seeds in turn: the correlation that makes Pearson's statistic what it should be.
 
         Williams 1982, "Extra-binomial variation in logistic linear models".
         """
         assert isinstance(self._problem.objective, BetaBinomial)
         n, y = self._problem.objective.n, self._problem.y[0]
-        found = None
         for _ in range(4):
             p = np.clip(self.law_.value(self._problem.t, theta)[0], 0.5 / n, 1 - 0.5 / n)
             pearson = n * (y - p) ** 2 / (p * (1 - p))
@@ -296,14 +293,9 @@ class ScalingLaw:
     def parameters(self, indices: Sequence[int]) -> Quantity:
         """Public parameters, or their logarithms where the law says so, as quantities for `interval_of`."""
         chosen = np.asarray(indices)
-        logarithm = np.array([name in self.law_.log_parameters for name in self.law_.parameters])
-
-        def value(theta: np.ndarray, which: np.ndarray) -> np.ndarray:
-            index = chosen[which]
-            public = self.public(theta)[np.arange(len(theta)), index]
-            return np.where(logarithm[index], np.log(np.maximum(public, 1e-300)), public)
-
-        return intervals.by_differences(value)
+        return intervals.by_differences(
+            lambda theta, which: self.law_.judged(theta, chosen[which], self._centre, self._unit)
+        )
 
     # -------------------------------------------------------------------------------------------------- what is told
 
@@ -336,25 +328,19 @@ class ScalingLaw:
             message
             for i in range(len(theta))
             for side, bound in (("low", problem.low[0, i]), ("high", problem.high[0, i]))
-            if abs(theta[i] - bound) <= 1e-6 and (message := self.law_.bound_message(i, side))  # type: ignore[arg-type]
+            if abs(theta[i] - bound) <= AT_BOUND and (message := self.law_.bound_message(i, side))  # type: ignore[arg-type]
         ]
 
     def _free(self) -> str:
         """What the data leave free, '' where they leave nothing."""
         law = self.law_
-        wide = [
-            name
-            for name in law.exponents
-            if not np.isfinite(self.intervals_[name]).all()
-            or (self.params_[name] > 0 and self.intervals_[name][1] > _WIDE * max(self.intervals_[name][0], 1e-3))
-        ]
+        wide = [name for name in law.exponents if unidentified(self.params_[name], *self.intervals_[name])]
         _, matrix, scale = self._problem.derivatives(self.theta_, np.zeros(1))
         root = 1 / np.sqrt(np.maximum(scale[0], 1e-300))
         scaled = np.nan_to_num(matrix[0] * root[:, None] * root, posinf=0.0, neginf=0.0)
         values, vectors = np.linalg.eigh(scaled)
         singular = values[0] < _SINGULAR * max(values[-1], 1e-300)
-        # A pure power that may rise or fall is flat, not unidentified.
-        if not singular and (not wide or law.name == "power"):
+        if not singular and not wide:
             return ""
         step = 1e-4 * vectors[:, 0] * root / np.abs(vectors[:, 0] * root).max()
         ends = [self.public(self.theta_[0] + sign * step) for sign in (-1, 1)]
@@ -422,8 +408,10 @@ class PowerLaw(ScalingLaw):
         super().__init__(law="power_floor" if irreducible else "power", **settings)
 
 
-def _run_means(values: np.ndarray, of_row: np.ndarray) -> np.ndarray:
-    return np.bincount(of_row, values) / np.bincount(of_row)
+def unidentified(value: np.ndarray | float, low: np.ndarray | float, high: np.ndarray | float) -> np.ndarray:
+    """Whether an exponent's interval has an open end, or spans more than `_WIDE` times."""
+    is_open = ~(np.isfinite(low) & np.isfinite(high))
+    return is_open | ((np.asarray(value) > 0) & (high > _WIDE * np.maximum(low, 1e-3)))
 
 
 def _span(interval: tuple[float, float]) -> str:

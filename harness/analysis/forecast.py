@@ -10,8 +10,16 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from harness.analysis.checks import TooFewDataError, check_law, check_level, law_columns, refuse_design
-from harness.analysis.choice import rolling_cuts
+from harness.analysis.checks import (
+    TooFewDataError,
+    check_law,
+    check_level,
+    law_columns,
+    laws_for,
+    refuse_design,
+    unsolved,
+)
+from harness.analysis.choice import rolled, rolling_cuts, stacked
 from harness.analysis.laws import LAWS, Law
 from harness.analysis.laws.powers import PowerSum
 from harness.analysis.objectives import Huber
@@ -120,12 +128,9 @@ class Forecaster:
             UserError: no law can be fitted; the message is that of the law with the fewest parameters.
         """
         check_level(self.level)
-        columns = np.asarray(x).shape[1] if np.ndim(x) == 2 else 1
-        names = WEIGHED.get(columns, ()) if self.law == "best" else (check_law(self.law).name,)
-        if self.law != "best" and check_law(self.law).scale != "log":
+        names = laws_for(x, WEIGHED) if self.law == "best" else (self.law,)
+        if any(check_law(name).scale != "log" for name in names):
             raise SettingError("law", self.law, "best, or a law of a positive y")
-        if not names:
-            raise UserError(f"x has {columns} columns: laws are known for 1 (x), 2 (N, D) and 3 (width, depth, D)")
         places, values = law_columns(LAWS[names[0]], x, y)
         self.variables_ = LAWS[names[0]].variables
         self._members, refused = _fit_all(names, places, values)
@@ -155,20 +160,8 @@ class Forecaster:
             predicted, variance = _mixed(roll.members, self.weights_, roll.places)
             off = roll.observed - predicted
             excess.append(np.mean(off**2 / variance))
-            parts.append(
-                pd.DataFrame(
-                    {
-                        "cut": roll.cut,
-                        "reach": roll.reach,
-                        "observed": np.exp(roll.observed),
-                        "predicted": np.exp(predicted),
-                        "error": np.exp(-off) - 1,
-                    }
-                )
-            )
-        columns = ["cut", "reach", "observed", "predicted", "error"]
-        table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns, dtype=float)
-        return table, float(np.sqrt(max(1.0, np.mean(excess)))) if excess else 1.0
+            parts.append(rolled(roll.cut, roll.reach, np.exp(roll.observed), np.exp(predicted)))
+        return stacked(parts), float(np.sqrt(max(1.0, np.mean(excess)))) if excess else 1.0
 
     def predict(self, x: ArrayLike | pd.DataFrame, level: float | None = None) -> pd.DataFrame:
         """Forecasts at x (m,) or (m, d): the variables of x, and predicted, low, high (interval of a new run)."""
@@ -209,12 +202,10 @@ def _mixed(members: dict[str, _Member], weights: dict[str, float], places: np.nd
 
 def _roll(names: Sequence[str], places: np.ndarray, values: np.ndarray) -> list[_Roll]:
     """The runs cut by size at each of `rolling_cuts` that leaves enough to fit a law to."""
-    size = np.log(places).sum(axis=1)
     rolls = []
-    for cut, seen in rolling_cuts(places):
+    for cut, seen, reach in rolling_cuts(places):
         members, _ = _fit_all(names, places[seen], values[seen])
         if members:
-            reach = np.exp(size[~seen] - size[seen].max())
             rolls.append(_Roll(cut, members, places[~seen], values[~seen], reach))
     return rolls
 
@@ -242,7 +233,7 @@ def _fit(law: Law, places: np.ndarray, values: np.ndarray) -> _Member:
     extra = _usual_exponents(law, len(values))
     found = optimum(problem, extra)
     if not found.converged[0]:
-        raise UserError(f"{law.formula}: no start of the fit converged on these {len(values)} runs")
+        raise unsolved(law, places, len(values))
     freedom = len(values) - _parameters(problem, extra, found.theta)
     if freedom < 0.5:
         raise TooFewDataError(f"{law.name} has {found.theta.shape[1]} parameters; got {len(values)} runs")

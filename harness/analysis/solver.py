@@ -45,8 +45,7 @@ class Problem:
     @classmethod
     def of(cls, law: Law, objective: Objective, t: np.ndarray, y: np.ndarray, weight: np.ndarray) -> Problem:
         """With the law's own bounds."""
-        b, p = len(y), len(law.planted(np.random.default_rng(0), 1)[0])
-        low, high = (np.broadcast_to(limit, (b, p)) for limit in law.limits(t, y))
+        low, high = (np.broadcast_to(limit, (len(y), limit.shape[-1])) for limit in law.limits(t, y))
         return cls(law, objective, t, y, weight, low, high)
 
     def rows(self, chosen: np.ndarray | slice) -> Problem:

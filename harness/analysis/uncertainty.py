@@ -50,7 +50,12 @@ def gather_runs(x: np.ndarray, value: np.ndarray, groups: np.ndarray | None = No
     _, label = np.unique(np.asarray(groups).astype(str), return_inverse=True)
     runs, of_row = np.unique(np.stack([rung, label]), axis=1, return_inverse=True)
     of_row = of_row.ravel()
-    return Runs(sizes, runs[0], np.bincount(of_row, value) / np.bincount(of_row), of_row)
+    return Runs(sizes, runs[0], row_means(value, of_row), of_row)
+
+
+def row_means(value: np.ndarray, of_row: np.ndarray) -> np.ndarray:
+    """(n,) means of `value` (rows,) over the rows of each run."""
+    return np.bincount(of_row, value) / np.bincount(of_row)
 
 
 def rung_misfit(runs: Runs, fitted: np.ndarray, n_parameters: int) -> float:
@@ -64,9 +69,16 @@ def rung_misfit(runs: Runs, fitted: np.ndarray, n_parameters: int) -> float:
     means = runs.means(runs.value)
     between = np.sum(runs.counts * (means - fitted) ** 2) / (n_rungs - n_parameters)
     within = np.sum((runs.value - means[runs.rung]) ** 2) / (n - n_rungs)
-    if stats.f.sf(between / max(within, 1e-300), n_rungs - n_parameters, n - n_rungs) >= LACK_OF_FIT:
+    if not lacks_fit(between, within, n_rungs - n_parameters, n - n_rungs):
         return 0.0
     return float(np.sqrt(max(0.0, between - within) / runs.counts.mean()))
+
+
+def lacks_fit(
+    between: np.ndarray, within: np.ndarray, between_freedom: np.ndarray | int, within_freedom: np.ndarray | int
+) -> np.ndarray:
+    """Whether mean squares of rungs about the curve exceed those of their runs: the F test at `LACK_OF_FIT`."""
+    return stats.f.sf(between / np.maximum(within, 1e-300), between_freedom, within_freedom) < LACK_OF_FIT
 
 
 def percentile_interval(draws: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from harness.analysis.allocation import ALLOCATING, allocate, optimal_exponent, overtraining
 from harness.analysis.isoflop import IsoFlop, MinimumStatus
-from harness.commands.fit import add_law_arguments, fit_one, tell
+from harness.commands.fit import LAW_SETTINGS, about, add_law_arguments, fit_one, tell
 from harness.commands.rows import Rows, add_output_arguments, add_row_arguments, choose, settings, write_json
 from harness.commands.values import one_of, positive
 from harness.errors import UserError
@@ -56,22 +56,13 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     console.print(as_rich(_words(dearer, ("compute_ratio", "tokens_ratio"), "size_ratio"), title))
     beside = _parabolas(arguments, rows)
     console.print(beside["told"], markup=False)
-    names = ("law", "objective", "delta", "interval", "bootstrap", "seed", "level", "group", "cluster")
     more = ("compute", "flops_per_token_parameter", "size_ratio")
-    content: dict[str, Any] = {
+    content = about(fit, rows) | {
         "allocation": best.to_dict("records"),
         "overtraining": dearer.to_dict("records"),
         "exponent_of_N": dict(zip(("value", "low", "high"), exponent, strict=True)),
         "isoflop": beside,
-        "law": fit.law_.name,
-        "params": fit.params_,
-        "intervals": fit.intervals_,
-        "status": str(fit.status_),
-        "message": fit.message_,
-        "n": fit.n_runs_,
-        "excluded": rows.listed,
-        "n_outside": rows.n_outside,
-        "settings": settings(arguments, names + more),
+        "settings": settings(arguments, LAW_SETTINGS + more),
     }
     write_json(arguments.json, content)
     return 0

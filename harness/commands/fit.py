@@ -30,6 +30,8 @@ from harness.report.tables import as_rich
 
 #: Flags of a single law: `fit_best` compares laws by squares, run by run.
 _OF_ONE_LAW = ("objective", "cluster", "n_eval")
+#: Settings of a fit that go on record.
+LAW_SETTINGS = ("law", "objective", "delta", "interval", "bootstrap", "seed", "level", "group", "cluster")
 
 
 def add_law_arguments(parser: argparse.ArgumentParser) -> None:
@@ -151,29 +153,34 @@ def _ranking_table(ranking: pd.DataFrame) -> pd.DataFrame:
 def _content(
     arguments: argparse.Namespace, fit: ScalingLaw, rows: Rows, ranking: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    names = ("law", "objective", "delta", "interval", "bootstrap", "seed", "level", "group", "cluster", "n_eval")
     used = {"objective": fit.objective_name_, "interval": fit.interval_, "starts": fit.law_.n_starts}
-    content = {
-        "law": fit.law_.name,
+    content = about(fit, rows) | {
         "formula": fit.law_.formula,
-        "params": fit.params_,
-        "intervals": fit.intervals_,
-        "status": str(fit.status_),
-        "message": fit.message_,
         "objective": fit.objective_,
         "noise": fit.noise_,
-        "n": fit.n_runs_,
         "n_failed_refits": fit.n_failed_refits_,
-        "excluded": rows.listed,
-        "n_outside": rows.n_outside,
-        "settings": settings(arguments, names) | used,
+        "settings": settings(arguments, (*LAW_SETTINGS, "n_eval")) | used,
     }
     return content | ({"ranking": ranking} if ranking else {})
 
 
+def about(fit: ScalingLaw, rows: Rows) -> dict[str, Any]:
+    """What any JSON says of a fit and of the rows it was fitted to."""
+    return {
+        "law": fit.law_.name,
+        "params": fit.params_,
+        "intervals": fit.intervals_,
+        "status": str(fit.status_),
+        "message": fit.message_,
+        "n": fit.n_runs_,
+        "excluded": rows.listed,
+        "n_outside": rows.n_outside,
+    }
+
+
 def _draw(fit: ScalingLaw, rows: Rows, arguments: argparse.Namespace) -> list[Path]:
+    from harness.report.axes import save_figure
     from harness.report.law_plots import plot_fit
-    from harness.report.plots import save_figure
 
     axes = plot_fit(fit, rows.x, rows.y, y_name=arguments.y)
     return save_figure(axes, Path(arguments.plot).with_suffix(""))

@@ -38,6 +38,7 @@ class Law(ABC):
         log_parameters: those among them that are positive and have wide intervals, better judged by their logarithm.
         scale: what `value` returns: 'log' for ln y (y > 0), 'linear' for y.
         x_scale: what t is: 'log' for ln(x / centre) (x > 0), 'linear' for x - centre.
+        objective: what its source fits it by, a name of `fitting.OBJECTIVES`.
         n_starts: that a fit follows to their end.
         exponents: parameters without unit whose interval tells whether the law is identified.
     """
@@ -51,6 +52,7 @@ class Law(ABC):
     scale: ClassVar[Literal["log", "linear"]] = "log"
     x_scale: ClassVar[Literal["log", "linear"]] = "log"
     exponents: tuple[str, ...] = ()
+    objective: ClassVar[str] = "squares"
     n_starts: int = 6
 
     @property
@@ -98,6 +100,12 @@ class Law(ABC):
             columns.append((ahead - behind) / (2 * step[..., j : j + 1]))
         matrix = np.stack(columns, axis=-1)
         return (matrix + np.swapaxes(matrix, -1, -2)) / 2
+
+    def judged(self, theta: np.ndarray, index: np.ndarray, centre: np.ndarray, unit: float | np.ndarray) -> np.ndarray:
+        """(b,) the public parameter `index` (b,) of each theta (b, p); its logarithm for `log_parameters`."""
+        logarithm = np.array([name in self.log_parameters for name in self.parameters])[index]
+        public = self.public(theta, centre, unit)[np.arange(len(theta)), index]
+        return np.where(logarithm, np.log(np.maximum(public, 1e-300)), public)
 
     def canonical(self, theta: np.ndarray) -> np.ndarray:
         """theta (..., p) as it is told, where several say the same: breaks in the order of their places."""

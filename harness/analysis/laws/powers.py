@@ -130,7 +130,7 @@ class Power(PowerSum):
     source = "Hestness et al. 2017; Kaplan et al. 2020, eq. 1.1"
     parameters = ("A", "alpha")
     log_parameters = frozenset({"A"})
-    exponents = ("alpha",)
+    exponents = ()  # one that may have either sign is flat, not unidentified
     terms = ((0, 0),)
     exponent_limits = (-MAX_EXPONENT, MAX_EXPONENT)
 
@@ -160,6 +160,7 @@ class Hoffmann(PowerSum):
     """L = E + A/N^alpha + B/D^beta."""
 
     name = "hoffmann"
+    objective = "huber"
     formula = "E + A/N^alpha + B/D^beta"
     source = "Hoffmann et al. 2022, eq. 2 and 3"
     variables = ("N", "D")
