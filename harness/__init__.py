@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from harness.analysis.batch import fit_curves
     from harness.analysis.chain import Chain
     from harness.analysis.choice import fit_best
+    from harness.analysis.comparison import compare_thresholds
     from harness.analysis.emergence import find_jumps
     from harness.analysis.exponents import exponents
     from harness.analysis.fitting import PowerLaw, ScalingLaw
     from harness.analysis.forecast import Forecaster
     from harness.analysis.isoflop import IsoFlop
-    from harness.analysis.thresholds import compare_thresholds, thresholds
+    from harness.analysis.known_scores import known_scores
+    from harness.analysis.thresholds import thresholds
     from harness.records.store import load
 
 _HOMES = {
@@ -33,10 +35,11 @@ _HOMES = {
     "overtraining": "harness.analysis.allocation",
     "PowerLaw": "harness.analysis.fitting",
     "ScalingLaw": "harness.analysis.fitting",
-    "compare_thresholds": "harness.analysis.thresholds",
+    "compare_thresholds": "harness.analysis.comparison",
     "exponents": "harness.analysis.exponents",
     "find_jumps": "harness.analysis.emergence",
     "fit_best": "harness.analysis.choice",
+    "known_scores": "harness.analysis.known_scores",
     "load": "harness.records.store",
     "thresholds": "harness.analysis.thresholds",
 }
@@ -53,6 +56,7 @@ __all__ = [
     "find_jumps",
     "fit_best",
     "fit_curves",
+    "known_scores",
     "load",
     "overtraining",
     "thresholds",

@@ -35,7 +35,7 @@ from harness.config import Settings
 from harness.errors import UserError, nearest
 
 #: Verbs that train or look at training need families and tasks built; the others only read tables.
-TRAINING_VERBS = ("plan", "train", "sweep", "status")
+TRAINING_VERBS = ("plan", "train", "sweep", "refine", "status")
 TABLE_VERBS = ("collect", "analyze")
 VERBS = TRAINING_VERBS + TABLE_VERBS + tuple(commands.VERBS)
 
@@ -159,9 +159,10 @@ class Command:
         if self.verb in TABLE_VERBS:
             self.exit_code = _read_tables(self.verb, configs, console)
         else:
-            from harness.sweep import run
+            from harness.sweep import refine, run
 
-            self.exit_code = getattr(run, self.verb)([config.to_settings(study) for study in configs], console)
+            home = refine if self.verb == "refine" else run
+            self.exit_code = getattr(home, self.verb)([config.to_settings(study) for study in configs], console)
         return self.exit_code
 
 

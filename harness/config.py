@@ -114,6 +114,24 @@ class AnalysisSettings:
 
 
 @dataclass
+class RefineSettings:
+    """What `harness refine` may train, and when an N* is placed well enough.
+
+    `ratio`: of an interval's ends, that is narrow enough. `budget`: FLOPs that refining may cost, in multiples of those
+    of the study's own ladder; all runs of the study beyond that ladder count. `seeds`: runs added at a size at a time,
+    the study's `seeds` where null. `metrics`: those whose N* matter, the discontinuous ones where null. `subtasks`:
+    likewise; where null all of them, or the whole task where it has none. `rounds`: at most, in one call.
+    """
+
+    ratio: float = 1.5
+    budget: float = 1.0
+    seeds: int | None = None
+    metrics: list[str] | None = None
+    subtasks: list[str] | None = None
+    rounds: int = 8
+
+
+@dataclass
 class Settings:
     """Everything about one study; an experiment is one study, or the several named in `studies`.
 
@@ -133,6 +151,7 @@ class Settings:
     training: TrainingSettings = field(default_factory=TrainingSettings)
     launcher: LauncherSettings = field(default_factory=LauncherSettings)
     analysis: AnalysisSettings = field(default_factory=AnalysisSettings)
+    refine: RefineSettings = field(default_factory=RefineSettings)
     seeds: int = 3
     first_seed: int = 0
     rung: int = 0
@@ -203,6 +222,8 @@ def check(settings: Settings) -> None:
         "launcher.workers": settings.launcher.workers,
         "launcher.members_together": settings.launcher.members_together,
         "analysis.bootstrap": settings.analysis.bootstrap,
+        "refine.seeds": settings.refine.seeds,
+        "refine.rounds": settings.refine.rounds,
     }
     for name, count in at_least_one.items():
         if count is not None and count < 1:
@@ -227,6 +248,10 @@ def check(settings: Settings) -> None:
         raise SettingError("schedule.decay", schedule.decay, f"at most {1 - schedule.warmup:g}, what warmup leaves")
     if optimizer.grad_clip is not None and optimizer.grad_clip <= 0:
         raise SettingError("optimizer.grad_clip", optimizer.grad_clip, "a number above 0, or null for none")
+    if not 1 < settings.refine.ratio < float("inf"):
+        raise SettingError("refine.ratio", settings.refine.ratio, "a number above 1, of an interval's ends")
+    if not 0 <= settings.refine.budget < float("inf"):
+        raise SettingError("refine.budget", settings.refine.budget, "a multiple of the FLOPs of the study's own ladder")
     if not settings.name or "/" in settings.name:
         raise SettingError("name", repr(settings.name), "a name without '/'")
 

@@ -17,6 +17,7 @@ BLOCKS = re.findall(r"```(python|yaml)\n# (\S+)\n(.*?)```", README, flags=re.DOT
 COMMANDS = re.findall(r"^\$ harness (.*)$", README, flags=re.MULTILINE)
 CUSTOM = [c for c in COMMANDS if "majority" in c or "ranks" in c]
 TABLE_VERBS = ("fit", "forecast", "allocate")
+CURVE_VERBS = ("emergence", "compare")
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +110,27 @@ def test_laws_from_python(folder, runs):
     assert "converged" in done.stdout
 
 
-OTHERS = [c for c in COMMANDS if c not in CUSTOM and "-sc" not in c and c.split()[0] not in (*TABLE_VERBS, "import")]
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.split()[0] in CURVE_VERBS])
+def test_jumps_of_any_table(command, folder, monkeypatch, capsys):
+    from harness import cli
+
+    rng = np.random.default_rng(0)
+    size, seed = (axis.ravel() for axis in np.indices((8, 3)))
+    metrics = {
+        "accuracy": np.where(size < 4, 0.2, 0.9) + 0.01 * rng.standard_normal(24),
+        "loss": np.where(size < 4, 2.0, 0.3) + 0.01 * rng.standard_normal(24),
+    }
+    about = {"seed": seed} | dict.fromkeys(("params", "params_non_embedding", "flops"), 1e3 * 2.0**size)
+    parts = [pd.DataFrame(about | {"metric": name, "score": score, "value": score}) for name, score in metrics.items()]
+    monkeypatch.chdir(folder)
+    pd.concat(parts).to_csv("others.csv", index=False)
+    words = shlex.split(command.replace("results/quickstart", "others.csv"))
+    assert cli.main(words) == 0, capsys.readouterr().err
+    assert "accuracy" in capsys.readouterr().out
+
+
+ELSEWHERE = (*TABLE_VERBS, *CURVE_VERBS, "import")
+OTHERS = [c for c in COMMANDS if c not in CUSTOM and "-sc" not in c and c.split()[0] not in ELSEWHERE]
 
 
 @pytest.mark.parametrize("command", OTHERS)

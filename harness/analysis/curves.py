@@ -8,8 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from harness.analysis.uncertainty import Runs, gather_runs
+from harness.analysis.uncertainty import Runs, gather_runs, row_means
 from harness.errors import DataError, nearest
+
+#: Names of what is better when smaller, unless a table says otherwise.
+SMALLER_IS_BETTER = "loss|error|perplexity|nll"
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,9 @@ class Curve:
     Attributes:
         study, task, subtask, metric: where it is from.
         runs: sizes (in the unit of x) and the metric's value for each run.
+        seed: (n,) index of the seed of each run; where no column tells, runs of one name at several sizes share it.
+        evaluation: (R,) variance of a run's value at each size from its finite evaluation set, 0 where unknown.
+        repeated: rows of a run beyond its first, which were averaged.
         chance: value of a guesser, or NaN.
         higher_is_better: direction of the metric.
         discontinuous: whether the metric can jump where outputs move smoothly.
@@ -30,6 +36,9 @@ class Curve:
     subtask: str
     metric: str
     runs: Runs
+    seed: np.ndarray
+    evaluation: np.ndarray
+    repeated: int
     chance: float
     higher_is_better: bool
     discontinuous: bool
@@ -106,30 +115,74 @@ def make_curves(frame: pd.DataFrame, x: str) -> Iterator[Curve]:
             row = int(np.flatnonzero(bad)[0])
             found = frame[column].iloc[row]
             raise DataError(f"column {column}, row {frame.index[row]}: {found}: allowed are {allowed}")
-    frame = _with_defaults(frame)
+    frame = with_defaults(frame)
+    _check_shares(frame)
     for (study, task, subtask, metric), part in frame.groupby(["study", "task", "subtask", "metric"], sort=False):
+        first = part.iloc[0]
+        runs = gather_runs(part[x].to_numpy(float), part["value"].to_numpy(float), part["run"].to_numpy())
         yield Curve(
             study=str(study),
             task=str(task),
             subtask=str(subtask),
             metric=str(metric),
-            runs=gather_runs(part[x].to_numpy(float), part["value"].to_numpy(float), part["run"].to_numpy()),
-            chance=float(part["chance"].iloc[0]),
-            higher_is_better=bool(part["higher_is_better"].iloc[0]),
-            discontinuous=bool(part["discontinuous"].iloc[0]),
-            paired_metric=str(part["paired_metric"].iloc[0]),
+            runs=runs,
+            seed=_seeds(part, runs),
+            evaluation=_evaluation_variance(part, runs, bool(first["discontinuous"])),
+            repeated=len(part) - len(runs.value),
+            chance=float(first["chance"]),
+            higher_is_better=bool(first["higher_is_better"]),
+            discontinuous=bool(first["discontinuous"]),
+            paired_metric=str(first["paired_metric"]),
         )
 
 
-def _with_defaults(frame: pd.DataFrame) -> pd.DataFrame:
+def _seeds(part: pd.DataFrame, runs: Runs) -> np.ndarray:
+    """(n,) index of each run's seed."""
+    label = "seed" if "seed" in part.columns else "run"
+    first_row = np.full(len(runs.value), -1)
+    first_row[runs.of_row[::-1]] = np.arange(len(part))[::-1]
+    return np.unique(part[label].to_numpy()[first_row].astype(str), return_inverse=True)[1]
+
+
+def _evaluation_variance(part: pd.DataFrame, runs: Runs, share_of_items: bool) -> np.ndarray:
+    """(R,) binomial variance for a share of items right, half an item towards the middle so that none is 0; else the
+    square of the standard error that the table gives."""
+    n_sizes = len(runs.sizes)
+    if share_of_items and part["n_eval"].notna().all():
+        n_eval = row_means(part["n_eval"].to_numpy(float), runs.of_row)
+        items = runs.means(n_eval) * runs.counts
+        right = (runs.means(runs.value) * items + 0.5) / (items + 1)
+        return np.asarray(right * (1 - right) / runs.means(n_eval))
+    if not share_of_items and "stderr" in part.columns and part["stderr"].notna().all():
+        return runs.means(row_means(part["stderr"].to_numpy(float) ** 2, runs.of_row))
+    return np.zeros(n_sizes)
+
+
+def _check_shares(frame: pd.DataFrame) -> None:
+    """Shares of items right lie in [0, 1], of one item or more."""
+    counted = frame["n_eval"].notna()
+    bad = counted & (frame["n_eval"] < 1)
+    if bad.any():
+        row = frame.index[bad][0]
+        raise DataError(f"column n_eval, row {row}: {frame.loc[row, 'n_eval']}: allowed are numbers of items from 1 on")
+    outside = counted & frame["discontinuous"].astype(bool) & ~frame["value"].between(0, 1)
+    if outside.any():
+        row = frame.index[outside][0]
+        raise DataError(
+            f"column value, row {row}: {frame.loc[row, 'value']}: metric {frame.loc[row, 'metric']} is a share of "
+            "n_eval items, and shares lie in [0, 1]"
+        )
+
+
+def with_defaults(frame: pd.DataFrame) -> pd.DataFrame:
     """What a table of one's own may leave out (see `emergence.find_jumps`)."""
     frame = frame.copy()
     metric = frame["metric"].astype(str)
-    is_loss = metric.str.contains("loss|error|perplexity|nll", case=False)
+    is_loss = metric.str.contains(SMALLER_IS_BETTER, case=False)
     if "task" not in frame.columns:
         frame["task"] = ""
-    if "chance" not in frame.columns:
-        frame["chance"] = np.nan
+    for column in ("chance", "n_eval"):
+        frame[column] = pd.to_numeric(frame[column], errors="coerce") if column in frame.columns else np.nan
     if "higher_is_better" not in frame.columns:
         frame["higher_is_better"] = ~is_loss
     if "paired_metric" not in frame.columns:

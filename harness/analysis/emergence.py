@@ -1,242 +1,20 @@
-"""Jumps: claims that a metric rises more sharply than any smooth law at the ladder's resolution."""
+"""Jumps: claims that a metric rises more sharply than any smooth curve on its ladder."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import product
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2, false_discovery_control
+from scipy.stats import false_discovery_control
 
 from harness.analysis.curves import Curve, make_curves, require_columns, select_runs
-from harness.analysis.mirage import FLAGGED, State, judge, power_relation
-from harness.analysis.rises import Rises, build_rises, normalise
-from harness.analysis.thresholds import Threshold, threshold_of
-from harness.analysis.uncertainty import tail_probability
+from harness.analysis.examine import MIN_TESTED, Finding, examine
+from harness.analysis.mirage import Evidence, PowerRelation, State, Verdict, judge, power_relation
+from harness.analysis.settle import what_would_settle
+from harness.analysis.thresholds import Threshold, placed
 from harness.errors import SettingError
-
-MIN_RUNGS = 4
-#: Differences of log likelihood within this are ties.
-TIE = 2.0
-#: A smooth law this much likelier than a step, 100 to 1, is called so without reserve.
-DECISIVE = float(np.log(100))
-#: Nulls within this of the best one are tried for the largest p value.
-LIKELY = 4.0
-#: First pass of the bootstrap; curves with at least 10 draws beyond them need no second.
-FEW_DRAWS = 200
-
-
-@dataclass(frozen=True)
-class RiseTest:
-    """One metric of one subtask against the smooth null.
-
-    Attributes:
-        p_value: P(as sharp or sharper | best smooth law); NaN with too few rungs.
-        width: (best, low, high) of the rise from 10 to 90 %, in ladder steps.
-        sharp_deficit: log likelihood that a step between rungs lacks against the best rise.
-        smooth_gain: log likelihood of the best smooth law over the best step.
-        flat: whether there is no rise worth the name.
-    """
-
-    p_value: float
-    width: tuple[float, float, float]
-    sharp_deficit: float
-    smooth_gain: float
-    flat: bool
-
-    def state(self, p_adjusted: float, alpha: float) -> State:
-        """What the runs say at error rate `alpha`."""
-        if np.isnan(self.p_value):
-            return State.TOO_FEW_RUNGS
-        if self.flat:
-            return State.FLAT
-        if p_adjusted < alpha:
-            return State.JUMP if self.sharp_deficit <= TIE else State.BROKEN
-        return State.SMOOTH if self.smooth_gain > TIE else State.UNDETERMINED
-
-
-class _Tester:
-    """Tests curves; ladders and null draws are made once and shared by the curves that can."""
-
-    def __init__(self, resolution: float, min_rise: float, n_bootstrap: int, seed: int) -> None:
-        self.resolution, self.min_rise, self.n_bootstrap, self.seed = resolution, min_rise, n_bootstrap, seed
-        self._rises: dict[bytes, Rises] = {}
-
-    def test(self, curve: Curve) -> RiseTest:
-        runs = curve.runs
-        if len(runs.sizes) < MIN_RUNGS:
-            return RiseTest(np.nan, (np.nan,) * 3, np.nan, np.nan, False)
-        if self._too_small(curve):
-            return RiseTest(1.0, (np.nan,) * 3, np.inf, np.inf, True)
-        rises = self._rises_of(runs.sizes, runs.counts)
-        log_likelihood = rises.log_likelihood(normalise(curve.oriented, runs.counts)[None], runs.rung)
-        ratio = float(rises.ratio(log_likelihood)[0])
-        likelihood = log_likelihood[0]
-        best, sharp = likelihood.max(), likelihood[rises.sharp].max()
-        flat = bool(best - likelihood[rises.flat].max() <= TIE)
-        return RiseTest(
-            p_value=self._p_value(rises, likelihood, ratio),
-            width=_width_interval(rises, likelihood),
-            sharp_deficit=float(best - sharp),
-            smooth_gain=float(likelihood[rises.smooth].max() - sharp),
-            flat=flat,
-        )
-
-    def _too_small(self, curve: Curve) -> bool:
-        """Whether a share of something (within [0, 1]) rises by less than `min_rise` of the way from chance to 1."""
-        values = curve.runs.value
-        means = curve.runs.means(curve.oriented)
-        rise = means.max() - means.min()
-        if not curve.discontinuous:
-            return bool(rise <= 0)
-        bounded = values.min() >= 0 and values.max() <= 1 and curve.higher_is_better
-        room = 1 - (curve.chance if 0 <= curve.chance < 1 else 0.0)
-        return bool(rise <= 0 or (bounded and rise < self.min_rise * room))
-
-    def _rises_of(self, sizes: np.ndarray, counts: np.ndarray) -> Rises:
-        key = sizes.tobytes() + counts.tobytes()
-        if key not in self._rises:
-            self._rises[key] = build_rises(np.log(sizes), counts, self.resolution)
-        return self._rises[key]
-
-    def _p_value(self, rises: Rises, likelihood: np.ndarray, ratio: float) -> float:
-        """The largest p value over the likely nulls, under their own noise and under little, and the asymptotic one.
-
-        The null is allowed more noise than runs may really have, which makes its draws blunter than quiet data.
-        """
-        p_value = float(0.5 * chi2.sf(2 * ratio, df=1)) if ratio > 0 else 1.0
-        for null, quiet in product(rises.likely_nulls(likelihood, LIKELY), (True, False)):
-            if p_value > 0.2:
-                break
-            draws = rises.null_ratios(null, min(FEW_DRAWS, self.n_bootstrap), self.seed, quiet)
-            if np.sum(draws >= ratio) < 10:
-                draws = rises.null_ratios(null, self.n_bootstrap, self.seed, quiet)
-            p_value = max(p_value, tail_probability(ratio, draws))
-        return p_value
-
-
-def _width_interval(rises: Rises, likelihood: np.ndarray) -> tuple[float, float, float]:
-    """Width of the likeliest logistic rise, and the widths within 1.92 log units of it (95 % by profile likelihood)."""
-    logistic = np.isfinite(rises.width)
-    widths, values = rises.width[logistic], likelihood[logistic]
-    near = widths[values >= values.max() - 1.92]
-    return float(widths[np.argmax(values)]), float(near.min()), float(near.max())
-
-
-def find_jumps(
-    frame: pd.DataFrame,
-    x: str = "params_non_embedding",
-    alpha: float = 0.05,
-    resolution: float = 2.0,
-    level: float = 0.95,
-    n_bootstrap: int = 1000,
-    seed: int = 0,
-    min_rise: float = 0.1,
-) -> pd.DataFrame:
-    """Which discontinuous metrics jump, and whether the continuous metric on the same outputs jumps with them.
-
-    A jump is a claim against a null: the best smooth law at the ladder's resolution, that is a logistic rise in ln x
-    from 10 to 90 % over at least `resolution` ladder steps, an exponential or power-law approach no faster, or no rise
-    at all. Runs are models with their own place of rise, so that rungs may be bimodal, and noise (`rises`). The
-    statistic is the log likelihood ratio of the best rise of any width over the best smooth one; its p value comes
-    from a parametric bootstrap of the null, and p_adjusted from Benjamini and Hochberg over all tests of the call,
-    continuous metrics included. Measured (experiments/calibration): p < .05 for at most 5.5 % of smooth rises two
-    steps wide, mostly far fewer, and none of them called emergent; steps between two rungs are found in at least 199 of
-    200 curves from three seeds a rung on, whether seeds agree or spread over the rungs; with one seed a rung, in a
-    third, so that no verdict comes of it.
-
-    It cannot see a jump in the first or last gap of the ladder where all runs agree: an exponential approach explains
-    it as well, and rungs on both sides are lacking. A metric that leaps on the ladder while N* lies beyond it is
-    inconclusive.
-
-    Args:
-        frame: as `harness.load` returns it, or one's own, a row per (run, subtask, metric): columns x, metric, value
-            and one of run_id, member, seed. What may be absent, and what is then taken: study and task (one each),
-            subtask ('all'), chance (unknown), higher_is_better (all but losses, errors, perplexities), paired_metric
-            ('loss', where that was measured), discontinuous (all that are nobody's paired metric and not a loss).
-        x: column of sizes.
-        alpha: false discovery rate.
-        resolution: widest rise, in ladder steps, that counts as unresolved.
-        level: of the intervals of thresholds.
-        n_bootstrap: draws of each bootstrap.
-        seed: of the bootstraps; equal seeds give equal numbers.
-        min_rise: least rise of a metric within [0, 1], as a share of the way from chance to 1, to be called a rise.
-
-    Returns:
-        A row per study, task, subtask and discontinuous metric: study, task, subtask, metric, p_value, p_adjusted,
-        verdict (emergent, metric artefact, smooth, inconclusive), threshold, threshold_low, threshold_high (N* in the
-        unit of x), continuous_metric, continuous_p_value, state, continuous_state, rise_width, rise_width_low,
-        rise_width_high (ladder steps), reason, n_rungs, n_runs, chance.
-
-    Raises:
-        DataError: a column is missing or holds what cannot be used.
-        SettingError: a setting out of its range.
-    """
-    if not 0 < alpha < 1:
-        raise SettingError("alpha", alpha, "a number between 0 and 1")
-    if not resolution > 0:
-        raise SettingError("resolution", resolution, "a number of ladder steps above 0")
-    if not 0 < level < 1:
-        raise SettingError("level", level, "a number between 0 and 1")
-    if not 0 <= min_rise < 1:
-        raise SettingError("min_rise", min_rise, "a share from 0 up to 1")
-    if n_bootstrap < 100:
-        raise SettingError("n_bootstrap", n_bootstrap, "at least 100")
-    require_columns(frame, (x, "metric", "value"))
-    curves = list(make_curves(select_runs(frame), x))
-    by_key = {(c.study, c.task, c.subtask, c.metric): c for c in curves}
-    pairs = [
-        (curve, by_key.get((curve.study, curve.task, curve.subtask, curve.paired_metric)))
-        for curve in curves
-        if curve.discontinuous
-    ]
-    tester = _Tester(resolution, min_rise, n_bootstrap, seed)
-    tests = {id(c): tester.test(c) for pair in pairs for c in pair if c is not None}
-    adjusted = _adjust({key: test.p_value for key, test in tests.items()})
-
-    def state(curve: Curve) -> State:
-        return tests[id(curve)].state(adjusted[id(curve)], alpha)
-
-    rows = []
-    for curve, paired in pairs:
-        placed = threshold_of(curve, level=level, n_bootstrap=n_bootstrap, seed=seed)
-        own, other = state(curve), None if paired is None else state(paired)
-        if own is State.FLAT:
-            placed = Threshold(np.nan, np.nan, np.nan, "no rise")
-        decisive = paired is None or tests[id(paired)].smooth_gain > DECISIVE
-        verdict, reason = judge(own, other, (curve.metric, curve.paired_metric), placed.reason, decisive)
-        if own in FLAGGED and paired is not None:
-            reason += _relation(curve, paired)
-        test, runs = tests[id(curve)], curve.runs
-        rows.append(
-            {
-                "study": curve.study,
-                "task": curve.task,
-                "subtask": curve.subtask,
-                "metric": curve.metric,
-                "p_value": test.p_value,
-                "p_adjusted": adjusted[id(curve)],
-                "verdict": str(verdict),
-                "threshold": placed.value,
-                "threshold_low": placed.low,
-                "threshold_high": placed.high,
-                "continuous_metric": curve.paired_metric,
-                "continuous_p_value": np.nan if paired is None else tests[id(paired)].p_value,
-                "state": str(own),
-                "continuous_state": str(other or ""),
-                "rise_width": test.width[0],
-                "rise_width_low": test.width[1],
-                "rise_width_high": test.width[2],
-                "reason": reason,
-                "n_rungs": len(runs.sizes),
-                "n_runs": len(runs.value),
-                "chance": curve.chance,
-            }
-        )
-    return pd.DataFrame(rows, columns=_COLUMNS)
-
 
 _COLUMNS = [
     "study",
@@ -245,37 +23,227 @@ _COLUMNS = [
     "metric",
     "p_value",
     "p_adjusted",
+    "statistic",
     "verdict",
     "threshold",
     "threshold_low",
     "threshold_high",
+    "reason",
+    "state",
+    "face_p_value",
     "continuous_metric",
     "continuous_p_value",
-    "state",
     "continuous_state",
+    "link_length",
+    "link_residual",
     "rise_width",
     "rise_width_low",
     "rise_width_high",
-    "reason",
+    "sharpness",
+    "height",
+    "height_low",
+    "height_high",
+    "seeds_apart",
+    "share_with",
+    "step_octaves",
     "n_rungs",
     "n_runs",
     "chance",
 ]
 
 
-def _adjust(p_values: dict[int, float]) -> dict[int, float]:
-    """Benjamini-Hochberg over the p values that are numbers."""
-    tested = {key: p for key, p in p_values.items() if not np.isnan(p)}
-    adjusted = false_discovery_control(list(tested.values())) if tested else []
-    return dict.fromkeys(p_values, float("nan")) | dict(zip(tested, map(float, adjusted), strict=True))
+def find_jumps(
+    frame: pd.DataFrame,
+    x: str = "params_non_embedding",
+    alpha: float = 0.05,
+    level: float = 0.95,
+    fraction: float = 0.5,
+) -> pd.DataFrame:
+    """Which discontinuous metrics jump, and whether the continuous metric on the same outputs jumps with them.
+
+    A jump is a claim against a null: every smooth curve, that is every curve none of whose rises takes less than four
+    ladder steps from 10 to 90 % (`smooth_null`; a step is the median distance of neighbouring sizes in ln x). The test
+    asks whether the means lie further outside than the noise of seeds and finite evaluation sets explains
+    (`jump_test`; noise from the scatter of seeds, pooled over the tasks of a study and metric, `noise`); p_adjusted is
+    after Benjamini and Hochberg over all tests of the call, continuous metrics included. Its error rates and power on
+    planted curves are measured by experiments/detector_calibration.
+
+    Args:
+        frame: as `harness.load` returns it, or one's own, a row per (run, subtask, metric): columns x, metric, value
+            and one of run_id, member, seed. What may be absent, and what is then taken: study and task (one each),
+            subtask ('all'), chance (unknown), n_eval (unknown: noise from seeds alone), seed (runs are strangers to
+            each other at every size), higher_is_better (all but losses, errors, perplexities), paired_metric
+            ('loss', where that was measured), discontinuous (all that are nobody's paired metric and not a loss).
+        x: column of sizes.
+        alpha: false discovery rate.
+        level: of the intervals of thresholds, widths and heights.
+        fraction: share of the rise at which an ability is said to have appeared.
+
+    Returns:
+        A row per study, task, subtask and discontinuous metric: study, task, subtask, metric, p_value, p_adjusted,
+        statistic (ln Bayes factor of a jump over smooth rises, `rises`; for ranking), verdict (emergent, metric
+        artefact, smooth, inconclusive), threshold, threshold_low, threshold_high (N* in the unit of x; 0 and inf where
+        open), reason; state, face_p_value (against smooth curves without those of an all-or-nothing score),
+        continuous_metric, continuous_p_value, continuous_state, link_length, link_residual (`mirage.PowerRelation`),
+        rise_width(_low, _high) in steps from 10 to 90 %, sharpness (the same in decades), height(_low, _high),
+        seeds_apart (seeds were tested one by one), share_with (of the runs at the largest size that have it),
+        step_octaves (the ladder's resolution), n_rungs, n_runs, chance.
+
+    Raises:
+        DataError: a column is missing or holds what cannot be used.
+        SettingError: a setting out of its range.
+    """
+    for name, value in (("alpha", alpha), ("level", level), ("fraction", fraction)):
+        if not 0 < value < 1:
+            raise SettingError(name, value, "a number between 0 and 1")
+    require_columns(frame, (x, "metric", "value"))
+    curves = list(make_curves(select_runs(frame), x))
+    by_key = {(c.study, c.task, c.subtask, c.metric): i for i, c in enumerate(curves)}
+    pairs = [
+        (i, by_key.get((c.study, c.task, c.subtask, c.paired_metric))) for i, c in enumerate(curves) if c.discontinuous
+    ]
+    tested = sorted({i for pair in pairs for i in pair if i is not None})
+    findings = dict(zip(tested, examine([curves[i] for i in tested]), strict=True))
+    adjusted = _adjusted([_p_value(findings[i]) for i in tested])
+    p_adjusted = dict(zip(tested, adjusted, strict=True))
+    paired = [i for i, other in pairs if other is not None]
+    face = _adjusted([_p_value(findings[i], at_face=True) for i in paired])
+    at_face = dict(zip(paired, face, strict=True))
+    rows = [
+        _row(
+            (curves[i], findings[i], p_adjusted[i]),
+            None if other is None else (curves[other], findings[other], p_adjusted[other]),
+            at_face.get(i, float("nan")) < alpha,
+            (alpha, level, fraction),
+        )
+        for i, other in pairs
+    ]
+    return pd.DataFrame(rows, columns=_COLUMNS)
 
 
-def _relation(curve: Curve, paired: Curve) -> str:
-    """'; exact_match = token_accuracy ^ 8.0 within 0.005' where that holds within 0.05."""
-    means: list[Any] = [c.runs.means(c.runs.value) for c in (curve, paired)]
-    if any(m.min() < 0 or m.max() > 1 for m in means) or not paired.higher_is_better:
-        return ""
-    found = power_relation(*means)
-    if found.residual > 0.05 or found.length < 1.5:
-        return ""
-    return f"; {curve.metric} = {paired.metric} ^ {found.length:.1f} within {max(found.residual, 0.001):.3f}"
+_Examined = tuple[Curve, Finding | None, float]
+
+
+def _row(
+    own: _Examined, other: _Examined | None, steep_at_face: bool, settings: tuple[float, float, float]
+) -> dict[str, Any]:
+    alpha, level, fraction = settings
+    curve, finding, p_adjusted = own
+    row: dict[str, Any] = dict.fromkeys(_COLUMNS, float("nan")) | {
+        "study": curve.study,
+        "task": curve.task,
+        "subtask": curve.subtask,
+        "metric": curve.metric,
+        "continuous_metric": curve.paired_metric,
+        "continuous_state": "",
+        "seeds_apart": False,
+        "n_rungs": len(curve.runs.sizes),
+        "n_runs": len(curve.runs.value),
+        "chance": curve.chance,
+    }
+    evidence = _evidence(own, alpha)
+    where = placed(finding, fraction, level) if finding is not None else None
+    if finding is None or where is None or np.isnan(p_adjusted):
+        verdict, reason = _untested(curve, evidence)
+        found = {} if where is None else _ends(where)
+        return row | found | {"verdict": str(verdict), "reason": reason, "state": str(evidence.state)}
+    ends = ((1 - level) / 2, 0.5, (1 + level) / 2)
+    flagged = evidence.state in (State.JUMP, State.STEEP)
+    link = None if other is None else _link(own, other[0])
+    continuous = None if other is None or np.isnan(other[2]) else _evidence(other, alpha)
+    verdict, reason = judge(evidence, continuous, steep_at_face, link, where.reason if flagged else "")
+    if evidence.state is State.UNDETERMINED and verdict is Verdict.INCONCLUSIVE:
+        reason += f"; {what_would_settle(finding, alpha)}"
+    if flagged and finding.test.seeds_apart:
+        reason += f"; {finding.share_with:.0%} of the seeds have it at the largest size"
+    widths, heights = finding.widths(ends), finding.heights(ends)
+    measured = {
+        "p_value": finding.test.p_value,
+        "p_adjusted": p_adjusted,
+        "statistic": finding.log_bayes_factor,
+        "verdict": str(verdict),
+        "reason": reason + _caveats(curve, finding),
+        "state": str(evidence.state),
+        "face_p_value": float("nan") if other is None else finding.face_test.p_value,
+        "continuous_p_value": float("nan") if other is None else _p_value(other[1]) or float("nan"),
+        "continuous_state": "" if continuous is None else str(continuous.state),
+        "link_length": float("nan") if link is None else link.length,
+        "link_residual": float("nan") if link is None else link.residual,
+        "rise_width": widths[1],
+        "rise_width_low": widths[0],
+        "rise_width_high": widths[2],
+        "sharpness": widths[1] * finding.step / np.log(10),
+        "height": heights[1],
+        "height_low": heights[0],
+        "height_high": heights[2],
+        "seeds_apart": finding.test.seeds_apart,
+        "share_with": finding.share_with,
+        "step_octaves": finding.resolution,
+    }
+    return row | _ends(where) | measured
+
+
+def _ends(where: Threshold) -> dict[str, float]:
+    return {"threshold": where.value, "threshold_low": where.low, "threshold_high": where.high}
+
+
+def _p_value(finding: Finding | None, at_face: bool = False) -> float | None:
+    if finding is None or len(finding.curve.runs.sizes) < MIN_TESTED:
+        return None
+    return finding.face_test.p_value if at_face else finding.test.p_value
+
+
+def _evidence(examined: _Examined, alpha: float) -> Evidence:
+    curve, finding, p_adjusted = examined
+    if finding is None or np.isnan(p_adjusted):
+        state = State.TOO_FEW_SIZES if len(curve.runs.sizes) < MIN_TESTED else State.FLAT
+        return Evidence(curve.metric, state, p_adjusted, float("nan"))
+    width = float(finding.widths([0.5])[0])
+    return Evidence(curve.metric, finding.state(p_adjusted, alpha), p_adjusted, width, finding.test.seeds_apart)
+
+
+def _untested(curve: Curve, evidence: Evidence) -> tuple[Verdict, str]:
+    if evidence.state is State.TOO_FEW_SIZES:
+        return judge(evidence, None)
+    return Verdict.SMOOTH, f"all values of {curve.metric} are equal: no rise to be tested"
+
+
+def _caveats(curve: Curve, finding: Finding) -> str:
+    """What the result owes to what the table does not say."""
+    caveats = []
+    if finding.layout.freedom == 0:
+        if finding.noise.pooled > 0.5:
+            caveats.append("one run a size: noise from the roughness of all tasks together")
+        else:
+            caveats.append("one run a size: noise from the curve's own roughness")
+    if not np.any(curve.evaluation):
+        caveats.append("n_eval unknown: noise from seeds alone" if finding.layout.freedom else "n_eval unknown")
+    if np.isfinite(curve.chance) and curve.higher_is_better and curve.runs.value.max() < curve.chance:
+        caveats.append(f"every value lies below chance ({curve.chance:.3g})")
+    if curve.repeated:
+        caveats.append(f"{curve.repeated} repeated rows of runs were averaged")
+    if len(finding.layout.t) < len(curve.runs.sizes):
+        caveats.append(f"{len(curve.runs.sizes)} sizes taken together to {len(finding.layout.t)}")
+    return "".join(f"; {caveat}" for caveat in caveats)
+
+
+def _link(own: _Examined, paired: Curve) -> PowerRelation | None:
+    """How the metric is a power of its pair, where both are shares measured at the same sizes."""
+    curve, finding, _ = own
+    if not (curve.higher_is_better and paired.higher_is_better):
+        return None
+    if not np.array_equal(curve.runs.sizes, paired.runs.sizes):
+        return None
+    if any(c.runs.value.min() < 0 or c.runs.value.max() > 1 for c in (curve, paired)):
+        return None
+    sd = None
+    if finding is not None and len(finding.layout.t) == len(curve.runs.sizes):
+        sd = np.sqrt(finding.noise.variance(finding.layout) / finding.layout.counts)
+    return power_relation(curve.runs, paired.runs, sd)
+
+
+def _adjusted(p_values: Sequence[float | None]) -> list[float]:
+    """Benjamini-Hochberg over the p values that there are."""
+    there = [p for p in p_values if p is not None]
+    corrected = iter(false_discovery_control(there) if there else [])
+    return [float("nan") if p is None else float(next(corrected)) for p in p_values]

@@ -16,6 +16,8 @@ VERBS = {
     "fit": ("harness.commands.fit", "fit a law, or rank laws, on any table of runs"),
     "forecast": ("harness.commands.forecast", "foretell runs not yet made, with intervals"),
     "allocate": ("harness.commands.allocate", "the optimal size and tokens for a budget of compute"),
+    "emergence": ("harness.commands.emergence", "which curves of a table jump, with the evidence in words"),
+    "compare": ("harness.commands.compare", "where abilities appear: order, ratios, agreement of two sizes"),
     "import": ("harness.commands.importing", "results of other tools into the two tables"),
 }
 

@@ -37,6 +37,11 @@ def add_row_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("table", metavar="TABLE", help="CSV, TSV, JSONL or Parquet, a row a run; or a results folder")
     parser.add_argument("--x", required=True, metavar="COLUMNS", help="sizes, in the order of the law's variables: N,D")
     parser.add_argument("--y", required=True, metavar="COLUMN", help="loss")
+    add_choice_arguments(parser)
+
+
+def add_choice_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare which rows of the table count, and columns made from others."""
     parser.add_argument("--where", metavar="EXPRESSION", help="the rows this is about: \"corpus == 'dclm'\"")
     parser.add_argument(
         "--exclude", metavar="EXPRESSION", action="append", default=[], help='rows to leave out and list: "loss > 4"'
@@ -77,13 +82,18 @@ class Rows:
 
     def report(self, console: Console, n_runs: int | None = None) -> None:
         """Say how many rows were used, as how many runs, and which were not."""
-        outside = f", {self.n_outside} outside --where" if self.n_outside else ""
         rows = "" if n_runs in (None, len(self.y)) else f" in {len(self.y)} rows"
-        console.print(f"{n_runs or len(self.y)} runs{rows}, {len(self.excluded)} excluded{outside}", markup=False)
-        for row in self.listed[:_SHOWN]:
-            console.print(f"  excluded row {row['row']}: {row['why']}", markup=False, soft_wrap=True)
-        if len(self.excluded) > _SHOWN:
-            console.print(f"  and {len(self.excluded) - _SHOWN} more (--json lists all)", markup=False)
+        report_rows(f"{n_runs or len(self.y)} runs{rows}", self.listed, self.n_outside, console)
+
+
+def report_rows(used: str, excluded: Sequence[Mapping[str, Any]], n_outside: int, console: Console) -> None:
+    """Say what was used, and which rows (row and why) were not."""
+    outside = f", {n_outside} outside --where" if n_outside else ""
+    console.print(f"{used}, {len(excluded)} excluded{outside}", markup=False)
+    for row in excluded[:_SHOWN]:
+        console.print(f"  excluded row {row['row']}: {row['why']}", markup=False, soft_wrap=True)
+    if len(excluded) > _SHOWN:
+        console.print(f"  and {len(excluded) - _SHOWN} more (--json lists all)", markup=False)
 
 
 def choose(arguments: argparse.Namespace) -> Rows:
@@ -106,9 +116,9 @@ def choose(arguments: argparse.Namespace) -> Rows:
     selection = select(frame, arguments.where, arguments.exclude)
     kept, left_out = selection.kept, [selection.excluded]
     for name in (*names, arguments.y):
-        kept, unusable = _without(kept, ~np.isfinite(number_column(kept, name)), f"{name} is not a finite number")
+        kept, unusable = without(kept, ~np.isfinite(number_column(kept, name)), f"{name} is not a finite number")
         left_out.append(unusable)
-    kept, repeated = _without(kept, _repeats(kept), "the same as an earlier row in every column")
+    kept, repeated = without(kept, _repeats(kept), "the same as an earlier row in every column")
     left_out.append(repeated)
     excluded = pd.concat(left_out, ignore_index=True).sort_values("row", kind="stable", ignore_index=True)
     if kept.empty:
@@ -154,20 +164,23 @@ def labels(rows: Rows, column: str | None) -> np.ndarray | None:
     Raises:
         DataError: no such column, or an empty cell, which would be taken for a label of its own.
     """
-    if column is None:
-        return None
-    found = any_column(rows.frame, column)
+    return None if column is None else label_column(rows.frame, column)
+
+
+def label_column(frame: pd.DataFrame, column: str) -> np.ndarray:
+    """(n,) a column as labels; as `labels`."""
+    found = any_column(frame, column)
     if (empty := np.flatnonzero(pd.isna(found))).size:
-        row = row_numbers(rows.frame)[empty[0]]
+        row = row_numbers(frame)[empty[0]]
         raise DataError(f"column {column}, row {row}: empty: a label is wanted ({len(empty)} such rows)")
     return found.astype(str)
 
 
-def split_names(text: str) -> list[str]:
+def split_names(text: str, flag: str = "--x", kind: str = "column names") -> list[str]:
     """'N,D' as names."""
     names = [name.strip() for name in text.split(",")]
     if not all(names) or len(set(names)) < len(names):
-        raise UserError(f"--x {text}: allowed are column names, each once, with commas between them")
+        raise UserError(f"{flag} {text}: allowed are {kind}, each once, with commas between them")
     return names
 
 
@@ -234,7 +247,8 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _without(frame: pd.DataFrame, left: np.ndarray, why: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+def without(frame: pd.DataFrame, left: np.ndarray, why: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The frame without the rows (n,) to be left out, and their numbers with the reason."""
     gone = frame[left]
     return frame[~left], pd.DataFrame({"row": row_numbers(gone), "why": [why] * len(gone)})
 

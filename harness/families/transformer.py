@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -35,12 +36,22 @@ class Attention(nn.Module):
         self.out = nn.Linear(width, width, bias=False)
 
     def forward(self, x_BTW: torch.Tensor) -> torch.Tensor:
+        q, k, v = self.heads_of(x_BTW)
+        y_BHTK = F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=self.scale)
+        return self.out(y_BHTK.transpose(1, 2).reshape(x_BTW.shape))
+
+    def heads_of(self, x_BTW: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Queries, keys and values, each (B, heads, T, head width)."""
         B, T, W = x_BTW.shape
         q, k, v = self.qkv(x_BTW).view(B, T, 3, self.heads, W // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
-        if self.rotary:
-            q, k = rotate(q), rotate(k)
-        y_BHTK = F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=self.scale)
-        return self.out(y_BHTK.transpose(1, 2).reshape(B, T, W))
+        return (rotate(q), rotate(k), v) if self.rotary else (q, k, v)
+
+    def weights(self, x_BTW: torch.Tensor) -> torch.Tensor:
+        """(B, heads, T, T) what each position (row) takes from each (column), a row summing to 1; forward's own."""
+        q, k, _ = self.heads_of(x_BTW)
+        scores = q @ k.transpose(-1, -2) * self.scale
+        later = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
+        return scores.masked_fill(later, -torch.inf).softmax(dim=-1)
 
 
 class FeedForward(nn.Module):
@@ -88,13 +99,24 @@ class TransformerModel(nn.Module):
         self.head = None if family.tied else nn.Linear(width, signature.n_outputs, bias=False)
 
     def forward(self, tokens_BT: torch.Tensor) -> torch.Tensor:
-        x = self.embedding(tokens_BT)
-        if self.positions is not None:
-            x = x + self.positions.weight[: tokens_BT.shape[1]]
+        x = self.embed(tokens_BT)
         for block in self.blocks:
             x = block(x)
         readout = self.embedding.weight if self.head is None else self.head.weight
         return F.linear(self.norm(x), readout) * self.logit_scale
+
+    def embed(self, tokens_BT: torch.Tensor) -> torch.Tensor:
+        x = self.embedding(tokens_BT)
+        return x if self.positions is None else x + self.positions.weight[: tokens_BT.shape[1]]
+
+    def attention_weights(self, tokens_BT: torch.Tensor) -> torch.Tensor:
+        """(B, depth, heads, T, T) where each head looks, for reading circuits; training does not come by here."""
+        x, weights = self.embed(tokens_BT), []
+        for block in cast("list[Block]", self.blocks):
+            norm, attention = block.attention
+            weights.append(cast("Attention", attention).weights(norm(x)))
+            x = block(x)
+        return torch.stack(weights, dim=1)
 
     def roles(self) -> dict[str, Role]:
         roles = {}

@@ -29,7 +29,7 @@ class Analysis:
         x: column of sizes in which thresholds are given.
         alpha: false discovery rate of the jump tests.
         level: of all intervals.
-        bootstrap: draws of each bootstrap.
+        bootstrap: draws of each bootstrap of a law.
         frame: measurements of finished runs at their last step, as compared: one learning rate and duration a rung.
         runs: the runs table, failures included.
         jumps: as `find_jumps` returns it.
@@ -70,8 +70,8 @@ def analyze(
 
     Args:
         folder: as `harness.load` takes it.
-        x, alpha, level, seed: as `find_jumps` takes them.
-        bootstrap: draws of each bootstrap.
+        x, alpha, level: as `find_jumps` takes them.
+        bootstrap, seed: draws of each bootstrap of a law, and their seed.
 
     Raises:
         DataError: no tables there, or none that can be used.
@@ -84,7 +84,7 @@ def analyze(
         sizes = [*CONVENTIONS, "tokens", "width", "depth"]
         raise DataError(f"analysis.x={x}: no such column; sizes are {', '.join(sizes)}")
     frame = select_runs(frame.sort_values(["study", "rung", "seed", "run_id"], kind="stable"))
-    jumps, impossible = _jumps(frame, x, alpha=alpha, level=level, n_bootstrap=bootstrap, seed=seed)
+    jumps, impossible = _jumps(frame, x, alpha, level)
     for study in runs["study"].unique():
         if study not in set(frame["study"]):
             impossible[study] = "none of its runs finished"
@@ -98,17 +98,17 @@ def analyze(
     return Analysis(folder, x, alpha, level, bootstrap, frame, runs, jumps, laws.table, fits, impossible)
 
 
-def _jumps(frame: pd.DataFrame, x: str, **settings: float) -> tuple[pd.DataFrame, dict[str, str]]:
+def _jumps(frame: pd.DataFrame, x: str, alpha: float, level: float) -> tuple[pd.DataFrame, dict[str, str]]:
     """All studies in one call, for their tests are corrected together; without those whose data cannot be used."""
     try:
-        return find_jumps(frame, x, **settings), {}  # type: ignore[arg-type]
+        return find_jumps(frame, x, alpha, level), {}
     except DataError:
         impossible = {}
         for study, part in frame.groupby("study"):
             try:
-                find_jumps(part, x, **settings | {"n_bootstrap": 100})  # type: ignore[arg-type]
+                find_jumps(part, x, alpha, level)
             except DataError as error:
                 impossible[str(study)] = str(error)
         if not impossible:
             raise
-        return find_jumps(frame[~frame["study"].isin(impossible)], x, **settings), impossible  # type: ignore[arg-type]
+        return find_jumps(frame[~frame["study"].isin(impossible)], x, alpha, level), impossible

@@ -19,6 +19,7 @@ from harness.records.writer import write_whole
 from harness.report import plots, tables
 from harness.report.analyze import CONVENTIONS, Analysis
 from harness.report.card import card
+from harness.report.emergence_plots import plot_mirage
 from harness.report.wording import curve_name, metric_name, short, size_name
 
 #: What a report is, in the results folder.
@@ -31,8 +32,8 @@ PROVENANCE = {"device": "device", "git_revision": "git revision"}
 PX_PER_IN = 112
 
 
-#: How the page sets a picture: one panel, two panels one above the other, or the width of the page.
-Shape = Literal["single", "pair", "wide"]
+#: How the page sets a picture: one panel, or the width of the page.
+Shape = Literal["single", "wide"]
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,6 @@ def _content(analysis: Analysis, drawn: Path) -> dict[str, Any]:
         "x": analysis.x,
         "level": f"{100 * analysis.level:g}\u00a0%",
         "alpha": analysis.alpha,
-        "bootstrap": analysis.bootstrap,
         "n_tests": _n_tests(analysis.jumps),
         "overview": tables.overview(runs),
         "failures": tables.failures(runs),
@@ -153,8 +153,11 @@ def _pair(analysis: Analysis, frame: pd.DataFrame, row: dict[str, Any], drawn: P
     why = f"Verdict {row['verdict']}: {row['reason']}."
     if not measured:
         return _picture(plots.plot_jump(frame, row, analysis.x), drawn / name, alt, f"{metric.capitalize()}. {why}")
-    caption = f"{metric.capitalize()}, and below it {continuous} on the same outputs. {why}"
-    return _picture(plots.plot_pair(frame, row, analysis.x)[0], drawn / name, alt, caption, "pair")
+    caption = (
+        f"{metric.capitalize()}, and beside it {continuous} on the same outputs, each with the smooth curve closest to "
+        f"its means and the best smooth law. {why}"
+    )
+    return _picture(plot_mirage(frame, row, analysis.x)[0], drawn / name, alt, caption, "wide")
 
 
 def _scaling_pictures(analysis: Analysis, study: str, frame: pd.DataFrame, drawn: Path) -> Iterator[Picture]:

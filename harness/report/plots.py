@@ -1,6 +1,7 @@
 """Pictures of curves, fits and thresholds: functions that take frames and fits and return Axes.
 
-Frames are those of `harness.load`. `law_plots` has the pictures of surfaces and forecasts, `axes` the style of both.
+Frames are those of `harness.load`. `emergence_plots` has pairs of metrics with the smooth
+curves that they are held against, `law_plots` surfaces and forecasts, `axes` the style of all.
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ from harness.report.axes import (
     size_axis,
     split_off_below,
 )
-from harness.report.wording import curve_name, estimate, interval, metric_name, size_name
+from harness.report.wording import estimate, interval, metric_name, size_name
 
-__all__ = ["plot_curve", "plot_jump", "plot_pair", "plot_scaling", "plot_subtasks", "plot_thresholds", "save_figure"]
+__all__ = ["plot_curve", "plot_jump", "plot_scaling", "plot_subtasks", "plot_thresholds", "save_figure"]
 
 #: verdict -> (colour, marker): shape tells what colour tells.
 VERDICTS = {
@@ -81,7 +82,7 @@ def plot_scaling(
     ax = ax or new_figure(3.2, top_in=0.52).add_subplot()
     _points(ax, runs, x)
     ax.set_yscale("log")
-    ax.set_ylabel(_value_label(metric))
+    ax.set_ylabel(value_label(metric))
     if law is None:
         size_axis(ax, runs[x], x)
         log_value_axis(ax, runs["value"])
@@ -116,9 +117,9 @@ def plot_curve(
     runs = _curve(frame, metric, subtask)
     ax = ax or new_figure(2.4).add_subplot()
     size_axis(ax, runs[x], x)
-    _value_axis(ax, runs)
-    _draw_curve(ax, runs, x)
-    ax.set_ylabel(_value_label(metric))
+    value_axis(ax, runs)
+    draw_runs(ax, runs, x)
+    ax.set_ylabel(value_label(metric))
     return ax
 
 
@@ -128,26 +129,9 @@ def plot_jump(
 ) -> Axes:
     """The discontinuous metric of one row of `find_jumps` against size, N* as a line and its interval shaded."""
     ax = plot_curve(_study(frame, jump), jump["metric"], x, ax, subtask=jump["subtask"])
-    _mark_threshold(ax, jump)
+    mark_threshold(ax, jump)
     legend_above(ax, columns=2)
     return ax
-
-
-@rc_context(STYLE)
-def plot_pair(frame: pd.DataFrame, jump: Mapping[str, Any], x: str = "params_non_embedding") -> tuple[Axes, Axes]:
-    """A discontinuous metric and, on the same outputs and sizes, the continuous one that judges it; with the verdict.
-
-    Returns:
-        The upper Axes (discontinuous) and the lower one (continuous), of one figure.
-    """
-    figure = new_figure(4.2, top_in=0.64)
-    above, below = figure.subplots(2, 1, sharex=True)
-    plot_jump(frame, jump, x, above)
-    above.set_xlabel("")
-    plot_curve(_study(frame, jump), jump["continuous_metric"], x, below, subtask=jump["subtask"])
-    _mark_threshold(below, jump)
-    figure.suptitle(f"{curve_name(jump)}: {jump['verdict']}", fontsize=9, fontweight="bold", x=0.02, y=0.99, ha="left")
-    return above, below
 
 
 @rc_context(STYLE)
@@ -162,11 +146,11 @@ def plot_subtasks(frame: pd.DataFrame, jumps: pd.DataFrame, x: str = "params_non
     runs = _study(frame, _records(jumps)[0])
     runs = runs[runs["metric"] == jumps["metric"].iloc[0]]
     size_axis(axes[0], runs[x], x)
-    _value_axis(axes[0], runs)
+    value_axis(axes[0], runs)
     axes[0].set_xlabel("")
     for ax, jump in zip(axes, _records(jumps), strict=False):
-        _draw_curve(ax, _curve(runs, jump["metric"], jump["subtask"]), x, size=2)
-        _mark_threshold(ax, jump)
+        draw_runs(ax, _curve(runs, jump["metric"], jump["subtask"]), x, size=2)
+        mark_threshold(ax, jump)
         title = ax.set_title(f"{jump['subtask']}: {jump['verdict']}", fontsize=7, loc="left", pad=2)
         title.set_color(_colour(jump))
     for ax in axes[len(jumps) :]:
@@ -178,9 +162,16 @@ def plot_subtasks(frame: pd.DataFrame, jumps: pd.DataFrame, x: str = "params_non
 
 @rc_context(STYLE)
 def plot_thresholds(jumps: pd.DataFrame, ax: Axes | None = None, x: str = "params_non_embedding") -> Axes:
-    """Forest plot: N* with its interval for each row of `find_jumps` that has one, the smallest at the top.
+    """Forest plot: N* with its interval for each row that has one, the smallest at the top.
 
-    The figure is 4.2 in wide and as tall as its rows need.
+    Verdicts are told by colour and marker. Where there are intervals that hold for all rows together, these are the
+    thin lines. An arrow marks an interval that is open: its end lies off the ladder. The figure is 4.2 in wide and as
+    tall as its rows need.
+
+    Args:
+        jumps: as `find_jumps` returns it, or the table of `compare_thresholds`.
+        ax: where to draw.
+        x: column of sizes.
 
     Raises:
         DataError: no row has a threshold.
@@ -190,17 +181,22 @@ def plot_thresholds(jumps: pd.DataFrame, ax: Axes | None = None, x: str = "param
         raise DataError("thresholds: none of the curves has one to draw")
     ax = ax or Figure(figsize=(4.2, 1.0 + 0.155 * len(rows)), layout="constrained").add_subplot()
     positions = np.arange(len(rows))
-    # Intervals may be open: such an end runs to the edge of the picture.
-    ends = pd.concat([rows["threshold"], rows["threshold_low"], rows["threshold_high"]]).astype(float)
+    together = "simultaneous_low" in rows
+    names = [
+        f"{kind}_{end}" for kind in ("threshold", *(["simultaneous"] if together else [])) for end in ("low", "high")
+    ]
+    ends = rows[["threshold", *names]].to_numpy(float)
     ends = ends[np.isfinite(ends) & (ends > 0)]
     low, high = ends.min() / 1.3, ends.max() * 1.3
-    for verdict, (colour, marker) in VERDICTS.items():
-        chosen = (rows["verdict"] == verdict).to_numpy()
+    for verdict, (colour, marker) in VERDICTS.items() if "verdict" in rows else [("N*", (BLUE, "o"))]:
+        chosen = (rows["verdict"] == verdict).to_numpy() if "verdict" in rows else np.full(len(rows), True)
         if not chosen.any():
             continue
         some, y = rows[chosen], positions[chosen]
-        ax.hlines(y, some["threshold_low"].clip(lower=low), some["threshold_high"].clip(upper=high), color=colour)
-        ax.plot(some["threshold"], y, marker, color=colour, markersize=4, label=verdict)
+        if together:
+            _spans(ax, some, "simultaneous", y, (low, high), colour, 0.9)
+        _spans(ax, some, "threshold", y, (low, high), colour, 2.2)
+        ax.plot(some["threshold"], y, marker, color=colour, markersize=4.5, label=verdict)
     ax.set_yticks(positions, _curve_names(rows, jumps), fontsize=7)
     ax.set_ylim(len(rows) - 0.4, -0.6)
     ax.set_xscale("log")
@@ -209,12 +205,31 @@ def plot_thresholds(jumps: pd.DataFrame, ax: Axes | None = None, x: str = "param
     ax.grid(axis="both", color="#DDDDDD", linewidth=0.5)
     ax.set_axisbelow(True)
     ax.tick_params(axis="y", length=0)
-    legend_above(ax, columns=2)
+    if together:
+        _, labels = ax.get_legend_handles_labels()
+        ax.plot([], [], color=GREY, linewidth=2.2, label="own interval")
+        ax.plot([], [], color=GREY, linewidth=0.9, label="of all together")
+        legend_above(ax, columns=min(3, len(labels) + 2))
+    else:
+        legend_above(ax, columns=2)
     return ax
 
 
+def _spans(
+    ax: Axes, rows: pd.DataFrame, kind: str, y: np.ndarray, limits: tuple[float, float], colour: str, width: float
+) -> None:
+    """Intervals as lines, with an arrow where an end lies off the picture."""
+    low, high = (rows[f"{kind}_{end}"].to_numpy(float) for end in ("low", "high"))
+    ax.hlines(y, np.maximum(low, limits[0]), np.minimum(high, limits[1]), color=colour, linewidth=width)
+    for marker, at, open_end in (("<", limits[0], low < limits[0]), (">", limits[1], high > limits[1])):
+        if open_end.any():
+            ax.plot(np.full(open_end.sum(), at), y[open_end], marker, color=colour, markersize=3.5, clip_on=False)
+
+
 def _curve_names(rows: pd.DataFrame, jumps: pd.DataFrame) -> list[str]:
-    """Study, subtask where the study has several, and metric where a subtask has several."""
+    """Study, subtask where the study has several, and metric where a subtask has several; or the names they have."""
+    if "curve" in rows:
+        return [str(name) for name in rows["curve"]]
     subtasks = jumps.groupby("study")["subtask"].nunique()
     metrics = jumps.groupby(["study", "subtask"])["metric"].nunique()
     return [
@@ -240,9 +255,10 @@ def _curve(frame: pd.DataFrame, metric: str, subtask: str) -> pd.DataFrame:
     return runs
 
 
-def _draw_curve(ax: Axes, runs: pd.DataFrame, x: str, size: float = 3.2) -> None:
+def draw_runs(ax: Axes, runs: pd.DataFrame, x: str, size: float = 3.2, colour: str = BLUE) -> None:
+    """Runs (columns x, value, chance) as points, their mean at each size as a line, and chance."""
     means = runs.groupby(x)["value"].mean()
-    ax.plot(means.index, means, color=BLUE, label="mean", zorder=3)
+    ax.plot(means.index, means, color=colour, label="mean", zorder=3)
     _points(ax, runs, x, size)
     if pd.notna(chance := runs["chance"].iloc[0]) and ax.get_ylim()[0] <= chance <= ax.get_ylim()[1]:
         ax.axhline(chance, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)), label="chance", zorder=1)
@@ -259,7 +275,8 @@ def _colour(jump: Mapping[str, Any]) -> str:
     return VERDICTS.get(jump["verdict"], (BLACK, "o"))[0]
 
 
-def _mark_threshold(ax: Axes, jump: Mapping[str, Any]) -> None:
+def mark_threshold(ax: Axes, jump: Mapping[str, Any]) -> None:
+    """N* of a row of `find_jumps`, where it has one, as a line, and its interval shaded."""
     threshold, low, high = (float(jump[name]) for name in ("threshold", "threshold_low", "threshold_high"))
     if not np.isfinite(threshold):
         return
@@ -274,11 +291,12 @@ def _law_label(law: Law) -> str:
     return f"$\\alpha$ = {estimate(law.params_['alpha'], *law.intervals_['alpha'])}{floor}{doubt}"
 
 
-def _value_label(metric: str) -> str:
+def value_label(metric: str) -> str:
+    """What stands beside an axis of this metric, with its unit."""
     return f"{metric_name(metric)} (nats)" if metric in ("loss", "answer_log_likelihood") else metric_name(metric)
 
 
-def _value_axis(ax: Axes, runs: pd.DataFrame) -> None:
+def value_axis(ax: Axes, runs: pd.DataFrame) -> None:
     """Linear, for the tests compare linear values; from 0 to 1 for shares that use much of that range."""
     low, high = float(runs["value"].min()), float(runs["value"].max())
     if low >= 0 and high <= 1 and high - low > 0.3 and runs["higher_is_better"].iloc[0]:

@@ -85,8 +85,9 @@ def duration(seconds: float) -> str:
 
 
 def curve_name(row: Mapping[Any, Any]) -> str:
-    """What a curve is called: its study and, where it is not the whole task, its subtask."""
-    return str(row["study"]) if row["subtask"] == "all" else f"{row['study']}: {row['subtask']}"
+    """What a curve is called: its study (or task, or metric) and, where it is not the whole task, its subtask."""
+    name = str(row["study"] or row.get("task") or metric_name(str(row["metric"])))
+    return name if row["subtask"] == "all" else f"{name}: {row['subtask']}"
 
 
 def metric_name(metric: str) -> str:

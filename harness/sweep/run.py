@@ -41,9 +41,9 @@ def sweep(studies: Sequence[Settings], console: Console) -> int:
         UserError: a study that cannot be built, a device or results folder that cannot be used.
     """
     device = resolve(studies[0].training.device).type
-    with _locked(studies):
+    with lock_folders(studies):
         known = _known(studies)
-        return _run(_jobs(studies, known, device), known, worker_count(studies[0], device), console)
+        return train_jobs(_jobs(studies, known, device), known, worker_count(studies[0], device), console)
 
 
 def train(studies: Sequence[Settings], console: Console) -> int:
@@ -57,9 +57,9 @@ def train(studies: Sequence[Settings], console: Console) -> int:
         raise UserError(f"train makes one run; choose one study, e.g. by task=NAME. Found {names}")
     resolve(studies[0].training.device)
     job = single_job(studies[0])
-    with _locked(studies):
+    with lock_folders(studies):
         known = _known(studies)
-        return _run([] if known.get(job.members[0].run_id) in DONE else [job], known, 1, console)
+        return train_jobs([] if known.get(job.members[0].run_id) in DONE else [job], known, 1, console)
 
 
 def status(studies: Sequence[Settings], console: Console) -> int:
@@ -75,7 +75,8 @@ def status(studies: Sequence[Settings], console: Console) -> int:
     return 0
 
 
-def _run(jobs: Sequence[Job], known: dict[str, str], workers: int, console: Console) -> int:
+def train_jobs(jobs: Sequence[Job], known: dict[str, str], workers: int, console: Console) -> int:
+    """Train jobs, costly ones first, and print what became of them; returns 1 if one failed, else 0."""
     n_done = sum(state in DONE for state in known.values())
     if not jobs:
         console.print(f"Nothing to train: all runs asked for are done ({n_done} in the results).", highlight=False)
@@ -116,7 +117,8 @@ def _known(studies: Sequence[Settings]) -> dict[str, str]:
     return known
 
 
-def _locked(studies: Sequence[Settings]) -> ExitStack:
+def lock_folders(studies: Sequence[Settings]) -> ExitStack:
+    """Locks of all results folders of the studies, for a `with` block."""
     with ExitStack() as stack:
         for folder in _folders(studies):
             stack.enter_context(locked(folder))

@@ -71,6 +71,22 @@ def test_transformer_is_causal():
     assert same.tolist() == [True] * 5 + [False] * 3
 
 
+@pytest.mark.parametrize("positions", ["learned", "rotary"])
+def test_attention_weights_are_those_that_forward_mixes_by(positions):
+    task, shape = NextSymbol(), Shape(8, 2, 2)
+    model = Transformer(positions=positions).build(shape, task.signature, ParametrizationSettings()).double()
+    tokens = torch.from_numpy(task.eval_batch().inputs[:5])
+    weights = model.attention_weights(tokens)
+    assert weights.shape == (5, 2, 2, tokens.shape[1], tokens.shape[1])
+    torch.testing.assert_close(weights.sum(dim=-1), torch.ones_like(weights[..., 0]))
+    assert not weights.triu(1).any()
+    # What the first layer adds, from its weights and values, is what it adds in the forward pass.
+    norm, attention = model.blocks[0].attention
+    x = norm(model.embed(tokens))
+    mixed = weights[:, 0] @ attention.heads_of(x)[2]
+    torch.testing.assert_close(attention.out(mixed.transpose(1, 2).flatten(2)), attention(x))
+
+
 def test_rotary_scores_depend_on_distance_alone():
     q, k = torch.randn(2, 1, 1, 1, 8, generator=torch.Generator().manual_seed(0)).expand(2, 1, 1, 6, 8)
     scores = (rotate(q) @ rotate(k).transpose(-1, -2))[0, 0]

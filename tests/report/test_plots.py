@@ -13,6 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from synthetic import make_results
 
+from harness.analysis.comparison import compare_thresholds
 from harness.analysis.fitting import PowerLaw
 from harness.errors import DataError, UserError
 from harness.records.store import load
@@ -104,17 +105,6 @@ def test_jump_shows_threshold_and_interval(frame: pd.DataFrame) -> None:
     assert not [line for line in none.lines if str(line.get_label()).startswith("N*")]
 
 
-@pytest.mark.parametrize(
-    ("study", "metric"), [("lookup", "exact_match"), ("induction", "exact_match"), ("text", "accuracy")]
-)
-def test_pair_shares_its_sizes(frame: pd.DataFrame, study: str, metric: str) -> None:
-    above, below = plots.plot_pair(frame, jump(study, metric=metric, verdict="metric artefact"))
-    check_legible(above)
-    assert above.get_xlim() == below.get_xlim()
-    assert above.get_ylabel() == metric.replace("_", " ")
-    assert "metric artefact" in above.get_figure(root=True).get_suptitle()
-
-
 def test_subtasks_share_one_scale(frame: pd.DataFrame) -> None:
     axes = plots.plot_subtasks(frame, parity_jumps(6))
     assert len(axes) == 6 and len({ax.get_ylim() for ax in axes}) == 1
@@ -129,10 +119,28 @@ def test_forest_of_many_thresholds_is_ordered_and_legible() -> None:
     check_legible(axes)
     names = [label.get_text() for label in axes.get_yticklabels()]
     assert len(names) == 33 and names[:3] == ["parity: subtask 01", "lookup", "parity: subtask 02"]
-    half_open = pd.DataFrame([jump("text", threshold_high=np.inf), jump("lookup", threshold_low=0.0)])
-    check_legible(plots.plot_thresholds(half_open))
+    rows = [jump("text", threshold_high=np.inf), jump("lookup", threshold_low=0.0)]
+    half_open = plots.plot_thresholds(pd.DataFrame(rows))
+    check_legible(half_open)
+    (low, high), lines = half_open.get_xlim(), half_open.lines
+    arrows = {line.get_marker(): line.get_xdata() for line in lines if len(line.get_xdata())}
+    assert arrows["<"] == pytest.approx([low]) and arrows[">"] == pytest.approx([high]), (
+        "open ends point off the ladder"
+    )
     with pytest.raises(DataError, match="none of the curves"):
         plots.plot_thresholds(pd.DataFrame([jump("text", threshold=np.nan)]))
+
+
+def test_forest_of_a_comparison_has_intervals_of_all_together(frame: pd.DataFrame) -> None:
+    compared = compare_thresholds(frame[frame["study"].isin(("parity", "lookup"))])
+    axes = plots.plot_thresholds(compared.table)
+    check_legible(axes)
+    assert [label.get_text() for label in axes.get_yticklabels()] == compared.table["curve"].tolist()
+    legend = axes.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["N*", "own interval", "of all together"]
+    together, own = (spans.get_segments() for spans in axes.collections)
+    assert all(a[0][0] <= b[0][0] and a[1][0] >= b[1][0] for a, b in zip(together, own, strict=True))
 
 
 def test_nothing_to_draw_is_an_error(frame: pd.DataFrame) -> None:

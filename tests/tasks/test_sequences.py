@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from harness.errors import SettingError
 from harness.tasks.sequences.arithmetic import EQUALS, PLUS, Addition, ModularAddition
+from harness.tasks.sequences.hops import Hops
 from harness.tasks.sequences.rearrangement import Copy, Reverse, Sort
 from harness.tasks.sequences.recall import AssociativeRecall, Induction, Lookup
 
@@ -115,6 +116,26 @@ def test_lookup(task):
     assert not np.array_equal(task.table, Lookup(n_symbols=task.n_symbols, task_seed=9).table)
 
 
+@pytest.mark.parametrize(
+    "task", [Hops(), Hops(n_symbols=5, max_hops=4, n_starts=5), Hops(n_symbols=3, max_hops=1, n_starts=2)]
+)
+def test_hops(task):
+    batch = task.train_batch(np.random.default_rng(0), 200)
+    for row in range(200):
+        first, *said = batch.inputs[row].tolist()
+        hops, pointer, starts = first - task.n_symbols + 1, said[: task.n_symbols], said[task.n_symbols :]
+        assert len(set(starts)) == task.n_starts
+        assert task.subtasks[batch.subtask[row]].startswith(str(hops))
+        ends = starts
+        for _ in range(hops):
+            ends = [pointer[symbol] for symbol in ends]
+        assert answers(batch, row) == ends
+        visited = [0]
+        while pointer[visited[-1]] != 0:
+            visited.append(pointer[visited[-1]])
+        assert len(visited) == task.n_symbols, "one cycle through all symbols"
+
+
 def test_training_sees_every_pair_of_lookup():
     task, seen = Lookup(n_symbols=10), set()
     batch = task.train_batch(np.random.default_rng(0), 1000)
@@ -131,6 +152,7 @@ SMALL = [
     Induction(n_symbols=5, min_period=2, max_period=3, length=6, n_answers_scored=2),
     AssociativeRecall(n_pairs=1, n_queries=1, n_symbols=12),
     Lookup(n_symbols=20, n_answers_scored=1),
+    Hops(n_symbols=5, max_hops=2, n_starts=1),
 ]
 
 
@@ -194,6 +216,8 @@ def test_any_settings_give_batches_or_are_refused(kind, length, n_symbols, train
         (AssociativeRecall, {"n_pairs": 17}, "task.n_pairs=17"),
         (AssociativeRecall, {"n_queries": 9}, "task.n_queries=9"),
         (Lookup, {"n_answers_scored": 0}, "task.n_answers_scored=0"),
+        (Hops, {"max_hops": 11}, "task.max_hops=11: allowed is a whole number from 1 to 9"),
+        (Hops, {"n_symbols": 7}, "task.n_starts=8: allowed is a whole number from 1 to 7"),
         (ModularAddition, {"modulus": 4}, "task.modulus=4"),
         (Addition, {"n_digits": 19}, "task.n_digits=19: allowed is a whole number from 1 to 18"),
     ],

@@ -1,0 +1,170 @@
+"""Pictures of a verdict: the metric that may jump beside the continuous one on the same outputs, each with the smooth
+curves that it was held against.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+
+from harness.analysis.curves import Curve, make_curves, select_runs
+from harness.analysis.examine import Finding, examine
+from harness.analysis.mirage import REPRODUCES
+from harness.errors import DataError
+from harness.report.axes import BLACK, BLUE, GREEN, GREY, ORANGE, PAGE_WIDTH_IN, STYLE, size_axis
+from harness.report.plots import draw_runs, mark_threshold, value_axis, value_label
+from harness.report.wording import curve_name, metric_name
+
+__all__ = ["plot_mirage", "plot_mirages"]
+
+_HEIGHT_IN = 2.75
+#: Room above and below the panels: title and legend, labels of sizes.
+_TOP_IN, _BOTTOM_IN = 0.74, 0.42
+#: Points of a smooth law between the first size and the last.
+_FINE = 200
+
+
+@rc_context(STYLE)
+def plot_mirage(
+    frame: pd.DataFrame,
+    jump: Mapping[str, Any],
+    x: str = "params_non_embedding",
+    figure: Figure | SubFigure | None = None,
+) -> tuple[Axes, Axes]:
+    """One row of `find_jumps` as evidence: left the metric that was tested, right the continuous one that judges it.
+
+    Each panel has the runs, their means, the smooth curve closest to these (what is left between the two is what the
+    test asks about) and the best smooth law. Left is dashed what the continuous metric, to the power of the answer's
+    length, makes of the metric, where that reproduces it. N* and its interval stand in the verdict's colour. The figure
+    is 7 in wide; the right panel is empty where no continuous metric was measured.
+
+    Args:
+        frame: as `find_jumps` took it.
+        jump: the row.
+        x: column of sizes.
+        figure: where to draw.
+
+    Returns:
+        The left and the right Axes.
+
+    Raises:
+        DataError: the frame does not hold the row's metric.
+    """
+    metrics = (str(jump["metric"]), str(jump["continuous_metric"]))
+    tested, judge = (_examined(frame, jump, x).get(metric) for metric in metrics)
+    if tested is None:
+        raise DataError(f"nothing to draw: no {metrics[0]} of {curve_name(jump)}")
+    if figure is None:
+        figure = Figure(figsize=(PAGE_WIDTH_IN, _HEIGHT_IN))
+    left, right = figure.subplots(1, 2, gridspec_kw=_margins(_HEIGHT_IN))
+    _panel(left, jump, *tested, x)
+    if judge is None:
+        right.set_axis_off()
+        told = f"no {metric_name(metrics[1]) or 'continuous metric'} was measured\non the same outputs"
+        right.text(0.5, 0.5, told, ha="center", va="center", color=GREY)
+    else:
+        _panel(right, jump, *judge, x)
+        if jump["link_residual"] <= REPRODUCES:
+            _reproduced(left, jump, judge[0])
+    figure.suptitle(
+        f"{curve_name(jump)}: {jump['verdict']}", fontsize=9, fontweight="bold", x=0.012, y=0.985, ha="left"
+    )
+    figure.legend(
+        *_entries(left, right), loc="upper left", bbox_to_anchor=(0.004, 1 - 0.2 / _HEIGHT_IN), ncols=4,
+        handlelength=2.0, columnspacing=1.4, labelspacing=0.25,
+    )  # fmt: skip
+    return left, right
+
+
+@rc_context(STYLE)
+def plot_mirages(
+    frame: pd.DataFrame, jumps: Sequence[Mapping[str, Any]], x: str = "params_non_embedding"
+) -> list[tuple[Axes, Axes]]:
+    """`plot_mirage` of several rows of `find_jumps`, one above the other; the figure is as tall as they need.
+
+    Raises:
+        DataError: no row, or as `plot_mirage`.
+    """
+    if not jumps:
+        raise DataError("nothing to draw: no curve")
+    figure = Figure(figsize=(PAGE_WIDTH_IN, _HEIGHT_IN * len(jumps)))
+    rows = figure.subfigures(len(jumps), 1, squeeze=False)[:, 0]
+    return [plot_mirage(frame, jump, x, row) for jump, row in zip(jumps, rows, strict=True)]
+
+
+def _margins(height_in: float) -> dict[str, float]:
+    top, bottom = 1 - _TOP_IN / height_in, _BOTTOM_IN / height_in
+    return {"left": 0.085, "right": 0.985, "top": top, "bottom": bottom, "wspace": 0.24}
+
+
+def _examined(frame: pd.DataFrame, jump: Mapping[str, Any], x: str) -> dict[str, tuple[Curve, Finding | None]]:
+    """Metric -> the row's curve and what was found of it.
+
+    All subtasks of the study are examined, for they tell of each other's noise, as in `find_jumps`.
+    """
+    rows = select_runs(frame)
+    rows = rows[(rows["study"] == jump["study"]) & rows["metric"].isin((jump["metric"], jump["continuous_metric"]))]
+    curves = list(make_curves(rows, x))
+    return {
+        curve.metric: (curve, finding)
+        for curve, finding in zip(curves, examine(curves), strict=True)
+        if all(getattr(curve, key) == jump[key] for key in ("task", "subtask"))
+    }
+
+
+def _panel(ax: Axes, jump: Mapping[str, Any], curve: Curve, finding: Finding | None, x: str) -> None:
+    runs = pd.DataFrame({x: curve.runs.sizes[curve.runs.rung], "value": curve.runs.value})
+    runs = runs.assign(chance=curve.chance, higher_is_better=curve.higher_is_better)
+    size_axis(ax, runs[x], x)
+    value_axis(ax, runs)
+    ax.set_ylabel(value_label(curve.metric))
+    if finding is not None:
+        _smooth(ax, finding)
+    draw_runs(ax, runs, x, colour=BLACK)
+    mark_threshold(ax, jump)
+
+
+def _smooth(ax: Axes, finding: Finding) -> None:
+    """The smooth curve closest to the means, and the best smooth law."""
+    layout, curve = finding.layout, finding.curve
+    sign = 1 if curve.higher_is_better else -1
+    variance = np.maximum(finding.noise.variance(layout) / layout.counts, 1e-12)
+    closest = layout.null.project(layout.means(finding.values), variance)
+    first = curve.runs.sizes[0]
+    sizes = first * np.exp(layout.t * finding.step)
+    ax.plot(sizes, sign * closest, color=ORANGE, linewidth=2.6, zorder=2.5, label="closest smooth curve")
+    fine = np.linspace(layout.t[0], layout.t[-1], _FINE)
+    law, sizes = sign * finding.smooth_law(fine), first * np.exp(fine * finding.step)
+    ax.plot(sizes, law, color=BLUE, linestyle=(0, (1, 1.2)), zorder=2.5, label="best smooth law")
+
+
+def _reproduced(ax: Axes, jump: Mapping[str, Any], continuous: Curve) -> None:
+    """What the continuous metric makes of the other: its runs to the power of the answer's length, averaged."""
+    runs, length = continuous.runs, float(jump["link_length"])
+    label = f"({metric_name(continuous.metric)})$^{{{length:.1f}}}$"
+    ax.plot(
+        runs.sizes,
+        runs.means(runs.value**length),
+        color=GREEN,
+        linestyle=(0, (5, 2)),
+        linewidth=1.6,
+        zorder=4,
+        label=label,
+    )
+
+
+def _entries(*panels: Axes) -> tuple[list[Any], list[str]]:
+    """Handles and labels of both panels, each once, what was measured first."""
+    by_label: dict[str, Any] = {}
+    for ax in panels:
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+            by_label.setdefault(label, handle)
+    first = ["runs (seeds)", "mean", "closest smooth curve", "best smooth law"]
+    labels = [*(name for name in first if name in by_label), *(name for name in by_label if name not in first)]
+    return [by_label[label] for label in labels], labels

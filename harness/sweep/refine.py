@@ -1,0 +1,259 @@
+"""`harness refine`: train a study's ladder, then sizes and seeds of its own choosing, until each N* is placed.
+
+What to train follows from the results alone, so that the same command goes on where it was stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from harness.analysis.refinement import Candidate, is_wide, propose
+from harness.analysis.thresholds import thresholds
+from harness.config import Settings, learning_rates
+from harness.errors import SettingError, UserError
+from harness.families.base import Shape
+from harness.ladder import Job, Rung, build_ladder, member
+from harness.records.store import collect, finished_run_ids, load, load_runs
+from harness.sweep.plan import DONE, cells, pending, worker_count
+from harness.sweep.rows import run_row
+from harness.sweep.run import lock_folders, train_jobs
+from harness.training.device import resolve
+
+
+def refine(studies: Sequence[Settings], console: Console) -> int:
+    """Train each study's own ladder, then what narrows its intervals of N* most; returns 1 if a run failed, else 0.
+
+    Raises:
+        UserError: a setting, study, device or results folder that cannot be used.
+    """
+    for study in studies:
+        _check(study)
+    device = resolve(studies[0].training.device).type
+    with lock_folders(studies):
+        return max([_refine(study, device, console) for study in studies])
+
+
+def _check(study: Settings) -> None:
+    metrics, subtasks = _wanted(study)
+    known = [metric.name for metric in study.task.metrics]
+    of_task = ["all", *study.task.subtasks]
+    for name, given, allowed in (("metrics", metrics, known), ("subtasks", subtasks, of_task)):
+        if not given or not set(given) <= set(allowed):
+            raise SettingError(f"refine.{name}", given, f"some of {', '.join(allowed)}")
+    if not isinstance(_x(study, build_ladder(study)[0]), (int, float)):
+        raise SettingError("analysis.x", study.analysis.x, "a column of sizes, e.g. params_non_embedding")
+
+
+def _wanted(study: Settings) -> tuple[list[str], list[str]]:
+    """Metrics and subtasks whose N* are to be placed."""
+    metrics, subtasks = study.refine.metrics, study.refine.subtasks
+    if metrics is None:
+        metrics = [metric.name for metric in study.task.metrics if metric.discontinuous]
+    return metrics, list(study.task.subtasks) or ["all"] if subtasks is None else subtasks
+
+
+def _refine(study: Settings, device: str, console: Console) -> int:
+    console.print(f"[bold]{study.study}[/]: its own ladder", highlight=False)
+    jobs, round_, reason = cells(study), 0, None
+    while True:
+        known = finished_run_ids(Path(study.results))
+        left = [part for job in jobs for part in pending(job, known, device)]
+        if code := train_jobs(left, known, worker_count(study, device), console):
+            return code
+        sites = _sites(study)
+        frame, intervals = _measured(study, sites)
+        console.print(_table(study, round_, sites, intervals), highlight=False)
+        if reason := _enough(study, round_, intervals):
+            break
+        jobs = _next(study, sites, frame, intervals)
+        if not jobs:
+            reason = "no size or seed that would narrow an interval fits the ladder and what is left of refine.budget"
+            break
+        round_ += 1
+        console.print(f"round {round_}: {'; '.join(map(_described, jobs))}", highlight=False, soft_wrap=True)
+    console.print(f"{study.study}: stopped after {round_} rounds: {reason}", highlight=False, soft_wrap=True)
+    return 0
+
+
+def _enough(study: Settings, round_: int, intervals: pd.DataFrame) -> str | None:
+    """Why there is nothing left to do, or None."""
+    if intervals.empty or intervals["threshold"].isna().all():
+        return "no N* on the ladder"
+    if not is_wide(intervals, study.refine.ratio).any():
+        without = int(intervals["threshold"].isna().sum())
+        rest = f"; {without} without an N* on the ladder" if without else ""
+        return f"every N* is placed within a factor of {study.refine.ratio:g}{rest}"
+    return f"refine.rounds={study.refine.rounds}" if round_ == study.refine.rounds else None
+
+
+# ------------------------------------------------------------------------------------------------- what is there so far
+
+
+@dataclass(frozen=True)
+class _Site:
+    """A size, the seeds that are done there with all their learning rates and durations, and the ids of their runs."""
+
+    rung: Rung
+    seeds: tuple[int, ...] = ()
+    run_ids: tuple[str, ...] = ()
+
+
+def _sites(study: Settings) -> list[_Site]:
+    """The sizes that the results hold runs of, made under just these settings; smallest first.
+
+    Rungs keep the number that their runs were recorded with, so that a number means one size.
+    """
+    collect(study.results)
+    runs = load_runs(study.results)
+    runs = runs[(runs["study"] == study.study) & runs["status"].isin(DONE)]
+    done, sites = set(runs["run_id"]), []
+    for (width, depth, heads), part in runs.groupby(["width", "depth", "heads"]):
+        rung = _rung(study, width, depth, int(part["rung"].mode()[0]))
+        if rung is None or rung.shape != Shape(width, depth, heads):
+            continue
+        ids = {seed: _run_ids(study, rung, seed) for seed in sorted(set(part["seed"]))}
+        seeds = tuple(seed for seed in ids if done.issuperset(ids[seed]))
+        if seeds:
+            sites.append(_Site(rung, seeds, tuple(run_id for seed in seeds for run_id in ids[seed])))
+    return sorted(sites, key=lambda site: _x(study, site.rung))
+
+
+def _measured(study: Settings, sites: Sequence[_Site]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Measurements at these sites, and the wanted rows of their `thresholds`, as `harness analyze` finds them.
+
+    All subtasks are measured together, for they share their noise; the loss chooses among learning rates.
+    """
+    metrics, subtasks = _wanted(study)
+    frame = load(study.results)
+    frame = frame[
+        frame["run_id"].isin([run_id for site in sites for run_id in site.run_ids])
+        & frame["metric"].isin([*metrics, "loss"])
+    ]
+    if frame.empty:
+        return frame, pd.DataFrame()
+    found = thresholds(frame, study.analysis.x, level=study.analysis.level)
+    return frame, found[found["metric"].isin(metrics) & found["subtask"].isin(subtasks)]
+
+
+# -------------------------------------------------------------------------------------------------------- what to train
+
+
+def _next(study: Settings, sites: Sequence[_Site], frame: pd.DataFrame, intervals: pd.DataFrame) -> list[Job]:
+    """The jobs of the next batch; [] where nothing useful fits."""
+    wanted = study.refine.seeds or study.seeds
+    places = [*sites, *(_Site(rung) for rung in _between(study, [site.rung for site in sites]))]
+    # A size that was begun is first filled up; one that is full gets as many seeds again.
+    seeds = [_seeds(study, site, wanted - len(site.seeds) if len(site.seeds) < wanted else wanted) for site in places]
+    candidates = [
+        Candidate(_x(study, site.rung), _flops(study, site.rung), len(added))
+        for site, added in zip(places, seeds, strict=True)
+    ]
+    budget = study.refine.budget * _own_flops(study) - _spent(study, sites)
+    batch = propose(frame, study.analysis.x, intervals, candidates, study.refine.ratio, budget)
+    jobs, number = [], 1 + max(site.rung.index for site in sites)
+    for index in (proposal.index for proposal in batch):
+        rung = places[index].rung
+        if not places[index].seeds:
+            rung, number = replace(rung, index=number), number + 1
+        jobs += _jobs(study, rung, seeds[index])
+    return jobs
+
+
+def _between(study: Settings, rungs: Sequence[Rung]) -> list[Rung]:
+    """The legal size nearest the geometric middle of each two neighbours that have one between them."""
+    found = []
+    for low, high in pairwise(rungs):
+        middle = (np.sqrt(getattr(low.shape, axis) * getattr(high.shape, axis)) for axis in ("width", "depth"))
+        rung = _rung(study, *middle)
+        if rung and rung.shape not in (low.shape, high.shape):
+            x_low, x, x_high = (_x(study, each) for each in (low, rung, high))
+            found += [rung] if x_low < x < x_high else []
+    return found
+
+
+def _rung(study: Settings, width: float, depth: float, number: int = 0) -> Rung | None:
+    """One rung of any size, rounded to a legal one as a geometric ladder's are; None where it cannot be built."""
+    sizes: dict[str, Any] = {"widths": None, "depths": None, "first_width": width, "first_depth": depth, "count": 1}
+    try:
+        (rung,) = build_ladder(replace(study, ladder=replace(study.ladder, **sizes)))
+    except UserError:
+        return None
+    return replace(rung, index=number)
+
+
+def _seeds(study: Settings, site: _Site, n: int) -> list[int]:
+    """The next `n` seeds that a size lacks."""
+    span = range(study.first_seed, study.first_seed + n + len(site.seeds))
+    return [seed for seed in span if seed not in site.seeds][:n]
+
+
+def _jobs(study: Settings, rung: Rung, seeds: Sequence[int]) -> list[Job]:
+    """All durations of a rung, with every learning rate of each seed."""
+    rates = learning_rates(study)
+    return [
+        Job(study, rung, duration, tuple(member(study, rung, duration, seed, lr) for lr in rates for seed in seeds))
+        for duration in range(len(rung.steps))
+    ]
+
+
+def _run_ids(study: Settings, rung: Rung, seed: int) -> list[str]:
+    return [each.run_id for job in _jobs(study, rung, [seed]) for each in job.members]
+
+
+def _x(study: Settings, rung: Rung) -> Any:
+    """What the runs table will hold in the column of sizes, for the longest duration: the one that is analysed."""
+    job = _jobs(study, rung, [study.first_seed])[-1]
+    return run_row(job, job.members[0], "finished").get(study.analysis.x)
+
+
+def _flops(study: Settings, rung: Rung) -> float:
+    """Training FLOPs of one seed: all its learning rates and durations."""
+    return sum(len(job.members) * job.flops for job in _jobs(study, rung, [study.first_seed]))
+
+
+def _own_flops(study: Settings) -> float:
+    return study.seeds * sum(_flops(study, rung) for rung in build_ladder(study))
+
+
+def _spent(study: Settings, sites: Sequence[_Site]) -> float:
+    """FLOPs of all runs beyond the study's own ladder."""
+    return sum(len(site.seeds) * _flops(study, site.rung) for site in sites) - _own_flops(study)
+
+
+# -------------------------------------------------------------------------------------------------------------- display
+
+
+def _table(study: Settings, round_: int, sites: Sequence[_Site], intervals: pd.DataFrame) -> Table:
+    own = _own_flops(study)
+    title = f"round {round_}: {_spent(study, sites) / own:.2f} of the ladder's {own:.3g} FLOPs spent on refinement"
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
+    for name in ("subtask", "metric", f"N* ({study.analysis.x})", "low", "high", "ratio", ""):
+        table.add_column(name, justify="left" if name in ("subtask", "metric", "") else "right", no_wrap=True)
+    if intervals.empty:
+        return table
+    for row, wide in zip(intervals.to_dict("records"), is_wide(intervals, study.refine.ratio), strict=True):
+        low, high = row["threshold_low"], row["threshold_high"]
+        if np.isnan(row["threshold"]):
+            numbers, remark = ["-"] * 4, row["reason"]
+        else:
+            ratio = f"{high / low:.2f}" if 0 < low and high < np.inf else "open"
+            numbers = [f"{value:,.4g}" for value in (row["threshold"], low, high)] + [ratio]
+            remark = "" if wide else "narrow enough"
+        table.add_row(row["subtask"], row["metric"], *numbers, remark)
+    return table
+
+
+def _described(job: Job) -> str:
+    seeds, shape = sorted({each.seed for each in job.members}), job.rung.shape
+    flops = len(job.members) * job.flops
+    return f"width {shape.width}, depth {shape.depth}: {len(seeds)} seeds, {flops:.3g} FLOPs"

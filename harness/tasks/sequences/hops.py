@@ -1,0 +1,72 @@
+"""Following pointers: where do so many steps along a cycle lead?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.tasks.base import Batch
+from harness.tasks.checks import check_range
+from harness.tasks.sequences.base import SequenceTask, distinct_symbols
+
+
+@dataclass
+class Hops(SequenceTask):
+    """How many hops, a table of pointers, then places to start from, whose ends are the answers.
+
+    The first token says the number of hops k, uniform from 1 to `max_hops`. The next `n_symbols` tokens are a random
+    cycle f through all symbols, f(0), f(1), ...: the pointer of a symbol stands at the symbol's own place. Then come
+    `n_starts` different symbols s, at each of which f(f(...f(s))) is asked for, k times. A layer of attention follows
+    one pointer, or several once pointers were joined in layers before, as far as causality lets it (k-hop induction;
+    Sanford et al. 2024, arXiv:2402.09268). Each number of hops is a subtask.
+
+    One cycle through all symbols, so that no start ends where it began, or where fewer hops end.
+    """
+
+    n_symbols: int = 11
+    max_hops: int = 4
+    n_starts: int = 8
+
+    name = "hops"
+
+    def check(self) -> None:
+        check_range("task.n_symbols", self.n_symbols, 3)
+        check_range("task.max_hops", self.max_hops, 1, min(9, self.n_symbols - 1))  # names of subtasks sort as numbers
+        check_range("task.n_starts", self.n_starts, 1, self.n_symbols)
+
+    @property
+    def vocab_size(self) -> int:
+        return self.n_symbols + self.max_hops
+
+    @property
+    def n_answers(self) -> int:
+        return self.n_symbols
+
+    @property
+    def subtasks(self) -> list[str]:
+        return [f"{k} hop{'s' * (k > 1)}" for k in range(1, self.max_hops + 1)]
+
+    @property
+    def scored(self) -> np.ndarray:
+        return np.arange(1 + self.n_symbols + self.n_starts) > self.n_symbols
+
+    def draw(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
+        hops = rng.integers(1, self.max_hops + 1, size=(n, 1))
+        cycle = distinct_symbols(rng, n, self.n_symbols)
+        place = cycle.argsort(axis=1)
+        starts = distinct_symbols(rng, n, self.n_symbols)[:, : self.n_starts]
+
+        def after(symbols: np.ndarray, hops: np.ndarray | int) -> np.ndarray:
+            places = np.take_along_axis(place, symbols, axis=1) + hops
+            return np.take_along_axis(cycle, places % self.n_symbols, axis=1)
+
+        table = after(np.broadcast_to(np.arange(self.n_symbols), (n, self.n_symbols)), 1)
+        inputs = np.concatenate([self.n_symbols + hops - 1, table, starts], axis=1)
+        targets = np.zeros_like(inputs)
+        targets[:, -self.n_starts :] = after(starts, hops)
+        return inputs, targets
+
+    def _batch(self, inputs: np.ndarray, targets: np.ndarray) -> Batch:
+        batch = super()._batch(inputs, targets)
+        return Batch(inputs, targets, batch.scored, inputs[:, 0] - self.n_symbols)

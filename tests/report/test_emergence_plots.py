@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from synthetic import make_results
+from test_plots import check_legible
+
+from harness.analysis.emergence import find_jumps
+from harness.errors import DataError
+from harness.records.store import load
+from harness.report.emergence_plots import plot_mirage, plot_mirages
+
+
+@pytest.fixture(scope="module")
+def frame(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    return load(make_results(tmp_path_factory.mktemp("results"), n_subtasks=3, max_seeds=3))
+
+
+@pytest.fixture(scope="module")
+def jumps(frame: pd.DataFrame) -> pd.DataFrame:
+    return find_jumps(frame)
+
+
+def row_of(jumps: pd.DataFrame, study: str, subtask: str = "all") -> dict:
+    return jumps[(jumps["study"] == study) & (jumps["subtask"] == subtask)].to_dict("records")[0]
+
+
+def lines(axes: Axes) -> dict[str, np.ndarray]:
+    """Label -> y of every line."""
+    return {str(line.get_label()): np.asarray(line.get_ydata(), dtype=float) for line in axes.lines}
+
+
+def legend_of(axes: Axes) -> list[str]:
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    return [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+
+
+@pytest.mark.parametrize("study", ["lookup", "induction", "text", "digits", "parity"])
+def test_both_metrics_with_the_smooth_curves_they_are_held_against(
+    frame: pd.DataFrame, jumps: pd.DataFrame, study: str
+) -> None:
+    row = row_of(jumps, study)
+    left, right = plot_mirage(frame, row)
+    check_legible(left)
+    assert left.get_xlim() == right.get_xlim() and left.get_xscale() == right.get_xscale() == "log"
+    assert left.get_ylabel() == row["metric"].replace("_", " ")
+    assert right.get_ylabel() in ("token accuracy", "loss (nats)")
+    for axes in (left, right):
+        drawn = lines(axes)
+        assert {"runs (seeds)", "mean", "closest smooth curve", "best smooth law"} <= set(drawn)
+        assert len(drawn["mean"]) == len(drawn["closest smooth curve"]) == row["n_rungs"]
+        # Both describe the curve: they keep to its side, lower where lower is better.
+        rise = np.sign(drawn["mean"][-1] - drawn["mean"][0])
+        assert all(
+            np.sign(drawn[name][-1] - drawn[name][0]) == rise for name in drawn if name.endswith(("curve", "law"))
+        )
+    figure = left.get_figure(root=True)
+    assert figure is not None and figure.get_figwidth() == 7
+    assert figure.get_suptitle() == f"{study}: {row['verdict']}"
+    assert len(set(legend_of(left))) == len(legend_of(left)), "each entry once"
+    assert legend_of(left)[:4] == ["runs (seeds)", "mean", "closest smooth curve", "best smooth law"]
+
+
+def test_smooth_curve_is_close_where_the_rise_is_smooth_and_far_where_it_jumps(
+    frame: pd.DataFrame, jumps: pd.DataFrame
+) -> None:
+    def off(study: str) -> float:
+        drawn = lines(plot_mirage(frame, row_of(jumps, study))[0])
+        return float(np.abs(drawn["mean"] - drawn["closest smooth curve"]).max() / np.ptp(drawn["mean"]))
+
+    assert off("text") < 0.04 < 0.08 < off("induction")
+
+
+def test_an_artefact_is_drawn_as_the_power_that_it_is(frame: pd.DataFrame, jumps: pd.DataFrame) -> None:
+    row = row_of(jumps, "lookup")
+    assert row["verdict"] == "metric artefact"
+    drawn = lines(plot_mirage(frame, row)[0])
+    (power,) = (y for label, y in drawn.items() if label.startswith("(token accuracy)"))
+    np.testing.assert_allclose(power, drawn["mean"], atol=0.02)
+    assert not any(label.startswith("(loss)") for label in lines(plot_mirage(frame, row_of(jumps, "text"))[0]))
+
+
+def test_threshold_is_marked_in_both_panels(frame: pd.DataFrame, jumps: pd.DataFrame) -> None:
+    row = row_of(jumps, "induction")
+    for axes in plot_mirage(frame, row):
+        (marked,) = (line for line in axes.lines if str(line.get_label()).startswith("N* "))
+        assert marked.get_xdata()[0] == pytest.approx(row["threshold"])
+    none = row | {"threshold": np.nan, "threshold_low": np.nan, "threshold_high": np.nan}
+    assert not any(label.startswith("N* ") for label in legend_of(plot_mirage(frame, none)[0]))
+
+
+def test_a_curve_without_a_pair_or_too_short_to_be_tested(frame: pd.DataFrame, jumps: pd.DataFrame) -> None:
+    alone = frame[frame["metric"] != "token_accuracy"]
+    left, right = plot_mirage(alone, row_of(find_jumps(alone), "lookup"))
+    assert not right.axison and "no token accuracy was measured" in right.texts[0].get_text()
+    check_legible(left)
+    short = frame[frame["rung"] < 3]
+    left, right = plot_mirage(short, row_of(find_jumps(short), "text"))
+    check_legible(left)
+    assert "mean" in lines(left) and "best smooth law" not in legend_of(left)
+    with pytest.raises(DataError, match="no exact_match of lookup"):
+        plot_mirage(frame[frame["study"] == "text"], row_of(jumps, "lookup"))
+
+
+def test_several_rows_stand_above_each_other(frame: pd.DataFrame, jumps: pd.DataFrame) -> None:
+    rows = [row_of(jumps, "parity", "subtask 02"), row_of(jumps, "text")]
+    pairs = plot_mirages(frame, rows)
+    root = pairs[0][0].get_figure(root=True)
+    assert isinstance(root, Figure) and len(pairs) == 2 and len(root.subfigs) == 2
+    assert pairs[0][0].get_window_extent().y0 > pairs[1][0].get_window_extent().y1
+    assert [sub.get_suptitle() for sub in root.subfigs] == [
+        f"parity: subtask 02: {rows[0]['verdict']}",
+        f"text: {rows[1]['verdict']}",
+    ]
+    with pytest.raises(DataError, match="no curve"):
+        plot_mirages(frame, [])
