@@ -34,7 +34,8 @@ def compare(sweeps: dict[int, Analysis]) -> pd.DataFrame:
     same = verdicts.eq(verdicts.iloc[:, 0], axis=0).sum(axis=1)
     placed = {
         f"N* ({seed})": [
-            interval(*row) for row in table.loc[first.index, ["threshold", "threshold_low", "threshold_high"]].to_numpy()
+            interval(*row)
+            for row in table.loc[first.index, ["threshold", "threshold_low", "threshold_high"]].to_numpy()
         ]
         for seed, table in tables.items()
     }

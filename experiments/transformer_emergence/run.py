@@ -197,7 +197,7 @@ def signs_of(signs: pd.DataFrame) -> pd.DataFrame:
     cells = signs[signs["share"] == signs["share"].min()].groupby(["study", "width"])
     about = cells.agg(runs=("able", "size"), able=("able", "sum")).reset_index()
     show(f"runs near the threshold, able: token accuracy of {ABLE} or more at the end", about)
-    moved = signs.groupby(["share", "study"])[["token_accuracy", "loss", "prefix_matching", "previous_token"]]
+    moved = signs.groupby(["share", "able"])[["token_accuracy", "loss", "prefix_matching", "previous_token"]]
     show("signs at a share of training, mean over runs", moved.mean().round(3).reset_index())
     table = foretold(signs)
     show("what a sign foretells, within sizes", table.round(2))
@@ -205,18 +205,12 @@ def signs_of(signs: pd.DataFrame) -> pd.DataFrame:
 
 
 def hops(frame: pd.DataFrame) -> None:
-    """Hops over depth, at two layers over size, and over training where blocks have a feed-forward layer."""
-    for study, places in (
-        ("hops", ["depth"]),
-        ("hops_two_layers", ["width", SIZE]),
-        ("hops_training", ["width", "step"]),
-    ):
+    """Hops over depth, and at two layers over size."""
+    for study in ("hops", "hops_two_layers"):
         rows = accuracy_of_subtasks(frame[frame["study"] == study])
-        means = rows.pivot_table(index=places, columns="subtask", values="value").round(2)
+        means = rows.pivot_table(index=["depth", "width", SIZE], columns="subtask", values="value").round(2)
         show(f"{study}: mean token accuracy", means.reset_index())
     show("hops over depth", worded(verdicts(ladder(frame, "hops"), "depth"), "layers"))
-    by_width = [ladder(frame, "hops_training", width=width) for width in (24, 32)]
-    show("hops over training", worded(verdicts(pd.concat(by_width), TOKENS), "D*"))
 
 
 def main() -> None:

@@ -211,10 +211,14 @@ def _names(curves: Sequence[Curve]) -> list[str]:
         parts = [curve.study] if differs["study"] else []
         parts += [curve.task] if differs["task"] and (tasks[curve.study] > 1 or not curve.study) else []
         parts += [curve.subtask] if differs["subtask"] and curve.subtask != "all" else []
-        name = ": ".join(dict.fromkeys(part for part in parts if part))
-        name = name or curve.task or curve.study or curve.subtask
-        told_by_metric = several[curve.study, curve.task, curve.subtask] > 1
-        names.append(f"{name} ({curve.metric.replace('_', ' ')})" if told_by_metric else name)
+        metric = curve.metric.replace("_", " ")
+        name = ": ".join(dict.fromkeys(part for part in parts if part)) or curve.task or curve.study
+        if not name:
+            names.append(metric)
+        elif several[curve.study, curve.task, curve.subtask] > 1:
+            names.append(f"{name} ({metric})")
+        else:
+            names.append(name)
     return names
 
 
@@ -227,22 +231,22 @@ def _log_quantiles(finding: Finding, fraction: float, levels: np.ndarray, fallin
 
 def _pairs(names: Sequence[str], middle: np.ndarray, log_n: np.ndarray, level: float) -> pd.DataFrame:
     """Ratios of all pairs of curves, in order; `middle` (n,) and `log_n` (n, L) are medians and quantiles of ln N*."""
-    n_pairs = max(1, len(names) * (len(names) - 1) // 2)
-    outside = 1 - level
-    # Ends on whole draws, the outer one: openness is infinite, and no mean of it and a number makes sense.
-    tails = [tail for each in (outside / 2, outside / n_pairs / 2) for tail in (each, 1 - each)]
+    n_pairs, n = max(1, len(names) * (len(names) - 1) // 2), log_n.shape[1] ** 2
+    # Ends on whole draws, the outer one: an open end is infinite, and between that and a number there is nothing.
+    tails = np.array([(1 - level) / 2, (1 - level) / n_pairs / 2])
+    lower = np.floor(tails * (n - 1)).astype(int)
+    upper = n - 1 - lower
     rows = []
     for i, j in combinations(range(len(names)), 2):
         with np.errstate(invalid="ignore"):
             difference = (log_n[j][:, None] - log_n[i]).ravel()
-        # Both off the ladder on one side: NaN, which may lie anywhere.
-        least, most = (np.sort(np.where(np.isnan(difference), end, difference)) for end in (-np.inf, np.inf))
-        n = len(difference)
-        low, high, all_low, all_high = (
-            least[int(np.floor(tail * (n - 1)))] if tail < 0.5 else most[int(np.ceil(tail * (n - 1)))] for tail in tails
-        )
-        fewer = min(np.searchsorted(least, 0.0, "right"), n - np.searchsorted(most, 0.0, "left"))
-        p_value = min(1.0, 2 * (1 + fewer) / (n + 1))
+        # Both off the ladder on one side is NaN: the difference may lie anywhere, so it counts for either end.
+        unknown = np.isnan(difference)
+        least = np.where(unknown, -np.inf, difference) if unknown.any() else difference
+        most = np.where(unknown, np.inf, difference) if unknown.any() else difference
+        (low, all_low), (high, all_high) = np.partition(least, lower)[lower], np.partition(most, upper)[upper]
+        against = min(np.count_nonzero(least <= 0), np.count_nonzero(most >= 0))
+        p_value = min(1.0, 2 * (1 + against) / (n + 1))
         ratio = np.exp([middle[j] - middle[i], low, high, all_low, all_high])
         rows.append((names[i], names[j], *ratio, p_value, np.nan))
     pairs = pd.DataFrame(rows, columns=_PAIRS)

@@ -165,7 +165,8 @@ def judge(
             f"(off by {link.residual:.2f})"
         )
     power = f", and to the power {link.length:.1f} reproduces it within {max(link.residual, 0.001):.3f}" if link else ""
-    return Verdict.ARTEFACT, f"{metric} jumps where {continuous} on the same outputs does not{power}"
+    contrast = "takes more than a step" if continuous.state is State.STEEP else "does not"
+    return Verdict.ARTEFACT, f"{metric} jumps where {continuous} on the same outputs {contrast}{power}"
 
 
 def _not_flagged(metric: Evidence, continuous: Evidence | None, link: PowerRelation | None) -> tuple[Verdict, str]:

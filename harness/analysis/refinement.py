@@ -25,6 +25,8 @@ from harness.errors import SettingError
 N_OUTCOMES = 60
 #: Share of the posterior that is left out, its least likely rises, to save time.
 _LEFT_OUT = 1e-3
+#: Narrowing, as a share of the interval, below which runs are not worth making.
+LEAST = 0.02
 #: Narrowing, as a share of the best that any candidate promises a curve, with which the curve counts as served.
 _SERVED = 0.5
 
@@ -110,9 +112,10 @@ def propose(
         for curve, finding in zip(curves, examine(curves), strict=True)
         if finding is not None
     }
-    keys = wide[["study", "task", "subtask", "metric"]].itertuples(index=False, name=None)
-    ends = wide[["threshold_low", "threshold_high"]].itertuples(index=False, name=None)
-    gains = [_narrowing(found[key], *end, candidates, ratio) for key, end in zip(keys, ends, strict=True)]
+    gains = []
+    for row in wide.to_dict("records"):
+        finding = found[row["study"], row["task"], row["subtask"], row["metric"]]
+        gains.append(_narrowing(finding, row["threshold_low"], row["threshold_high"], candidates, ratio))
     return _choose(np.stack(gains, axis=1), np.array([candidate.cost for candidate in candidates]), budget)
 
 
@@ -146,8 +149,8 @@ def _narrowing(finding: Finding, low: float, high: float, candidates: Sequence[C
     gains = np.zeros(len(candidates))
     for i, candidate in enumerate(candidates):
         if low < candidate.x < high and length > 0:
-            left = belief.expected_spread(candidate.x, candidate.seeds) / belief.spread
-            gains[i] = np.clip(length * (1 - left), 0.0, most)
+            share = 1 - belief.expected_spread(candidate.x, candidate.seeds) / belief.spread
+            gains[i] = np.clip(length * share, 0.0, most) if share > LEAST else 0.0
     return gains
 
 
@@ -161,7 +164,8 @@ class Belief:
         weight: (P,) summing to 1.
         noise: variance of a run at a share s of the rise is noise[0] + noise[1] s (1 - s): where each seed has an
             ability or has it not, it is all of the latter kind.
-        misfit: standard deviation of a size's mean about any logistic.
+        misfit: standard deviation of a size's mean about any logistic; seeds of one size share it.
+        runs: sizes, means and counts of the runs there already.
     """
 
     place: np.ndarray
@@ -171,6 +175,7 @@ class Belief:
     weight: np.ndarray
     noise: tuple[float, float]
     misfit: float
+    runs: tuple[np.ndarray, np.ndarray, np.ndarray]
 
     @classmethod
     def of(cls, finding: Finding) -> Belief:
@@ -184,12 +189,15 @@ class Belief:
         variance, misfit = finding.noise.variance(layout), MISFIT * float(np.ptp(means))
         precision = layout.counts / np.maximum(variance, misfit**2)
         level = (means - height[:, None] * shares) @ precision / precision.sum()
-        share = weight @ shares
+        # Where no size lies inside the rise, nothing tells that runs scatter more there; half-way then is as elsewhere.
+        share = np.append(weight @ shares, 0.5)
         design = np.stack([np.ones(len(share)), share * (1 - share)], axis=1)
-        (base, growth), _ = nnls(design, variance)
-        start = np.log(finding.curve.runs.sizes[0])
-        place, width = start + finding.step * grid.place[kept], finding.step * grid.width[kept]
-        return cls(place, width, level, height, weight, (float(base), float(growth)), misfit)
+        (base, growth), _ = nnls(design, np.append(variance, variance.mean()))
+        curve = finding.curve
+        place = np.log(curve.runs.sizes[0]) + finding.step * grid.place[kept]
+        there = curve.runs.sizes, curve.runs.means(curve.oriented), curve.runs.counts
+        noise = float(base), float(growth)
+        return cls(place, finding.step * grid.width[kept], level, height, weight, noise, misfit, there)
 
     @property
     def spread(self) -> float:
@@ -200,7 +208,12 @@ class Belief:
         """The spread to expect after so many more runs at a size (in the unit of x)."""
         share = logistic(np.log(size), self.place, self.width)
         mean = self.level + self.height * share
-        sd = np.sqrt((self.noise[0] + self.noise[1] * share * (1 - share)) / seeds + self.misfit**2)
+        variance, misfit = self.noise[0] + self.noise[1] * share * (1 - share), np.full(len(share), self.misfit**2)
+        for there in np.flatnonzero(np.isclose(self.runs[0], size)):
+            # What a size is off a rise, its runs have told in part; what they told cannot be learnt again.
+            told = misfit / (misfit + variance / self.runs[2][there])
+            mean, misfit = mean + told * (self.runs[1][there] - mean), misfit * (1 - told)
+        sd = np.sqrt(variance / seeds + misfit + (0.1 * self.misfit) ** 2)
         edges = np.linspace((mean - 4 * sd).min(), (mean + 4 * sd).max(), N_OUTCOMES + 1)
         likely_PY = np.diff(ndtr((edges - mean[:, None]) / sd[:, None]), axis=1)
         joint_PY = self.weight[:, None] * likely_PY

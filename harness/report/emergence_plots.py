@@ -41,7 +41,8 @@ def plot_mirage(
 
     Each panel has the runs, their means, the smooth curve closest to these (what is left between the two is what the
     test asks about) and the best smooth law. Left is dashed what the continuous metric, to the power of the answer's
-    length, makes of the metric, where that reproduces it. N* and its interval stand in the verdict's colour. The figure
+    length, makes of the metric, where that reproduces it. Where seeds were tested one by one, each is a thin line:
+    jumps at different sizes may well have a smooth mean. N* and its interval stand in the verdict's colour. The figure
     is 7 in wide; the right panel is empty where no continuous metric was measured.
 
     Args:
@@ -73,7 +74,7 @@ def plot_mirage(
         if jump["link_residual"] <= REPRODUCES:
             _reproduced(left, jump, judge[0])
     figure.suptitle(
-        f"{curve_name(jump)}: {jump['verdict']}", fontsize=9, fontweight="bold", x=0.012, y=0.985, ha="left"
+        f"{curve_name(jump)} – {jump['verdict']}", fontsize=9, fontweight="bold", x=0.012, y=0.985, ha="left"
     )
     figure.legend(
         *_entries(left, right), loc="upper left", bbox_to_anchor=(0.004, 1 - 0.2 / _HEIGHT_IN), ncols=4,
@@ -126,6 +127,8 @@ def _panel(ax: Axes, jump: Mapping[str, Any], curve: Curve, finding: Finding | N
     ax.set_ylabel(value_label(curve.metric))
     if finding is not None:
         _smooth(ax, finding)
+        if finding.test.seeds_apart:
+            _seeds(ax, finding)
     draw_runs(ax, runs, x, colour=BLACK)
     mark_threshold(ax, jump)
 
@@ -142,6 +145,18 @@ def _smooth(ax: Axes, finding: Finding) -> None:
     fine = np.linspace(layout.t[0], layout.t[-1], _FINE)
     law, sizes = sign * finding.smooth_law(fine), first * np.exp(fine * finding.step)
     ax.plot(sizes, law, color=BLUE, linestyle=(0, (1, 1.2)), zorder=2.5, label="best smooth law")
+
+
+def _seeds(ax: Axes, finding: Finding) -> None:
+    """The curve of each seed."""
+    layout, curve = finding.layout, finding.curve
+    if layout.by_seed is None:
+        return
+    values = finding.values if curve.higher_is_better else -finding.values
+    sizes = curve.runs.sizes[0] * np.exp(layout.t * finding.step)
+    for i, own in enumerate(layout.by_seed):
+        label = "" if i else "each seed (tested one by one)"
+        ax.plot(sizes, values[own], color=GREY, linewidth=0.5, alpha=0.6, zorder=2.2, label=label)
 
 
 def _reproduced(ax: Axes, jump: Mapping[str, Any], continuous: Curve) -> None:

@@ -153,6 +153,8 @@ def plot_subtasks(frame: pd.DataFrame, jumps: pd.DataFrame, x: str = "params_non
         mark_threshold(ax, jump)
         title = ax.set_title(f"{jump['subtask']}: {jump['verdict']}", fontsize=7, loc="left", pad=2)
         title.set_color(_colour(jump))
+    for ax in axes[max(0, len(jumps) - columns) : len(jumps)]:
+        ax.tick_params(labelbottom=True)  # where nothing is drawn below it
     for ax in axes[len(jumps) :]:
         ax.set_axis_off()
     figure.supxlabel(size_name(x), fontsize=8)
@@ -208,7 +210,7 @@ def plot_thresholds(jumps: pd.DataFrame, ax: Axes | None = None, x: str = "param
     if together:
         _, labels = ax.get_legend_handles_labels()
         ax.plot([], [], color=GREY, linewidth=2.2, label="own interval")
-        ax.plot([], [], color=GREY, linewidth=0.9, label="of all together")
+        ax.plot([], [], color=GREY, linewidth=0.9, label="interval of all together")
         legend_above(ax, columns=min(3, len(labels) + 2))
     else:
         legend_above(ax, columns=2)

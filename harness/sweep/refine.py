@@ -29,6 +29,9 @@ from harness.sweep.rows import run_row
 from harness.sweep.run import lock_folders, train_jobs
 from harness.training.device import resolve
 
+#: Sizes that are considered between two neighbours; many of them round to the same.
+_BETWEEN = 15
+
 
 def refine(studies: Sequence[Settings], console: Console) -> int:
     """Train each study's own ladder, then what narrows its intervals of N* most; returns 1 if a run failed, else 0.
@@ -64,13 +67,16 @@ def _wanted(study: Settings) -> tuple[list[str], list[str]]:
 
 def _refine(study: Settings, device: str, console: Console) -> int:
     console.print(f"[bold]{study.study}[/]: its own ladder", highlight=False)
-    jobs, round_, reason = cells(study), 0, None
+    if code := _train(study, cells(study), device, console):
+        return code
+    sites, round_ = _sites(study), 0
+    # A batch that was interrupted comes to its end before another one is chosen.
+    jobs = _begun(study, sites)
     while True:
-        known = finished_run_ids(Path(study.results))
-        left = [part for job in jobs for part in pending(job, known, device)]
-        if code := train_jobs(left, known, worker_count(study, device), console):
-            return code
-        sites = _sites(study)
+        if jobs:
+            if code := _train(study, jobs, device, console):
+                return code
+            sites = _sites(study)
         frame, intervals = _measured(study, sites)
         console.print(_table(study, round_, sites, intervals), highlight=False)
         if reason := _enough(study, round_, intervals):
@@ -83,6 +89,12 @@ def _refine(study: Settings, device: str, console: Console) -> int:
         console.print(f"round {round_}: {'; '.join(map(_described, jobs))}", highlight=False, soft_wrap=True)
     console.print(f"{study.study}: stopped after {round_} rounds: {reason}", highlight=False, soft_wrap=True)
     return 0
+
+
+def _train(study: Settings, jobs: Sequence[Job], device: str, console: Console) -> int:
+    known = finished_run_ids(Path(study.results))
+    left = [part for job in jobs for part in pending(job, known, device)]
+    return train_jobs(left, known, worker_count(study, device), console)
 
 
 def _enough(study: Settings, round_: int, intervals: pd.DataFrame) -> str | None:
@@ -117,9 +129,10 @@ def _sites(study: Settings) -> list[_Site]:
     runs = load_runs(study.results)
     runs = runs[(runs["study"] == study.study) & runs["status"].isin(DONE)]
     done, sites = set(runs["run_id"]), []
-    for (width, depth, heads), part in runs.groupby(["width", "depth", "heads"]):
-        rung = _rung(study, width, depth, int(part["rung"].mode()[0]))
-        if rung is None or rung.shape != Shape(width, depth, heads):
+    for _, part in runs.groupby(["width", "depth", "heads"]):
+        shape = Shape(*(int(part[axis].iloc[0]) for axis in ("width", "depth", "heads")))
+        rung = _rung(study, shape.width, shape.depth, int(part["rung"].mode()[0]))
+        if rung is None or rung.shape != shape:
             continue
         ids = {seed: _run_ids(study, rung, seed) for seed in sorted(set(part["seed"]))}
         seeds = tuple(seed for seed in ids if done.issuperset(ids[seed]))
@@ -148,37 +161,46 @@ def _measured(study: Settings, sites: Sequence[_Site]) -> tuple[pd.DataFrame, pd
 # -------------------------------------------------------------------------------------------------------- what to train
 
 
+def _begun(study: Settings, sites: Sequence[_Site]) -> list[Job]:
+    """What is left of a batch that was interrupted, as far as the budget goes."""
+    n, own = study.refine.seeds or study.seeds, {rung.shape for rung in build_ladder(study)}
+    budget, jobs = _left(study, sites), []
+    for site in sites:
+        added = max(0, len(site.seeds) - study.seeds * (site.rung.shape in own))
+        missing = -added % n
+        if missing and (cost := missing * _flops(study, site.rung)) <= budget:
+            budget -= cost
+            jobs += _jobs(study, site.rung, _seeds(study, site, missing))
+    return jobs
+
+
 def _next(study: Settings, sites: Sequence[_Site], frame: pd.DataFrame, intervals: pd.DataFrame) -> list[Job]:
     """The jobs of the next batch; [] where nothing useful fits."""
-    wanted = study.refine.seeds or study.seeds
     places = [*sites, *(_Site(rung) for rung in _between(study, [site.rung for site in sites]))]
-    # A size that was begun is first filled up; one that is full gets as many seeds again.
-    seeds = [_seeds(study, site, wanted - len(site.seeds) if len(site.seeds) < wanted else wanted) for site in places]
-    candidates = [
-        Candidate(_x(study, site.rung), _flops(study, site.rung), len(added))
-        for site, added in zip(places, seeds, strict=True)
-    ]
-    budget = study.refine.budget * _own_flops(study) - _spent(study, sites)
-    batch = propose(frame, study.analysis.x, intervals, candidates, study.refine.ratio, budget)
+    n = study.refine.seeds or study.seeds
+    candidates = [Candidate(_x(study, site.rung), _flops(study, site.rung), n) for site in places]
+    chosen = propose(frame, study.analysis.x, intervals, candidates, study.refine.ratio, _left(study, sites))
     jobs, number = [], 1 + max(site.rung.index for site in sites)
-    for index in (proposal.index for proposal in batch):
-        rung = places[index].rung
-        if not places[index].seeds:
+    for site in (places[proposal.index] for proposal in chosen):
+        rung = site.rung
+        if not site.seeds:
             rung, number = replace(rung, index=number), number + 1
-        jobs += _jobs(study, rung, seeds[index])
+        jobs += _jobs(study, rung, _seeds(study, site, n))
     return jobs
 
 
 def _between(study: Settings, rungs: Sequence[Rung]) -> list[Rung]:
-    """The legal size nearest the geometric middle of each two neighbours that have one between them."""
-    found = []
+    """Legal sizes strictly between neighbours, evenly in their logarithms."""
+    taken = {rung.shape for rung in rungs}
+    found: dict[Shape, Rung] = {}
     for low, high in pairwise(rungs):
-        middle = (np.sqrt(getattr(low.shape, axis) * getattr(high.shape, axis)) for axis in ("width", "depth"))
-        rung = _rung(study, *middle)
-        if rung and rung.shape not in (low.shape, high.shape):
-            x_low, x, x_high = (_x(study, each) for each in (low, rung, high))
-            found += [rung] if x_low < x < x_high else []
-    return found
+        first, last = ((rung.shape.width, rung.shape.depth) for rung in (low, high))
+        x_low, x_high = _x(study, low), _x(study, high)
+        for width, depth in np.geomspace(first, last, _BETWEEN + 2)[1:-1]:
+            rung = _rung(study, width, depth)
+            if rung and rung.shape not in taken | found.keys() and x_low < _x(study, rung) < x_high:
+                found[rung.shape] = rung
+    return list(found.values())
 
 
 def _rung(study: Settings, width: float, depth: float, number: int = 0) -> Rung | None:
@@ -230,6 +252,11 @@ def _spent(study: Settings, sites: Sequence[_Site]) -> float:
     return sum(len(site.seeds) * _flops(study, site.rung) for site in sites) - _own_flops(study)
 
 
+def _left(study: Settings, sites: Sequence[_Site]) -> float:
+    """FLOPs of the budget that are left."""
+    return study.refine.budget * _own_flops(study) - _spent(study, sites)
+
+
 # -------------------------------------------------------------------------------------------------------------- display
 
 
@@ -246,7 +273,7 @@ def _table(study: Settings, round_: int, sites: Sequence[_Site], intervals: pd.D
         if np.isnan(row["threshold"]):
             numbers, remark = ["-"] * 4, row["reason"]
         else:
-            ratio = f"{high / low:.2f}" if 0 < low and high < np.inf else "open"
+            ratio = f"{high / low:.2f}" if low > 0 and high < np.inf else "open"
             numbers = [f"{value:,.4g}" for value in (row["threshold"], low, high)] + [ratio]
             remark = "" if wide else "narrow enough"
         table.add_row(row["subtask"], row["metric"], *numbers, remark)

@@ -145,6 +145,8 @@ def test_curves_are_called_by_what_tells_them_apart() -> None:
     studies = pd.concat([frame.assign(study="a"), frame.assign(study="b", subtask="hard"), frame.assign(study="b")])
     studies["subtask"] = studies["subtask"].fillna("all")
     assert sorted(compare_thresholds(studies, x="params").table["curve"]) == ["a", "b", "b: hard"]
+    alone = compare_thresholds(twice.drop(columns="task"), x="params").table["curve"]
+    assert sorted(alone) == ["accuracy", "exact match"]
     chosen = compare_thresholds(twice, x="params", metrics=["exact_match"])
     assert chosen.table["metric"].tolist() == ["exact_match"] and chosen.table["curve"].tolist() == ["task 0"]
 

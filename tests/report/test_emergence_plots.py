@@ -60,7 +60,7 @@ def test_both_metrics_with_the_smooth_curves_they_are_held_against(
         )
     figure = left.get_figure(root=True)
     assert figure is not None and figure.get_figwidth() == 7
-    assert figure.get_suptitle() == f"{study}: {row['verdict']}"
+    assert figure.get_suptitle() == f"{study} – {row['verdict']}"
     assert len(set(legend_of(left))) == len(legend_of(left)), "each entry once"
     assert legend_of(left)[:4] == ["runs (seeds)", "mean", "closest smooth curve", "best smooth law"]
 
@@ -106,6 +106,22 @@ def test_a_curve_without_a_pair_or_too_short_to_be_tested(frame: pd.DataFrame, j
         plot_mirage(frame[frame["study"] == "text"], row_of(jumps, "lookup"))
 
 
+def test_seeds_that_were_tested_one_by_one_are_lines() -> None:
+    """Each seed jumps at a size of its own; their mean is smooth."""
+    rng = np.random.default_rng(0)
+    size, seed = (axis.ravel() for axis in np.indices((9, 12)))
+    learnt = size > rng.uniform(1, 7, 12)[seed]
+    columns = {"params": 100 * 2.0**size, "seed": seed, "metric": "accuracy"}
+    frame = pd.DataFrame(columns | {"value": np.where(learnt, 0.95, 0.05) + 0.01 * rng.standard_normal(len(size))})
+    (row,) = find_jumps(frame, x="params").to_dict("records")
+    assert row["seeds_apart"]
+    left, _ = plot_mirage(frame, row, x="params")
+    check_legible(left)
+    assert "each seed (tested one by one)" in legend_of(left)
+    thin = [line for line in left.lines if line.get_linewidth() == 0.5]
+    assert len(thin) == 12 and all(np.abs(np.diff(line.get_ydata())).max() > 0.8 for line in thin)
+
+
 def test_several_rows_stand_above_each_other(frame: pd.DataFrame, jumps: pd.DataFrame) -> None:
     rows = [row_of(jumps, "parity", "subtask 02"), row_of(jumps, "text")]
     pairs = plot_mirages(frame, rows)
@@ -113,8 +129,8 @@ def test_several_rows_stand_above_each_other(frame: pd.DataFrame, jumps: pd.Data
     assert isinstance(root, Figure) and len(pairs) == 2 and len(root.subfigs) == 2
     assert pairs[0][0].get_window_extent().y0 > pairs[1][0].get_window_extent().y1
     assert [sub.get_suptitle() for sub in root.subfigs] == [
-        f"parity: subtask 02: {rows[0]['verdict']}",
-        f"text: {rows[1]['verdict']}",
+        f"parity: subtask 02 – {rows[0]['verdict']}",
+        f"text – {rows[1]['verdict']}",
     ]
     with pytest.raises(DataError, match="no curve"):
         plot_mirages(frame, [])

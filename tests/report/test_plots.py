@@ -111,6 +111,8 @@ def test_subtasks_share_one_scale(frame: pd.DataFrame) -> None:
     figure = drawn(axes[0])
     assert figure.get_figwidth() == 7 and sum(not ax.axison for ax in figure.axes) == 2
     assert axes[2].get_title(loc="left") == "subtask 03: emergent"
+    labelled = [any(label.get_visible() and label.get_text() for label in ax.get_xticklabels()) for ax in axes]
+    assert labelled == [False, False, True, True, True, True], "the lowest of each column"
 
 
 def test_forest_of_many_thresholds_is_ordered_and_legible() -> None:
@@ -138,7 +140,7 @@ def test_forest_of_a_comparison_has_intervals_of_all_together(frame: pd.DataFram
     assert [label.get_text() for label in axes.get_yticklabels()] == compared.table["curve"].tolist()
     legend = axes.get_legend()
     assert legend is not None
-    assert [text.get_text() for text in legend.get_texts()] == ["N*", "own interval", "of all together"]
+    assert [text.get_text() for text in legend.get_texts()] == ["N*", "own interval", "interval of all together"]
     together, own = (spans.get_segments() for spans in axes.collections)
     assert all(a[0][0] <= b[0][0] and a[1][0] >= b[1][0] for a, b in zip(together, own, strict=True))
 
