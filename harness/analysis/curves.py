@@ -85,7 +85,9 @@ def select_runs(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _best_learning_rate(frame: pd.DataFrame) -> pd.DataFrame:
-    rung = ["study", "task", "rung"]
+    # A number of a rung means one size in one ladder; a ladder written out anew, or refined, may give it to another.
+    sizes = [name for name in ("width", "depth") if name in frame.columns and frame[name].notna().all()]
+    rung = ["study", "task", "rung", *sizes]
     several = frame.groupby(rung)["lr"].nunique() > 1
     if not several.any():
         return frame
