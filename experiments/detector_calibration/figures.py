@@ -43,7 +43,8 @@ def _heat(ax: Axes, table: pd.DataFrame, families: tuple[str, ...], worst: bool,
     seeds = grid.columns.get_level_values(0).to_numpy()
     for n_seeds in np.unique(seeds):
         at = np.flatnonzero(seeds == n_seeds)
-        ax.text(at.mean(), -0.9, f"{n_seeds} seed{'s' if n_seeds > 1 else ''}", ha="center", va="bottom", fontsize=9)
+        label = f"{n_seeds} seed{'s' if n_seeds > 1 else ''}"
+        ax.text(at.mean(), 1.01, label, transform=ax.get_xaxis_transform(), ha="center", va="bottom", fontsize=9)
         if at[0]:
             ax.axvline(at[0] - 0.5, color="w", lw=2)
     ax.set_xlabel("sizes on the ladder")

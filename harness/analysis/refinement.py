@@ -26,7 +26,7 @@ N_OUTCOMES = 60
 #: Share of the posterior that is left out, its least likely rises, to save time.
 _LEFT_OUT = 1e-3
 #: Narrowing, as a share of the interval, below which runs are not worth making.
-LEAST = 0.02
+LEAST = 0.005
 #: Narrowing, as a share of the best that any candidate promises a curve, with which the curve counts as served.
 _SERVED = 0.5
 
@@ -208,14 +208,15 @@ class Belief:
         """The spread to expect after so many more runs at a size (in the unit of x)."""
         share = logistic(np.log(size), self.place, self.width)
         mean = self.level + self.height * share
-        variance, misfit = self.noise[0] + self.noise[1] * share * (1 - share), np.full(len(share), self.misfit**2)
+        # One variance for all rises: they are to be told apart by where runs lie, not by how much these scatter.
+        variance, misfit = self.noise[0] + self.noise[1] * float(self.weight @ (share * (1 - share))), self.misfit**2
         for there in np.flatnonzero(np.isclose(self.runs[0], size)):
             # What a size is off a rise, its runs have told in part; what they told cannot be learnt again.
             told = misfit / (misfit + variance / self.runs[2][there])
             mean, misfit = mean + told * (self.runs[1][there] - mean), misfit * (1 - told)
         sd = np.sqrt(variance / seeds + misfit + (0.1 * self.misfit) ** 2)
-        edges = np.linspace((mean - 4 * sd).min(), (mean + 4 * sd).max(), N_OUTCOMES + 1)
-        likely_PY = np.diff(ndtr((edges - mean[:, None]) / sd[:, None]), axis=1)
+        edges = np.linspace(mean.min() - 4 * sd, mean.max() + 4 * sd, N_OUTCOMES + 1)
+        likely_PY = np.diff(ndtr((edges - mean[:, None]) / sd), axis=1)
         joint_PY = self.weight[:, None] * likely_PY
         outcome_Y = joint_PY.sum(axis=0)
         joint_PY, outcome_Y = joint_PY[:, outcome_Y > 1e-9], outcome_Y[outcome_Y > 1e-9]

@@ -190,17 +190,21 @@ def _next(study: Settings, sites: Sequence[_Site], frame: pd.DataFrame, interval
 
 
 def _between(study: Settings, rungs: Sequence[Rung]) -> list[Rung]:
-    """Legal sizes strictly between neighbours, evenly in their logarithms."""
-    taken = {rung.shape for rung in rungs}
+    """New legal sizes between neighbours, evenly in their logarithms.
+
+    None is nearer to a neighbour than half of what an interval may be: such a size tells little that more seeds at the
+    neighbour would not, and a ladder of crowded sizes has steps so short that wide rises are not weighed any more.
+    """
     found: dict[Shape, Rung] = {}
+    apart = np.sqrt(study.refine.ratio)
     for low, high in pairwise(rungs):
         first, last = ((rung.shape.width, rung.shape.depth) for rung in (low, high))
-        x_low, x_high = _x(study, low), _x(study, high)
         for width, depth in np.geomspace(first, last, _BETWEEN + 2)[1:-1]:
             rung = _rung(study, width, depth)
-            if rung and rung.shape not in taken | found.keys() and x_low < _x(study, rung) < x_high:
+            if rung and apart * _x(study, low) <= _x(study, rung) <= _x(study, high) / apart:
                 found[rung.shape] = rung
-    return list(found.values())
+    taken = {rung.shape for rung in rungs}
+    return [rung for shape, rung in found.items() if shape not in taken]
 
 
 def _rung(study: Settings, width: float, depth: float, number: int = 0) -> Rung | None:

@@ -37,6 +37,15 @@ def test_the_learning_rate_with_the_lowest_loss_counts(frame: pd.DataFrame) -> N
         select_runs(both[both["metric"] == "accuracy"])
 
 
+def test_sizes_of_one_rung_number_choose_for_themselves(frame: pd.DataFrame) -> None:
+    """As when a ladder is written out anew, in a study that was refined."""
+    other = frame.assign(width=20, lr=1.0, run_id=frame["run_id"] + "-wide")
+    worse = other.assign(lr=2.0, run_id=frame["run_id"] + "-lr")
+    worse.loc[worse["metric"] == "loss", "value"] += 1
+    chosen = select_runs(pd.concat([frame.assign(width=10), other, worse]))
+    assert set(zip(chosen["width"], chosen["lr"], strict=True)) == {(10, 0.01), (20, 1.0)}
+
+
 def test_curves_carry_what_the_table_says(frame: pd.DataFrame) -> None:
     accuracy, loss = make_curves(select_runs(frame), "params_total")
     assert accuracy.discontinuous and accuracy.paired_metric == "loss" and accuracy.chance == 1 / 32
