@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,9 @@ from harness.config import LadderSettings, Settings
 from harness.families.base import Family
 from harness.metrics import ACCURACY, EXACT_MATCH, LOSS, TOKEN_ACCURACY
 from harness.tasks.base import Batch, Signature, Task
+
+#: The planted curves of this experiment are the truth that the detector is tested on.
+sys.path.append(str(Path(__file__).parents[1] / "experiments" / "detector_calibration"))
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """FLOPs to place N* of one subtask of parity: by `harness refine`, and by ladders that are finer everywhere.
 
-python experiments/refinement/run.py      (2 cores, about 10 minutes; what is trained already is not trained again)
+python experiments/refinement/run.py      (2 cores, about 7 minutes; what is trained already is not trained again)
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ def call(verb: str, first_seed: int, per_octave: int, results: Path, more: list[
         raise SystemExit(code)
 
 
-def placed(folder: Path, method: str, sizes: list[int] | None = None) -> dict[str, object]:
-    """N* by the runs of a folder, of these widths only where given, and what they cost."""
+def placed(folder: Path, method: str, sizes: list[int] | None = None, end: float = np.inf) -> dict[str, object]:
+    """N* by the runs of a folder, of these widths and of seeds before `end` only where given, and what they cost."""
     collect(folder)
     frame = harness.load(folder)
     if sizes is not None:
-        frame = frame[frame["width"].isin(sizes)]
+        frame = frame[frame["width"].isin(sizes) & (frame["seed"] < end)]
     runs = frame.drop_duplicates("run_id")
     # All subtasks at once, as `harness refine` and `harness analyze` place them: they share what is known of the noise.
     found = harness.thresholds(frame, X)
@@ -66,10 +66,10 @@ def compare(first_seed: int, target: float, more: list[str]) -> pd.DataFrame:
     refined, finer = folder / f"refined-{first_seed}", folder / f"finer-{first_seed}"
     chosen = [f"refine.subtasks=[{SUBTASK}]", f"refine.ratio={target}", "refine.budget=10", "refine.rounds=50"]
     call("refine", first_seed, 1, refined, [*chosen, *more])
-    rows = [placed(refined, "coarse", widths(1)), placed(refined, "refined")]
+    rows = [placed(refined, "coarse", widths(1), first_seed + SEEDS), placed(refined, "refined")]
     for per_octave in FINENESS[1:]:
         call("sweep", first_seed, per_octave, finer, more)
-        rows.append(placed(finer, f"{per_octave} sizes an octave", widths(per_octave)))
+        rows.append(placed(finer, f"{per_octave} sizes an octave", widths(per_octave), first_seed + SEEDS))
         if rows[-1]["ratio"] <= target:  # type: ignore[operator]
             break
     return pd.DataFrame(rows).assign(first_seed=first_seed)
@@ -77,7 +77,7 @@ def compare(first_seed: int, target: float, more: list[str]) -> pd.DataFrame:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--first-seeds", type=int, nargs="+", default=[0, 1000, 2000], help="one comparison each")
+    parser.add_argument("--first-seeds", type=int, nargs="+", default=[0, 1000], help="one comparison each")
     parser.add_argument("--target", type=float, default=TARGET, help="ratio of the interval's ends (%(default)s)")
     parser.add_argument("overrides", nargs="*", help="further settings, e.g. launcher.workers=1")
     asked = parser.parse_intermixed_args()

@@ -16,10 +16,11 @@ from harness.analysis.smooth_null import LOGISTIC_WIDTH, LONG_ANSWER, SMOOTH_STE
 
 #: Widest rise, from 10 to 90 % in ladder steps, that is a jump.
 JUMP_STEPS = 1.0
-#: Widths of the grid, from a step between two sizes to what a ladder hardly tells from a straight line.
+#: Widths of the grid, from a step between two sizes to what a usual ladder hardly tells from a straight line; ladders
+#: of more steps have wider ones, up to twice their length.
 WIDTHS = np.array([0.02, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 9.0, 14.0])
 PLACE_GAP = 0.1
-#: How far off the ladder rises are sought, in steps.
+#: How far off the ladder rises are sought, in steps, the mean one where that is longer than the median.
 BEYOND = 2.0
 #: No rise is exactly logistic: a size may be off it by this share of the range of the means.
 MISFIT = 0.02
@@ -70,6 +71,7 @@ class Grid:
     Attributes:
         t: (K,) places of the sizes.
         shapes: (G, K) logistic rises from 0 to 1, off the ladder too.
+        widths: (W,) that there are.
         place, width, log_prior: (G,) of each; places uniform, widths uniform in their logarithm.
         laws: smooth rises: logistic, all-or-nothing scores of logistic tokens, power laws in the error.
         of_laws: (H, K) their shapes.
@@ -77,6 +79,7 @@ class Grid:
 
     t: np.ndarray
     shapes: np.ndarray
+    widths: np.ndarray
     place: np.ndarray
     width: np.ndarray
     log_prior: np.ndarray
@@ -86,11 +89,14 @@ class Grid:
 
 def build_grid(t: np.ndarray) -> Grid:
     """The grid of a ladder with sizes at `t` (K,), in steps."""
-    places = np.arange(t[0] - BEYOND, t[-1] + BEYOND + 1e-9, PLACE_GAP)
-    place, width = (each.ravel() for each in np.meshgrid(places, WIDTHS, indexing="ij"))
-    breadth = np.log(np.maximum(WIDTHS, 0.15))
+    beyond = BEYOND * max(1.0, (t[-1] - t[0]) / (len(t) - 1))
+    places = np.arange(t[0] - beyond, t[-1] + beyond + 1e-9, PLACE_GAP)
+    wider = WIDTHS[-1] * 1.5 ** np.arange(1, 20)
+    widths = np.concatenate([WIDTHS, wider[wider <= 2 * (t[-1] - t[0])]]) if t[-1] - t[0] > WIDTHS[-1] else WIDTHS
+    place, width = (each.ravel() for each in np.meshgrid(places, widths, indexing="ij"))
+    breadth = np.log(np.maximum(widths, 0.15))
     log_prior = np.log(np.interp(np.log(np.maximum(width, 0.15)), breadth, np.gradient(breadth)))
-    smooth = [(at, wide) for wide in WIDTHS[WIDTHS >= SMOOTH_STEPS] for at in places[::5]]
+    smooth = [(at, wide) for wide in widths[widths >= SMOOTH_STEPS] for at in places[::5]]
     laws = [SmoothLaw(power, at, wide) for power in (1, 4, LONG_ANSWER) for at, wide in smooth]
     laws += [SmoothLaw(0, float(t[0]), float(np.log(9) / rate)) for rate in _RATES]
     of_laws = np.stack([law.shape(t) for law in laws])
@@ -98,6 +104,7 @@ def build_grid(t: np.ndarray) -> Grid:
     return Grid(
         t,
         logistic(t, place[:, None], width[:, None]),
+        widths,
         place,
         width,
         log_prior,
@@ -130,8 +137,9 @@ class Posterior:
 
     def width_quantiles(self, curve: int, levels: np.ndarray) -> np.ndarray:
         """Quantiles of a curve's width from 10 to 90 %, in steps; resolved to the widths of the grid."""
-        reached = np.cumsum(self.weight[curve].reshape(-1, len(WIDTHS)).sum(axis=0))
-        return WIDTHS[np.argmax(reached[:, None] >= np.minimum(levels, 1 - 1e-9), axis=0)]
+        widths = self.grid.widths
+        reached = np.cumsum(self.weight[curve].reshape(-1, len(widths)).sum(axis=0))
+        return widths[np.argmax(reached[:, None] >= np.minimum(levels, 1 - 1e-9), axis=0)]
 
     def height_quantiles(self, curve: int, levels: np.ndarray) -> np.ndarray:
         """Quantiles of a curve's height over rises; what noise adds to it at a given rise is left out."""

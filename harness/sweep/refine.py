@@ -31,6 +31,8 @@ from harness.training.device import resolve
 
 #: Sizes that are considered between two neighbours; many of them round to the same.
 _BETWEEN = 15
+#: Least distance of a new size to its neighbours, as a share of ln refine.ratio.
+_APART = 0.25
 
 
 def refine(studies: Sequence[Settings], console: Console) -> int:
@@ -192,11 +194,11 @@ def _next(study: Settings, sites: Sequence[_Site], frame: pd.DataFrame, interval
 def _between(study: Settings, rungs: Sequence[Rung]) -> list[Rung]:
     """New legal sizes between neighbours, evenly in their logarithms.
 
-    None is nearer to a neighbour than half of what an interval may be: such a size tells little that more seeds at the
-    neighbour would not, and a ladder of crowded sizes has steps so short that wide rises are not weighed any more.
+    None is nearer to a neighbour than a quarter of what an interval may be: it would tell little that more seeds at the
+    neighbour do not, and where sizes crowd, steps become so short that `thresholds` weighs no wide rises any more.
     """
     found: dict[Shape, Rung] = {}
-    apart = np.sqrt(study.refine.ratio)
+    apart = study.refine.ratio**_APART
     for low, high in pairwise(rungs):
         first, last = ((rung.shape.width, rung.shape.depth) for rung in (low, high))
         for width, depth in np.geomspace(first, last, _BETWEEN + 2)[1:-1]:
