@@ -1,6 +1,6 @@
 """FLOPs to place N* of one subtask of parity: by `harness refine`, and by ladders that are finer everywhere.
 
-python experiments/refinement/run.py      (2 cores, about 7 minutes; what is trained already is not trained again)
+python experiments/refinement/run.py      (2 cores, about 15 minutes; what is trained already is not trained again)
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def compare(first_seed: int, target: float, more: list[str]) -> pd.DataFrame:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--first-seeds", type=int, nargs="+", default=[0, 1000], help="one comparison each")
+    parser.add_argument("--first-seeds", type=int, nargs="+", default=[0, 1000, 2000], help="one comparison each")
     parser.add_argument("--target", type=float, default=TARGET, help="ratio of the interval's ends (%(default)s)")
     parser.add_argument("overrides", nargs="*", help="further settings, e.g. launcher.workers=1")
     asked = parser.parse_intermixed_args()
