@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,6 +78,17 @@ def start(*argv: str, cwd: Path, prepare: Callable[[], object] | None = None) ->
         start_new_session=True,
         preexec_fn=prepare_all,
     )
+
+
+def loaded_after(*commands: Sequence[str]) -> str:
+    """Exit codes of commands run in one fresh process, and which of torch and matplotlib were loaded by then."""
+    script = (
+        f"import sys; from harness.cli import main; codes = [main(command) for command in {list(commands)!r}]; "
+        "print(codes, {'torch', 'matplotlib'} & set(sys.modules), file=sys.stderr)"
+    )
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    ran = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    return ran.stderr
 
 
 def wait(process: subprocess.Popen[str], timeout_s: float = 60) -> Ran:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from command import REPOSITORY, run
+from command import loaded_after, run
 from own_tables import done
 
 from harness import compare_thresholds, find_jumps
@@ -228,10 +225,4 @@ def test_compare_refuses(argv: list[str], words: list[str], capsys: pytest.Captu
 
 def test_neither_torch_nor_matplotlib_is_loaded() -> None:
     run_all = [TOLD, ("compare", "small.csv", "--x", "params")]
-    script = (
-        f"import sys; from harness.cli import main; codes = [main(command) for command in {run_all!r}]; "
-        "print(codes, {'torch', 'matplotlib'} & set(sys.modules), file=sys.stderr)"
-    )
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
-    ran = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
-    assert ran.stderr == "[0, 0] set()\n"
+    assert loaded_after(*run_all) == "[0, 0] set()\n"

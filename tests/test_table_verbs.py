@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from command import REPOSITORY, run
+from command import loaded_after, run
 from own_tables import ALLOCATE, AT, FIT, FORECAST, SURFACE, TRUTH, change_row, done, surface_loss, write_tables
 
 from harness import commands
@@ -258,10 +255,4 @@ def test_help_of_a_verb(verb: str, capsys: pytest.CaptureFixture[str], monkeypat
 
 def test_neither_torch_nor_matplotlib_is_loaded() -> None:
     run_all = [FIT, (*FORECAST, *AT), (*ALLOCATE, "--compute", "1e21")]
-    script = (
-        f"import sys; from harness.cli import main; codes = [main(command) for command in {run_all!r}]; "
-        "print(codes, {'torch', 'matplotlib'} & set(sys.modules), file=sys.stderr)"
-    )
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
-    ran = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
-    assert ran.stderr == "[0, 0, 0] set()\n"
+    assert loaded_after(*run_all) == "[0, 0, 0] set()\n"

@@ -11,7 +11,7 @@ from planted_curves import Cell as Planted
 from ranking import IN_FAMILY, areas
 from scipy.special import ndtr, ndtri
 
-from harness.analysis.curves import Curve
+from harness.analysis.curves import Curve, binomial_variance
 from harness.analysis.examine import Finding, examine
 from harness.analysis.known_scores import breakthroughness, change_point_ratio, largest_step, linearity
 from harness.analysis.uncertainty import Runs
@@ -62,9 +62,7 @@ def as_curves(drawn: Curves, tasks_a_study: int) -> list[Curve]:
     n, n_sizes, n_seeds = drawn.values.shape
     rung = np.repeat(np.arange(n_sizes), n_seeds)
     seed = np.tile(np.arange(n_seeds), n_sizes)
-    items = drawn.n_eval[:, None] * n_seeds
-    right = (drawn.values.mean(axis=2) * items + 0.5) / (items + 1)
-    evaluation = right * (1 - right) / drawn.n_eval[:, None]
+    evaluation = binomial_variance(drawn.values.mean(axis=2), drawn.n_eval[:, None], n_seeds)
     sizes, rows = 2.0 ** np.arange(n_sizes), np.arange(len(rung))
     return [
         Curve(

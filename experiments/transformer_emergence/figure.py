@@ -15,10 +15,8 @@ from matplotlib.axis import Axis
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 import harness
-from harness.report.axes import scientific
+from harness.report.axes import BLUE, GREEN, GREY, VERMILLION, scientific
 
-# Okabe and Ito's colours, told apart by every eye; markers say the same again.
-BLUE, VERMILLION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#666666"
 SIZE = "params_non_embedding"
 THRESHOLD = ("threshold_tokens", "threshold_low_tokens", "threshold_high_tokens")
 SIGN_NAMES = {

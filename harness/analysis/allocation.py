@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from harness.analysis.checks import check_level, positive_columns
+from harness.analysis.checks import check_between_0_and_1, positive_columns
 from harness.analysis.fitting import FitStatus, ScalingLaw
 from harness.analysis.intervals import Quantity, by_differences
 from harness.errors import UserError
@@ -97,7 +97,7 @@ def optimal_exponent(fit: ScalingLaw, level: float | None = None) -> tuple[float
 
 def _checked(fit: ScalingLaw, level: float | None) -> float:
     level = fit.level if level is None else level
-    check_level(level)
+    check_between_0_and_1(level=level)
     if fit.law_.name not in ALLOCATING:
         raise UserError(f"law={fit.law_.name}: an optimal split of compute is known for {' and '.join(ALLOCATING)}")
     if fit.status_ is FitStatus.AT_BOUND and " = 0: y does not" in fit.message_:

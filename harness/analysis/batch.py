@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from harness.analysis import intervals
-from harness.analysis.checks import check_law, check_level, positive_columns
+from harness.analysis.checks import check_between_0_and_1, check_law, positive_columns
 from harness.analysis.curves import require_columns
 from harness.analysis.fitting import AT_BOUND, FitStatus, unidentified
 from harness.analysis.laws import Law
@@ -44,7 +44,7 @@ def fit_curves(
         DataError: a column is missing, or a value is not a finite number above 0.
         SettingError: a setting out of its range.
     """
-    check_level(level)
+    check_between_0_and_1(level=level)
     form = check_law(law)
     if len(form.variables) != 1 or form.scale != "log":
         raise SettingError("law", law, "a law in one variable of a positive y")

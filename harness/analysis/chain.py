@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from harness.analysis.checks import check_level
+from harness.analysis.checks import check_between_0_and_1
 from harness.analysis.fitting import ScalingLaw
 from harness.analysis.forecast import Forecaster
 from harness.errors import DataError, SettingError, nearest
@@ -50,7 +50,7 @@ class Chain:
             DataError: a metric that is the same in all runs, which nothing leads to.
             UserError: as `Forecaster.fit` and `ScalingLaw.fit`.
         """
-        check_level(self.level)
+        check_between_0_and_1(level=self.level)
         if self.link not in LINKS:
             raise SettingError("link", self.link, f"one of {', '.join(LINKS)}{nearest(self.link, LINKS)}")
         values = np.asarray(metric, dtype=float)
@@ -66,7 +66,7 @@ class Chain:
         The new run's loss is drawn from its forecast; the link's own uncertainty at that loss is added to each draw.
         """
         level = self.level if level is None else level
-        check_level(level)
+        check_between_0_and_1(level=level)
         loss = self.loss_.predict(x, level=level)
         rng = np.random.default_rng(self.seed)
         t = stats.t.ppf((1 + level) / 2, self.loss_.freedom_)

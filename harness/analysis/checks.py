@@ -39,10 +39,11 @@ def laws_for(x: ArrayLike | pd.DataFrame, by_variables: Mapping[int, tuple[str, 
     return by_variables[columns]
 
 
-def check_level(level: float) -> None:
-    """Raise SettingError unless 0 < level < 1."""
-    if not 0 < level < 1:
-        raise SettingError("level", level, "a number between 0 and 1")
+def check_between_0_and_1(**settings: float) -> None:
+    """Raise SettingError for a setting that is not between 0 and 1."""
+    for name, value in settings.items():
+        if not 0 < value < 1:
+            raise SettingError(name, value, "a number between 0 and 1")
 
 
 def positive_columns(**columns: ArrayLike) -> tuple[np.ndarray, ...]:

@@ -15,11 +15,12 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from harness.analysis.checks import check_between_0_and_1
 from harness.analysis.curves import SMALLER_IS_BETTER, Curve, make_curves, require_columns, select_runs
-from harness.analysis.examine import MIN_SIZES, Finding, examine
+from harness.analysis.examine import Finding, examine
 from harness.analysis.mirage import p_text
-from harness.analysis.thresholds import placed
-from harness.errors import DataError, SettingError, nearest
+from harness.analysis.thresholds import placed_or_why
+from harness.errors import DataError, nearest
 
 #: Levels of each posterior; two curves have the square of it as draws of their ratio.
 N_LEVELS = 300
@@ -111,9 +112,7 @@ def compare_thresholds(
         DataError: a column is missing or holds what cannot be used, or no such metric.
         SettingError: a setting out of its range.
     """
-    for name, value in (("fraction", fraction), ("level", level)):
-        if not 0 < value < 1:
-            raise SettingError(name, value, "a number between 0 and 1")
+    check_between_0_and_1(fraction=fraction, level=level)
     require_columns(frame, (x, "metric", "value"))
     falling = smaller_is_better(x)
     curves = _chosen(list(make_curves(_along(select_runs(frame), x, falling), x)), metrics)
@@ -123,10 +122,8 @@ def compare_thresholds(
     absent: list[dict[str, object]] = []
     for curve, name, finding in zip(curves, names, examine(curves), strict=True):
         about = {key: getattr(curve, key) for key in _KEY} | {"curve": name}
-        if finding is None:
-            few = len(curve.runs.sizes) < MIN_SIZES
-            absent.append(about | {"reason": f"fewer than {MIN_SIZES} sizes" if few else "all values are equal"})
-        elif reason := placed(finding, fraction, level).reason:
+        reason = placed_or_why(curve, finding, fraction, level).reason
+        if reason or finding is None:
             absent.append(about | {"reason": reason})
         else:
             findings.append(finding)

@@ -147,17 +147,24 @@ def _seeds(part: pd.DataFrame, runs: Runs) -> np.ndarray:
 
 
 def _evaluation_variance(part: pd.DataFrame, runs: Runs, share_of_items: bool) -> np.ndarray:
-    """(R,) binomial variance for a share of items right, half an item towards the middle so that none is 0; else the
-    square of the standard error that the table gives."""
+    """(R,) binomial variance for a share of items right; else the square of the standard error that the table gives."""
     n_sizes = len(runs.sizes)
     if share_of_items and part["n_eval"].notna().all():
         n_eval = row_means(part["n_eval"].to_numpy(float), runs.of_row)
-        items = runs.means(n_eval) * runs.counts
-        right = (runs.means(runs.value) * items + 0.5) / (items + 1)
-        return np.asarray(right * (1 - right) / runs.means(n_eval))
+        return binomial_variance(runs.means(runs.value), runs.means(n_eval), runs.counts)
     if not share_of_items and "stderr" in part.columns and part["stderr"].notna().all():
         return runs.means(row_means(part["stderr"].to_numpy(float) ** 2, runs.of_row))
     return np.zeros(n_sizes)
+
+
+def binomial_variance(mean: np.ndarray, n_eval: np.ndarray, n_runs: np.ndarray | int) -> np.ndarray:
+    """Variance of a run's share of `n_eval` items right about the mean of `n_runs`, all of one shape.
+
+    Half an item of all runs together is moved towards the middle, so that no variance is 0.
+    """
+    items = n_eval * n_runs
+    right = (mean * items + 0.5) / (items + 1)
+    return np.asarray(right * (1 - right) / n_eval)
 
 
 def _check_shares(frame: pd.DataFrame) -> None:

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 from scipy.stats import false_discovery_control
 
+from harness.analysis.checks import check_between_0_and_1
 from harness.analysis.curves import Curve, make_curves, require_columns, select_runs
 from harness.analysis.examine import MIN_TESTED, Finding, examine
 from harness.analysis.mirage import Evidence, PowerRelation, State, Verdict, judge, power_relation
 from harness.analysis.settle import what_would_settle
 from harness.analysis.thresholds import Threshold, placed
-from harness.errors import SettingError
 
 _COLUMNS = [
     "study",
@@ -93,9 +93,7 @@ def find_jumps(
         DataError: a column is missing or holds what cannot be used.
         SettingError: a setting out of its range.
     """
-    for name, value in (("alpha", alpha), ("level", level), ("fraction", fraction)):
-        if not 0 < value < 1:
-            raise SettingError(name, value, "a number between 0 and 1")
+    check_between_0_and_1(alpha=alpha, level=level, fraction=fraction)
     require_columns(frame, (x, "metric", "value"))
     curves = list(make_curves(select_runs(frame), x))
     by_key = {(c.study, c.task, c.subtask, c.metric): i for i, c in enumerate(curves)}
@@ -238,7 +236,7 @@ def _link(own: _Examined, paired: Curve) -> PowerRelation | None:
         return None
     sd = None
     if finding is not None and len(finding.layout.t) == len(curve.runs.sizes):
-        sd = np.sqrt(finding.noise.variance(finding.layout) / finding.layout.counts)
+        sd = np.sqrt(finding.noise.variance / finding.layout.counts)
     return power_relation(curve.runs, paired.runs, sd)
 
 

@@ -203,7 +203,7 @@ def _told_apart(curve: Curve) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _weigh(grid: Grid, curves: Sequence[tuple[Curve, Layout, np.ndarray, Noise]]) -> Posterior:
     means = np.stack([layout.means(values) for _, layout, values, _ in curves])
-    variance = np.stack([noise.variance(layout) / layout.counts for _, layout, _, noise in curves])
+    variance = np.stack([noise.variance / layout.counts for _, layout, _, noise in curves])
     freedom = np.array([max(noise.freedom, 1.0) for *_, noise in curves])
     span = _SEEN * np.ptp(means, axis=1)
     room = np.array([_ROOM * _room(curve) for curve, *_ in curves])

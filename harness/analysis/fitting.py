@@ -13,7 +13,14 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from harness.analysis import intervals
-from harness.analysis.checks import check_law, check_level, law_columns, positive_columns, refuse_design, unsolved
+from harness.analysis.checks import (
+    check_between_0_and_1,
+    check_law,
+    law_columns,
+    positive_columns,
+    refuse_design,
+    unsolved,
+)
 from harness.analysis.intervals import Interval, Quantity
 from harness.analysis.laws import Law
 from harness.analysis.objectives import BetaBinomial, Binomial, Huber, Objective, Squares
@@ -164,7 +171,7 @@ class ScalingLaw:
             found = getattr(self, name)
             if found is not None and found not in allowed:
                 raise SettingError(name, found, f"one of {', '.join(allowed)}{nearest(str(found), allowed)}")
-        check_level(self.level)
+        check_between_0_and_1(level=self.level)
         if not 0 < self.delta < np.inf:
             raise SettingError("delta", self.delta, "a number above 0")
         if self.n_bootstrap < 100:
@@ -368,7 +375,7 @@ class ScalingLaw:
         value = law.value(t, self.theta_)[0]
         if level is None:
             return self._natural(value)
-        check_level(level)
+        check_between_0_and_1(level=level)
         found = self.interval_of(intervals.prediction(law, t), len(places), level)
         low, high = np.minimum(found.low, value), np.maximum(found.high, value)
         noise = self._new_run(value, level)

@@ -12,8 +12,8 @@ from scipy import stats
 
 from harness.analysis.checks import (
     TooFewDataError,
+    check_between_0_and_1,
     check_law,
-    check_level,
     law_columns,
     laws_for,
     refuse_design,
@@ -127,7 +127,7 @@ class Forecaster:
             DataError: a value that is NaN, infinite or not positive.
             UserError: no law can be fitted; the message is that of the law with the fewest parameters.
         """
-        check_level(self.level)
+        check_between_0_and_1(level=self.level)
         names = laws_for(x, WEIGHED) if self.law == "best" else (self.law,)
         if any(check_law(name).scale != "log" for name in names):
             raise SettingError("law", self.law, "best, or a law of a positive y")
@@ -166,7 +166,7 @@ class Forecaster:
     def predict(self, x: ArrayLike | pd.DataFrame, level: float | None = None) -> pd.DataFrame:
         """Forecasts at x (m,) or (m, d): the variables of x, and predicted, low, high (interval of a new run)."""
         level = self.level if level is None else level
-        check_level(level)
+        check_between_0_and_1(level=level)
         places, _ = law_columns(LAWS[next(iter(self._members))], x)
         value, variance = _mixed(self._members, self.weights_, places)
         half = stats.t.ppf((1 + level) / 2, self.freedom_) * self.calibration_ * np.sqrt(variance)

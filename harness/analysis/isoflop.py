@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from harness.analysis.checks import check_level, positive_columns
+from harness.analysis.checks import check_between_0_and_1, positive_columns
 from harness.errors import SettingError, UserError
 
 #: Runs of one budget are no further apart in ln C than this from the next, and all of them no further than the second:
@@ -89,7 +89,7 @@ class IsoFlop:
             SettingError: a setting out of its range.
             UserError: one budget only.
         """
-        check_level(self.level)
+        check_between_0_and_1(level=self.level)
         if self.approach not in (1, 2):
             raise SettingError("approach", self.approach, "1 (envelope) or 2 (parabolas)")
         n, d, loss = positive_columns(N=n, D=d, loss=loss)

@@ -35,13 +35,11 @@ class JumpTest:
     Attributes:
         p_value: P(as far from smooth or farther | a smooth curve).
         seeds_apart: whether seeds were tested one by one, because each keeps to a curve of its own.
-        falls: whether the curve falls somewhere by more than noise.
         flat: whether a level alone explains it.
     """
 
     p_value: float
     seeds_apart: bool
-    falls: bool
     flat: bool
 
 
@@ -56,31 +54,34 @@ def test_jump(layout: Layout, null: SmoothNull, values: np.ndarray, noise: Noise
     """
     means = layout.means(values)
     least = (_LEAST_SD * max(float(np.ptp(means)), 1e-12)) ** 2
-    variance = np.maximum(noise.variance(layout), least * layout.counts)
+    variance = np.maximum(noise.variance, least * layout.counts)
     of_mean = variance / layout.counts
     flat = _is_flat(means, of_mean)
     fall = _fall(layout, means, of_mean)
     if layout.by_seed is not None and fall == 0:
         apart = _seeds_apart(layout, null, values, noise)
         if apart is not None:
-            return JumpTest(apart, True, False, flat)
-    contrasts = null.contrasts(of_mean)
-    sd = np.sqrt(contrasts**2 @ of_mean)
-    sd[sd == 0] = np.inf
+            return JumpTest(apart, True, flat)
+    contrasts, sd = _contrasts(null, of_mean)
     drawn_variance = np.maximum(noise.drawn_variance(layout) / layout.counts, least)
     drawn_sd = np.sqrt(drawn_variance @ (contrasts**2).T)
     drawn_sd[:, np.isinf(sd)] = np.inf
     drawn = (layout.mean_draws * np.sqrt(variance)) @ contrasts.T
-    observed = contrasts @ means / sd
+    scores = contrasts @ means / sd
+    observed = scores.max()
     if fall > 0:
         lost = contrasts @ null.falls.T * (DEEPEST * fall) / sd[:, None]
-        with_fall = (observed[:, None, None] + lost[:, :, None] * _DEPTHS).max(axis=0).min()
-        return JumpTest(
-            tail_probability(min(observed.max(), with_fall), (drawn / drawn_sd).max(axis=1)), False, True, flat
-        )
-    if not flat:
+        observed = min(observed, (scores[:, None, None] + lost[:, :, None] * _DEPTHS).max(axis=0).min())
+    elif not flat:
         drawn = drawn + contrasts @ null.project(means, of_mean)
-    return JumpTest(tail_probability(float(observed.max()), (drawn / drawn_sd).max(axis=1)), False, False, flat)
+    return JumpTest(tail_probability(float(observed), (drawn / drawn_sd).max(axis=1)), False, flat)
+
+
+def _contrasts(null: SmoothNull, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(R, K) contrasts, and (R,) their standard deviations; inf for those that say nothing."""
+    contrasts = null.contrasts(variance)
+    sd = np.sqrt(contrasts**2 @ variance)
+    return contrasts, np.where(sd == 0, np.inf, sd)
 
 
 def _is_flat(means: np.ndarray, of_mean: np.ndarray) -> bool:
@@ -131,9 +132,7 @@ def _seeds_apart(layout: Layout, null: SmoothNull, values: np.ndarray, noise: No
         return None
     # The scatter within sizes holds what seeds differ by, so that only their own curves tell the noise.
     of_run = noise.evaluation + max(0.0, left_over / expected - float(noise.evaluation.mean()))
-    contrasts = null.contrasts(of_run)
-    sd = np.sqrt(contrasts**2 @ of_run)
-    sd[sd == 0] = np.inf
+    contrasts, sd = _contrasts(null, of_run)
     drawn_scale = np.sqrt(layout.seed_residuals / expected)
     observed, total = 0.0, np.zeros(len(layout.runs))
     for own, curve in zip(by_seed, curves, strict=True):

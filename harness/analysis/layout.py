@@ -71,8 +71,6 @@ class Layout:
 
     def shrunk(self, profile: np.ndarray) -> np.ndarray:
         """A raw profile (..., K), shortened."""
-        known = self._several
-        profile = np.where(known, profile - profile[..., known].mean(axis=-1, keepdims=True), 0.0)
         trend, rest = self._parts(profile)
         of_trend, of_rest = self._chance_lengths
         trend = trend * np.maximum(0.0, 1 - of_trend / np.maximum(trend**2, 1e-300))
@@ -80,8 +78,10 @@ class Layout:
         return trend * self.along + rest * np.maximum(0.0, 1 - _REST_MARGIN * of_rest / np.maximum(length, 1e-300))
 
     def _parts(self, profile: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Slope (..., 1) along the ladder, and what is left of a profile at the sizes with several runs."""
-        along = np.where(self._several, self.along - self.along[self._several].mean(), 0.0)
+        """Slope (..., 1) along the ladder, and what is left of a profile about its mean at sizes with several runs."""
+        known = self._several
+        profile = np.where(known, profile - profile[..., known].mean(axis=-1, keepdims=True), 0.0)
+        along = np.where(known, self.along - self.along[known].mean(), 0.0)
         trend = (profile @ along / np.sum(along**2))[..., None]
         return trend, profile - trend * along
 
@@ -141,9 +141,7 @@ class Layout:
     @cached_property
     def _chance_lengths(self) -> tuple[float, float]:
         """Mean squares of the trend, and of the rest, of raw profiles of the same noise everywhere."""
-        raw = self.raw_profiles
-        known = self._several
-        trend, rest = self._parts(np.where(known, raw - raw[:, known].mean(axis=1, keepdims=True), 0.0))
+        trend, rest = self._parts(self.raw_profiles)
         return float(np.mean(trend**2)), float(np.mean(np.sum(rest**2, axis=1)))
 
     @cached_property

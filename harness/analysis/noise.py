@@ -35,7 +35,8 @@ class Noise:
     freedom: float
     pooled: float = 0.0
 
-    def variance(self, layout: Layout) -> np.ndarray:
+    @property
+    def variance(self) -> np.ndarray:
         """(K,) variance of one run at each size."""
         return (self.evaluation + self.spread) * np.exp(self.profile)
 

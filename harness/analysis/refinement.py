@@ -186,7 +186,7 @@ class Belief:
         kept = order[np.cumsum(weight[order]) > _LEFT_OUT]
         weight, height, shares = weight[kept], finding.posterior.height[finding.index, kept], grid.shapes[kept]
         weight = weight / weight.sum()
-        variance, misfit = finding.noise.variance(layout), MISFIT * float(np.ptp(means))
+        variance, misfit = finding.noise.variance, MISFIT * float(np.ptp(means))
         precision = layout.counts / np.maximum(variance, misfit**2)
         level = (means - height[:, None] * shares) @ precision / precision.sum()
         # Where no size lies inside the rise, nothing tells that runs scatter more there; half-way then is as elsewhere.

@@ -22,7 +22,7 @@ def what_would_settle(finding: Finding, alpha: float) -> str:
     no jump stands out, the height is named that the runs at hand would show.
     """
     layout, noise = finding.layout, finding.noise
-    variance = np.maximum(noise.variance(layout), 1e-12)
+    variance = np.maximum(noise.variance, 1e-12)
     place, height = finding.jump
     jump = logistic(layout.t, place, JUMP_STEPS / 2)
     distance = layout.null.distance(jump, variance / layout.counts)
@@ -61,6 +61,6 @@ def _halved(finding: Finding, place: float) -> tuple[np.ndarray, np.ndarray] | N
     if not 0 < after < len(layout.t):
         return None
     t = np.insert(layout.t, after, (layout.t[after - 1] + layout.t[after]) / 2)
-    variance = finding.noise.variance(layout)
+    variance = finding.noise.variance
     counts = np.insert(layout.counts, after, round(float(np.median(layout.counts))))
     return t, np.maximum(np.insert(variance, after, variance[after - 1 : after + 1].mean()), 1e-12) / counts

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from harness.analysis.curves import make_curves, require_columns, select_runs
+from harness.analysis.checks import check_between_0_and_1
+from harness.analysis.curves import Curve, make_curves, require_columns, select_runs
 from harness.analysis.examine import MIN_SIZES, Finding, examine
-from harness.errors import SettingError
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,14 @@ def placed(finding: Finding, fraction: float = 0.5, level: float = 0.95) -> Thre
 _ABSENT = (float("nan"),) * 3
 
 
+def placed_or_why(curve: Curve, finding: Finding | None, fraction: float, level: float) -> Threshold:
+    """`placed`, for a curve that may not have been examined."""
+    if finding is not None:
+        return placed(finding, fraction, level)
+    few = len(curve.runs.sizes) < MIN_SIZES
+    return Threshold(*_ABSENT, f"fewer than {MIN_SIZES} sizes" if few else "all values are equal")
+
+
 def thresholds(
     frame: pd.DataFrame, x: str = "params_non_embedding", fraction: float = 0.5, level: float = 0.95
 ) -> pd.DataFrame:
@@ -66,18 +74,12 @@ def thresholds(
         DataError: a column is missing or holds what cannot be used.
         SettingError: a setting out of its range.
     """
-    for name, value in (("fraction", fraction), ("level", level)):
-        if not 0 < value < 1:
-            raise SettingError(name, value, "a number between 0 and 1")
+    check_between_0_and_1(fraction=fraction, level=level)
     require_columns(frame, (x, "metric", "value"))
     curves = list(make_curves(select_runs(frame), x))
     rows = []
     for curve, finding in zip(curves, examine(curves), strict=True):
-        if finding is None:
-            few = len(curve.runs.sizes) < MIN_SIZES
-            found = Threshold(*_ABSENT, f"fewer than {MIN_SIZES} sizes" if few else "all values are equal")
-        else:
-            found = placed(finding, fraction, level)
+        found = placed_or_why(curve, finding, fraction, level)
         about = {"study": curve.study, "task": curve.task, "subtask": curve.subtask, "metric": curve.metric}
         interval = {"threshold": found.value, "threshold_low": found.low, "threshold_high": found.high}
         rows.append(about | interval | {"reason": found.reason})

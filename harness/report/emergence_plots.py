@@ -137,7 +137,7 @@ def _smooth(ax: Axes, finding: Finding) -> None:
     """The smooth curve closest to the means, and the best smooth law."""
     layout, curve = finding.layout, finding.curve
     sign = 1 if curve.higher_is_better else -1
-    variance = np.maximum(finding.noise.variance(layout) / layout.counts, 1e-12)
+    variance = np.maximum(finding.noise.variance / layout.counts, 1e-12)
     closest = layout.null.project(layout.means(finding.values), variance)
     first = curve.runs.sizes[0]
     sizes = first * np.exp(layout.t * finding.step)

@@ -195,7 +195,7 @@ def _between(study: Settings, rungs: Sequence[Rung]) -> list[Rung]:
     """New legal sizes between neighbours, evenly in their logarithms.
 
     None is nearer to a neighbour than a quarter of what an interval may be: it would tell little that more seeds at the
-    neighbour do not, and where sizes crowd, steps become so short that `thresholds` weighs no wide rises any more.
+    neighbour do not, and crowded sizes shorten the step, which jumps are judged by.
     """
     found: dict[Shape, Rung] = {}
     apart = study.refine.ratio**_APART
