@@ -12,36 +12,38 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.analysis.allocation import allocate, overtraining
-    from harness.analysis.batch import fit_curves
-    from harness.analysis.chain import Chain
-    from harness.analysis.choice import fit_best
-    from harness.analysis.comparison import compare_thresholds
-    from harness.analysis.emergence import find_jumps
-    from harness.analysis.exponents import exponents
-    from harness.analysis.fitting import PowerLaw, ScalingLaw
-    from harness.analysis.forecast import Forecaster
-    from harness.analysis.isoflop import IsoFlop
-    from harness.analysis.known_scores import known_scores
-    from harness.analysis.thresholds import thresholds
+    from harness.analysis.emergence.comparison import compare_thresholds
+    from harness.analysis.emergence.find_jumps import find_jumps
+    from harness.analysis.emergence.known_scores import known_scores
+    from harness.analysis.emergence.thresholds import thresholds
+    from harness.analysis.fitting.batch import fit_curves
+    from harness.analysis.fitting.estimator import PowerLaw, ScalingLaw
+    from harness.analysis.fitting.exponents import exponents
+    from harness.analysis.fitting.selection import fit_best
+    from harness.analysis.planning.allocation import allocate, overtraining
+    from harness.analysis.planning.forecast import Forecaster
+    from harness.analysis.planning.isoflop import IsoFlop
+    from harness.analysis.planning.loss_to_metric import Chain
     from harness.records.store import load
 
+    __version__: str
+
 _HOMES = {
-    "Chain": "harness.analysis.chain",
-    "Forecaster": "harness.analysis.forecast",
-    "IsoFlop": "harness.analysis.isoflop",
-    "allocate": "harness.analysis.allocation",
-    "fit_curves": "harness.analysis.batch",
-    "overtraining": "harness.analysis.allocation",
-    "PowerLaw": "harness.analysis.fitting",
-    "ScalingLaw": "harness.analysis.fitting",
-    "compare_thresholds": "harness.analysis.comparison",
-    "exponents": "harness.analysis.exponents",
-    "find_jumps": "harness.analysis.emergence",
-    "fit_best": "harness.analysis.choice",
-    "known_scores": "harness.analysis.known_scores",
+    "Chain": "harness.analysis.planning.loss_to_metric",
+    "Forecaster": "harness.analysis.planning.forecast",
+    "IsoFlop": "harness.analysis.planning.isoflop",
+    "allocate": "harness.analysis.planning.allocation",
+    "fit_curves": "harness.analysis.fitting.batch",
+    "overtraining": "harness.analysis.planning.allocation",
+    "PowerLaw": "harness.analysis.fitting.estimator",
+    "ScalingLaw": "harness.analysis.fitting.estimator",
+    "compare_thresholds": "harness.analysis.emergence.comparison",
+    "exponents": "harness.analysis.fitting.exponents",
+    "find_jumps": "harness.analysis.emergence.find_jumps",
+    "fit_best": "harness.analysis.fitting.selection",
+    "known_scores": "harness.analysis.emergence.known_scores",
     "load": "harness.records.store",
-    "thresholds": "harness.analysis.thresholds",
+    "thresholds": "harness.analysis.emergence.thresholds",
 }
 
 __all__ = [
@@ -64,9 +66,21 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _version()
     if name not in _HOMES:
         raise AttributeError(f"module 'harness' has no attribute '{name}'")
     return getattr(import_module(_HOMES[name]), name)
+
+
+def _version() -> str:
+    """Version of the installed package, or "unknown" where it runs from a bare checkout."""
+    from importlib import metadata
+
+    try:
+        return metadata.version("scaling-harness")
+    except metadata.PackageNotFoundError:
+        return "unknown"
 
 
 def __dir__() -> list[str]:

@@ -1,52 +1,37 @@
-"""The command ``harness VERB [SETTING=VALUE ...] [FLAG ...]``; the only file that knows Hydra's runtime.
+"""The command ``harness VERB [SETTING=VALUE ...] [FLAG ...]``: verbs, flags, completion, and errors in a line or two.
 
-Verbs that take a table and flags (fit, forecast, ...) are those of `harness.commands`; the rest is here.
-
-A command becomes overrides, overrides become studies (plain `Settings`), and a verb gets studies. Every mistake of the
-user ends as one or two lines and exit code 2.
+Verbs that take a table and flags (fit, forecast, ...) are those of `harness.commands`; the rest is here. `config` turns
+overrides into studies, and a verb gets studies. Every mistake of the user ends with exit code 2.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import re
 import signal
 import sys
+from argparse import ArgumentParser
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+from unittest.mock import patch
 
 import hydra
 import yaml
-from hydra._internal.utils import get_args_parser
-from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.plugins import Plugins
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 from rich.console import Console
 
+import harness
 from harness import commands, config
-from harness.config import Settings
 from harness.errors import UserError, nearest
 
 #: Verbs that train or look at training need families and tasks built; the others only read tables.
 TRAINING_VERBS = ("plan", "train", "sweep", "refine", "status")
 TABLE_VERBS = ("collect", "analyze")
 VERBS = TRAINING_VERBS + TABLE_VERBS + tuple(commands.VERBS)
-
-#: Groups whose choice on the command line picks, in an experiment of several studies, those that made this choice.
-PICKING = ("task", "family")
-
-#: Settings that studies take from the experiment that lists them.
-SHARED = ("name", "results", "analysis", "studies")
-
-#: Overrides that name studies apart by themselves, or add members to the same curve.
-_NAMING = ("experiment=", "study=", "name=", "results=", "seeds=", "first_seed=")
 
 
 def entry_point() -> None:
@@ -96,28 +81,16 @@ def _stopped(code: int) -> int:
 
 def _dispatch(argv: list[str]) -> int:
     if argv == ["--version"]:
-        from harness.sweep.rows import harness_version
-
-        print(f"harness {harness_version()}")
+        print(f"harness {harness.__version__}")
         return 0
     verb, rest = _split(argv)
     if verb in commands.VERBS:
         return commands.run(verb, rest, _console())
     if verb is None or any(word.startswith("-") for word in rest):
-        _register()
+        config.register()
         return _through_hydra(verb, rest)
-    with _hydra():
+    with config.composing():
         return Command(verb).run([rest])
-
-
-def compose(*overrides: str) -> list[Settings]:
-    """The studies that these overrides mean, e.g. ``compose("experiment=quickstart", "seeds=1")``; for scripts.
-
-    Raises:
-        UserError, HydraException: an override that cannot be used.
-    """
-    with _hydra():
-        return [config.to_settings(study) for study in _compose_studies(overrides)]
 
 
 def _split(argv: list[str]) -> tuple[str | None, list[str]]:
@@ -152,9 +125,7 @@ class Command:
         """Run the verb on the studies of all these lists of overrides together."""
         if self.verb is None:
             raise UserError(f"give a verb first: {', '.join(VERBS)}")
-        by_command = [_compose_studies(overrides) for overrides in commands]
-        _name_apart(by_command, commands)
-        configs = [study for studies in by_command for study in studies]
+        configs = config.compose_commands(commands)
         console = _console()
         if self.verb in TABLE_VERBS:
             self.exit_code = _read_tables(self.verb, configs, console)
@@ -183,88 +154,20 @@ def _read_tables(verb: str, configs: Sequence[DictConfig], console: Console) -> 
     return 0
 
 
-# ------------------------------------------------------------------------------------------ from overrides to studies
-
-
-def _compose_studies(overrides: Sequence[str]) -> list[DictConfig]:
-    """One config for each study that the overrides mean.
-
-    An experiment with `studies` is composed study by study; choices of task and family on the command line pick the
-    studies that made them, all other overrides apply to every picked study.
-    """
-    parsed = OverridesParser.create().parse_overrides(list(overrides))
-    by_root = [(str(o.key_or_group).split(".")[0], o) for o in parsed]
-    outer = _compose([str(o.input_line) for root, o in by_root if root in (*SHARED, "experiment")])
-    if not outer.studies:
-        return [_compose(overrides)]
-    picks = {root: o.value() for root, o in by_root if root in PICKING and o.key_or_group == root}
-    rest = [
-        str(o.input_line) for root, o in by_root if root not in (*SHARED, "experiment") and o.key_or_group not in picks
-    ]
-    picked = _pick(outer.studies, picks) if picks else list(outer.studies)
-    composed = [_compose([f"experiment={study}", *rest]) for study in picked]
-    for study in composed:
-        for key in SHARED:
-            study[key] = outer[key]
-    return composed
-
-
-def _compose(overrides: Sequence[str]) -> DictConfig:
-    composed = hydra.compose("config", list(overrides))
-    _refuse_unknown(composed)
-    return composed
-
-
-def _refuse_unknown(node: Any, prefix: str = "") -> None:
-    """Raise UserError for a setting that no dataclass knows; `+name=value` is how one gets in."""
-    kind = OmegaConf.get_type(node) if isinstance(node, DictConfig) else None
-    if kind is None or not dataclasses.is_dataclass(kind):
-        return
-    known = [prefix + field.name for field in dataclasses.fields(kind)]
-    for key in node:
-        if (name := prefix + str(key)) not in known:
-            raise UserError(f"{name} is not a setting{nearest(name, known)}")
-        _refuse_unknown(node[key], name + ".")
-
-
-def _pick(studies: Sequence[str], picks: dict[str, Any]) -> list[str]:
-    """The studies whose own choices are `picks`, by group."""
-    picked, known = [], []
-    for study in studies:
-        choices = hydra.compose("config", [f"experiment={study}"], return_hydra_config=True).hydra.runtime.choices
-        known.append(f"{study} (task={choices.task}, family={choices.family})")
-        if all(choices[group] == choice for group, choice in picks.items()):
-            picked.append(study)
-    if not picked:
-        wanted = " ".join(f"{group}={choice}" for group, choice in picks.items())
-        raise UserError(f"no study of this experiment has {wanted}; its studies are\n{', '.join(known)}")
-    return picked
-
-
-def _name_apart(configs: Sequence[Sequence[DictConfig]], commands: Sequence[Sequence[str]]) -> None:
-    """Give the studies of a multirun names that tell what was swept, lest two curves be taken for one."""
-    for studies, overrides in zip(configs, commands, strict=True):
-        swept = [o for o in overrides if any(o not in other for other in commands) and not o.startswith(_NAMING)]
-        for study in studies if swept else []:
-            study.study += f" ({', '.join(swept)})"
-
-
 # ------------------------------------------------------------------------------------------------- Hydra's own runtime
 
 
 def _through_hydra(verb: str | None, words: list[str]) -> int:
     """Flags are Hydra's business: help, --cfg, --info, completion, --multirun."""
-    parser = get_args_parser()
-    parser.error = _refuse  # type: ignore[method-assign, assignment]
-    arguments = parser.parse_args(words)
-    if arguments.shell_completion and _completed_verb(arguments.overrides):
+    if {"-sc", "--shell-completion"} & set(words) and _completed_verb(words):
         return 0
     command = Command(verb)
     before, sys.argv = sys.argv, ["harness", *words]
     # Hydra then raises its errors instead of printing them at length.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
-        hydra.main(str(_config_folders()[-1]), "config", version_base="1.3")(command)()
+        with patch.object(ArgumentParser, "error", _refuse):  # which would print Hydra's usage and exit
+            hydra.main(str(config.config_folders()[-1]), "config", version_base="1.3")(command)()
     except SystemExit as stop:
         return int(stop.code or 0)
     finally:
@@ -272,7 +175,7 @@ def _through_hydra(verb: str | None, words: list[str]) -> int:
     return command.exit_code
 
 
-def _refuse(message: str) -> None:
+def _refuse(parser: ArgumentParser, message: str) -> NoReturn:
     raise UserError(f"{message} (see harness --help)")
 
 
@@ -289,37 +192,6 @@ def _completed_verb(overrides: Sequence[str]) -> bool:
     if words[1] in VERBS:
         os.environ["COMP_LINE"] = line.replace(words[1], "", 1)
     return False
-
-
-class UserConfigs(SearchPathPlugin):
-    """Lets Hydra look for configs in the user's ./conf before the harness's own."""
-
-    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        for folder in _config_folders()[:-1]:
-            search_path.prepend("user", f"file://{folder}")
-
-
-def _config_folders() -> list[Path]:
-    """The user's ./conf, where there is one, then the harness's own, which lies in the package when installed."""
-    package = Path(__file__).parent
-    own = package / "conf" if (package / "conf").is_dir() else package.parent / "conf"
-    users = Path.cwd() / "conf"
-    return [users, own] if users.is_dir() and not users.samefile(own) else [own]
-
-
-def _hydra() -> hydra.initialize_config_dir:
-    """A `with` block in which configs can be composed."""
-    _register()
-    return hydra.initialize_config_dir(str(_config_folders()[-1]), version_base="1.3")
-
-
-def _register() -> None:
-    """Make settings and search path known to Hydra."""
-    # So that classes of the user's own, named by `_target_`, are found beside the configs that name them.
-    if (here := os.getcwd()) not in sys.path:
-        sys.path.append(here)
-    config.register()
-    Plugins.instance().register(UserConfigs)
 
 
 # -------------------------------------------------------------------------------------------- errors in a line or two
@@ -355,7 +227,7 @@ def _no_such_choice(path: str) -> str:
     group, _, name = path.rpartition("/") if path.startswith("hydra/") else path.partition("/")
     known = sorted(
         str(file.relative_to(folder / group).with_suffix(""))
-        for folder in _config_folders()
+        for folder in config.config_folders()
         for file in (folder / group).rglob("*.yaml")
     )
     allowed = f"\nchoose one of {', '.join(known)}" if known else ""

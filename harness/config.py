@@ -1,167 +1,156 @@
-"""Settings: dataclasses that Hydra validates against, and the one place where a DictConfig becomes plain objects.
+"""From overrides to studies: the one place where Hydra composes configs and a DictConfig becomes plain `Settings`.
 
-`conf/` holds the values, these dataclasses the names, types and defaults. Family and task are named by `_target_`, so
-that a user's own class is chosen exactly as one of ours; its dataclass fields are its settings.
+A command is a list of overrides; overrides mean one study, or the several of an experiment that lists `studies`. What
+leaves this module are `harness.settings.Settings` with family and task built; nothing past it sees Hydra.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import importlib
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
+import hydra
+from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
-from harness.errors import SettingError, UserError, nearest
+from harness.errors import UserError, nearest
+from harness.settings import Settings
 
-if TYPE_CHECKING:
-    from harness.families.base import Family
-    from harness.tasks.base import Task
+#: Groups whose choice on the command line picks, in an experiment of several studies, those that made this choice.
+PICKING = ("task", "family")
+
+#: Settings that studies take from the experiment that lists them.
+SHARED = ("name", "results", "analysis", "studies")
+
+#: Overrides that name studies apart by themselves, or add members to the same curve.
+_NAMING = ("experiment=", "study=", "name=", "results=", "seeds=", "first_seed=")
 
 
-@dataclass
-class LadderSettings:
-    """Sizes and durations of one family.
+def compose(*overrides: str) -> list[Settings]:
+    """The studies that these overrides mean, e.g. ``compose("experiment=quickstart", "seeds=1")``; for scripts.
 
-    Sizes: either `widths` and `depths` written out (a list of one is repeated), or `count` rungs from
-    (`first_width`, `first_depth`) by the factors `width_step` and `depth_step`.
-    Duration: exactly one of `steps`, `tokens`, `tokens_per_param`, `flops`; a list makes a grid over N and D
-    (for `flops`, an IsoFLOP grid).
+    Raises:
+        UserError, HydraException: an override that cannot be used.
     """
-
-    widths: list[int] | None = None
-    depths: list[int] | None = None
-    first_width: int = 16
-    width_step: float = 2.0
-    first_depth: int = 1
-    depth_step: float = 1.0
-    count: int = 4
-    heads: int | None = None
-    head_width: int | None = None
-    batch_size: int = 64
-    steps: Any = None
-    tokens: Any = None
-    tokens_per_param: Any = None
-    flops: Any = None
+    with composing():
+        return [to_settings(study) for study in compose_studies(overrides)]
 
 
-@dataclass
-class OptimizerSettings:
-    """`lr` may be a list: each learning rate is a member of its own."""
-
-    kind: str = "adamw"
-    lr: Any = 0.01
-    beta1: float = 0.9
-    beta2: float = 0.999
-    momentum: float = 0.9
-    eps: float = 1e-8
-    weight_decay: float = 0.0
-    grad_clip: float | None = None
-
-
-@dataclass
-class ScheduleSettings:
-    """Factor on the learning rate over training; fractions are of the run's steps."""
-
-    kind: str = "constant"
-    warmup: float = 0.0
-    decay: float = 0.2
-    final: float = 0.0
-
-
-@dataclass
-class ParametrizationSettings:
-    """How initialisation and learning rates move with width; at `base_width` and `base_heads` both kinds agree."""
-
-    kind: str = "standard"
-    base_width: int = 16
-    base_heads: int = 1
-
-
-@dataclass
-class TrainingSettings:
-    """Where and how finely a run is trained and measured."""
-
-    device: str = "auto"
-    precision: str = "float32"
-    evaluations: int = 8
-
-
-@dataclass
-class LauncherSettings:
-    """How jobs share the machine; nothing here changes a number.
-
-    `workers`: one-thread processes, all cores where null. `members_together`: members trained in one process, chosen
-    by family and device where null.
-    """
-
-    workers: int | None = None
-    members_together: int | None = None
-
-
-@dataclass
-class AnalysisSettings:
-    """What `harness analyze` computes."""
-
-    x: str = "params_non_embedding"
-    alpha: float = 0.05
-    level: float = 0.95
-    bootstrap: int = 1000
-    seed: int = 0
-
-
-@dataclass
-class RefineSettings:
-    """What `harness refine` may train, and when an N* is placed well enough.
-
-    `ratio`: of an interval's ends, that is narrow enough. `budget`: FLOPs that refining may cost, in multiples of those
-    of the study's own ladder; all runs of the study beyond that ladder count. `seeds`: runs added at a size at a time,
-    the study's `seeds` where null. `metrics`: those whose N* matter, the discontinuous ones where null. `subtasks`:
-    likewise; where null all of them, or the whole task where it has none. `rounds`: at most, in one call.
-    """
-
-    ratio: float = 1.5
-    budget: float = 1.0
-    seeds: int | None = None
-    metrics: list[str] | None = None
-    subtasks: list[str] | None = None
-    rounds: int = 8
-
-
-@dataclass
-class Settings:
-    """Everything about one study; an experiment is one study, or the several named in `studies`.
-
-    `notes`: what the study can and cannot show, for the report.
-    """
-
-    name: str = "adhoc"
-    study: str = "main"
-    studies: list[str] = field(default_factory=list)
-    notes: str = ""
-    family: Any = None
-    task: Any = None
-    ladder: LadderSettings = field(default_factory=LadderSettings)
-    optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
-    schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
-    parametrization: ParametrizationSettings = field(default_factory=ParametrizationSettings)
-    training: TrainingSettings = field(default_factory=TrainingSettings)
-    launcher: LauncherSettings = field(default_factory=LauncherSettings)
-    analysis: AnalysisSettings = field(default_factory=AnalysisSettings)
-    refine: RefineSettings = field(default_factory=RefineSettings)
-    seeds: int = 3
-    first_seed: int = 0
-    rung: int = 0
-    seed: int = 0
-    results: str = "results/${name}"
+def composing() -> hydra.initialize_config_dir:
+    """A `with` block in which configs can be composed."""
+    register()
+    return hydra.initialize_config_dir(str(config_folders()[-1]), version_base="1.3")
 
 
 def register() -> None:
-    """Make the settings known to Hydra as the schema that conf/config.yaml builds on."""
+    """Make settings and search path known to Hydra."""
+    # So that classes of the user's own, named by `_target_`, are found beside the configs that name them.
+    if (here := os.getcwd()) not in sys.path:
+        sys.path.append(here)
     ConfigStore.instance().store(name="settings", node=Settings)
+    Plugins.instance().register(UserConfigs)
+
+
+def config_folders() -> list[Path]:
+    """The user's ./conf, where there is one, then the harness's own, which lies in the package when installed."""
+    package = Path(__file__).parent
+    own = package / "conf" if (package / "conf").is_dir() else package.parent / "conf"
+    users = Path.cwd() / "conf"
+    return [users, own] if users.is_dir() and not users.samefile(own) else [own]
+
+
+class UserConfigs(SearchPathPlugin):
+    """Lets Hydra look for configs in the user's ./conf before the harness's own."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        for folder in config_folders()[:-1]:
+            search_path.prepend("user", f"file://{folder}")
+
+
+# ------------------------------------------------------------------------------------------ from overrides to configs
+
+
+def compose_commands(commands: Sequence[Sequence[str]]) -> list[DictConfig]:
+    """The studies of all these lists of overrides, named apart where a multirun swept a setting."""
+    by_command = [compose_studies(overrides) for overrides in commands]
+    _name_apart(by_command, commands)
+    return [study for studies in by_command for study in studies]
+
+
+def compose_studies(overrides: Sequence[str]) -> list[DictConfig]:
+    """One config for each study that the overrides mean.
+
+    An experiment with `studies` is composed study by study; choices of task and family on the command line pick the
+    studies that made them, all other overrides apply to every picked study.
+    """
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    by_root = [(str(o.key_or_group).split(".")[0], o) for o in parsed]
+    outer = _compose([str(o.input_line) for root, o in by_root if root in (*SHARED, "experiment")])
+    if not outer.studies:
+        return [_compose(overrides)]
+    picks = {root: o.value() for root, o in by_root if root in PICKING and o.key_or_group == root}
+    rest = [
+        str(o.input_line) for root, o in by_root if root not in (*SHARED, "experiment") and o.key_or_group not in picks
+    ]
+    picked = _pick(outer.studies, picks) if picks else list(outer.studies)
+    composed = [_compose([f"experiment={study}", *rest]) for study in picked]
+    for study in composed:
+        for key in SHARED:
+            study[key] = outer[key]
+    return composed
+
+
+def _compose(overrides: Sequence[str]) -> DictConfig:
+    composed = hydra.compose("config", list(overrides))
+    _refuse_unknown(composed)
+    return composed
+
+
+def _refuse_unknown(node: Any, prefix: str = "") -> None:
+    """Raise UserError for a setting that no dataclass knows; `+name=value` is how one gets in."""
+    kind = OmegaConf.get_type(node) if isinstance(node, DictConfig) else None
+    if kind is None or not dataclasses.is_dataclass(kind):
+        return
+    known = [prefix + field.name for field in dataclasses.fields(kind)]
+    for key in node:
+        if (name := prefix + str(key)) not in known:
+            raise UserError(f"{name} is not a setting{nearest(name, known)}")
+        _refuse_unknown(node[key], name + ".")
+
+
+def _pick(studies: Sequence[str], picks: dict[str, Any]) -> list[str]:
+    """The studies whose own choices are `picks`, by group."""
+    picked, known = [], []
+    for study in studies:
+        choices = hydra.compose("config", [f"experiment={study}"], return_hydra_config=True).hydra.runtime.choices
+        known.append(f"{study} (task={choices.task}, family={choices.family})")
+        if all(choices[group] == choice for group, choice in picks.items()):
+            picked.append(study)
+    if not picked:
+        wanted = " ".join(f"{group}={choice}" for group, choice in picks.items())
+        raise UserError(f"no study of this experiment has {wanted}; its studies are\n{', '.join(known)}")
+    return picked
+
+
+def _name_apart(configs: Sequence[Sequence[DictConfig]], commands: Sequence[Sequence[str]]) -> None:
+    """Give the studies of a multirun names that tell what was swept, lest two curves be taken for one."""
+    for studies, overrides in zip(configs, commands, strict=True):
+        swept = [o for o in overrides if any(o not in other for other in commands) and not o.startswith(_NAMING)]
+        for study in studies if swept else []:
+            study.study += f" ({', '.join(swept)})"
+
+
+# ----------------------------------------------------------------------------------------- from a config to settings
 
 
 def to_settings(config: DictConfig) -> Settings:
@@ -170,15 +159,25 @@ def to_settings(config: DictConfig) -> Settings:
     Raises:
         UserError: a setting with an unknown name, a wrong type or a value out of its range.
     """
-    plain = OmegaConf.to_object(config)
+    plain = _to_object(config)
     assert isinstance(plain, Settings)
     plain.family = _build("family", plain.family)
     plain.task = _build("task", plain.task)
-    check(plain)
     return plain
 
 
-def _build(setting: str, values: Any) -> Family | Task:
+def _to_object(config: Any) -> Any:
+    try:
+        return OmegaConf.to_object(config)
+    except OmegaConfBaseException as error:
+        # A dataclass that refuses a value does so inside OmegaConf, which wraps what it raised.
+        if isinstance(error.__cause__, UserError):
+            raise error.__cause__ from None
+        raise
+
+
+def _build(setting: str, values: Any) -> Any:
+    """The family or task that `_target_` names, of the settings beside it."""
     if not isinstance(values, dict) or "_target_" not in values:
         raise UserError(f"{setting} is not chosen: give {setting}=NAME, one of the files in conf/{setting}/")
     values = dict(values)
@@ -189,89 +188,10 @@ def _build(setting: str, values: Any) -> Family | Task:
     except (ImportError, ValueError, AttributeError) as error:
         raise UserError(f"{setting}._target_={target} cannot be imported: {error}") from error
     try:
-        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(cls), values))  # type: ignore[return-value]
+        return _to_object(OmegaConf.merge(OmegaConf.structured(cls), values))
     except ConfigKeyError as error:
         known = [f.name for f in dataclasses.fields(cls)]
         near = nearest(str(error.key), known)
         raise UserError(f"{setting}.{error.key} is not a setting of {target}{near}") from error
     except OmegaConfBaseException as error:
-        if isinstance(error.__cause__, UserError):
-            raise error.__cause__ from None
         raise UserError(f"{setting}.{error.key or ''}: {str(error).splitlines()[0]}") from error
-
-
-def check(settings: Settings) -> None:
-    """Raise SettingError for the first value out of its range."""
-    optimizer, schedule, training = settings.optimizer, settings.schedule, settings.training
-    one_of = {
-        "optimizer.kind": (optimizer.kind, ("adamw", "sgd")),
-        "schedule.kind": (schedule.kind, ("constant", "cosine", "wsd")),
-        "parametrization.kind": (settings.parametrization.kind, ("standard", "mup")),
-        "training.device": (training.device, ("auto", "cpu", "cuda", "mps")),
-        "training.precision": (training.precision, ("float32", "bfloat16")),
-    }
-    for name, (value, allowed) in one_of.items():
-        if value not in allowed:
-            raise SettingError(name, value, "one of " + ", ".join(allowed))
-    at_least_one = {
-        "seeds": settings.seeds,
-        "ladder.batch_size": settings.ladder.batch_size,
-        "parametrization.base_width": settings.parametrization.base_width,
-        "parametrization.base_heads": settings.parametrization.base_heads,
-        "training.evaluations": training.evaluations,
-        "launcher.workers": settings.launcher.workers,
-        "launcher.members_together": settings.launcher.members_together,
-        "analysis.bootstrap": settings.analysis.bootstrap,
-        "refine.seeds": settings.refine.seeds,
-        "refine.rounds": settings.refine.rounds,
-    }
-    for name, count in at_least_one.items():
-        if count is not None and count < 1:
-            raise SettingError(name, count, "a whole number of at least 1")
-    for name, rate in {f"optimizer.lr[{i}]": lr for i, lr in enumerate(learning_rates(settings))}.items():
-        if not 0 < rate < float("inf"):
-            raise SettingError(name, rate, "a number above 0")
-    ranges = {
-        "optimizer.beta1": (optimizer.beta1, 0.0, 1.0),
-        "optimizer.beta2": (optimizer.beta2, 0.0, 1.0),
-        "optimizer.momentum": (optimizer.momentum, 0.0, 1.0),
-        "schedule.warmup": (schedule.warmup, 0.0, 1.0),
-        "schedule.decay": (schedule.decay, 0.0, 1.0),
-        "schedule.final": (schedule.final, 0.0, 1.0),
-        "analysis.alpha": (settings.analysis.alpha, 0.0, 0.5),
-        "analysis.level": (settings.analysis.level, 0.5, 1.0),
-    }
-    for name, (number, low, high) in ranges.items():
-        if not low <= number <= high:
-            raise SettingError(name, number, f"from {low:g} to {high:g}")
-    if schedule.warmup + schedule.decay > 1 and schedule.kind == "wsd":
-        raise SettingError("schedule.decay", schedule.decay, f"at most {1 - schedule.warmup:g}, what warmup leaves")
-    if optimizer.grad_clip is not None and optimizer.grad_clip <= 0:
-        raise SettingError("optimizer.grad_clip", optimizer.grad_clip, "a number above 0, or null for none")
-    if not 1 < settings.refine.ratio < float("inf"):
-        raise SettingError("refine.ratio", settings.refine.ratio, "a number above 1, of an interval's ends")
-    if not 0 <= settings.refine.budget < float("inf"):
-        raise SettingError("refine.budget", settings.refine.budget, "a multiple of the FLOPs of the study's own ladder")
-    if not settings.name or "/" in settings.name:
-        raise SettingError("name", repr(settings.name), "a name without '/'")
-
-
-def learning_rates(settings: Settings) -> list[float]:
-    """The base learning rates asked for, as a list.
-
-    Raises:
-        SettingError: not a number or a list of numbers.
-    """
-    return numbers("optimizer.lr", settings.optimizer.lr)
-
-
-def numbers(setting: str, value: Any) -> list[float]:
-    """A setting that may be one number or a list of them, as a list.
-
-    Raises:
-        SettingError: empty, or something in it is not a number.
-    """
-    values = list(value) if isinstance(value, (list, tuple)) else [value]
-    if not values or not all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values):
-        raise SettingError(setting, value, "a number or a list of numbers")
-    return values

@@ -13,9 +13,9 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from harness.config import LadderSettings, Settings, learning_rates, numbers
 from harness.errors import SettingError, UserError
 from harness.families.base import Family, ParameterCount, Shape
+from harness.settings import LadderSettings, Settings, number_list
 from harness.tasks.base import Signature
 
 #: Raised when the same settings begin to give other numbers, so that old runs are not taken for new ones.
@@ -112,21 +112,12 @@ def build_ladder(settings: Settings) -> list[Rung]:
 
 def _sizes(ladder: LadderSettings) -> list[tuple[float, float]]:
     if ladder.widths is None and ladder.depths is None:
-        for name in ("first_width", "first_depth", "count"):
-            if getattr(ladder, name) < 1:
-                raise SettingError(f"ladder.{name}", getattr(ladder, name), "a whole number of at least 1")
-        for name in ("width_step", "depth_step"):
-            if getattr(ladder, name) < 1:
-                raise SettingError(f"ladder.{name}", getattr(ladder, name), "a factor of at least 1 (1: held fixed)")
         return [
             (ladder.first_width * ladder.width_step**i, ladder.first_depth * ladder.depth_step**i)
             for i in range(ladder.count)
         ]
     widths = ladder.widths if ladder.widths is not None else [ladder.first_width]
     depths = ladder.depths if ladder.depths is not None else [ladder.first_depth]
-    for name, values in (("widths", widths), ("depths", depths)):
-        if not values or min(values) < 1:
-            raise SettingError(f"ladder.{name}", values, "whole numbers of at least 1")
     if len(widths) != len(depths) and 1 not in (len(widths), len(depths)):
         raise SettingError("ladder.depths", depths, f"one depth, or as many as the {len(widths)} widths")
     count = max(len(widths), len(depths))
@@ -138,10 +129,6 @@ def _legal_shape(ladder: LadderSettings, family: Family, width: float, depth: fl
     depth = max(1, round(depth))
     if not family.uses_heads:
         return Shape(max(1, round(width)), depth)
-    for name in ("heads", "head_width"):
-        value = getattr(ladder, name)
-        if value is not None and value < 1:
-            raise SettingError(f"ladder.{name}", value, "a whole number of at least 1, or null")
     if ladder.heads is not None and ladder.head_width is not None:
         raise UserError("ladder.heads and ladder.head_width both set: give one, the other follows from the width")
     explicit = ladder.widths is not None
@@ -178,7 +165,7 @@ def _durations(
         raise UserError(f"duration: give exactly one of ladder.{', ladder.'.join(steps_per_unit)}; found {found}")
     (unit,) = given
     steps = []
-    for value in numbers(f"ladder.{unit}", getattr(ladder, unit)):
+    for value in number_list(f"ladder.{unit}", getattr(ladder, unit)):
         count = value * steps_per_unit[unit]
         if not 0.5 <= count < float("inf"):
             raise SettingError(f"ladder.{unit}", value, f"enough for one step (here {1 / steps_per_unit[unit]:.4g})")
@@ -191,7 +178,9 @@ def _durations(
 def members(settings: Settings, rung: Rung, duration: int) -> tuple[Member, ...]:
     """The members asked for at one rung and duration: every seed with every learning rate."""
     seeds = range(settings.first_seed, settings.first_seed + settings.seeds)
-    return tuple(member(settings, rung, duration, seed, lr) for lr in learning_rates(settings) for seed in seeds)
+    return tuple(
+        member(settings, rung, duration, seed, lr) for lr in settings.optimizer.learning_rates for seed in seeds
+    )
 
 
 def member(settings: Settings, rung: Rung, duration: int, seed: int, lr: float) -> Member:

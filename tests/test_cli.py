@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from command import TINY, run
 
-from harness.cli import VERBS, compose
+from harness.cli import VERBS
+from harness.config import compose
 from harness.records.store import finished_run_ids
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from command import REPOSITORY
 
-from harness.cli import compose
-from harness.config import Settings, check, numbers
+from harness.config import compose
 from harness.errors import SettingError, UserError
 from harness.ladder import build_ladder
+from harness.settings import Settings, number_list
 
 CONF = REPOSITORY / "conf"
 
@@ -103,16 +103,15 @@ def test_studies_take_shared_settings_from_the_experiment_that_lists_them(
     ],
 )
 def test_values_out_of_range_are_refused_by_name(setting: str, value: object) -> None:
-    settings = Settings()
     owner, _, name = setting.rpartition(".")
-    setattr(getattr(settings, owner) if owner else settings, name, value)
+    kind = type(getattr(Settings(), owner)) if owner else Settings
     with pytest.raises(SettingError, match=f"^{setting}"):
-        check(settings)
+        kind(**{name: value})
 
 
 def test_a_number_or_a_list_of_numbers() -> None:
-    assert numbers("x", 3) == [3]
-    assert numbers("x", [1, 2.5]) == [1, 2.5]
+    assert number_list("x", 3) == [3]
+    assert number_list("x", [1, 2.5]) == [1, 2.5]
     for wrong in ([], "a", [1, "a"], True, None):
         with pytest.raises(SettingError):
-            numbers("x", wrong)
+            number_list("x", wrong)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from conftest import NextSymbol, SignOfSum, make_settings
+from tiny import NextSymbol, SignOfSum, make_settings
 
-from harness.config import LadderSettings
 from harness.errors import UserError
 from harness.families.mlp import MLP
 from harness.families.transformer import Transformer
 from harness.ladder import Job, build_ladder, members
+from harness.settings import LadderSettings
 
 
 def shapes(family, task, **ladder):

@@ -142,4 +142,4 @@ def test_commands_of_the_quickstart_compose(command, capsys, monkeypatch):
         assert cli.main([verb, *overrides]) == 0
         return
     overrides = [o for o in overrides if not o.startswith("--") and "," not in o.split("[")[0]]
-    assert cli.compose(*overrides)
+    assert compose(*overrides)

@@ -12,9 +12,9 @@ from ranking import IN_FAMILY, areas
 from scipy.special import ndtr, ndtri
 
 from harness.analysis.curves import Curve, binomial_variance
-from harness.analysis.examine import Finding, examine
-from harness.analysis.known_scores import breakthroughness, change_point_ratio, largest_step, linearity
-from harness.analysis.uncertainty import Runs
+from harness.analysis.emergence.evidence import Finding, examine
+from harness.analysis.emergence.known_scores import breakthroughness, change_point_ratio, largest_step, linearity
+from harness.analysis.runs import Runs
 
 #: With one run a size the spread is known only from many tasks together: of 30, two thirds are of the family.
 POOL, OF_FAMILY, OTHERS = 30, 20, ("logistic", "jump")

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 import harness
-from harness.analysis.allocation import optimal_exponent
+from harness.analysis.planning.allocation import optimal_exponent
 from harness.cli import main as command
 from harness.report import law_plots
 from harness.report.axes import save_figure
@@ -93,7 +93,7 @@ def foretell(runs: pd.DataFrame, at: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 def planned() -> pd.DataFrame:
     """Size and duration of the runs beyond the grid, from their settings alone."""
-    from harness.cli import compose
+    from harness.config import compose
     from harness.ladder import build_ladder
 
     (study,) = compose(f"experiment={BEYOND}")

@@ -15,11 +15,11 @@ import torch.nn.functional as F
 from rich.console import Console
 from rich.table import Table
 
-from harness.config import LadderSettings, Settings
 from harness.families.base import Family
 from harness.families.mlp import MLP
 from harness.families.transformer import Transformer
 from harness.ladder import Job, build_ladder, members
+from harness.settings import LadderSettings, Settings
 from harness.tasks.base import Task
 from harness.tasks.digits import Digits
 from harness.tasks.sequences.recall import Lookup

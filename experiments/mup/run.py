@@ -15,12 +15,12 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from harness.config import LadderSettings, OptimizerSettings, ParametrizationSettings, ScheduleSettings, Settings
 from harness.families.base import Family
 from harness.families.cnn import CNN
 from harness.families.mlp import MLP
 from harness.families.transformer import Transformer
 from harness.ladder import Job, build_ladder, members
+from harness.settings import LadderSettings, OptimizerSettings, ParametrizationSettings, ScheduleSettings, Settings
 from harness.tasks.base import Task
 from harness.tasks.digits import Digits
 from harness.tasks.parity import Parity

@@ -14,9 +14,9 @@ from scipy.special import logsumexp
 from scipy.stats import chi2
 
 from harness import ScalingLaw
-from harness.analysis.laws import LAWS
-from harness.analysis.objectives import Huber
-from harness.analysis.solver import Problem, minimise, optimum
+from harness.analysis.fitting.laws import LAWS
+from harness.analysis.fitting.objectives import Huber
+from harness.analysis.fitting.solver import Problem, minimise, optimum
 
 #: Besiroglu et al. 2024: parameters, and standard errors of 4,000 bootstrap draws as measured for this project.
 PUBLISHED = {"E": 1.81724, "A": 477.84, "B": 2143.86, "alpha": 0.34731, "beta": 0.36718}

@@ -10,12 +10,12 @@ import pandas as pd
 from data import loss_of, marin
 
 from harness import ScalingLaw
-from harness.analysis.allocation import optimal_exponent
-from harness.analysis.batch import fit_curves
-from harness.analysis.isoflop import IsoFlop
-from harness.analysis.laws import LAWS, Law
-from harness.analysis.objectives import Squares
-from harness.analysis.solver import Problem, optimum
+from harness.analysis.fitting.batch import fit_curves
+from harness.analysis.fitting.laws import LAWS, Law
+from harness.analysis.fitting.objectives import Squares
+from harness.analysis.fitting.solver import Problem, optimum
+from harness.analysis.planning.allocation import optimal_exponent
+from harness.analysis.planning.isoflop import IsoFlop
 
 
 def isoflop(folder: Path) -> None:

@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from harness.config import Settings
 from harness.ladder import Job
+from harness.settings import Settings
 from harness.sweep.plan import cells, worker_count
 from harness.training.device import resolve
 from harness.training.evaluation import Evaluator

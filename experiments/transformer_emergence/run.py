@@ -20,7 +20,7 @@ from figure import draw
 from rich.console import Console
 
 import harness
-from harness.cli import compose
+from harness.config import compose
 from harness.records.store import collect
 from harness.report.wording import interval
 from harness.sweep.run import sweep

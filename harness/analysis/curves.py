@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from harness.analysis.uncertainty import Runs, gather_runs, row_means
+from harness.analysis.runs import Runs, gather_runs, row_means
 from harness.errors import DataError, nearest
 
 #: Names of what is better when smaller, unless a table says otherwise.

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from harness.analysis.allocation import ALLOCATING, allocate, optimal_exponent, overtraining
-from harness.analysis.isoflop import IsoFlop, MinimumStatus
+from harness.analysis.planning.allocation import ALLOCATING, allocate, optimal_exponent, overtraining
+from harness.analysis.planning.isoflop import IsoFlop, MinimumStatus
 from harness.commands.fit import LAW_SETTINGS, about, add_law_arguments, fit_one, tell
 from harness.commands.rows import Rows, add_output_arguments, add_row_arguments, choose, settings, write_json
 from harness.commands.values import one_of, positive

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from harness.analysis.comparison import Comparison, compare_thresholds, rank_agreement
 from harness.analysis.curves import require_columns, select_runs, with_defaults
+from harness.analysis.emergence.comparison import Comparison, compare_thresholds, rank_agreement
 from harness.commands.emergence import check_plot
 from harness.commands.rows import add_output_arguments, split_names, write_json
 from harness.commands.values import between_0_and_1

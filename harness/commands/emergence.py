@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from harness.analysis.emergence import find_jumps
+from harness.analysis.emergence.find_jumps import find_jumps
 from harness.commands.curve_rows import CurveRows, add_curve_arguments, choose_curves, in_own_words
 from harness.commands.rows import add_output_arguments, report_rows, write_json
 from harness.commands.values import between_0_and_1
@@ -75,7 +75,7 @@ def check_plot(path: str | None) -> None:
 
 
 def _scores(rows: CurveRows) -> pd.DataFrame:
-    from harness.analysis.known_scores import known_scores
+    from harness.analysis.emergence.known_scores import known_scores
 
     try:
         return known_scores(rows.frame, x=rows.x)

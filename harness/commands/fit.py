@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from harness.analysis.choice import fit_best
-from harness.analysis.fitting import INTERVALS, OBJECTIVES, ScalingLaw
-from harness.analysis.laws import LAWS
+from harness.analysis.fitting.estimator import INTERVALS, OBJECTIVES, ScalingLaw
+from harness.analysis.fitting.laws import LAWS
+from harness.analysis.fitting.selection import fit_best
 from harness.commands.rows import (
     POSITIVE,
     Rows,

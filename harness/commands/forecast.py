@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from harness.analysis.chain import LINKS, Chain
-from harness.analysis.forecast import Forecaster
-from harness.analysis.laws import LAWS
+from harness.analysis.fitting.laws import LAWS
+from harness.analysis.planning.forecast import Forecaster
+from harness.analysis.planning.loss_to_metric import LINKS, Chain
 from harness.commands.rows import (
     Rows,
     add_output_arguments,

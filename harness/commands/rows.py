@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from harness.analysis.laws import LAWS, Law
+from harness.analysis.fitting.laws import LAWS, Law
 from harness.commands.values import between_0_and_1
 from harness.errors import DataError, UserError, nearest
 from harness.records.expressions import derive, select

@@ -11,7 +11,7 @@ from harness.tasks.base import Signature
 if TYPE_CHECKING:
     from torch import nn
 
-    from harness.config import ParametrizationSettings
+    from harness.settings import ParametrizationSettings
 
 
 @dataclass(frozen=True)

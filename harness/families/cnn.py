@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from harness.config import ParametrizationSettings
 from harness.errors import UserError
 from harness.families.base import Family, ParameterCount, Shape
 from harness.families.parametrization import Role
+from harness.settings import ParametrizationSettings
 from harness.tasks.base import Signature
 
 KERNEL = 3

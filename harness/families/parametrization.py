@@ -25,8 +25,8 @@ from typing import Literal, Protocol, cast
 import torch
 from torch import nn
 
-from harness.config import ParametrizationSettings
 from harness.families.base import Group
+from harness.settings import ParametrizationSettings
 
 Kind = Literal["input", "hidden", "output"]
 

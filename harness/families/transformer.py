@@ -11,10 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from harness.config import ParametrizationSettings
 from harness.errors import SettingError, UserError
 from harness.families.base import Family, ParameterCount, Shape
 from harness.families.parametrization import Role, width_factor
+from harness.settings import ParametrizationSettings
 from harness.tasks.base import Signature
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from harness.analysis.curves import select_runs
-from harness.analysis.emergence import find_jumps
-from harness.analysis.exponents import fit_exponents
-from harness.analysis.fitting import ScalingLaw
-from harness.analysis.laws import NO_LAW
+from harness.analysis.emergence.find_jumps import find_jumps
+from harness.analysis.fitting.estimator import ScalingLaw
+from harness.analysis.fitting.exponents import fit_exponents
+from harness.analysis.fitting.laws import NO_LAW
 from harness.errors import DataError
 from harness.records.schema import PARAMETER_CONVENTIONS
 from harness.records.store import find_folder, load, load_runs

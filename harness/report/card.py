@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.analysis.allocation import optimal_exponent
-from harness.analysis.choice import CUTS, REFUSED, rolling_extrapolation
 from harness.analysis.curves import select_runs
-from harness.analysis.fitting import ScalingLaw
-from harness.analysis.laws import LAWS, NO_LAW
+from harness.analysis.fitting.estimator import ScalingLaw
+from harness.analysis.fitting.laws import LAWS, NO_LAW
+from harness.analysis.fitting.rolling import CUTS, rolling_extrapolation
+from harness.analysis.fitting.selection import REFUSED
+from harness.analysis.planning.allocation import optimal_exponent
 from harness.errors import UserError
 from harness.records.schema import PARAMETER_CONVENTIONS, STATUSES
 from harness.records.store import load

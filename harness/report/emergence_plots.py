@@ -14,8 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from harness.analysis.curves import Curve, make_curves, select_runs
-from harness.analysis.examine import Finding, examine
-from harness.analysis.mirage import REPRODUCES
+from harness.analysis.emergence.evidence import Finding, examine
+from harness.analysis.emergence.verdicts import REPRODUCES
 from harness.errors import DataError
 from harness.report.axes import BLACK, BLUE, GREEN, GREY, ORANGE, PAGE_WIDTH_IN, STYLE, size_axis
 from harness.report.plots import draw_runs, mark_threshold, value_axis, value_label

@@ -12,7 +12,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from harness.analysis.forecast import Forecaster
+from harness.analysis.planning.forecast import Forecaster
 from harness.errors import DataError
 from harness.report.axes import (
     BLACK,

@@ -20,9 +20,9 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from numpy.typing import ArrayLike
 
-from harness.analysis.allocation import ALLOCATING, allocate
-from harness.analysis.fitting import ScalingLaw
-from harness.analysis.isoflop import IsoFlop, MinimumStatus
+from harness.analysis.fitting.estimator import ScalingLaw
+from harness.analysis.planning.allocation import ALLOCATING, allocate
+from harness.analysis.planning.isoflop import IsoFlop, MinimumStatus
 from harness.errors import DataError, SettingError, UserError, nearest
 from harness.report.axes import (
     BLACK,

@@ -10,8 +10,8 @@ import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from harness.analysis.choice import REFUSED
-from harness.analysis.laws import NO_LAW
+from harness.analysis.fitting.laws import NO_LAW
+from harness.analysis.fitting.selection import REFUSED
 from harness.records.schema import STATUSES
 from harness.report.wording import count, duration, estimate, interval, metric_name, p_value, percent, short, size_name
 

@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from harness.config import Settings, learning_rates
 from harness.errors import SettingError
 from harness.ladder import Job, build_ladder, member, members
+from harness.settings import Settings
 
 #: A run that ended so is not trained again: the same settings would end the same.
 DONE = ("finished", "diverged")
@@ -55,7 +55,7 @@ def single_job(settings: Settings) -> Job:
     if not 0 <= settings.rung < len(rungs):
         raise SettingError("rung", settings.rung, f"0 to {len(rungs) - 1}, the rungs of study {settings.study}")
     rung = rungs[settings.rung]
-    return Job(settings, rung, 0, (member(settings, rung, 0, settings.seed, learning_rates(settings)[0]),))
+    return Job(settings, rung, 0, (member(settings, rung, 0, settings.seed, settings.optimizer.learning_rates[0]),))
 
 
 def worker_count(settings: Settings, device: str) -> int:

@@ -17,16 +17,16 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from harness.analysis.refinement import Candidate, is_wide, propose
-from harness.analysis.thresholds import thresholds
-from harness.config import Settings, learning_rates
+from harness.analysis.emergence.refinement import Candidate, is_wide, propose
+from harness.analysis.emergence.thresholds import thresholds
 from harness.errors import SettingError, UserError
 from harness.families.base import Shape
 from harness.ladder import Job, Rung, build_ladder, member
 from harness.records.store import collect, finished_run_ids, load, load_runs
+from harness.settings import Settings
 from harness.sweep.plan import DONE, cells, pending, worker_count
-from harness.sweep.rows import run_row
 from harness.sweep.run import lock_folders, train_jobs
+from harness.sweep.runs_row import run_row
 from harness.training.device import resolve
 
 #: Sizes that are considered between two neighbours; many of them round to the same.
@@ -227,7 +227,7 @@ def _seeds(study: Settings, site: _Site, n: int) -> list[int]:
 
 def _jobs(study: Settings, rung: Rung, seeds: Sequence[int]) -> list[Job]:
     """All durations of a rung, with every learning rate of each seed."""
-    rates = learning_rates(study)
+    rates = study.optimizer.learning_rates
     return [
         Job(study, rung, duration, tuple(member(study, rung, duration, seed, lr) for lr in rates for seed in seeds))
         for duration in range(len(rung.steps))

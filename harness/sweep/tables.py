@@ -11,9 +11,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from harness.config import Settings
 from harness.ladder import Job
 from harness.records.schema import STATUSES
+from harness.settings import Settings
 from harness.sweep.cost import CostModel
 from harness.sweep.display import duration
 from harness.sweep.plan import cells, pending

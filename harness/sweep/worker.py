@@ -10,7 +10,7 @@ from harness.errors import UserError
 from harness.ladder import Job
 from harness.records.writer import write_run
 from harness.sweep.progress import Reporter, progress_path
-from harness.sweep.rows import run_row
+from harness.sweep.runs_row import run_row
 from harness.training.loop import train_job
 
 

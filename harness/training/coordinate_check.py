@@ -14,9 +14,9 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from harness.config import LadderSettings, OptimizerSettings, ParametrizationSettings, Settings
 from harness.families.base import Family
 from harness.ladder import Job, build_ladder, members
+from harness.settings import LadderSettings, OptimizerSettings, ParametrizationSettings, Settings
 from harness.tasks.base import Task
 from harness.training.members import Stack
 from harness.training.optimizers import OPTIMIZERS

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import torch
 
-from harness.config import OptimizerSettings
+from harness.settings import OptimizerSettings
 
 
 class AdamW:

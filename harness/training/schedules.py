@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from harness.config import ScheduleSettings
+from harness.settings import ScheduleSettings
 
 
 def lr_multiplier(settings: ScheduleSettings, step: int, steps: int) -> float:

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import NextSymbol, SignOfSum
+from tiny import NextSymbol, SignOfSum
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from harness.config import ParametrizationSettings
 from harness.errors import SettingError, UserError
 from harness.families.base import ParameterCount, Shape
 from harness.families.cnn import CNN
 from harness.families.mlp import MLP
 from harness.families.parametrization import count_by_group
 from harness.families.transformer import Transformer, rotate
+from harness.settings import ParametrizationSettings
 
 CASES = [
     (MLP(), SignOfSum()),

@@ -3,12 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from legible import check_legible
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from synthetic import make_results
-from test_plots import check_legible
 
-from harness.analysis.emergence import find_jumps
+from harness.analysis.emergence.find_jumps import find_jumps
 from harness.errors import DataError
 from harness.records.store import load
 from harness.report.emergence_plots import plot_mirage, plot_mirages

@@ -7,15 +7,15 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from legible import check_legible
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from nbclient import NotebookClient
-from test_plots import check_legible
 
-from harness.analysis.choice import rolling_extrapolation
-from harness.analysis.fitting import ScalingLaw
-from harness.analysis.forecast import Forecaster
-from harness.analysis.isoflop import IsoFlop
+from harness.analysis.fitting.estimator import ScalingLaw
+from harness.analysis.fitting.rolling import rolling_extrapolation
+from harness.analysis.planning.forecast import Forecaster
+from harness.analysis.planning.isoflop import IsoFlop
 from harness.errors import DataError, SettingError, UserError
 from harness.report import law_plots
 

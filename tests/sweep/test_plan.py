@@ -15,17 +15,17 @@ import pytest
 from command import REPOSITORY, TINY
 from rich.console import Console
 
-from harness.cli import compose
-from harness.config import Settings
+from harness.config import compose
 from harness.errors import SettingError, UserError
 from harness.records.schema import RUNS
 from harness.records.writer import to_table
+from harness.settings import Settings
 from harness.sweep.cost import SETUP_S, CostModel, Speed, cost_model, fit_speed
 from harness.sweep.display import Bars, Lines, Overall, duration
 from harness.sweep.lock import holder, locked
 from harness.sweep.plan import cells, pending, single_job, worker_count
 from harness.sweep.progress import Reporter, progress_path, read_progress, running
-from harness.sweep.rows import git_revision, run_row
+from harness.sweep.runs_row import git_revision, run_row
 from harness.sweep.worker import Ended
 from harness.training.loop import Progress
 

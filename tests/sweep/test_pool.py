@@ -10,7 +10,7 @@ import pytest
 from command import TINY
 from rich.console import Console
 
-from harness.cli import compose
+from harness.config import compose
 from harness.errors import UserError
 from harness.ladder import Job
 from harness.records.store import collect, finished_run_ids, load_runs

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from conftest import NextSymbol, SignOfSum, make_settings
+from tiny import NextSymbol, SignOfSum, make_settings
 
 from harness.errors import SettingError
 from harness.families.cnn import CNN

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from conftest import NextSymbol, SignOfSum
+from tiny import NextSymbol, SignOfSum
 
-from harness.config import ParametrizationSettings
 from harness.families.base import Shape
 from harness.families.cnn import CNN
 from harness.families.mlp import MLP
 from harness.families.parametrization import Role, initialise, lr_factor
 from harness.families.transformer import Transformer
+from harness.settings import ParametrizationSettings
 from harness.training.coordinate_check import coordinate_sizes, width_exponents
 
 WIDTHS = [32, 64, 128, 256, 512]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.config import OptimizerSettings, ScheduleSettings
+from harness.settings import OptimizerSettings, ScheduleSettings
 from harness.training.optimizers import SGD, AdamW, clip_by_member
 from harness.training.schedules import lr_multiplier
 

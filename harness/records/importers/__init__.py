@@ -36,7 +36,7 @@ from harness.errors import DataError, UserError, nearest
 from harness.records.importers import lm_eval, nanogpt, tensorboard, trainer, wandb
 from harness.records.importers.about import About, checked, read_sidecar
 from harness.records.importers.found import Format, FoundRun
-from harness.records.importers.rows import ORIGIN, continuous_metrics, measurement_rows, problems_of, run_row
+from harness.records.importers.table_rows import ORIGIN, continuous_metrics, measurement_rows, problems_of, run_row
 from harness.records.store import CollectReport, collect, read_table
 from harness.records.writer import to_table, write_run
 

@@ -1,0 +1,86 @@
+"""N*: the size at which an ability appears, with an interval."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from harness.analysis.checks import check_between_0_and_1
+from harness.analysis.curves import Curve, make_curves, require_columns, select_runs
+from harness.analysis.emergence.evidence import MIN_SIZES, Finding, examine
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """N* of one curve.
+
+    Attributes:
+        value: in the unit of x; NaN where there is none.
+        low, high: interval; NaN where there is none, and inf or 0 where it is open.
+        reason: '' or why there is no value.
+    """
+
+    value: float
+    low: float
+    high: float
+    reason: str = ""
+
+
+def placed(finding: Finding, fraction: float = 0.5, level: float = 0.95) -> Threshold:
+    """The x at which the mean over runs reaches `fraction` of its rise: the posterior's median and central interval.
+
+    Rises are logistic, of any place, width and height, all equally likely at first (`rises`). Where all the rise falls
+    between two sizes the interval is most of that gap, whatever the noise. Measured coverage: see
+    experiments/detector_calibration.
+    """
+    low, middle, high = finding.place(fraction, ((1 - level) / 2, 0.5, (1 + level) / 2))
+    if finding.test.flat and not finding.log_bayes_factor > 0:
+        return Threshold(*_ABSENT, "no rise above the noise")
+    if middle == 0:
+        return Threshold(*_ABSENT, "above the threshold at the first size")
+    if np.isinf(middle):
+        return Threshold(*_ABSENT, "not reached on the ladder")
+    return Threshold(float(middle), float(low), float(high))
+
+
+_ABSENT = (float("nan"),) * 3
+
+
+def placed_or_why(curve: Curve, finding: Finding | None, fraction: float, level: float) -> Threshold:
+    """`placed`, for a curve that may not have been examined."""
+    if finding is not None:
+        return placed(finding, fraction, level)
+    few = len(curve.runs.sizes) < MIN_SIZES
+    return Threshold(*_ABSENT, f"fewer than {MIN_SIZES} sizes" if few else "all values are equal")
+
+
+def thresholds(
+    frame: pd.DataFrame, x: str = "params_non_embedding", fraction: float = 0.5, level: float = 0.95
+) -> pd.DataFrame:
+    """N* of every curve of a frame (see `placed`; the frame is as `find_jumps` takes it).
+
+    Args:
+        x: column of sizes.
+        fraction: share of the rise at which an ability is said to have appeared.
+        level: of the intervals.
+
+    Returns:
+        A row per study, task, subtask and metric: threshold, threshold_low, threshold_high in the unit of x, and reason
+        where there is no threshold.
+
+    Raises:
+        DataError: a column is missing or holds what cannot be used.
+        SettingError: a setting out of its range.
+    """
+    check_between_0_and_1(fraction=fraction, level=level)
+    require_columns(frame, (x, "metric", "value"))
+    curves = list(make_curves(select_runs(frame), x))
+    rows = []
+    for curve, finding in zip(curves, examine(curves), strict=True):
+        found = placed_or_why(curve, finding, fraction, level)
+        about = {"study": curve.study, "task": curve.task, "subtask": curve.subtask, "metric": curve.metric}
+        interval = {"threshold": found.value, "threshold_low": found.low, "threshold_high": found.high}
+        rows.append(about | interval | {"reason": found.reason})
+    return pd.DataFrame(rows)

@@ -1,0 +1,27 @@
+"""Laws as pure forms: `LAWS` holds every one by name."""
+
+from harness.analysis.fitting.laws.base import NO_LAW, Law
+from harness.analysis.fitting.laws.bounded import ExponentialOfLoss, Logistic, SigmoidOfLoss
+from harness.analysis.fitting.laws.breaks import M4, BrokenPower
+from harness.analysis.fitting.laws.powers import Gadre, Hoffmann, Kaplan, Power, PowerWithFloor, WidthDepth
+
+LAWS: dict[str, Law] = {
+    law.name: law
+    for law in (
+        Power(),
+        PowerWithFloor(),
+        Hoffmann(),
+        WidthDepth(),
+        Gadre(),
+        Kaplan(),
+        BrokenPower(0),
+        BrokenPower(1),
+        BrokenPower(2),
+        M4(),
+        Logistic(),
+        ExponentialOfLoss(),
+        SigmoidOfLoss(),
+    )
+}
+
+__all__ = ["LAWS", "NO_LAW", "Law"]

@@ -1,0 +1,92 @@
+"""From size to a metric through the loss: two laws composed, the uncertainty of both carried through."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from harness.analysis.checks import check_between_0_and_1
+from harness.analysis.fitting.estimator import ScalingLaw
+from harness.analysis.planning.forecast import Forecaster
+from harness.errors import DataError, SettingError, nearest
+
+#: The second halves of a chain, by the name a user gives.
+LINKS = {"exponential": "exponential_of_loss", "sigmoid": "sigmoid_of_loss"}
+
+
+@dataclass
+class Chain:
+    """metric = link(loss(x)): Gadre et al. 2024, section 3.4 (exponential); Bhagia et al. 2024 (sigmoid).
+
+    Args:
+        link: key of `LINKS`: 'exponential' for an error that saturates at high loss, 'sigmoid' for a share in [0, 1].
+        law: of the loss, as `Forecaster` takes it.
+        level: of the intervals, in (0, 1).
+        n_draws: losses drawn to carry their uncertainty through the link.
+        seed: of the draws.
+
+    After `fit`:
+        loss_: the `Forecaster` of the loss.
+        link_: the `ScalingLaw` of the metric given the loss.
+    """
+
+    link: str = "sigmoid"
+    law: str = "best"
+    level: float = 0.95
+    n_draws: int = 4000
+    seed: int = 0
+
+    loss_: Forecaster = field(init=False, repr=False)
+    link_: ScalingLaw = field(init=False, repr=False)
+
+    def fit(self, x: ArrayLike | pd.DataFrame, loss: ArrayLike, metric: ArrayLike) -> Chain:
+        """Fit to rows x (n,) or (n, d), loss (n,) > 0 and metric (n,), a row a run.
+
+        Raises:
+            DataError: a metric that is the same in all runs, which nothing leads to.
+            UserError: as `Forecaster.fit` and `ScalingLaw.fit`.
+        """
+        check_between_0_and_1(level=self.level)
+        if self.link not in LINKS:
+            raise SettingError("link", self.link, f"one of {', '.join(LINKS)}{nearest(self.link, LINKS)}")
+        values = np.asarray(metric, dtype=float)
+        if len(values) and (values == values[0]).all():
+            raise DataError(f"the metric is {values[0]:g} in all {len(values)} runs: no loss leads to another value")
+        self.loss_ = Forecaster(law=self.law, level=self.level).fit(x, loss)
+        self.link_ = ScalingLaw(law=LINKS[self.link], level=self.level).fit(loss, metric)
+        return self
+
+    def predict(self, x: ArrayLike | pd.DataFrame, level: float | None = None) -> pd.DataFrame:
+        """Forecasts at x (m,) or (m, d): the variables of x, loss, and predicted, low, high of the metric of a new run.
+
+        The new run's loss is drawn from its forecast; the link's own uncertainty at that loss is added to each draw.
+        """
+        level = self.level if level is None else level
+        check_between_0_and_1(level=level)
+        loss = self.loss_.predict(x, level=level)
+        rng = np.random.default_rng(self.seed)
+        t = stats.t.ppf((1 + level) / 2, self.loss_.freedom_)
+        rows = []
+        for middle, high in zip(loss["predicted"], loss["high"], strict=True):
+            deviate = stats.t.rvs(self.loss_.freedom_, size=self.n_draws, random_state=rng)
+            drawn = middle * np.exp(np.log(high / middle) / t * deviate)
+            # The link moves slowly with the loss: its band at a few losses serves all draws.
+            places = np.unique(np.quantile(drawn, np.linspace(0, 1, 33)))
+            band = self.link_.predict(np.concatenate([places, [middle]]), level=level)
+            assert isinstance(band, pd.DataFrame)
+            half = (band["run_high"] - band["run_low"]).to_numpy()[:-1] / 2
+            own = stats.norm.rvs(size=self.n_draws, random_state=rng) * np.interp(drawn, places, half)
+            values = np.interp(drawn, places, band["predicted"].to_numpy()[:-1]) + own / stats.norm.ppf((1 + level) / 2)
+            low, upper = -np.inf, np.inf  # a link that its data leave open says nothing of the metric
+            if np.isfinite(values).all():
+                low, upper = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+            rows.append((float(band["predicted"].iloc[-1]), float(low), float(upper)))
+        point, low_end, high_end = map(np.array, zip(*rows, strict=True))
+        if self.link == "sigmoid":
+            low_end, high_end = np.clip(low_end, 0, 1), np.clip(high_end, 0, 1)
+        table = loss[list(self.loss_.variables_)].assign(loss=loss["predicted"], predicted=point)
+        return table.assign(low=np.minimum(low_end, point), high=np.maximum(high_end, point))

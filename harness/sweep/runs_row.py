@@ -1,0 +1,75 @@
+"""Rows of the runs table: what a job was asked to do and what became of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+from datetime import UTC, datetime
+from typing import Any
+
+import harness
+from harness.ladder import Job, Member, identity_settings
+
+
+def run_row(
+    job: Job,
+    member: Member,
+    status: str,
+    *,
+    error: str | None = None,
+    done: float = 1.0,
+    wall_s: float = 0.0,
+    tokens_per_s: float = 0.0,
+    device: str | None = None,
+    versions: dict[str, str] | None = None,
+    git_revision: str | None = None,
+) -> dict[str, Any]:
+    """The runs row of one member; `done` is the share of its steps that it trained."""
+    settings, rung = job.settings, job.rung
+    return {
+        "run_id": member.run_id,
+        "experiment": settings.name,
+        "study": settings.study,
+        "family": settings.family.name,
+        "task": settings.task.name,
+        "rung": rung.index,
+        "duration": job.duration,
+        "member": member.label,
+        "seed": member.seed,
+        "lr": member.lr,
+        **dataclasses.asdict(rung.shape),
+        "params_total": rung.params.total,
+        "params_non_embedding": rung.params.non_embedding,
+        **{f"params_{group}": count for group, count in dataclasses.asdict(rung.params).items()},
+        "steps": job.steps,
+        "batch_size": settings.ladder.batch_size,
+        "tokens": round(job.tokens * done),
+        "flops": job.flops * done,
+        "status": status,
+        "error": error,
+        "wall_s": wall_s,
+        "tokens_per_s": tokens_per_s,
+        "device": device or settings.training.device,
+        "config": json.dumps(_config(job, member)),
+        "versions": json.dumps({"harness": harness.__version__} | (versions or {})),
+        "git_revision": git_revision,
+        "finished_at": datetime.now(UTC),
+    }
+
+
+def _config(job: Job, member: Member) -> dict[str, Any]:
+    """What made the run, and the settings beside it that a report needs."""
+    identity = identity_settings(job.settings, job.rung, job.duration, member.seed, member.lr)
+    asked = ("training", "ladder", "launcher")
+    return identity | {"notes": job.settings.notes} | {k: dataclasses.asdict(getattr(job.settings, k)) for k in asked}
+
+
+def git_revision() -> str | None:
+    """Revision of the working folder's repository, with "-dirty" where files differ from it; None outside one."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip() or None
