@@ -95,6 +95,7 @@ def runs(folder, monkeypatch):
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.split()[0] in TABLE_VERBS])
 def test_laws_of_any_table(command, runs, capsys):
     from harness import cli
+    from harness.config import compose
 
     words = shlex.split(command)
     if "--derive" in words:
@@ -113,6 +114,7 @@ def test_laws_from_python(folder, runs):
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.split()[0] in CURVE_VERBS])
 def test_jumps_of_any_table(command, folder, monkeypatch, capsys):
     from harness import cli
+    from harness.config import compose
 
     rng = np.random.default_rng(0)
     size, seed = (axis.ravel() for axis in np.indices((8, 3)))
@@ -136,6 +138,7 @@ OTHERS = [c for c in COMMANDS if c not in CUSTOM and "-sc" not in c and c.split(
 @pytest.mark.parametrize("command", OTHERS)
 def test_commands_of_the_quickstart_compose(command, capsys, monkeypatch):
     from harness import cli
+    from harness.config import compose
 
     verb, *overrides = command.split()
     if "--cfg" in overrides:
