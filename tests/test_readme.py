@@ -95,7 +95,6 @@ def runs(folder, monkeypatch):
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.split()[0] in TABLE_VERBS])
 def test_laws_of_any_table(command, runs, capsys):
     from harness import cli
-    from harness.config import compose
 
     words = shlex.split(command)
     if "--derive" in words:
@@ -114,7 +113,6 @@ def test_laws_from_python(folder, runs):
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.split()[0] in CURVE_VERBS])
 def test_jumps_of_any_table(command, folder, monkeypatch, capsys):
     from harness import cli
-    from harness.config import compose
 
     rng = np.random.default_rng(0)
     size, seed = (axis.ravel() for axis in np.indices((8, 3)))
