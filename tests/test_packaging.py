@@ -25,11 +25,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_the_wheel_holds_every_config_and_no_test(wheel: Path) -> None:
+def test_the_wheel_holds_every_config_and_data_file_and_no_test(wheel: Path) -> None:
     files = set(zipfile.ZipFile(wheel).namelist())
     configs = {path.relative_to(REPOSITORY / "conf") for path in (REPOSITORY / "conf").rglob("*.yaml")}
     assert {f"harness/conf/{path}" for path in configs} <= files
     assert "hydra_plugins/harness_launcher.py" in files
+    assert {"harness/tasks/digits.npz", "harness/report/report.html.j2"} <= files
     assert not any(name.startswith(("tests/", "conf/")) for name in files)
 
 
