@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
 from harness.datasets.arguments import RandomState, check_count, check_noise
-from harness.datasets.kinds import JUMP_KINDS, SMOOTH_KINDS, SMOOTH_WIDTH, CurveSampler, rise
+from harness.datasets.kinds import JUMP_KINDS, SMOOTH_KINDS, CurveSampler
 from harness.errors import SettingError, nearest
 
 #: Sizes that a jump needs: one may lie between the second and the last but one.
@@ -216,48 +217,34 @@ def make_metric_pairs(
     noise = _noise_of(noise, n_pairs)
     rng = np.random.default_rng(random_state)
     sampler = CurveSampler(rng, n_pairs, n_sizes, n_seeds)
-    if jump:
-        share = sampler.jump()
-    else:
-        midpoint = sampler.uniform(0, n_sizes - 2.0)
-        sampler.midpoint = midpoint[:, 0, 0]
-        share = rise(sampler.t - midpoint, sampler.uniform(SMOOTH_WIDTH, 2 * SMOOTH_WIDTH))
+    share = sampler.jump() if jump else sampler.smooth_rise_on_ladder()
     low, high = sampler.uniform(0.05, 0.4), sampler.uniform(0.8, 1.0)
-    expected = low + (high - low) * share
-    token = np.clip(expected + noise * rng.standard_normal(sampler.shape), 0, 1)
-    length = np.exp(rng.uniform(np.log(4), np.log(30), (n_pairs, 1, 1)))
-    # No longer than leaves exact match at .2 where tokens are best.
-    length = np.maximum(2, np.minimum(length, np.log(0.2) / np.log(np.minimum(high, 0.999)))).astype(int)
-    expected = np.broadcast_to(expected, sampler.shape)
-    n_eval = sampler.n_eval[:, None, None]
-    exact = rng.binomial(n_eval, token**length) / n_eval
-    tokens = rng.binomial(n_eval * length, token) / (n_eval * length)
-    kind, no_chance = "jump" if jump else "logistic", np.zeros(n_pairs)
+    expected = np.broadcast_to(low + (high - low) * share, sampler.shape)
+    right = np.clip(expected + noise * rng.standard_normal(sampler.shape), 0, 1)
+    length = _answer_lengths(rng, high)
+    n_answers = sampler.n_eval[:, None, None]
+    n_tokens = n_answers * length
+
+    def curves(scores: np.ndarray, n_eval: np.ndarray, power: np.ndarray | int, **about: Any) -> PlantedCurves:
+        height = (high**power - low**power)[:, 0, 0]
+        kind, chance = "jump" if jump else "logistic", np.zeros(n_pairs)
+        return PlantedCurves(kind, scores, expected**power, n_eval[:, 0, 0], chance, height=height, **about)
+
+    exact = rng.binomial(n_answers, right**length) / n_answers
+    tokens = rng.binomial(n_tokens, right) / n_tokens
+    unknown = np.full(n_pairs, np.nan)
+    names = {"metric": "exact_match", "paired_metric": "token_accuracy"}
     return PlantedPairs(
-        exact_match=PlantedCurves(
-            kind,
-            exact,
-            expected**length,
-            sampler.n_eval,
-            no_chance,
-            np.full(n_pairs, np.nan),
-            (high**length - low**length)[:, 0, 0],
-            metric="exact_match",
-            paired_metric="token_accuracy",
-        ),
-        token_accuracy=PlantedCurves(
-            kind,
-            tokens,
-            expected,
-            (n_eval * length)[:, 0, 0],
-            no_chance,
-            sampler.midpoint,
-            (high - low)[:, 0, 0],
-            metric="token_accuracy",
-            discontinuous=False,
-        ),
-        length=length[:, 0, 0],
+        curves(exact, n_answers, length, midpoint=unknown, **names),
+        curves(tokens, n_tokens, 1, midpoint=sampler.midpoint, metric="token_accuracy", discontinuous=False),
+        length[:, 0, 0],
     )
+
+
+def _answer_lengths(rng: np.random.Generator, best: np.ndarray) -> np.ndarray:
+    """Tokens of an answer, 2 to 30, few enough for exact match to reach .2 where tokens are right with `best`."""
+    length = np.exp(rng.uniform(np.log(4), np.log(30), best.shape))
+    return np.maximum(2, np.minimum(length, np.log(0.2) / np.log(np.minimum(best, 0.999)))).astype(int)
 
 
 def draw_curves(

@@ -70,6 +70,12 @@ class CurveSampler:
         midpoint = self.uniform(-2.0, self.n_sizes + 1.0)
         return rise(self.t - midpoint, self.uniform(SMOOTH_WIDTH, 3 * SMOOTH_WIDTH)), midpoint[:, 0, 0]
 
+    def smooth_rise_on_ladder(self) -> np.ndarray:
+        """s(t; m, w) with m from 0 to K - 2 and w from 4 to 8."""
+        midpoint = self.uniform(0, self.n_sizes - 2.0)
+        self.midpoint = midpoint[:, 0, 0]
+        return rise(self.t - midpoint, self.uniform(SMOOTH_WIDTH, 2 * SMOOTH_WIDTH))
+
     def jump(self, runs: int = 1) -> np.ndarray:
         """s(t; m, w) with m from 1 to K - 2, so that two sizes or more lie on either side, and w at most 1 step.
 
