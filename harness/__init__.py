@@ -2,8 +2,8 @@
 
 The analysis half stands alone: ``import harness`` gives the estimators of laws (`ScalingLaw`, `PowerLaw`, `fit_best`,
 `fit_curves`, `exponents`), what follows from them (`Forecaster`, `Chain`, `IsoFlop`, `allocate`, `overtraining`),
-jumps and thresholds (`find_jumps`, `thresholds`, `compare_thresholds`) and `load`. It loads neither torch nor Hydra;
-each name is imported when first used.
+jumps and thresholds (`find_jumps`, `thresholds`, `compare_thresholds`), `load`, and `datasets`, tables whose truth is
+known. It loads neither torch nor Hydra; each name is imported when first used.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from harness import datasets
     from harness.analysis.emergence.comparison import compare_thresholds
     from harness.analysis.emergence.find_jumps import find_jumps
     from harness.analysis.emergence.known_scores import known_scores
@@ -54,6 +55,7 @@ __all__ = [
     "ScalingLaw",
     "allocate",
     "compare_thresholds",
+    "datasets",
     "exponents",
     "find_jumps",
     "fit_best",
@@ -68,6 +70,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         return _version()
+    if name == "datasets":
+        return import_module("harness.datasets")
     if name not in _HOMES:
         raise AttributeError(f"module 'harness' has no attribute '{name}'")
     return getattr(import_module(_HOMES[name]), name)

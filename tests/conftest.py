@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tiny import NextSymbol, SignOfSum
 
-#: The planted curves of this experiment are the truth that the detector is tested on.
+#: Tests of the detector are small cuts of this experiment, and share its cells.
 sys.path.append(str(Path(__file__).parents[1] / "experiments" / "detector_calibration"))
 
 

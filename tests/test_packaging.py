@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import importlib.metadata
 import os
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -13,6 +16,23 @@ import pytest
 from command import REPOSITORY
 
 from harness.records.store import finished_run_ids
+
+
+def test_what_is_imported_is_declared_and_no_more() -> None:
+    """Each third-party module that the package imports is of a declared dependency, and each of these is imported."""
+    distributions = importlib.metadata.packages_distributions()
+    imported = set()
+    for path in [*(REPOSITORY / "harness").rglob("*.py"), *(REPOSITORY / "hydra_plugins").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else []
+            imported |= {name.split(".")[0] for name in names}
+    own = {"harness", "hydra_plugins"} | sys.stdlib_module_names
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    needed = {name.lower() for module in imported - own for name in distributions[module]}
+    declared = {line.split(">=")[0] for line in project["dependencies"]}
+    of_hydra, extra = {"omegaconf", "pyyaml"}, {"tensorboard"}
+    assert needed - of_hydra - extra == declared
 
 
 @pytest.fixture(scope="module")
@@ -25,11 +45,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_the_wheel_holds_every_config_and_no_test(wheel: Path) -> None:
+def test_the_wheel_holds_every_config_and_data_file_and_no_test(wheel: Path) -> None:
     files = set(zipfile.ZipFile(wheel).namelist())
     configs = {path.relative_to(REPOSITORY / "conf") for path in (REPOSITORY / "conf").rglob("*.yaml")}
     assert {f"harness/conf/{path}" for path in configs} <= files
     assert "hydra_plugins/harness_launcher.py" in files
+    assert {"harness/tasks/digits.npz", "harness/report/report.html.j2"} <= files
     assert not any(name.startswith(("tests/", "conf/")) for name in files)
 
 

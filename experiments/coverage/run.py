@@ -10,12 +10,13 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 import pandas as pd
 
 from harness import ScalingLaw
+from harness.datasets import LossSurface
 from harness.errors import SettingError
 
 #: Data sets on which the bootstrap is measured for contrast: it takes a few hundred refits each.
@@ -80,12 +81,11 @@ def power_floor(x: np.ndarray) -> np.ndarray:
     return 1.5 + 100 * x[:, 0] ** -0.5
 
 
-SURFACE = (1.8, 480.0, 2100.0, 0.35, 0.37)
+SURFACE = LossSurface()
 
 
 def surface(x: np.ndarray) -> np.ndarray:
-    floor, a, b, alpha, beta = SURFACE
-    return floor + a * x[:, 0] ** -alpha + b * x[:, 1] ** -beta
+    return SURFACE.loss(x[:, 0], x[:, 1])
 
 
 RISE = (0.1, 0.9, 3e4, 0.6)
@@ -117,8 +117,15 @@ KINDS = (
         relative(0.003, of_size=0.01, seeds=3),
         power_floor,
     ),
-    Kind("surface: 5 budgets x 8, .5 %", "hoffmann", SURFACE, isoflop(5, 8), relative(0.005), surface),
-    Kind("small surface: 4 budgets x 5, t3, .5 %", "hoffmann", SURFACE, isoflop(4, 5), relative(0.005, 3), surface),
+    Kind("surface: 5 budgets x 8, .5 %", "hoffmann", astuple(SURFACE), isoflop(5, 8), relative(0.005), surface),
+    Kind(
+        "small surface: 4 budgets x 5, t3, .5 %",
+        "hoffmann",
+        astuple(SURFACE),
+        isoflop(4, 5),
+        relative(0.005, 3),
+        surface,
+    ),
     Kind("share: 8 x 5, 500 answers, seeds spread", "logistic", RISE, sizes(8, 5), answers(500, 0.02), rise, 500),
 )
 

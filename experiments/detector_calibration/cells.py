@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from planted_curves import JUMP_FAMILIES, SPREADS, Curves, draw
-from planted_curves import Cell as Planted
 from ranking import IN_FAMILY, areas
 from scipy.special import ndtr, ndtri
 
@@ -15,6 +13,10 @@ from harness.analysis.curves import Curve, binomial_variance
 from harness.analysis.emergence.evidence import Finding, examine
 from harness.analysis.emergence.known_scores import breakthroughness, change_point_ratio, largest_step, linearity
 from harness.analysis.runs import Runs
+from harness.datasets import PlantedCurves, draw_curves, make_jumps
+
+#: Standard deviation of a run about its mean: none, that of a quiet metric, of a usual and of a loud one.
+SPREADS = (0.0, 0.02, 0.04, 0.08)
 
 #: With one run a size the spread is known only from many tasks together: of 30, two thirds are of the family.
 POOL, OF_FAMILY, OTHERS = 30, 20, ("logistic", "jump")
@@ -35,18 +37,19 @@ def rows(cell: Cell, n: int, seed: int) -> pd.DataFrame:
     rng = np.random.default_rng([seed, cell.n_sizes, cell.n_seeds, round(1000 * cell.spread), *cell.family.encode()])
     studies = -(-n // OF_FAMILY) if cell.n_seeds == 1 else 0
     n = studies * OF_FAMILY if studies else n
-    drawn = draw(cell.family, rng, n, cell.n_sizes, cell.n_seeds, cell.spread)
+    drawn = draw_curves(cell.family, n, cell.n_sizes, cell.n_seeds, cell.spread, rng)
     curves = as_curves(drawn, OF_FAMILY if studies else 1)
     if studies:
         share = (POOL - OF_FAMILY) // len(OTHERS)
         for other in OTHERS:
-            curves += as_curves(draw(other, rng, studies * share, cell.n_sizes, 1, cell.spread), share)
+            more = draw_curves(other, studies * share, cell.n_sizes, 1, cell.spread, rng)
+            curves += as_curves(more, share)
     findings = examine(curves)[:n]
     means = drawn.values.mean(axis=2)
     table = pd.DataFrame(
         {
             "height": drawn.height,
-            "place": drawn.place,
+            "place": drawn.midpoint,
             "breakthroughness": breakthroughness(means),
             "linearity": linearity(means),
             "largest step": largest_step(means),
@@ -57,7 +60,7 @@ def rows(cell: Cell, n: int, seed: int) -> pd.DataFrame:
     return table.assign(**vars(cell))
 
 
-def as_curves(drawn: Curves, tasks_a_study: int) -> list[Curve]:
+def as_curves(drawn: PlantedCurves, tasks_a_study: int) -> list[Curve]:
     """Curves with sizes 2^t, as `make_curves` would make them of a table."""
     n, n_sizes, n_seeds = drawn.values.shape
     rung = np.repeat(np.arange(n_sizes), n_seeds)
@@ -111,9 +114,10 @@ def area_of(n_sizes: int, n_seeds: int, n: int) -> dict[str, float]:
 def bound(cell: Cell, n: int, seed: int, alpha: float = 0.05) -> float:
     """Highest power that any test of the means can have on jumps: their distance to the smooth curves, noise known."""
     rng = np.random.default_rng(seed)
-    planted = Planted(rng, n, cell.n_sizes, cell.n_seeds)
-    mean = np.broadcast_to(JUMP_FAMILIES[cell.family].mean(planted), (n, cell.n_sizes, cell.n_seeds)).mean(axis=2)
-    first = next(f for f in examine(as_curves(draw("jump", rng, 1, cell.n_sizes, cell.n_seeds, 0.02), 1)) if f)
+    planted = draw_curves(cell.family, n, cell.n_sizes, cell.n_seeds, cell.spread, rng)
+    mean = planted.expected.mean(axis=2)
+    one = make_jumps(1, n_sizes=cell.n_sizes, n_seeds=cell.n_seeds, random_state=rng)
+    first = next(f for f in examine(as_curves(one, 1)) if f)
     variance = (mean * (1 - mean) / planted.n_eval[:, None] + cell.spread**2 + 1e-9) / cell.n_seeds
     distance = [first.layout.null.distance(m, v) for m, v in zip(mean, variance, strict=True)]
     return float(np.mean(ndtr(np.array(distance) + ndtri(alpha))))

@@ -8,8 +8,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from planted_curves import JUMP_FAMILIES, SMOOTH_FAMILIES
 from ranking import IN_FAMILY, SCORES
+
+from harness.datasets import JUMP_KINDS, SMOOTH_KINDS
 
 _COLOURS = ("#0072B2", "#D55E00", "#CC79A7", "#009E73", "#999999")
 _STYLES = ("-", "--", ":", "-.", (0, (1, 1)))
@@ -19,9 +20,9 @@ def draw_all(table: pd.DataFrame, path: Path) -> None:
     """False positives, power and ROC curves in one figure."""
     figure, axes = plt.subplots(1, 3, figsize=(17, 6.2), width_ratios=(1.35, 1.35, 1))
     flagged = table.assign(flagged=table["p"] < 0.05)
-    _heat(axes[0], flagged, tuple(SMOOTH_FAMILIES), worst=True, limits=(0, 0.1))
+    _heat(axes[0], flagged, tuple(SMOOTH_KINDS), worst=True, limits=(0, 0.1))
     axes[0].set_title("False positives at p < .05 (worst spread), %")
-    _heat(axes[1], flagged, tuple(JUMP_FAMILIES), worst=False, limits=(0, 1))
+    _heat(axes[1], flagged, tuple(JUMP_KINDS), worst=False, limits=(0, 1))
     axes[1].set_title("Power at p < .05 (mean over spreads), %")
     _roc(axes[2], table[(table["n_sizes"] == 8) & (table["n_seeds"] == 3)])
     figure.tight_layout()

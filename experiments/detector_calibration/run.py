@@ -17,14 +17,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from cells import Cell, bound, rows
+from cells import SPREADS, Cell, bound, rows
 from figures import draw_all
-from planted_curves import FAMILIES, SPREADS, draw, draw_pairs, frame_of
 from rich.console import Console
 from rich.progress import track
 from tables import print_tables
 
 from harness import find_jumps
+from harness.datasets import JUMP_KINDS, SMOOTH_KINDS, make_jumps, make_metric_pairs
 
 SIZES, SEEDS = (5, 6, 8, 10, 12), (1, 3, 5, 10)
 RESULTS = Path("results/detector_calibration")
@@ -66,7 +66,10 @@ def _stratum(job: tuple[int, int, int, Path]) -> Path:
     n_sizes, n_seeds, n, folder = job
     path = folder / f"sizes{n_sizes}_seeds{n_seeds}.parquet"
     if not path.exists():
-        parts = [rows(Cell(n_sizes, n_seeds, family, spread), n, 0) for family, spread in product(FAMILIES, SPREADS)]
+        parts = [
+            rows(Cell(n_sizes, n_seeds, family, spread), n, 0)
+            for family, spread in product([*SMOOTH_KINDS, *JUMP_KINDS], SPREADS)
+        ]
         unfinished = path.with_suffix(".part")
         pd.concat(parts, ignore_index=True).to_parquet(unfinished)
         unfinished.rename(path)
@@ -77,10 +80,7 @@ def pairs(console: Console, n: int) -> None:
     """Verdicts on an all-or-nothing metric and its tokens, each pair analysed alone, K = 8 and S = 3."""
     console.print(f"\nVerdicts on pairs of metrics (8 sizes, 3 seeds, {n} pairs a row)")
     for emergent, spread in product((True, False), SPREADS):
-        exact, token = draw_pairs(emergent, np.random.default_rng(1), n, 8, 3, spread)
-        frame = pd.concat(
-            [frame_of(exact, "exact_match", "token_accuracy"), frame_of(token, "token_accuracy", discontinuous=False)]
-        )
+        frame = make_metric_pairs(n, jump=emergent, n_sizes=8, n_seeds=3, noise=spread, random_state=1).frame
         verdicts = pd.concat([find_jumps(pair, x="params") for _, pair in frame.groupby("study")])["verdict"]
         shares = ", ".join(f"{name} {share:.3f}" for name, share in verdicts.value_counts(normalize=True).items())
         console.print(f"tokens {'jump  ' if emergent else 'smooth'} spread {spread:.2f}: {shares}", highlight=False)
@@ -88,8 +88,7 @@ def pairs(console: Console, n: int) -> None:
 
 def speed(console: Console) -> None:
     """Ten thousand curves in one call, by one process."""
-    drawn = draw("jump", np.random.default_rng(2), 10_000, 8, 3, 0.02)
-    frame = frame_of(drawn)
+    frame = make_jumps(10_000, n_sizes=8, n_seeds=3, noise=0.02, random_state=2).frame
     started = time.perf_counter()
     find_jumps(frame, x="params")
     console.print(f"find_jumps: {(time.perf_counter() - started) / 10:.2f} s a thousand curves (8 sizes, 3 seeds)")

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from planted_curves import JUMP_FAMILIES, SMOOTH_FAMILIES
 from ranking import areas
 from rich.console import Console
 from rich.table import Table
+
+from harness.datasets import JUMP_KINDS, SMOOTH_KINDS
 
 STRATUM = ["n_sizes", "n_seeds"]
 
 
 def print_tables(table: pd.DataFrame, bounds: dict[tuple[int, int], float], console: Console) -> None:
-    smooth, jumps = table[table["family"].isin(SMOOTH_FAMILIES)], table[table["family"].isin(JUMP_FAMILIES)]
+    smooth, jumps = table[table["family"].isin(SMOOTH_KINDS)], table[table["family"].isin(JUMP_KINDS)]
     _show(
         console, "False positives: mean and worst cell (sizes x seeds x spread) of each family", false_positives(smooth)
     )
@@ -34,7 +35,7 @@ def _show(console: Console, title: str, frame: pd.DataFrame) -> None:
 
 def false_positives(smooth: pd.DataFrame) -> pd.DataFrame:
     rows = []
-    for family in SMOOTH_FAMILIES:
+    for family in SMOOTH_KINDS:
         part = smooth[smooth["family"] == family]
         for several, seeds in (("1", part["n_seeds"] == 1), ("3 or more", part["n_seeds"] > 1)):
             cells = part[seeds].groupby([*STRATUM, "spread"])["p"]
@@ -62,7 +63,7 @@ def power(jumps: pd.DataFrame, bounds: dict[tuple[int, int], float]) -> pd.DataF
         high = found[(found["family"] == "jump") & (found["height"] >= 0.4)]["found"].mean()
         row = {"sizes": n_sizes, "seeds": n_seeds, "jump": by_family["jump"], "bound": bounds[n_sizes, n_seeds]}
         row["height >= .4"] = high
-        rows.append(row | {family: by_family[family] for family in JUMP_FAMILIES if family != "jump"})
+        rows.append(row | {family: by_family[family] for family in JUMP_KINDS if family != "jump"})
     return pd.DataFrame(rows)
 
 
@@ -96,7 +97,7 @@ def states(table: pd.DataFrame) -> pd.DataFrame:
             "jump < .2": jump[jump["height"] < 0.2],
             "jump .2 to .4": jump[jump["height"].between(0.2, 0.4)],
             "jump > .4": jump[jump["height"] > 0.4],
-            "smooth": part[part["family"].isin(SMOOTH_FAMILIES)],
+            "smooth": part[part["family"].isin(SMOOTH_KINDS)],
         }
         row: dict[str, float] = {"sizes": n_sizes, "seeds": n_seeds}
         for name, group in groups.items():

@@ -122,7 +122,7 @@ def starts_suffice(folder: Path, surfaces: int = 200, wide: int = 200, seed: int
     t = np.log(np.stack([n / np.exp(np.log(n).mean()), d / np.exp(np.log(d).mean())]))
     worse = better = 0
     for _ in range(surfaces):
-        _, exact = planted_surface(rng, n, d)
+        exact = planted_surface(rng, n, d).loss(n, d)
         y = np.log(exact) + 0.006 * rng.standard_t(4, len(exact))
         y = (y - y.mean())[None]
         problem = Problem.of(law, Huber(1e-3), t, y, np.ones_like(y))

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from harness.datasets import LossSurface
 from harness.errors import DataError
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -36,17 +37,12 @@ def marin(folder: Path) -> dict[str, pd.DataFrame]:
     return {str(corpus): part[list(names.values())].astype(float).reset_index(drop=True) for corpus, part in parts}
 
 
-def planted_surface(rng: np.random.Generator, n: np.ndarray, d: np.ndarray) -> tuple[dict[str, float], np.ndarray]:
-    """A random Hoffmann surface whose terms are of like size in the middle of the runs: parameters, exact loss."""
+def planted_surface(rng: np.random.Generator, n: np.ndarray, d: np.ndarray) -> LossSurface:
+    """A random Hoffmann surface whose terms are of like size in the middle of the runs."""
     floor, alpha, beta = rng.uniform(1.2, 2.4), rng.uniform(0.25, 0.55), rng.uniform(0.25, 0.55)
     middle_n, middle_d = np.exp(np.log(n).mean()), np.exp(np.log(d).mean())
     a, b = rng.uniform(0.3, 1.2) * middle_n**alpha, rng.uniform(0.3, 1.2) * middle_d**beta
-    params = {"E": floor, "A": a, "B": b, "alpha": alpha, "beta": beta}
-    return params, loss_of(params, n, d)
-
-
-def loss_of(params: dict[str, float], n: np.ndarray, d: np.ndarray) -> np.ndarray:
-    return params["E"] + params["A"] * n ** -params["alpha"] + params["B"] * d ** -params["beta"]
+    return LossSurface(floor, a, b, alpha, beta)
 
 
 def _read(folder: Path, name: str) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from data import chinchilla, loss_of, marin, planted_surface
+from data import chinchilla, marin, planted_surface
 from scipy.optimize import OptimizeWarning, curve_fit
 
 from harness import Forecaster, ScalingLaw
@@ -44,10 +44,11 @@ def splits(folder: Path, surfaces: int = 60, seed: int = 0) -> Iterator[Split]:
         flops = np.repeat(np.geomspace(1e18, 3e20, 6), 6)
         n = np.sqrt(flops / 120) * np.tile(np.geomspace(0.25, 4, 6), 6)
         far = np.array([[1e9, 6e10], [3e9, 1e11], [7e9, 1.4e11], [1.4e9, 9e11]])  # the last one over-trained
-        params, exact = planted_surface(rng, n, flops / 6 / n)
+        d = flops / 6 / n
+        surface = planted_surface(rng, n, d)
         noise = rng.choice([0.003, 0.01])
-        seen = pd.DataFrame({"N": n, "D": flops / 6 / n, "loss": exact * np.exp(noise * rng.standard_normal(36))})
-        later = loss_of(params, far[:, 0], far[:, 1]) * np.exp(noise * rng.standard_normal(4))
+        seen = pd.DataFrame({"N": n, "D": d, "loss": surface.loss(n, d) * np.exp(noise * rng.standard_normal(36))})
+        later = surface.loss(far[:, 0], far[:, 1]) * np.exp(noise * rng.standard_normal(4))
         yield Split("planted", f"surface {i}", seen, pd.DataFrame({"N": far[:, 0], "D": far[:, 1], "loss": later}))
 
 

@@ -1,8 +1,8 @@
 """What all pictures share: size, type, colours, axes, legends and how they are saved.
 
-Every picture is drawn at column width (3.4 in) unless its docstring says otherwise, with type of 7 to 8 points and
-colours that colour-blind readers tell apart (Okabe and Ito 2008). None touches pyplot, so no window opens and no figure
-stays in memory.
+Every picture is drawn at column width (3.4 in) unless its docstring says otherwise, with type of 7 to 8 points and the
+palette of Okabe and Ito (2008), whose colours remain distinct for colour-blind readers. None uses pyplot, so that no
+window opens and no figure is kept in memory.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from harness.report.wording import plain, short, size_name
 COLUMN_WIDTH_IN = 3.4
 PAGE_WIDTH_IN = 7.0
 
-#: Columns of a table of runs that surfaces are drawn from; in records: params_total, tokens, value.
+#: Default names of the columns of a table of runs: size, training tokens, loss.
 COLUMNS = ("N", "D", "loss")
 _NAMES = {
     "N": "parameters N",
@@ -48,7 +48,7 @@ BLACK, GREY, ORANGE, SKY, GREEN, BLUE, VERMILLION, PURPLE = (
     "#AA4499",
 )
 
-#: Any, for matplotlib's type of its settings lists every one by name.
+#: Typed as Any because matplotlib's own type lists every setting by name.
 STYLE: Any = {
     "font.size": 8,
     "axes.labelsize": 8,
@@ -66,7 +66,7 @@ STYLE: Any = {
 
 
 def new_figure(height_in: float, top_in: float = 0.42, right_in: float = 0.1) -> Figure:
-    """A figure at column width whose axes begin and end at the same places in every picture."""
+    """A figure at column width, with the same left and bottom margins in every picture."""
     figure = Figure(figsize=(COLUMN_WIDTH_IN, height_in))
     figure.subplots_adjust(
         left=0.66 / COLUMN_WIDTH_IN,
@@ -78,7 +78,12 @@ def new_figure(height_in: float, top_in: float = 0.42, right_in: float = 0.1) ->
 
 
 def split_off_below(ax: Axes, parts: tuple[float, float] = (3, 1), gap: float = 0.12) -> Axes:
-    """New axes in the lower part of the cell of the grid that `ax` has filled; the gap is a share of their height."""
+    """Divide the grid cell of `ax`: `ax` keeps the upper part, and new axes take the lower one.
+
+    Args:
+        parts: relative heights of the upper and the lower axes.
+        gap: space between them, as a share of their mean height.
+    """
     cell, figure = ax.get_subplotspec(), ax.figure
     assert cell is not None, "axes of a grid, as made by subplots()"
     grid = cell.subgridspec(2, 1, height_ratios=parts, hspace=gap)
@@ -87,7 +92,7 @@ def split_off_below(ax: Axes, parts: tuple[float, float] = (3, 1), gap: float = 
 
 
 def save_figure(axes: Axes, stem: Path) -> list[Path]:
-    """Save the figure that `axes` belongs to as ``stem.png`` (200 dots an inch) and ``stem.svg``; the paths, in order.
+    """Save the figure that `axes` belongs to as ``stem.png`` (200 dots per inch) and ``stem.svg``; return both paths.
 
     Raises:
         UserError: the files cannot be written.
@@ -105,14 +110,14 @@ def save_figure(axes: Axes, stem: Path) -> list[Path]:
 
 
 def legend_above(ax: Axes, columns: int, **settings: Any) -> None:
-    """Outside the axes, where it can hide no data."""
+    """Place the legend above the axes, where it cannot hide data."""
     layout: Any = {"handlelength": 1.6, "columnspacing": 1.2, "labelspacing": 0.25, "borderaxespad": 0.2}
     title: Any = {"alignment": "left", "title_fontsize": 7} if "title" in settings else {}
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=columns, **layout | title | settings)
 
 
 def size_axis(ax: Axes, sizes: Iterable[float], column: str) -> None:
-    """Log axis with a tick at every rung and as many of them labelled as there is room for."""
+    """A log x axis with a tick at every rung, of which as many are labelled as fit."""
     rungs = np.unique(np.asarray(list(sizes), dtype=float))
     ax.set_xscale("log")
     pad = (rungs[-1] / rungs[0]) ** 0.04 if len(rungs) > 1 else 1.5
@@ -140,7 +145,7 @@ def label_ticks(ax: Axes, ticks: np.ndarray) -> None:
 
 
 def decade_ticks(ax: Axes, low: float, high: float) -> None:
-    """From low to high, with ticks at 1, 2 and 5 of every decade."""
+    """A log x axis from low to high with ticks at 1, 2 and 5 of every decade."""
     ax.set_xlim(low, high)
     decades = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
     ticks = np.outer(decades, (1, 2, 5)).ravel()
@@ -150,7 +155,7 @@ def decade_ticks(ax: Axes, low: float, high: float) -> None:
 
 
 def log_value_axis(ax: Axes, values: pd.Series) -> None:
-    """Plain numbers on a log axis; none of matplotlib's minor labels, which overlap on short ranges."""
+    """A log y axis with plain numbers, without matplotlib's minor labels, which overlap on short ranges."""
     low, high = float(values.min()), float(values.max())
     decades = np.log10(high / low)
     if decades < 0.8:
@@ -165,14 +170,14 @@ def log_value_axis(ax: Axes, values: pd.Series) -> None:
 
 
 def padded(values: ArrayLike, share: float = 0.06) -> tuple[float, float]:
-    """Limits of a log axis: the values' range and `share` of it on either side."""
+    """Limits of a log axis: the range of the values, extended by `share` of it on either side."""
     low, high = float(np.min(values)), float(np.max(values))
     pad = (high / low) ** share if high > low else 1.5
     return low / pad, high * pad
 
 
 def log_size_ticks(axis: Axis, low: float, high: float) -> None:
-    """From low to high on an upright log axis, ticks as 500M, 1G."""
+    """A log axis from low to high with ticks labelled 500M, 1G."""
     axis.set_view_interval(low, high, ignore=True)
     decades = np.log10(high / low)
     axis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 2.2 else (1,), numticks=20))
@@ -181,7 +186,7 @@ def log_size_ticks(axis: Axis, low: float, high: float) -> None:
 
 
 def power_ticks(ax: Axes, low: float, high: float) -> None:
-    """From low to high on the log x axis, ticks as 1e18, 1e19: for FLOPs, whose prefixes few know by heart."""
+    """A log x axis from low to high with ticks labelled 1e18, 1e19: for FLOPs, whose prefixes few readers know."""
     ax.set_xlim(low, high)
     decades = np.log10(high / low)
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 1.3 else (1,), numticks=7))
@@ -190,12 +195,12 @@ def power_ticks(ax: Axes, low: float, high: float) -> None:
 
 
 def size_ticks(ax: Axes, low: float, high: float) -> None:
-    """From low to high on the log x axis: as `decade_ticks`, and as `power_ticks` what can only be FLOPs."""
+    """`power_ticks` where the values exceed 1e15, and so must be FLOPs; `decade_ticks` elsewhere."""
     (power_ticks if high > 1e15 else decade_ticks)(ax, low, high)
 
 
 def plain_log_ticks(ax: Axes) -> None:
-    """Few round numbers on the log x axis as it stands; even steps where it spans less than a factor of 6."""
+    """A few round numbers on a log x axis, evenly spaced where it spans less than a factor of 6."""
     low, high = ax.get_xlim()
     if high / low < 6:
         ticks = MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(low, high)
@@ -208,18 +213,18 @@ def plain_log_ticks(ax: Axes) -> None:
 
 
 def scientific(value: float) -> str:
-    """A number of FLOPs as 3e20, 1.5e21."""
+    """A number of FLOPs, as 3e20 or 1.5e21."""
     mantissa, exponent = f"{value:.1e}".split("e")
     return f"{float(mantissa):g}e{int(exponent)}"
 
 
 def axis_name(column: str) -> str:
-    """What stands beside an axis of this column, with its unit."""
+    """Label of an axis that shows this column, with its unit."""
     return _NAMES.get(column, size_name(column))
 
 
 def loss_axes(ax: Axes, sizes: ArrayLike, values: pd.Series, x: str, y: str) -> None:
-    """Log axes of losses over sizes, with room around them; x = "C" is compute."""
+    """Log axes for losses against sizes, padded; x = "C" stands for compute."""
     ax.set(xscale="log", yscale="log", xlabel=axis_name(x), ylabel=axis_name(y))
     (power_ticks if x == "C" else decade_ticks)(ax, *padded(sizes))
     log_value_axis(ax, values)

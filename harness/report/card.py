@@ -1,7 +1,7 @@
 """The card: the checklist of Li et al. 2025, "(Mis)Fitting: A Survey of Scaling Laws", filled in from the records.
 
-What the records do not tell is written as not recorded, and listed at the end; nothing is guessed. Imported runs, whose
-settings are few, get the same card with more of those.
+Items that the records do not contain are marked "not recorded" and listed at the end; nothing is guessed. Imported runs
+get the same card, with more such items because few of their settings are known.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from harness.report.wording import count, estimate, percent, short, size_name
 NOT_RECORDED = "not recorded"
 #: Laws that `analyze` fits to the loss in one variable.
 _FITTED = ("power", "power_floor")
-#: Runs left out that the card names; all are in the report.
+#: The card names at most this many of the excluded runs; the report names all.
 _NAMED = 20
 
 Items = dict[str, str]
@@ -37,7 +37,7 @@ Items = dict[str, str]
 
 def card(analysis: Analysis) -> str:
     """The card of a results folder, in Markdown."""
-    # A run that ended early saw fewer tokens than it was meant to.
+    # Data are described by finished runs, because a run that ended early saw only part of its tokens.
     finished = analysis.runs[analysis.runs["status"] == "finished"]
     sections = {
         "Hypothesis": _hypothesis(analysis),
@@ -48,10 +48,10 @@ def card(analysis: Analysis) -> str:
     }
     names = ", ".join(sorted(set(analysis.runs["experiment"].astype(str))))
     lines = [
-        f"# Scaling-law card: {_plain(names)}",
+        f"# Scaling-law card: {_one_line(names)}",
         "",
         'The checklist of Li et al. 2025, "(Mis)Fitting: A Survey of Scaling Laws", filled in from the records of this '
-        f"folder. What they do not tell is *{NOT_RECORDED}*.",
+        f"folder. Items that the records do not contain are marked *{NOT_RECORDED}*.",
     ]
     for title, items in sections.items():
         lines += ["", f"## {title}", "", *_listed(items)]
@@ -67,10 +67,10 @@ def _hypothesis(analysis: Analysis) -> Items:
     surface = LAWS["hoffmann"]
     return {
         "Form": f"{' or '.join(forms)}, whichever has the lower AICc",
-        "Surface": f"`{surface.formula}` ({surface.source}), where the runs of one size differ in tokens",
-        "y": "loss on the evaluation set, subtask all (nats per scored token, where the harness trained)",
-        "x": f"{', '.join(map(size_name, CONVENTIONS))}; a law for each",
-        "Studies": f"{len(analysis.studies)}, each fitted by itself: {', '.join(analysis.studies)}",
+        "Surface": f"`{surface.formula}` ({surface.source}), where runs of the same size differ in training tokens",
+        "y": "loss on the evaluation set, all subtasks together (nats per scored token, for runs of this harness)",
+        "x": f"{', '.join(map(size_name, CONVENTIONS))}; one law for each",
+        "Studies": f"{len(analysis.studies)}, each fitted separately: {', '.join(analysis.studies)}",
     }
 
 
@@ -122,11 +122,11 @@ def _extraction(analysis: Analysis) -> Items:
     loss = frame[(frame["metric"] == "loss") & (frame["subtask"] == "all")]
     n_eval = [f"{n:,}" for n in sorted(set(loss["n_eval"]) - {0})]
     return {
-        "Step": "the last evaluation of each run; intermediate ones are not used",
+        "Step": "the last evaluation of each run; earlier ones are not used",
         "Runs": f"{len(runs)}: {ended}",
         "Left out, did not finish": "; ".join(named + more) or "none",
-        "Of several learning rates": _by_study(runs, lambda part: _lr_choice(part, frame)),
-        "Of several durations": "the longest of the study; the surface uses all",
+        "Choice of learning rate": _by_study(runs, lambda part: _lr_choice(part, frame)),
+        "Choice of duration": "the longest of the study; the surface uses all of them",
         "Runs behind the laws": _by_study(
             runs, lambda part: f"{loss.loc[loss['study'] == part['study'].iloc[0], 'run_id'].nunique()}"
         ),
@@ -147,14 +147,14 @@ def _fitting(analysis: Analysis) -> Items:
     starts = sorted({LAWS[law].n_starts for law in (*_FITTED, "hoffmann")})
     return {
         "Objective": "sum of squares of ln loss",
-        "Weighting": "every run alike",
+        "Weighting": "all runs equally",
         "Solver": "Newton's method with bounds and exact derivatives, to convergence",
-        "Starts": f"{' or '.join(map(str, starts))} followed to their end, the most promising of a grid",
+        "Starts": f"the {' or '.join(map(str, starts))} most promising points of a grid, each followed to convergence",
         "Intervals": f"{100 * analysis.level:g} %, {used}" if used else "none: no law describes the runs",
         "Failed refits": f"{failed}" if resampled else "none: nothing is resampled",
-        "Choice of law": f"by AICc; the other is refused where its AICc is higher by more than {REFUSED:g}",
-        "No law": f"no exponent where the runs are off by more than {100 * NO_LAW:g} % (root mean square)",
-        "Foretelling": _by_study(analysis.runs, lambda part: _foretold(analysis, part["study"].iloc[0])),
+        "Choice of law": f"by AICc; the other law is refused where its AICc is higher by more than {REFUSED:g}",
+        "No law": f"no exponent is given where residuals of ln loss exceed {100 * NO_LAW:g} % (root mean square)",
+        "Extrapolation": _by_study(analysis.runs, lambda part: _extrapolation_error(analysis, part["study"].iloc[0])),
     }
 
 
@@ -164,9 +164,13 @@ def _results(analysis: Analysis) -> list[str]:
     laws.insert(len(laws.columns) - 2, "status", laws["study"].map(status))
     lines = [f"Exponents of the loss, {100 * analysis.level:g} % intervals:", "", *_markdown_table(laws)]
     if not (rows := _surfaces(analysis)):
-        return [*lines, "", "No surface over N and D: in no study do the runs of one size differ in tokens."]
-    title = f"Surfaces over N and D (squares), with N_opt ∝ C^a, {100 * analysis.level:g} % intervals:"
-    notes = [f"- {_plain(row['study'])}, {row['N']}: {_plain(row['message'])}" for row in rows if row["message"]]
+        return [
+            *lines,
+            "",
+            "No surface over N and D: in every study, runs of the same size saw the same number of tokens.",
+        ]
+    title = f"Surfaces over N and D (least squares), with N_opt ∝ C^a, {100 * analysis.level:g} % intervals:"
+    notes = [f"- {_one_line(row['study'])}, {row['N']}: {_one_line(row['message'])}" for row in rows if row["message"]]
     table = pd.DataFrame(rows).drop(columns="message")
     return [*lines, "", title, "", *_markdown_table(table), *([""] if notes else []), *notes]
 
@@ -188,32 +192,34 @@ def _family(part: pd.DataFrame) -> str:
 
 
 def _named(part: pd.DataFrame, column: str, setting: str) -> str:
-    """What the column says, and the settings of it that the config has."""
+    """The names in the column, followed by their settings in the config."""
     names = [str(name) for name in dict.fromkeys(part[column]) if name != "unknown"]
     settings = [value for value in _values(part, setting) if isinstance(value, dict)]
-    told = _joined(_pairs(value, without=("name",)) for value in settings)
-    return _joined(names) + (f" ({told})" if names and told != NOT_RECORDED else "")
+    details = _joined(_pairs(value, without=("name",)) for value in settings)
+    return _joined(names) + (f" ({details})" if names and details != NOT_RECORDED else "")
 
 
 def _settings_of(group: str, without: tuple[str, ...] = ()) -> Callable[[pd.DataFrame], str]:
-    def told(part: pd.DataFrame) -> str:
+    def describe(part: pd.DataFrame) -> str:
         return _joined(_pairs(value, without) for value in _values(part, group) if isinstance(value, dict))
 
-    return told
+    return describe
 
 
 def _pairs(settings: Mapping[str, Any], without: tuple[str, ...] = ()) -> str:
     kind = [str(settings["kind"])] if "kind" in settings else []
     skipped = {"kind", "notes", *without}
-    return ", ".join(kind + [f"{name} {_short(value)}" for name, value in settings.items() if name not in skipped])
+    return ", ".join(
+        kind + [f"{name} {_abbreviated(value)}" for name, value in settings.items() if name not in skipped]
+    )
 
 
 def _range_of(column: str) -> Callable[[pd.DataFrame], str]:
-    def told(part: pd.DataFrame) -> str:
+    def describe(part: pd.DataFrame) -> str:
         known = part.loc[part[column] > 0, column]
         return _span(known, count)
 
-    return told
+    return describe
 
 
 def _learning_rates(part: pd.DataFrame) -> str:
@@ -227,14 +233,14 @@ def _learning_rates(part: pd.DataFrame) -> str:
 
 
 def _lr_choice(part: pd.DataFrame, frame: pd.DataFrame) -> str:
-    """How one of several learning rates was chosen, and whether those tried enclose the choice."""
+    """How the learning rate of each size was chosen, and at how many sizes it was the smallest or largest tried."""
     tried = part[part["status"] == "finished"].groupby("rung")["lr"].agg(["min", "max"])
     tried = tried[tried["min"] < tried["max"]]
     if tried.empty:
-        return "one only at each size"
+        return "only one was tried at each size"
     chosen = frame[frame["study"] == part["study"].iloc[0]].groupby("rung")["lr"].first().reindex(tried.index)
     edge = int(((chosen == tried["min"]) | (chosen == tried["max"])).sum())
-    return f"the one of lowest mean loss at its size; at {edge} of {len(tried)} sizes the least or largest tried"
+    return f"lowest mean loss at each size; at {edge} of {len(tried)} sizes this is the smallest or largest tried"
 
 
 def _tokens_per_parameter(part: pd.DataFrame) -> str:
@@ -249,20 +255,20 @@ def _six_nd(part: pd.DataFrame) -> str:
 
 def _how_n(part: pd.DataFrame) -> str:
     if _imported(part):
-        return f"as the files or the user state it; the formula is {NOT_RECORDED}"
-    return "by formula: total = all parameters; non-embedding = total less token and position tables and readout"
+        return f"as stated by the files or the user; the formula is {NOT_RECORDED}"
+    return "by formula: total = all parameters; non-embedding = all but token and position tables and the readout"
 
 
 def _how_d(part: pd.DataFrame) -> str:
     if _imported(part):
-        return f"as the files or the user state it; the formula is {NOT_RECORDED}"
-    return "steps x batch size x context (examples, where a task has no tokens)"
+        return f"as stated by the files or the user; the formula is {NOT_RECORDED}"
+    return "steps x batch size x context length (examples, for tasks without tokens)"
 
 
 def _how_c(part: pd.DataFrame) -> str:
     if _imported(part):
-        return f"as the files or the user state it; the formula is {NOT_RECORDED}"
-    return "by formula, forward and backward, 2 FLOPs a multiply-add; not 6 N D"
+        return f"as stated by the files or the user; the formula is {NOT_RECORDED}"
+    return "by formula: forward and backward, 2 FLOPs per multiply-add; not 6 N D"
 
 
 def _shape(part: pd.DataFrame) -> str:
@@ -279,29 +285,29 @@ def _imported(part: pd.DataFrame) -> bool:
     return any("imported_from" in _parsed(text) for text in part["versions"].unique())
 
 
-def _foretold(analysis: Analysis, study: str) -> str:
-    """How far the law chosen under total parameters missed the larger sizes when fitted to the smaller."""
+def _extrapolation_error(analysis: Analysis, study: str) -> str:
+    """Error of the law chosen for total parameters on the larger sizes, when it is fitted to the smaller ones alone."""
     fit = analysis.fits.get((study, CONVENTIONS[0]))
     if fit is None:
-        return "no law to try"
+        return "no law describes the runs"
     frame = analysis.frame
     loss = frame[(frame["study"] == study) & (frame["metric"] == "loss") & (frame["subtask"] == "all")]
     table = rolling_extrapolation(loss[CONVENTIONS[0]], loss["value"], loss["run"], law=fit.law_.name)
     if table.empty:
         return f"too few sizes to hold out the largest {100 - 100 * CUTS[0]:.0f} %"
-    told = f"{percent(float(table['error'].abs().median()))} off (median), up to {table['reach'].max():.2g} x larger"
-    return f"{told}, in total parameters"
+    error, reach = percent(float(table["error"].abs().median())), f"{table['reach'].max():.2g}"
+    return f"median error {error} on sizes up to {reach} x those fitted, in total parameters"
 
 
 def _surfaces(analysis: Analysis) -> list[dict[str, str]]:
-    """A row for each study whose runs of one size differ in tokens, and each way to count N."""
+    """One row for each way to count N, of each study in which runs of the same size differ in tokens."""
     frame = load(analysis.folder)
     loss = frame[(frame["metric"] == "loss") & (frame["subtask"] == "all") & (frame["tokens"] > 0)]
     rows = []
     for study, part in loss.groupby("study", sort=False):
         if part.groupby("params_total")["tokens"].nunique().max() < 2:
             continue
-        # The best learning rate at every size and duration; `select_runs` by itself would keep the longest only.
+        # The best learning rate at every size and duration: all durations at once would leave only the longest.
         runs = pd.concat([select_runs(each) for _, each in part.groupby(["duration", "tokens"])])
         rows += [{"study": str(study)} | _surface(runs, n, analysis.level) for n in PARAMETER_CONVENTIONS]
     return rows
@@ -327,24 +333,24 @@ def _surface(runs: pd.DataFrame, n: str, level: float) -> dict[str, str]:
 # ------------------------------------------------------------------------------------------------------------ wording
 
 
-def _by_study(runs: pd.DataFrame, tell: Callable[[pd.DataFrame], str]) -> str:
-    """What is told of each study, once where several have the same to tell."""
-    told: dict[str, list[str]] = {}
+def _by_study(runs: pd.DataFrame, describe: Callable[[pd.DataFrame], str]) -> str:
+    """The description of each study; studies with the same description share it."""
+    studies: dict[str, list[str]] = {}
     for study, part in runs.groupby("study", sort=False):
-        told.setdefault(tell(part), []).append(str(study))
-    if len(told) == 1:
-        return next(iter(told))
-    return "; ".join(f"{', '.join(studies)}: {text}" for text, studies in told.items())
+        studies.setdefault(describe(part), []).append(str(study))
+    if len(studies) == 1:
+        return next(iter(studies))
+    return "; ".join(f"{', '.join(names)}: {text}" for text, names in studies.items())
 
 
 def _values(part: pd.DataFrame, name: str) -> list[Any]:
-    """Distinct values of a setting in the configs of runs, in order; none where no config has it."""
+    """Distinct values of a setting in the configs of runs, in order of appearance."""
     found = [config[name] for text in part["config"].unique() if name in (config := _parsed(text))]
     return list({json.dumps(value, sort_keys=True): value for value in found}.values())
 
 
 def _parsed(text: str) -> dict[str, Any]:
-    """A JSON object; {} where the text is none."""
+    """The JSON object in a text; {} where the text holds none."""
     try:
         content = json.loads(text)
     except (TypeError, ValueError):
@@ -356,7 +362,7 @@ def _joined(values: Iterable[object]) -> str:
     return " or ".join(dict.fromkeys(text for value in values if (text := str(value)))) or NOT_RECORDED
 
 
-def _short(value: Any) -> str:
+def _abbreviated(value: Any) -> str:
     if value is None:
         return "none"
     text = f"{value:g}" if isinstance(value, float) else str(value)
@@ -375,15 +381,15 @@ def _estimate(value: float, low: float, high: float) -> str:
 
 
 def _listed(items: Items) -> list[str]:
-    return [f"- **{name}**: {_plain(text)}" for name, text in items.items()]
+    return [f"- **{name}**: {_one_line(text)}" for name, text in items.items()]
 
 
 def _markdown_table(frame: pd.DataFrame) -> list[str]:
     header = [str(name) for name in frame.columns]
-    cells = [[_plain(row[name]).replace("|", r"\|") for name in header] for row in frame.to_dict("records")]
+    cells = [[_one_line(row[name]).replace("|", r"\|") for name in header] for row in frame.to_dict("records")]
     return ["| " + " | ".join(row) + " |" for row in (header, ["---"] * len(header), *cells)]
 
 
-def _plain(text: object) -> str:
-    """One line in which nothing looks like a tag."""
+def _one_line(text: object) -> str:
+    """The text on one line, without anything that Markdown would take for a tag."""
     return " ".join(str(text).split()).replace("<", "&lt;")

@@ -1,5 +1,5 @@
-"""Pictures of a verdict: the metric that may jump beside the continuous one on the same outputs, each with the smooth
-curves that it was held against.
+"""Pictures of a verdict: the tested metric beside the continuous one of the same outputs, each with its closest smooth
+curve.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from harness.report.wording import curve_name, metric_name
 __all__ = ["plot_mirage", "plot_mirages"]
 
 _HEIGHT_IN = 2.75
-#: Room above and below the panels: title and legend, labels of sizes.
+#: Space above the panels for the title and the legend, and below them for the labels of sizes.
 _TOP_IN, _BOTTOM_IN = 0.74, 0.42
-#: Points of a smooth law between the first size and the last.
+#: Points along a smooth law, from the first size to the last.
 _FINE = 200
 
 
@@ -37,19 +37,19 @@ def plot_mirage(
     x: str = "params_non_embedding",
     figure: Figure | SubFigure | None = None,
 ) -> tuple[Axes, Axes]:
-    """One row of `find_jumps` as evidence: left the metric that was tested, right the continuous one that judges it.
+    """The evidence behind one row of `find_jumps`: the tested metric on the left, its continuous pair on the right.
 
-    Each panel has the runs, their means, the smooth curve closest to these (what is left between the two is what the
-    test asks about) and the best smooth law. Left is dashed what the continuous metric, to the power of the answer's
-    length, makes of the metric, where that reproduces it. Where seeds were tested one by one, each is a thin line:
-    jumps at different sizes may well have a smooth mean. N* and its interval stand in the verdict's colour. The figure
-    is 7 in wide; the right panel is empty where no continuous metric was measured.
+    Each panel shows the runs, their means, the smooth curve closest to the means (the test asks whether noise explains
+    the distance between the two) and the best smooth law. Where a power of the continuous metric reproduces the tested
+    one, that power is a dashed line in the left panel. Where seeds were tested separately, each is a thin line: jumps
+    at different sizes can have a smooth mean. N* and its interval have the colour of the verdict. The figure is 7 in
+    wide; the right panel is empty where no continuous metric was measured.
 
     Args:
-        frame: as `find_jumps` took it.
+        frame: the table that `find_jumps` was given.
         jump: the row.
         x: column of sizes.
-        figure: where to draw.
+        figure: the figure to draw on.
 
     Returns:
         The left and the right Axes.
@@ -58,21 +58,21 @@ def plot_mirage(
         DataError: the frame does not hold the row's metric.
     """
     metrics = (str(jump["metric"]), str(jump["continuous_metric"]))
-    tested, judge = (_examined(frame, jump, x).get(metric) for metric in metrics)
+    tested, paired = (_examined(frame, jump, x).get(metric) for metric in metrics)
     if tested is None:
         raise DataError(f"nothing to draw: no {metrics[0]} of {curve_name(jump)}")
     if figure is None:
         figure = Figure(figsize=(PAGE_WIDTH_IN, _HEIGHT_IN))
     left, right = figure.subplots(1, 2, gridspec_kw=_margins(_HEIGHT_IN))
     _panel(left, jump, *tested, x)
-    if judge is None:
+    if paired is None:
         right.set_axis_off()
-        told = f"no {metric_name(metrics[1]) or 'continuous metric'} was measured\non the same outputs"
-        right.text(0.5, 0.5, told, ha="center", va="center", color=GREY)
+        missing = f"no {metric_name(metrics[1]) or 'continuous metric'} was measured\non the same outputs"
+        right.text(0.5, 0.5, missing, ha="center", va="center", color=GREY)
     else:
-        _panel(right, jump, *judge, x)
+        _panel(right, jump, *paired, x)
         if jump["link_residual"] <= REPRODUCES:
-            _reproduced(left, jump, judge[0])
+            _draw_power(left, jump, paired[0])
     figure.suptitle(
         f"{curve_name(jump)} – {jump['verdict']}", fontsize=9, fontweight="bold", x=0.012, y=0.985, ha="left"
     )
@@ -105,9 +105,9 @@ def _margins(height_in: float) -> dict[str, float]:
 
 
 def _examined(frame: pd.DataFrame, jump: Mapping[str, Any], x: str) -> dict[str, tuple[Curve, Finding | None]]:
-    """Metric -> the row's curve and what was found of it.
+    """Metric -> the row's curve, and what was found about it.
 
-    All subtasks of the study are examined, for they tell of each other's noise, as in `find_jumps`.
+    As in `find_jumps`, all subtasks of the study are examined together, because noise is pooled over them.
     """
     rows = select_runs(frame)
     rows = rows[(rows["study"] == jump["study"]) & rows["metric"].isin((jump["metric"], jump["continuous_metric"]))]
@@ -126,14 +126,14 @@ def _panel(ax: Axes, jump: Mapping[str, Any], curve: Curve, finding: Finding | N
     value_axis(ax, runs)
     ax.set_ylabel(value_label(curve.metric))
     if finding is not None:
-        _smooth(ax, finding)
+        _draw_smooth(ax, finding)
         if finding.test.seeds_apart:
-            _seeds(ax, finding)
+            _draw_seeds(ax, finding)
     draw_runs(ax, runs, x, colour=BLACK)
     mark_threshold(ax, jump)
 
 
-def _smooth(ax: Axes, finding: Finding) -> None:
+def _draw_smooth(ax: Axes, finding: Finding) -> None:
     """The smooth curve closest to the means, and the best smooth law."""
     layout, curve = finding.layout, finding.curve
     sign = 1 if curve.higher_is_better else -1
@@ -147,7 +147,7 @@ def _smooth(ax: Axes, finding: Finding) -> None:
     ax.plot(sizes, law, color=BLUE, linestyle=(0, (1, 1.2)), zorder=2.5, label="best smooth law")
 
 
-def _seeds(ax: Axes, finding: Finding) -> None:
+def _draw_seeds(ax: Axes, finding: Finding) -> None:
     """The curve of each seed."""
     layout, curve = finding.layout, finding.curve
     if layout.by_seed is None:
@@ -155,12 +155,12 @@ def _seeds(ax: Axes, finding: Finding) -> None:
     values = finding.values if curve.higher_is_better else -finding.values
     sizes = curve.runs.sizes[0] * np.exp(layout.t * finding.step)
     for i, own in enumerate(layout.by_seed):
-        label = "" if i else "each seed (tested one by one)"
+        label = "" if i else "each seed (tested separately)"
         ax.plot(sizes, values[own], color=GREY, linewidth=0.5, alpha=0.6, zorder=2.2, label=label)
 
 
-def _reproduced(ax: Axes, jump: Mapping[str, Any], continuous: Curve) -> None:
-    """What the continuous metric makes of the other: its runs to the power of the answer's length, averaged."""
+def _draw_power(ax: Axes, jump: Mapping[str, Any], continuous: Curve) -> None:
+    """The mean over runs of the continuous metric to the power that best reproduces the tested one."""
     runs, length = continuous.runs, float(jump["link_length"])
     label = f"({metric_name(continuous.metric)})$^{{{length:.1f}}}$"
     ax.plot(
@@ -175,7 +175,7 @@ def _reproduced(ax: Axes, jump: Mapping[str, Any], continuous: Curve) -> None:
 
 
 def _entries(*panels: Axes) -> tuple[list[Any], list[str]]:
-    """Handles and labels of both panels, each once, what was measured first."""
+    """Handles and labels of both panels, without repeats: measurements first, then curves."""
     by_label: dict[str, Any] = {}
     for ax in panels:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):

@@ -1,4 +1,4 @@
-"""Pictures of forecasts: how far laws missed runs they had not seen, and how far beyond the fitted runs those lay."""
+"""Pictures of forecasts: errors of laws on runs that were held out, and how far beyond the fitted runs those lay."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ from harness.report.axes import (
     split_off_below,
 )
 
-#: How the points of each law look, in order of appearance: shape tells what colour tells.
+#: Colour and marker of each law, in order of appearance; either alone identifies the law.
 _LOOKS = ((BLUE, "o"), (VERMILLION, "s"), (GREEN, "^"), (PURPLE, "D"), (ORANGE, "v"), (SKY, "P"))
 
 
 @rc_context(STYLE)
 def plot_rolling(tables: Mapping[str, pd.DataFrame], ax: Axes | None = None) -> Axes:
-    """How far forecasts missed, against how far beyond the fitted runs they reached; medians as lines.
+    """The errors of forecasts against how far beyond the fitted runs they reached, with their medians as lines.
 
-    Forecasts better than nearly all others stand at the foot: a log axis has no place for an error of 0.
+    Errors below the third percentile are drawn at it, because a log axis cannot show an error of 0.
 
     Args:
         tables: law -> what `rolling_extrapolation` returned; a law without rows is named in the legend.
@@ -50,7 +50,7 @@ def plot_rolling(tables: Mapping[str, pd.DataFrame], ax: Axes | None = None) -> 
         DataError: none of the tables has a row.
     """
     if not any(len(table) for table in tables.values()):
-        raise DataError("nothing to draw: no law was foretold with")
+        raise DataError("nothing to draw: no law made a forecast")
     ax = ax or new_figure(2.7, top_in=0.32 + 0.13 * -(-len(tables) // 2)).add_subplot()
     everything = pd.concat([table for table in tables.values() if len(table)])
     missed = 100 * everything["error"].abs()
@@ -82,18 +82,18 @@ def plot_forecast(
     columns: tuple[str, ...] = COLUMNS,
     flops_per_token_parameter: float = 6.0,
 ) -> Axes:
-    """Loss against compute: runs fitted to, runs held out, and the forecast of each of those with its interval.
+    """Loss against compute: fitted runs, held-out runs, and the forecast of each of the latter with its interval.
 
-    The panel below has the held-out runs one by one, as percent off their forecast.
+    The panel below shows the held-out runs one by one, in percent of their forecast.
 
     Args:
-        ax: where to draw, one of a grid (`subplots`); its lower part is given to the panel below.
-        columns: the forecaster's variables, then the loss. With one variable it is the x axis itself.
+        ax: axes of a grid (`subplots`) to draw on; their lower part is used for the panel below.
+        columns: the forecaster's variables, then the loss. A single variable is the x axis itself.
     """
     *variables, loss = columns
     factor = flops_per_token_parameter if len(variables) == 2 else 1.0
     x_seen, x_out = (factor * table[variables].prod(axis=1).to_numpy() for table in (seen, held_out))
-    # Runs of one budget would lie on one another below: there, N tells them apart.
+    # The panel below orders runs of the same budget by N.
     order = np.lexsort((held_out[variables[0]], x_out))
     held_out, x_out = held_out.iloc[order], x_out[order]
     predicted = forecaster.predict(held_out[variables])
@@ -128,7 +128,7 @@ def _bars(ax: Axes, x: np.ndarray, predicted: pd.DataFrame, label: str | None = 
 
 
 def _medians(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Medians of y along x: at every place, where runs are of few budgets, else in bins of equally many points."""
+    """Medians of y along x: at each x where there are at most 8 of them, else in 6 bins of equally many points."""
     place = np.round(np.log(x), 1)
     if len(np.unique(place)) > 8:
         place = pd.qcut(place, 6, labels=False, duplicates="drop")

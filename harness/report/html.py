@@ -1,4 +1,4 @@
-"""The report: one self-contained page with verdicts, laws, plots and how they were come by, and its parts as files."""
+"""The report: one self-contained page with verdicts, laws, plots and methods, and the same parts as files."""
 
 from __future__ import annotations
 
@@ -22,23 +22,22 @@ from harness.report.card import card
 from harness.report.emergence_plots import plot_mirage
 from harness.report.wording import curve_name, metric_name, short, size_name
 
-#: What a report is, in the results folder.
+#: The files of a report, in the results folder.
 FILES = ("report.html", "card.md", "verdicts.csv", "laws.csv", "plots")
 
 #: Columns of the runs table whose distinct values the page lists.
 PROVENANCE = {"device": "device", "git_revision": "git revision"}
 
-#: Width at which the page shows pictures; a little over their size in print, where they are held closer.
+#: Pixels of the page per inch of a picture: larger than in print, because screens are viewed from further away.
 PX_PER_IN = 112
 
-
-#: How the page sets a picture: one panel, or the width of the page.
+#: How the page lays out a picture: as one panel of several in a row, or across the page.
 Shape = Literal["single", "wide"]
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A plot as the page shows it: a data URI, what it says to those who do not see it, and its caption."""
+    """A plot as the page shows it: a data URI, a text alternative, and a caption."""
 
     uri: str
     alt: str
@@ -57,7 +56,7 @@ def write_report(analysis: Analysis) -> list[Path]:
         UserError: the folder cannot be written, or the disk is full.
     """
     folder = analysis.folder
-    page, told, verdicts, laws, drawn = (folder / name for name in FILES)
+    page, summary, verdicts, laws, drawn = (folder / name for name in FILES)
     write_whole(verdicts, analysis.jumps.to_csv(index=False).encode())
     write_whole(laws, analysis.laws.to_csv(index=False).encode())
     environment = Environment(
@@ -65,8 +64,8 @@ def write_report(analysis: Analysis) -> list[Path]:
     )
     text = environment.get_template("report.html.j2").render(_content(analysis, drawn))
     write_whole(page, text.encode())
-    write_whole(told, card(analysis).encode())
-    return [page, told, verdicts, laws, drawn]
+    write_whole(summary, card(analysis).encode())
+    return [page, summary, verdicts, laws, drawn]
 
 
 def _content(analysis: Analysis, drawn: Path) -> dict[str, Any]:
@@ -120,14 +119,14 @@ def _forest(analysis: Analysis, drawn: Path) -> Picture:
     axes = plots.plot_thresholds(analysis.jumps, x=analysis.x)
     placed = analysis.jumps["threshold"].notna()
     without = [curve_name(row) for row in analysis.jumps[~placed].to_dict("records")]
-    left_out = f" Without a threshold on their ladders: {', '.join(without)}." if without else ""
-    caption = f"Where each ability appears: N* with its {100 * analysis.level:g}\u00a0% interval.{left_out}"
-    alt = f"Forest plot of {placed.sum()} thresholds; the numbers stand in the tables of verdicts."
+    left_out = f" Curves without a threshold on their ladder: {', '.join(without)}." if without else ""
+    caption = f"The size at which each ability appears: N* with its {100 * analysis.level:g}\u00a0% interval.{left_out}"
+    alt = f"Forest plot of {placed.sum()} thresholds; the tables of verdicts give the numbers."
     return _picture(axes, drawn / "thresholds", alt, caption)
 
 
 def _jump_pictures(analysis: Analysis, frame: pd.DataFrame, jumps: pd.DataFrame, drawn: Path) -> Iterator[Picture]:
-    """A pair of metrics for each whole task and for one subtask, and all subtasks as small multiples."""
+    """The pair of metrics of each whole task and of one subtask, and small multiples of all subtasks."""
     for metric, part in jumps.groupby("metric", sort=False):
         subtasks = part[part["subtask"] != "all"]
         whole = part[part["subtask"] == "all"]
@@ -138,8 +137,8 @@ def _jump_pictures(analysis: Analysis, frame: pd.DataFrame, jumps: pd.DataFrame,
             study = subtasks["study"].iloc[0]
             axes = plots.plot_subtasks(frame, subtasks, analysis.x)[0]
             caption = (
-                f"{metric_name(str(metric)).capitalize()} of every subtask: seeds as points, their mean as a line, "
-                f"chance dashed, N* and its interval in colour."
+                f"{metric_name(str(metric)).capitalize()} of every subtask: seeds as points, their mean as a solid "
+                f"line, chance as a dashed line, N* and its interval in colour."
             )
             alt = f"Small multiples of {metric_name(str(metric))} against size for {len(subtasks)} subtasks of {study}."
             yield _picture(axes, drawn / f"{_stem(study)}_{metric}_subtasks", alt, caption, "wide")
@@ -154,8 +153,8 @@ def _pair(analysis: Analysis, frame: pd.DataFrame, row: dict[str, Any], drawn: P
     if not measured:
         return _picture(plots.plot_jump(frame, row, analysis.x), drawn / name, alt, f"{metric.capitalize()}. {why}")
     caption = (
-        f"{metric.capitalize()}, and beside it {continuous} on the same outputs, each with the smooth curve closest to "
-        f"its means and the best smooth law. {why}"
+        f"{metric.capitalize()} and, on the same outputs, {continuous}, each with the smooth curve closest to its "
+        f"means and the best smooth law. {why}"
     )
     return _picture(plot_mirage(frame, row, analysis.x)[0], drawn / name, alt, caption, "wide")
 
@@ -168,7 +167,7 @@ def _scaling_pictures(analysis: Analysis, study: str, frame: pd.DataFrame, drawn
         if loss.empty or not (loss[x] > 0).all() or not (loss["value"] > 0).all():
             continue
         law = analysis.fits.get((study, x))
-        fitted = "with the fitted law, its band and residuals" if law else "which no power law describes"
+        fitted = "with the fitted law, its band and residuals" if law else "without a fitted law"
         caption = f"Loss against {size_name(x)}, {fitted}."
         alt = f"Loss of {study} against {size_name(x)} on log axes."
         axes = plots.plot_scaling(frame, law, x, level=analysis.level)
@@ -184,7 +183,7 @@ def _picture(axes: Axes, stem: Path, alt: str, caption: str, shape: Shape = "sin
 
 
 def _stem(name: str) -> str:
-    """The name as a file name."""
+    """A file name for a curve."""
     return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)
 
 
@@ -205,7 +204,7 @@ def _version_list(versions: str) -> str:
 
 
 def _n_tests(jumps: pd.DataFrame) -> int:
-    """Metrics tested; a continuous one that judges several discontinuous ones counts once."""
+    """Number of curves tested; a continuous metric that is paired with several discontinuous ones counts once."""
     continuous = jumps.drop_duplicates(["study", "task", "subtask", "continuous_metric"])
     return int(jumps["p_value"].notna().sum() + continuous["continuous_p_value"].notna().sum())
 
@@ -215,7 +214,7 @@ def _distinct(values: pd.Series) -> list[str]:
 
 
 def _ladder_step(sizes: pd.Series) -> str:
-    """Factors between neighbouring rungs."""
+    """The factor, or range of factors, between neighbouring rungs."""
     rungs = np.unique(sizes)
     factors = rungs[1:] / rungs[:-1]
     if not len(factors):

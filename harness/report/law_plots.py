@@ -1,7 +1,7 @@
 """Pictures of laws over N and D: IsoFLOP curves, surfaces, profiles, residuals; frame and fit in, Axes out.
 
-Frames have a row a run, with the columns that `columns` names: parameters N, training tokens D, loss. Pictures of
-forecasts, from `forecast_plots`, are had from here too.
+Frames have one row per run; the argument `columns` names their columns of parameters N, training tokens D and loss. The
+pictures of forecasts in `forecast_plots` can be imported from here too.
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ __all__ = [
     "plot_surface",
 ]
 
-#: Sequential, and as even in grey and to colour-blind eyes as to others.
+#: Sequential, and perceptually uniform in grey and for colour-blind readers.
 _SEQUENTIAL = colormaps["cividis"]
 
-#: Levels of the intervals whose ends trace a profile; the fit's own is added.
+#: Confidence levels of the intervals whose ends trace a profile, besides the fit's own level.
 _PROFILE_LEVELS = (0.2, 0.4, 0.55, 0.68, 0.8, 0.9, 0.95, 0.98, 0.99)
 
-#: Residuals further from their median than this many robust standard deviations do not set the limits of a picture.
+#: The limits of a picture ignore residuals more than this many robust standard deviations away from the median.
 _OUTLYING = 5.0
 
 
@@ -74,27 +74,27 @@ def plot_isoflop(
     *,
     columns: tuple[str, str, str] = COLUMNS,
 ) -> Axes:
-    """Loss against N at every budget, with the parabola and the minimum (and its interval) of those accepted.
+    """Loss against N at every budget; accepted budgets with their parabola, and their minimum with its interval.
 
-    Budgets whose minimum cannot be quoted are hollow, and the legend says why.
+    Runs of budgets without an acceptable minimum are drawn hollow, and the legend gives the reason.
 
     Args:
-        frame: the runs that `isoflop` was fitted to, in the order given.
+        frame: the runs that `isoflop` was fitted to, in the same order.
     """
     n, _, loss = columns
     minima = isoflop.minima_.to_dict("records")
     statuses = [row["status"] for row in minima]
-    meanings = _isoflop_meanings(statuses, isoflop.level)
-    rows = max(-(-len(minima) // 2), len(meanings))
-    legend_in = 0.28 + 0.14 * max(rows, _lines(meanings))
+    explanations = _explanations(statuses, isoflop.level)
+    rows = max(-(-len(minima) // 2), len(explanations))
+    legend_in = 0.28 + 0.14 * max(rows, _lines(explanations))
     ax = ax or new_figure(2.4 + legend_in, top_in=legend_in).add_subplot()
     handles: list[Line2D] = []
     for row, shade in zip(minima, np.linspace(0.0, 0.88, len(minima)), strict=True):
         runs = frame[isoflop.budget_ == row["budget"]].sort_values(n)
         handles += _draw_budget(ax, runs[n].to_numpy(float), runs[loss].to_numpy(float), row, isoflop.approach, shade)
     loss_axes(ax, frame[n], frame[loss], n, loss)
-    # Blank entries keep the long meanings together in the last column.
-    handles = [*_filled(handles, rows), *_filled(meanings, rows)]
+    # Blank entries keep the long explanations together in the last column.
+    handles = [*_filled(handles, rows), *_filled(explanations, rows)]
     looks: Any = {"title": "budget C in FLOPs", "handlelength": 1.2, "columnspacing": 0.9}
     legend_above(ax, len(handles) // rows, handles=handles, **looks)
     return ax
@@ -119,8 +119,8 @@ def _draw_budget(
     return handles
 
 
-def _isoflop_meanings(statuses: list[str], level: float) -> list[Line2D]:
-    """Legend entries of minima, and of the reasons for which budgets have none."""
+def _explanations(statuses: list[str], level: float) -> list[Line2D]:
+    """Legend entries for accepted minima, and for each reason why a budget has none."""
     entries = []
     if MinimumStatus.ACCEPTED in statuses:
         label = f"minimum, {100 * level:g} % interval"
@@ -149,13 +149,13 @@ def plot_surface(
     columns: tuple[str, str, str] = COLUMNS,
     flops_per_token_parameter: float = 6.0,
 ) -> Axes:
-    """Contours of a fitted loss over N and D, the runs in the colour of their own loss, and the efficient frontier.
+    """Contours of a fitted loss over N and D, runs coloured by their own loss, and the compute-efficient frontier.
 
-    A run whose colour differs from that around it is one that the surface misses. Dotted lines have equal compute.
+    A run whose colour differs from its surroundings is one that the surface misses. Dotted lines have equal compute.
 
     Args:
-        frame: the runs that `fit`, of a law of N and D, was fitted to.
-        flops_per_token_parameter: C = this x N x D.
+        frame: the runs that `fit` was fitted to, a law of N and D.
+        flops_per_token_parameter: k of C = k N D.
     """
     n, d, loss = columns
     k = flops_per_token_parameter
@@ -171,26 +171,35 @@ def plot_surface(
     looks: Any = {"cmap": _SEQUENTIAL, "norm": norm, "s": 10, "edgecolors": BLACK, "linewidths": 0.45, "zorder": 3}
     ax.scatter(frame[n], frame[d], c=frame[loss], **looks)
     _draw_compute_lines(ax, sizes, k * frame[n] * frame[d], k, (d_low, d_high))
-    try:
-        frontier = allocate(fit, np.geomspace(k * n_low * d_low, k * n_high * d_high, 60).tolist(), k)
-        ax.plot(frontier["N"], frontier["D"], color=VERMILLION, linewidth=1.6, label="lowest loss at equal compute")
-    except UserError:
-        reason = fit.status_ if fit.law_.name in ALLOCATING else fit.law_.name
-        ax.plot([], [], " ", label=f"no frontier: {reason}")
+    _draw_frontier(ax, fit, np.geomspace(k * n_low * d_low, k * n_high * d_high, 60), k)
     ax.plot([], [], "o", color="white", markersize=3.2, markeredgecolor=BLACK, markeredgewidth=0.45, label="runs")
     decade_ticks(ax, n_low, n_high)
     log_size_ticks(ax.yaxis, d_low, d_high)
     legend_above(ax, columns=2)
-    bar = ax.figure.colorbar(ScalarMappable(norm, _SEQUENTIAL), cax=ax.inset_axes((1.03, 0, 0.045, 1)))
-    bar.set_label(axis_name(loss), labelpad=2)
-    bar.ax.yaxis.set_major_locator(FixedLocator(levels[::2].tolist()))
-    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
-    bar.ax.yaxis.set_minor_locator(NullLocator())
+    _draw_colour_bar(ax, norm, levels, axis_name(loss))
     return ax
 
 
+def _draw_frontier(ax: Axes, fit: ScalingLaw, compute: np.ndarray, flops_per_token_parameter: float) -> None:
+    """The N and D of lowest loss at each compute; where the fit gives none, the legend says why."""
+    try:
+        frontier = allocate(fit, compute.tolist(), flops_per_token_parameter)
+        ax.plot(frontier["N"], frontier["D"], color=VERMILLION, linewidth=1.6, label="lowest loss at equal compute")
+    except UserError:
+        reason = fit.status_ if fit.law_.name in ALLOCATING else fit.law_.name
+        ax.plot([], [], " ", label=f"no frontier: {reason}")
+
+
+def _draw_colour_bar(ax: Axes, norm: BoundaryNorm, levels: np.ndarray, label: str) -> None:
+    bar = ax.figure.colorbar(ScalarMappable(norm, _SEQUENTIAL), cax=ax.inset_axes((1.03, 0, 0.045, 1)))
+    bar.set_label(label, labelpad=2)
+    bar.ax.yaxis.set_major_locator(FixedLocator(levels[::2].tolist()))
+    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
+    bar.ax.yaxis.set_minor_locator(NullLocator())
+
+
 def _levels(surface: np.ndarray, observed: pd.Series, floor: float) -> np.ndarray:
-    """Contours that are close where the loss hardly falls: even in the logarithm of what is above the floor."""
+    """Contour levels evenly spaced in ln(loss - floor), so that they are dense where the loss hardly falls."""
     low, high = float(surface.min()) - floor, min(float(surface.max()), 1.02 * float(observed.max())) - floor
     return floor + np.geomspace(max(low, 1e-3 * high), max(high, 1.1 * low), 15)
 
@@ -198,7 +207,7 @@ def _levels(surface: np.ndarray, observed: pd.Series, floor: float) -> np.ndarra
 def _draw_compute_lines(
     ax: Axes, sizes: np.ndarray, compute: pd.Series, factor: float, limits: tuple[float, float]
 ) -> None:
-    """A few lines of equal compute across the runs, each with its C near its lower end."""
+    """A few lines of equal compute across the runs, each labelled with its C near the lower end."""
     low, high = np.log10(compute.min()), np.log10(compute.max())
     powers = np.arange(np.ceil(low), np.floor(high) + 1)
     powers = powers[:: -(-len(powers) // 4)] if len(powers) > 1 else np.linspace(low, high, 4)[1:3]
@@ -217,10 +226,10 @@ def _draw_compute_lines(
 
 @rc_context(STYLE)
 def plot_fit(fit: ScalingLaw, x: ArrayLike, y: ArrayLike, ax: Axes | None = None, *, y_name: str = "loss") -> Axes:
-    """A law over the runs it was fitted to: in one variable its curve and band, in N and D its surface.
+    """A law with the runs that it was fitted to: its curve and band in one variable, or its surface over N and D.
 
     Raises:
-        UserError: a law of more variables.
+        UserError: the law has more than two variables.
     """
     law = fit.law_
     runs = pd.DataFrame(np.asarray(x, dtype=float).reshape(len(np.asarray(y)), -1), columns=list(law.variables))
@@ -252,13 +261,13 @@ def plot_fit(fit: ScalingLaw, x: ArrayLike, y: ArrayLike, ax: Axes | None = None
 
 @rc_context(STYLE)
 def plot_profile(fit: ScalingLaw, parameter: str, ax: Axes | None = None) -> Axes:
-    """What each value of a parameter costs: the rise of the objective, all else refitted, against the value.
+    """The profile of a parameter: the rise of the objective when it is held at a value and the others are refitted.
 
-    1 is the rise up to which a value is in the interval at the fit's level. A symmetric parabola says that estimate and
-    standard error tell all; a wall or a plain says that they do not.
+    The rise is scaled so that values below 1 lie in the interval at the fit's own level. Where the profile is a
+    parabola, the estimate and its standard error say all; where it is steep on one side or flat, they do not.
 
     Raises:
-        SettingError: no such parameter, or a fit whose intervals are from a bootstrap, which traces no profile.
+        SettingError: there is no such parameter, or the fit's intervals are from a bootstrap, which has no profile.
     """
     names = fit.law_.parameters
     if parameter not in names:
@@ -268,7 +277,7 @@ def plot_profile(fit: ScalingLaw, parameter: str, ax: Axes | None = None) -> Axe
     logarithm = parameter in fit.law_.log_parameters
     ends, rises = _profile(fit, parameter)
     ends = np.exp(ends) if logarithm else ends
-    # An open end has no place; the legend has its ∞.
+    # An open end cannot be drawn; the legend shows it as ∞.
     known = np.isfinite(ends) & ((ends > 0) if logarithm else True)
     ax = ax or new_figure(2.3, top_in=0.45).add_subplot()
     order = np.lexsort((rises * np.sign(ends - fit.params_[parameter]), ends))
@@ -277,14 +286,7 @@ def plot_profile(fit: ScalingLaw, parameter: str, ax: Axes | None = None) -> Axe
     ax.axhline(1.0, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
     if logarithm:
         ax.set_xscale("log")
-    left, right = ax.get_xlim()
-    low, high = fit.intervals_[parameter]
-    label = f"{100 * fit.level:g} %: {_number(low)} to {_number(high)}"
-    ax.axvspan(max(low, left), min(high, right), color=BLUE, alpha=0.12, linewidth=0, zorder=0, label=label)
-    doubt = "" if fit.status_ == "converged" else f"\n({fit.status_})"
-    label = f"{parameter} = {_number(fit.params_[parameter])}{doubt}"
-    ax.axvline(fit.params_[parameter], color=VERMILLION, linewidth=1.0, label=label)
-    ax.set_xlim(left, right)
+    _mark_estimate(ax, fit, parameter)
     if logarithm:
         plain_log_ticks(ax)
     else:
@@ -296,8 +298,23 @@ def plot_profile(fit: ScalingLaw, parameter: str, ax: Axes | None = None) -> Axe
     return ax
 
 
+def _mark_estimate(ax: Axes, fit: ScalingLaw, parameter: str) -> None:
+    """The estimate as a line, with the fit's status where it is in doubt, and its interval shaded."""
+    left, right = ax.get_xlim()
+    low, high = fit.intervals_[parameter]
+    label = f"{100 * fit.level:g} %: {_number(low)} to {_number(high)}"
+    ax.axvspan(max(low, left), min(high, right), color=BLUE, alpha=0.12, linewidth=0, zorder=0, label=label)
+    doubt = "" if fit.status_ == "converged" else f"\n({fit.status_})"
+    label = f"{parameter} = {_number(fit.params_[parameter])}{doubt}"
+    ax.axvline(fit.params_[parameter], color=VERMILLION, linewidth=1.0, label=label)
+    ax.set_xlim(left, right)
+
+
 def _profile(fit: ScalingLaw, parameter: str) -> tuple[np.ndarray, np.ndarray]:
-    """Ends of the parameter's intervals at many levels (logarithms, where it is judged by them), and their rises."""
+    """Ends of the parameter's intervals at many levels, and the rise of the objective at each.
+
+    Of parameters with intervals on the log scale the ends are logarithms.
+    """
     quantity = fit.parameters([fit.law_.parameters.index(parameter)])
     ends, rises = [float(quantity(fit.theta_, np.zeros(1, dtype=int))[0][0])], [0.0]
     for level in sorted({*_PROFILE_LEVELS, fit.level}):
@@ -311,17 +328,17 @@ def _profile(fit: ScalingLaw, parameter: str) -> tuple[np.ndarray, np.ndarray]:
 def plot_residuals(
     fit: ScalingLaw, x: ArrayLike | pd.DataFrame, against: str = "fitted", ax: Axes | None = None
 ) -> Axes:
-    """Residuals (observed over fitted, less 1) in percent against the fitted value or one of the law's variables.
+    """Residuals (observed / fitted - 1) in percent against the fitted value or one of the law's variables.
 
-    Outliers do not flatten the rest: those outside the picture stand at its edge as triangles, and are counted.
+    Outliers do not compress the rest of the picture: they are triangles at its edge, counted in the legend.
 
     Args:
         x: the table that `fit` was fitted to.
         against: 'fitted' or one of the law's variables.
 
     Raises:
-        SettingError: no such variable.
-        DataError: x is another table.
+        SettingError: `against` is neither.
+        DataError: x has another number of rows than the fitted table.
     """
     law = fit.law_
     if against != "fitted" and against not in law.variables:
@@ -333,19 +350,8 @@ def plot_residuals(
     places = np.asarray(x, dtype=float).reshape(len(fit.residuals_), -1)
     place = np.asarray(fit.predict(x)) if against == "fitted" else places[:, law.variables.index(against)]
     residuals = 100 * (np.expm1(fit.residuals_) if logarithmic else fit.residuals_)
-    reach = _robust_reach(residuals)
-    inside = np.abs(residuals) <= reach
     ax = ax or new_figure(2.3, top_in=0.42).add_subplot()
-    ax.axhline(0, color=VERMILLION, linewidth=0.9)
-    looks: Any = {"color": BLUE, "markersize": 3, "markerfacecolor": "none", "markeredgewidth": 0.7}
-    ax.plot(place[inside], residuals[inside], "o", label=f"{inside.sum()} runs", **looks)
-    for marker, side, beyond in (("v", "below", residuals < -reach), ("^", "above", residuals > reach)):
-        if beyond.any():
-            edge = np.full(beyond.sum(), np.sign(residuals[beyond][0]) * reach)
-            label = f"{beyond.sum()} {side}, to {residuals[beyond][np.argmax(np.abs(residuals[beyond]))]:+.3g} %"
-            ax.plot(place[beyond], edge, marker, color=VERMILLION, markersize=4, clip_on=False, label=label)
-    ax.set_ylim(-reach, reach)
-    ax.yaxis.set_major_locator(MaxNLocator(5, symmetric=True))
+    _draw_residuals(ax, place, residuals)
     if logarithmic if against == "fitted" else law.x_scale == "log":
         ax.set_xscale("log")
         ax.set_xlim(padded(place, 0.04))
@@ -356,8 +362,24 @@ def plot_residuals(
     return ax
 
 
+def _draw_residuals(ax: Axes, place: np.ndarray, residuals: np.ndarray) -> None:
+    """Residuals in percent as circles about a line at 0, and outliers as triangles at the edge."""
+    reach = _robust_reach(residuals)
+    inside = np.abs(residuals) <= reach
+    ax.axhline(0, color=VERMILLION, linewidth=0.9)
+    looks: Any = {"color": BLUE, "markersize": 3, "markerfacecolor": "none", "markeredgewidth": 0.7}
+    ax.plot(place[inside], residuals[inside], "o", label=f"{inside.sum()} runs", **looks)
+    for marker, side, beyond in (("v", "below", residuals < -reach), ("^", "above", residuals > reach)):
+        if beyond.any():
+            edge = np.full(beyond.sum(), np.sign(residuals[beyond][0]) * reach)
+            label = f"{beyond.sum()} {side}, to {residuals[beyond][np.argmax(np.abs(residuals[beyond]))]:+.3g} %"
+            ax.plot(place[beyond], edge, marker, color=VERMILLION, markersize=4, clip_on=False, label=label)
+    ax.set_ylim(-reach, reach)
+    ax.yaxis.set_major_locator(MaxNLocator(5, symmetric=True))
+
+
 def _robust_reach(residuals: np.ndarray) -> float:
-    """Half the height of a picture of residuals."""
+    """Half the height of a picture of residuals, set by those that are not outliers."""
     off = np.abs(residuals - np.median(residuals))
     spread = 1.4826 * float(np.median(off))
     usual = np.abs(residuals)[off <= _OUTLYING * spread] if spread > 0 else np.abs(residuals)
@@ -365,7 +387,7 @@ def _robust_reach(residuals: np.ndarray) -> float:
 
 
 def _number(value: float) -> str:
-    """To three significant digits; from a thousand on as a size is written."""
+    """Three significant digits; from a thousand on, written like a size."""
     if np.isinf(value):
         return "∞" if value > 0 else "−∞"
     return count(value) if abs(value) >= 1e3 else estimate(value, 0, 0).split()[0]

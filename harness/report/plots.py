@@ -1,7 +1,7 @@
 """Pictures of curves, fits and thresholds: functions that take frames and fits and return Axes.
 
-Frames are those of `harness.load`. `emergence_plots` has pairs of metrics with the smooth
-curves that they are held against, `law_plots` surfaces and forecasts, `axes` the style of all.
+Frames are those of `harness.load`. Pairs of metrics with their closest smooth curves are in `emergence_plots`, surfaces
+and forecasts in `law_plots`, and the common style in `axes`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from harness.report.wording import estimate, interval, metric_name, size_name
 
 __all__ = ["plot_curve", "plot_jump", "plot_scaling", "plot_subtasks", "plot_thresholds", "save_figure"]
 
-#: verdict -> (colour, marker): shape tells what colour tells.
+#: verdict -> (colour, marker): either alone identifies the verdict.
 VERDICTS = {
     "emergent": (VERMILLION, "o"),
     "metric artefact": (PURPLE, "s"),
@@ -47,7 +47,7 @@ VERDICTS = {
 
 
 class Law(Protocol):
-    """What `plot_scaling` needs of a fit; `harness.PowerLaw` has it."""
+    """What `plot_scaling` needs of a fit, such as `harness.PowerLaw`."""
 
     params_: dict[str, float]
     intervals_: dict[str, tuple[float, float]]
@@ -69,14 +69,14 @@ def plot_scaling(
     subtask: str = "all",
     level: float = 0.95,
 ) -> Axes:
-    """Loss against size on log axes: a point a run, the fit with its band, and residuals in a panel underneath.
+    """Loss against size on log axes: one point per run, the fitted law with its band, and residuals in a panel below.
 
     Args:
         frame: rows of one study.
-        law: a law fitted to `metric` against `x`; None draws the points alone.
+        law: a law fitted to `metric` against `x`; with None only the points are drawn.
         x: column of sizes: a count of parameters, tokens or FLOPs.
-        ax: where to draw, one of a grid (`subplots`); its lower quarter is given to the residuals.
-        level: of the band.
+        ax: axes of a grid (`subplots`) to draw on; their lower quarter is used for the residuals.
+        level: confidence level of the band.
     """
     runs = _curve(frame, metric, subtask)
     ax = ax or new_figure(3.2, top_in=0.52).add_subplot()
@@ -93,7 +93,15 @@ def plot_scaling(
     ax.fill_between(sizes, band["low"], band["high"], color=VERMILLION, alpha=0.2, linewidth=0)
     log_value_axis(ax, pd.concat([runs["value"], band["low"], band["high"]]))
     legend_above(ax, columns=1)
+    _residuals_below(ax, runs, law, x)
+    size_axis(ax, runs[x], x)
+    ax.set_xlabel("")
+    ax.tick_params(labelbottom=False)
+    return ax
 
+
+def _residuals_below(ax: Axes, runs: pd.DataFrame, law: Law, x: str) -> None:
+    """Residuals in percent, in a panel split off from the lower part of `ax`."""
     below = split_off_below(ax)
     residuals = 100 * (runs["value"] / np.asarray(law.predict(runs[x].to_numpy())) - 1)
     below.axhline(0, color=VERMILLION, linewidth=0.9)
@@ -103,17 +111,13 @@ def plot_scaling(
     below.yaxis.set_major_locator(MaxNLocator(3, symmetric=True))
     below.set_ylabel("residual (%)")
     size_axis(below, runs[x], x)
-    size_axis(ax, runs[x], x)
-    ax.set_xlabel("")
-    ax.tick_params(labelbottom=False)
-    return ax
 
 
 @rc_context(STYLE)
 def plot_curve(
     frame: pd.DataFrame, metric: str, x: str = "params_non_embedding", ax: Axes | None = None, *, subtask: str = "all"
 ) -> Axes:
-    """A metric of one study against size: runs as points, their mean at each rung as a line, and chance."""
+    """A metric of one study against size: runs as points, their mean at each rung as a line, and the chance level."""
     runs = _curve(frame, metric, subtask)
     ax = ax or new_figure(2.4).add_subplot()
     size_axis(ax, runs[x], x)
@@ -127,7 +131,7 @@ def plot_curve(
 def plot_jump(
     frame: pd.DataFrame, jump: Mapping[str, Any], x: str = "params_non_embedding", ax: Axes | None = None
 ) -> Axes:
-    """The discontinuous metric of one row of `find_jumps` against size, N* as a line and its interval shaded."""
+    """The discontinuous metric of one row of `find_jumps` against size, with N* as a line and its interval shaded."""
     ax = plot_curve(_study(frame, jump), jump["metric"], x, ax, subtask=jump["subtask"])
     mark_threshold(ax, jump)
     legend_above(ax, columns=2)
@@ -136,7 +140,7 @@ def plot_jump(
 
 @rc_context(STYLE)
 def plot_subtasks(frame: pd.DataFrame, jumps: pd.DataFrame, x: str = "params_non_embedding") -> list[Axes]:
-    """Small multiples at page width (7 in): `plot_jump` for each row of `jumps`, all of one study and metric."""
+    """Small multiples at page width (7 in): `plot_jump` for each row of `jumps`, which are of one study and metric."""
     columns = min(4, len(jumps))
     rows = -(-len(jumps) // columns)
     height_in = 0.75 + 1.0 * rows
@@ -154,7 +158,7 @@ def plot_subtasks(frame: pd.DataFrame, jumps: pd.DataFrame, x: str = "params_non
         title = ax.set_title(f"{jump['subtask']}: {jump['verdict']}", fontsize=7, loc="left", pad=2)
         title.set_color(_colour(jump))
     for ax in axes[max(0, len(jumps) - columns) : len(jumps)]:
-        ax.tick_params(labelbottom=True)  # where nothing is drawn below it
+        ax.tick_params(labelbottom=True)  # the last of their columns
     for ax in axes[len(jumps) :]:
         ax.set_axis_off()
     figure.supxlabel(size_name(x), fontsize=8)
@@ -166,13 +170,12 @@ def plot_subtasks(frame: pd.DataFrame, jumps: pd.DataFrame, x: str = "params_non
 def plot_thresholds(jumps: pd.DataFrame, ax: Axes | None = None, x: str = "params_non_embedding") -> Axes:
     """Forest plot: N* with its interval for each row that has one, the smallest at the top.
 
-    Verdicts are told by colour and marker. Where there are intervals that hold for all rows together, these are the
-    thin lines. An arrow marks an interval that is open: its end lies off the ladder. The figure is 4.2 in wide and as
-    tall as its rows need.
+    Colour and marker show the verdict. Simultaneous intervals, where the table has them, are drawn as thin lines. An
+    arrow marks an open interval, one that extends beyond the ladder. The figure is 4.2 in wide and grows with its rows.
 
     Args:
         jumps: as `find_jumps` returns it, or the table of `compare_thresholds`.
-        ax: where to draw.
+        ax: axes to draw on.
         x: column of sizes.
 
     Raises:
@@ -183,19 +186,13 @@ def plot_thresholds(jumps: pd.DataFrame, ax: Axes | None = None, x: str = "param
         raise DataError("thresholds: none of the curves has one to draw")
     ax = ax or Figure(figsize=(4.2, 1.0 + 0.155 * len(rows)), layout="constrained").add_subplot()
     positions = np.arange(len(rows))
-    together = "simultaneous_low" in rows
-    names = [
-        f"{kind}_{end}" for kind in ("threshold", *(["simultaneous"] if together else [])) for end in ("low", "high")
-    ]
-    ends = rows[["threshold", *names]].to_numpy(float)
-    ends = ends[np.isfinite(ends) & (ends > 0)]
-    low, high = ends.min() / 1.3, ends.max() * 1.3
+    low, high = _limits_of_thresholds(rows)
     for verdict, (colour, marker) in VERDICTS.items() if "verdict" in rows else [("N*", (BLUE, "o"))]:
         chosen = (rows["verdict"] == verdict).to_numpy() if "verdict" in rows else np.full(len(rows), True)
         if not chosen.any():
             continue
         some, y = rows[chosen], positions[chosen]
-        if together:
+        if "simultaneous_low" in rows:
             _spans(ax, some, "simultaneous", y, (low, high), colour, 0.9)
         _spans(ax, some, "threshold", y, (low, high), colour, 2.2)
         ax.plot(some["threshold"], y, marker, color=colour, markersize=4.5, label=verdict)
@@ -207,20 +204,28 @@ def plot_thresholds(jumps: pd.DataFrame, ax: Axes | None = None, x: str = "param
     ax.grid(axis="both", color="#DDDDDD", linewidth=0.5)
     ax.set_axisbelow(True)
     ax.tick_params(axis="y", length=0)
-    if together:
+    if "simultaneous_low" in rows:
         _, labels = ax.get_legend_handles_labels()
         ax.plot([], [], color=GREY, linewidth=2.2, label="own interval")
-        ax.plot([], [], color=GREY, linewidth=0.9, label="interval of all together")
+        ax.plot([], [], color=GREY, linewidth=0.9, label="simultaneous interval")
         legend_above(ax, columns=min(3, len(labels) + 2))
     else:
         legend_above(ax, columns=2)
     return ax
 
 
+def _limits_of_thresholds(rows: pd.DataFrame) -> tuple[float, float]:
+    """Limits of the x axis: all thresholds and ends of intervals that lie on the ladder, and some room."""
+    ends = [f"{kind}_{end}" for kind in ("threshold", "simultaneous") for end in ("low", "high")]
+    values = rows[["threshold", *(name for name in ends if name in rows)]].to_numpy(float)
+    values = values[np.isfinite(values) & (values > 0)]
+    return float(values.min()) / 1.3, float(values.max()) * 1.3
+
+
 def _spans(
     ax: Axes, rows: pd.DataFrame, kind: str, y: np.ndarray, limits: tuple[float, float], colour: str, width: float
 ) -> None:
-    """Intervals as lines, with an arrow where an end lies off the picture."""
+    """Intervals as lines, with an arrow where an end lies outside the picture."""
     low, high = (rows[f"{kind}_{end}"].to_numpy(float) for end in ("low", "high"))
     ax.hlines(y, np.maximum(low, limits[0]), np.minimum(high, limits[1]), color=colour, linewidth=width)
     for marker, at, open_end in (("<", limits[0], low < limits[0]), (">", limits[1], high > limits[1])):
@@ -229,7 +234,7 @@ def _spans(
 
 
 def _curve_names(rows: pd.DataFrame, jumps: pd.DataFrame) -> list[str]:
-    """Study, subtask where the study has several, and metric where a subtask has several; or the names they have."""
+    """The names in the table; else the study, with its subtask and metric where there are several."""
     if "curve" in rows:
         return [str(name) for name in rows["curve"]]
     subtasks = jumps.groupby("study")["subtask"].nunique()
@@ -258,7 +263,7 @@ def _curve(frame: pd.DataFrame, metric: str, subtask: str) -> pd.DataFrame:
 
 
 def draw_runs(ax: Axes, runs: pd.DataFrame, x: str, size: float = 3.2, colour: str = BLUE) -> None:
-    """Runs (columns x, value, chance) as points, their mean at each size as a line, and chance."""
+    """Runs (columns x, value, chance) as points, their mean at each size as a line, and the chance level."""
     means = runs.groupby(x)["value"].mean()
     ax.plot(means.index, means, color=colour, label="mean", zorder=3)
     _points(ax, runs, x, size)
@@ -278,7 +283,7 @@ def _colour(jump: Mapping[str, Any]) -> str:
 
 
 def mark_threshold(ax: Axes, jump: Mapping[str, Any]) -> None:
-    """N* of a row of `find_jumps`, where it has one, as a line, and its interval shaded."""
+    """Draw N* of a row of `find_jumps`, if it has one, as a line, and shade its interval."""
     threshold, low, high = (float(jump[name]) for name in ("threshold", "threshold_low", "threshold_high"))
     if not np.isfinite(threshold):
         return
@@ -294,12 +299,12 @@ def _law_label(law: Law) -> str:
 
 
 def value_label(metric: str) -> str:
-    """What stands beside an axis of this metric, with its unit."""
+    """Label of an axis that shows this metric, with its unit."""
     return f"{metric_name(metric)} (nats)" if metric in ("loss", "answer_log_likelihood") else metric_name(metric)
 
 
 def value_axis(ax: Axes, runs: pd.DataFrame) -> None:
-    """Linear, for the tests compare linear values; from 0 to 1 for shares that use much of that range."""
+    """A linear y axis, because the tests compare linear values; from 0 to 1 for shares that use much of that range."""
     low, high = float(runs["value"].min()), float(runs["value"].max())
     if low >= 0 and high <= 1 and high - low > 0.3 and runs["higher_is_better"].iloc[0]:
         ax.set_ylim(-0.05, 1.05)

@@ -1,4 +1,4 @@
-"""What readers see of runs, verdicts and laws: frames of words, and the same as tables for a terminal."""
+"""Runs, verdicts and laws in words: as frames for the page, and as tables for a terminal."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ VERDICT_STYLES = {"emergent": "bold red", "metric artefact": "magenta", "smooth"
 
 
 def overview(runs: pd.DataFrame) -> pd.DataFrame:
-    """A row a study: what was asked for, how the runs ended, what they cost.
+    """One row per study: what was asked for, how the runs ended, and what they cost.
 
-    Time is that of the jobs, each of which trained one or more members together.
+    Training time is summed over jobs, each of which trains one or more members together.
     """
     rows = []
     for study, part in runs.groupby("study"):
@@ -45,14 +45,14 @@ def overview(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def failures(runs: pd.DataFrame) -> pd.DataFrame:
-    """A row a run that did not finish, with its reason."""
+    """One row for each run that did not finish, with the reason."""
     lost = runs[runs["status"] != "finished"]
     columns = ["study", "width", "depth", "seed", "lr", "status", "error", "run_id"]
     return lost[columns].fillna("").reset_index(drop=True)
 
 
 def verdict_table(jumps: pd.DataFrame) -> pd.DataFrame:
-    """A row a curve, in words: subtask, metrics, adjusted p, verdict, N*, width of the rise, reason."""
+    """One row per curve, in words: subtask, metrics, adjusted p value, verdict, N*, width of the rise, reason."""
     rows = [
         {
             "study": row["study"],
@@ -72,7 +72,7 @@ def verdict_table(jumps: pd.DataFrame) -> pd.DataFrame:
 
 
 def verdict_summary(jumps: pd.DataFrame) -> pd.DataFrame:
-    """Verdicts in a few rows: whole tasks one by one, subtasks of one study with the same verdict together."""
+    """Verdicts in few rows: one for each whole task, and one for all subtasks of a study with the same verdict."""
     rows = []
     for (study, metric), part in jumps.groupby(["study", "metric"], sort=False):
         whole, subtasks = part[part["subtask"] == "all"], part[part["subtask"] != "all"]
@@ -91,10 +91,10 @@ def verdict_summary(jumps: pd.DataFrame) -> pd.DataFrame:
 
 
 def law_table(laws: pd.DataFrame) -> pd.DataFrame:
-    """A row a study of laws as `exponents` returns them: exponents, misfit of the runs, and what was refused.
+    """One row per study of the laws that `exponents` returns: exponents, misfit, and whether the other law is refused.
 
-    Misfit is the root mean square distance of ln loss from the law, the largest over conventions; above NO_LAW no
-    exponent is given.
+    Misfit is the root mean square residual of ln loss, the largest over ways to count size; above NO_LAW no exponent
+    is given.
     """
     conventions = list(laws["x"].unique())
     rows = []
@@ -102,16 +102,16 @@ def law_table(laws: pd.DataFrame) -> pd.DataFrame:
         row: dict[str, Any] = {"study": study}
         for law in part.to_dict("records"):
             row[size_name(law["x"])] = _exponent(law)
-        off = part["scatter"].max()
-        row["misfit"] = percent(off) if np.isfinite(off) else "–"
-        row["choice of law"] = "no power law describes it" if off > NO_LAW else "; ".join(_choices(part))
+        misfit = part["scatter"].max()
+        row["misfit"] = percent(misfit) if np.isfinite(misfit) else "–"
+        row["choice of law"] = "no power law describes it" if misfit > NO_LAW else "; ".join(_choices(part))
         rows.append(row)
     columns = ["study", *map(size_name, conventions), "misfit", "choice of law"]
     return pd.DataFrame(rows, columns=columns).fillna("–")
 
 
 def _choices(part: pd.DataFrame) -> Iterator[str]:
-    """For each law chosen: under which conventions, where they differ, and by how much; or why there is none."""
+    """For each chosen law its margin, and the ways to count size that chose it if not all did; or why there is none."""
     for (law, status), same in part.groupby(["law", "status"], sort=False):
         where = "" if len(same) == len(part) else f"{', '.join(map(size_name, same['x']))}: "
         margin = same["delta_aicc"].min()
@@ -124,7 +124,7 @@ def _choices(part: pd.DataFrame) -> Iterator[str]:
 
 
 def as_rich(frame: pd.DataFrame, title: str, leave_out: tuple[str, ...] = ()) -> Table:
-    """A frame of words as a table for the terminal."""
+    """A frame of words as a table for a terminal, without the columns `leave_out`."""
     table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     shown = [str(name) for name in frame.columns if name not in leave_out]
     for name in shown:
@@ -164,7 +164,7 @@ def _threshold(row: dict) -> str:
 
 
 def _span(thresholds: pd.Series) -> str:
-    """The least and greatest N* of several curves."""
+    """The smallest and largest N* of several curves."""
     placed = thresholds[np.isfinite(thresholds)]
     if placed.empty:
         return "–"

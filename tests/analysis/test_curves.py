@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
-import planted
 import pytest
 
 from harness.analysis.curves import make_curves, select_runs
+from harness.datasets import make_induction_study
 from harness.errors import DataError
 
 
 @pytest.fixture
 def frame() -> pd.DataFrame:
-    return planted.induction(np.random.default_rng(0)).assign(step=500, duration=0, lr=0.01)
+    return make_induction_study(random_state=0).assign(step=500, duration=0, lr=0.01)
 
 
 def test_the_last_step_counts(frame: pd.DataFrame) -> None:

@@ -100,7 +100,6 @@ def test_directions_pairs_and_a_column_of_chance(capsys: pytest.CaptureFixture[s
 
 
 def test_scores_of_the_literature_stand_beside(capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("ruptures")
     found, _ = done(capsys, *TOLD, "--scores")
     breakthrough = {row["task"]: row["breakthroughness"] for row in found["curves"]}
     assert breakthrough["reverse"] > breakthrough["sum"]

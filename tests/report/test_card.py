@@ -83,7 +83,7 @@ def test_a_grid_of_durations_has_a_surface_of_its_best_learning_rates(grid: Anal
     text = card(grid)
     told = items(text)
     assert told["Durations at a size"] == "up to 3" and told["Learning rates"] == "0.003, 0.01, 0.03"
-    assert told["Of several learning rates"].endswith("at 0 of 7 sizes the least or largest tried")
+    assert told["Choice of learning rate"].endswith("at 0 of 7 sizes this is the smallest or largest tried")
     rows = [
         line for line in text.splitlines() if re.match(r"\| text \| (total|non-embedding) parameters \| 21 \|", line)
     ]
@@ -97,7 +97,7 @@ def test_a_grid_of_durations_has_a_surface_of_its_best_learning_rates(grid: Anal
 
 def test_the_least_and_largest_rate_are_told(tmp_path: Path) -> None:
     told = items(card(analyze(make_grid(tmp_path / "edge", (0.01, 0.03)), bootstrap=200)))
-    assert told["Of several learning rates"].endswith("at 7 of 7 sizes the least or largest tried")
+    assert told["Choice of learning rate"].endswith("at 7 of 7 sizes this is the smallest or largest tried")
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_results_of_other_tools(tmp_path: Path) -> None:
         report.show(folder, console, x="params_total", bootstrap=100)
     assert console.file.getvalue().count(f"{folder}/card.md") == 2  # type: ignore[attr-defined]
     told = items((folder / "card.md").read_text())
-    assert told["How N is counted"] == "as the files or the user state it; the formula is not recorded"
+    assert told["How N is counted"] == "as stated by the files or the user; the formula is not recorded"
     assert told["Optimizer"] == told["N, non-embedding"] == told["Family"] == "not recorded"
 
 

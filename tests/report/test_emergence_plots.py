@@ -106,7 +106,7 @@ def test_a_curve_without_a_pair_or_too_short_to_be_tested(frame: pd.DataFrame, j
         plot_mirage(frame[frame["study"] == "text"], row_of(jumps, "lookup"))
 
 
-def test_seeds_that_were_tested_one_by_one_are_lines() -> None:
+def test_seeds_that_were_tested_separately_are_lines() -> None:
     """Each seed jumps at a size of its own; their mean is smooth."""
     rng = np.random.default_rng(0)
     size, seed = (axis.ravel() for axis in np.indices((9, 12)))
@@ -117,7 +117,7 @@ def test_seeds_that_were_tested_one_by_one_are_lines() -> None:
     assert row["seeds_apart"]
     left, _ = plot_mirage(frame, row, x="params")
     check_legible(left)
-    assert "each seed (tested one by one)" in legend_of(left)
+    assert "each seed (tested separately)" in legend_of(left)
     thin = [line for line in left.lines if line.get_linewidth() == 0.5]
     assert len(thin) == 12 and all(np.abs(np.diff(line.get_ydata())).max() > 0.8 for line in thin)
 

@@ -108,7 +108,7 @@ def test_forest_of_a_comparison_has_intervals_of_all_together(frame: pd.DataFram
     assert [label.get_text() for label in axes.get_yticklabels()] == compared.table["curve"].tolist()
     legend = axes.get_legend()
     assert legend is not None
-    assert [text.get_text() for text in legend.get_texts()] == ["N*", "own interval", "interval of all together"]
+    assert [text.get_text() for text in legend.get_texts()] == ["N*", "own interval", "simultaneous interval"]
     together, own = (spans.get_segments() for spans in axes.collections)
     assert all(a[0][0] <= b[0][0] and a[1][0] >= b[1][0] for a, b in zip(together, own, strict=True))
 

@@ -36,7 +36,7 @@ def known_scores(frame: pd.DataFrame, x: str = "params_non_embedding", breaks: b
             linearity, breakthroughness: Srivastava et al. 2022 (BIG-bench), appendix B; see the functions here. The
                 latter is the emergence score of Schaeffer et al. 2023 too.
             change_point: in the unit of x, geometric mean of the two sizes between which the best single change of
-                the mean lies, by squared error (Dynp of `ruptures`, Truong et al. 2020).
+                the mean lies, by squared error (Truong et al. 2020, model l2); of equally good ones the first.
             change_point_ratio: sum of squares left by two means over that left by one, in [0, 1]; 0 is a pure step.
             bnsl_break: in the unit of x, place d1 of the break of the law 'bnsl1' (Caballero et al. 2022). Fitted by
                 least squares of ln y (their code: of ln(1 + y)), to 1 - y for a metric in [0, 1] where higher is
@@ -83,14 +83,9 @@ def breakthroughness(y: ArrayLike) -> np.ndarray:
 def change_point_ratio(y: ArrayLike) -> np.ndarray:
     """Sum of squares left by two means, changed at the best place, over that left by one; in [0, 1], 0 a pure step.
 
-    The same as the single change point of Dynp in `ruptures` (Truong et al. 2020), model l2, leaves.
+    The single change point of least squared error (Truong et al. 2020, model l2), by trying every place.
     """
-    y = _defined(y)
-    centred = y - y.mean(axis=-1, keepdims=True)
-    before = np.arange(1, y.shape[-1])
-    # Two means at a place take S^2 (1 / before + 1 / after) off the squares, S the sum of deviations before it.
-    explained = np.cumsum(centred, axis=-1)[..., :-1] ** 2 * (1 / before + 1 / before[::-1])
-    return np.maximum(1 - explained.max(axis=-1) / np.sum(centred**2, axis=-1), 0.0)
+    return np.maximum(1 - _explained_by_change(_defined(y)).max(axis=-1), 0.0)
 
 
 def largest_step(y: ArrayLike) -> np.ndarray:
@@ -99,6 +94,18 @@ def largest_step(y: ArrayLike) -> np.ndarray:
     Of no source: what the eye sees.
     """
     return np.maximum(np.diff(_defined(y)).max(axis=-1), 0.0)
+
+
+def _explained_by_change(y: np.ndarray) -> np.ndarray:
+    """(..., K - 1) share of the squares about the mean of y (..., K) that a change of mean after each size explains.
+
+    With n_1 sizes before the change, n_2 after it, and S the sum of the deviations from the mean before it, two means
+    take S^2 (1 / n_1 + 1 / n_2) off the squares.
+    """
+    centred = y - y.mean(axis=-1, keepdims=True)
+    before = np.arange(1, y.shape[-1])
+    explained = np.cumsum(centred, axis=-1)[..., :-1] ** 2 * (1 / before + 1 / before[::-1])
+    return explained / np.sum(centred**2, axis=-1, keepdims=True)
 
 
 def _defined(y: ArrayLike) -> np.ndarray:
@@ -120,13 +127,12 @@ def _range_over_steps(y: ArrayLike, average: Callable[..., np.ndarray]) -> np.nd
 
 
 def _change_point(sizes: np.ndarray, y: np.ndarray) -> float:
-    """In the unit of sizes (K,), of y (K,)."""
-    if np.isnan(_defined(y)).any():
+    """Where the mean of y (K,) changes, in the unit of sizes (K,): halfway, in log size, between two of them."""
+    y = _defined(y)
+    if np.isnan(y).any():
         return float("nan")
-    from ruptures import Dynp
-
-    after = Dynp(model="l2", min_size=1, jump=1).fit_predict(y, n_bkps=1)[0]
-    return float(np.sqrt(sizes[after - 1] * sizes[after]))
+    before = int(_explained_by_change(y).argmax())
+    return float(np.sqrt(sizes[before] * sizes[before + 1]))
 
 
 def _broken_law(curve: Curve) -> tuple[float, float, float]:

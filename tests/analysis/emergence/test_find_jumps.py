@@ -7,13 +7,20 @@ from random import Random
 
 import numpy as np
 import pandas as pd
-import planted
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
 from harness import find_jumps
+from harness.datasets import (
+    make_digits_study,
+    make_induction_study,
+    make_lookup_study,
+    make_parity_study,
+    make_text_study,
+)
+from harness.datasets.studies import LOOKUP_SCORES, LOOKUP_WIDTHS
 from harness.errors import DataError, SettingError
 
 
@@ -26,7 +33,7 @@ def verdict(frame: pd.DataFrame) -> pd.Series:
 @pytest.mark.parametrize("seeds", [6, 8])
 @pytest.mark.parametrize("place", [2.5, 4.0, 5.5])
 def test_parity_is_emergent(seeds: int, place: float) -> None:
-    found = verdict(planted.parity(np.random.default_rng(3), seeds, place))
+    found = verdict(make_parity_study(seeds, threshold_rung=place, random_state=3))
     assert found["verdict"] == "emergent"
     # N* lies at `place` on the rungs; its interval is at most the rungs two about it here.
     truth = np.exp(
@@ -37,34 +44,34 @@ def test_parity_is_emergent(seeds: int, place: float) -> None:
 
 
 def test_induction_is_emergent_with_the_gap_as_interval() -> None:
-    found = verdict(planted.induction(np.random.default_rng(4)))
+    found = verdict(make_induction_study(random_state=4))
     assert found["verdict"] == "emergent" and found["continuous_p_value"] < 0.01
     assert 3136 < found["threshold_low"] < 3600
     assert 6000 < found["threshold_high"] < 8192
 
 
-@pytest.mark.parametrize("widths", [planted.LOOKUP_WIDTHS, tuple(planted.LOOKUP)])
+@pytest.mark.parametrize("widths", [LOOKUP_WIDTHS, tuple(LOOKUP_SCORES)])
 def test_lookup_is_a_metric_artefact(widths: tuple[int, ...]) -> None:
-    found = verdict(planted.lookup(np.random.default_rng(5), widths))
+    found = verdict(make_lookup_study(widths=widths, random_state=5))
     assert found["verdict"] == "metric artefact"
     assert found["continuous_state"] in ("steep", "smooth")
     assert found["link_length"] == pytest.approx(8, rel=0.05)
     assert "to the power 8" in found["reason"]
 
 
-@pytest.mark.parametrize("study", [planted.text, planted.digits])
-def test_controls_are_smooth(study: Callable[[np.random.Generator], pd.DataFrame]) -> None:
-    assert verdict(study(np.random.default_rng(8)))["verdict"] == "smooth"
+@pytest.mark.parametrize("study", [make_text_study, make_digits_study])
+def test_controls_are_smooth(study: Callable[..., pd.DataFrame]) -> None:
+    assert verdict(study(random_state=8))["verdict"] == "smooth"
 
 
 def test_a_leap_in_few_runs_of_the_last_rung_is_inconclusive() -> None:
-    frame = planted.parity(np.random.default_rng(0), 8, place=8.3)
+    frame = make_parity_study(8, threshold_rung=8.3, random_state=0)
     found = verdict(frame)
     assert found["verdict"] != "emergent" and np.isnan(found["threshold"])
 
 
 def test_too_few_rungs_is_inconclusive() -> None:
-    frame = planted.induction(np.random.default_rng(9))
+    frame = make_induction_study(random_state=9)
     found = verdict(frame[frame["rung"].isin([0, 5, 6])])
     assert found["verdict"] == "inconclusive" and "too few sizes" in found["reason"]
     assert np.isnan(found["p_value"]) and np.isnan(found["p_adjusted"])
@@ -72,12 +79,12 @@ def test_too_few_rungs_is_inconclusive() -> None:
 
 def test_studies_of_one_task_are_kept_apart() -> None:
     rng = np.random.default_rng(10)
-    one, two = planted.induction(rng), planted.induction(rng).assign(study="other")
+    one, two = make_induction_study(random_state=rng), make_induction_study(random_state=rng).assign(study="other")
     assert find_jumps(pd.concat([one, two]))["study"].tolist() == ["induction", "other"]
 
 
 def test_a_table_of_ones_own_needs_few_columns() -> None:
-    frame = planted.induction(np.random.default_rng(11))[["metric", "value", "seed", "params_total"]]
+    frame = make_induction_study(random_state=11)[["metric", "value", "seed", "params_total"]]
     found = find_jumps(frame, x="params_total").iloc[0]
     assert (found["metric"], found["continuous_metric"], found["verdict"]) == ("accuracy", "loss", "emergent")
     with pytest.raises(DataError, match="column 'params_non_embedding' is missing"):
@@ -91,19 +98,19 @@ def test_a_table_of_ones_own_needs_few_columns() -> None:
 
 
 def test_an_empty_table_has_no_jumps() -> None:
-    frame = planted.induction(np.random.default_rng(12))
+    frame = make_induction_study(random_state=12)
     assert len(find_jumps(frame[frame["metric"] == "loss"])) == 0
     assert "verdict" in find_jumps(frame[:0]).columns
 
 
 def test_without_its_continuous_pair_a_jump_is_inconclusive() -> None:
-    frame = planted.induction(np.random.default_rng(13))
+    frame = make_induction_study(random_state=13)
     found = verdict(frame[frame["metric"] == "accuracy"])
     assert found["verdict"] == "inconclusive" and "no continuous metric" in found["reason"]
 
 
 def test_row_order_does_not_matter_and_results_repeat() -> None:
-    frame = planted.parity(np.random.default_rng(14))
+    frame = make_parity_study(random_state=14)
     shuffled = frame.sample(frac=1, random_state=0)
     pd.testing.assert_frame_equal(find_jumps(frame), find_jumps(frame))
     again = find_jumps(shuffled)
@@ -111,7 +118,7 @@ def test_row_order_does_not_matter_and_results_repeat() -> None:
 
 
 def test_settings_out_of_range_are_named() -> None:
-    frame = planted.text(np.random.default_rng(15))
+    frame = make_text_study(random_state=15)
     for setting in ({"alpha": 0}, {"fraction": -1}, {"level": 1.5}):
         with pytest.raises(SettingError, match=f"{next(iter(setting))}="):
             find_jumps(frame, **setting)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from cells import Cell, area_of, rows
-from planted_curves import SMOOTH_FAMILIES, SPREADS
+from cells import SPREADS, Cell, area_of, rows
+
+from harness.datasets import SMOOTH_KINDS
 
 N = 200
 
@@ -18,7 +19,7 @@ def flagged(n_sizes: int, n_seeds: int, family: str, spread: float, n: int = N) 
     return float(np.mean(rows(Cell(n_sizes, n_seeds, family, spread), n, seed=3)["p"] < 0.05))
 
 
-@pytest.mark.parametrize("family", SMOOTH_FAMILIES)
+@pytest.mark.parametrize("family", SMOOTH_KINDS)
 def test_smooth_curves_are_rarely_flagged(family: str) -> None:
     """600 curves at 5 %: a standard error of .9 %, so that 8.5 % is four of them above."""
     rates = [flagged(n_sizes, 3, family, spread) for n_sizes, spread in ((5, 0.04), (8, 0.02), (12, 0.08))]

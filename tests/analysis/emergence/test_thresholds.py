@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import planted
 import pytest
 
 from harness import thresholds
+from harness.datasets import make_induction_study
 from harness.errors import SettingError
 
 SIZES = np.geomspace(1e3, 16e3, 9)
@@ -66,7 +66,7 @@ def test_says_why_there_is_no_threshold() -> None:
 
 
 def test_a_falling_loss_has_an_onset_too() -> None:
-    found = thresholds(planted.induction(np.random.default_rng(2))).set_index("metric")
+    found = thresholds(make_induction_study(random_state=2)).set_index("metric")
     assert found.loc["loss", "threshold"] == pytest.approx(found.loc["accuracy", "threshold"], rel=0.15)
     with pytest.raises(SettingError, match="fraction=1"):
-        thresholds(planted.induction(np.random.default_rng(2)), fraction=1)
+        thresholds(make_induction_study(random_state=2), fraction=1)

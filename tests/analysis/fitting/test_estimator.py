@@ -6,11 +6,11 @@ import time
 
 import numpy as np
 import pandas as pd
-import planted
 import pytest
 
 from harness import PowerLaw, exponents, fit_best
 from harness.analysis.fitting.estimator import FitStatus
+from harness.datasets import make_digits_study, make_text_study
 from harness.errors import DataError, SettingError, UserError
 
 
@@ -151,9 +151,11 @@ def test_best_law_of_three_sizes_is_the_one_that_can_be_fitted() -> None:
 
 def test_exponents_under_every_convention() -> None:
     rng = np.random.default_rng(9)
-    short = planted.digits(rng)
+    short = make_digits_study(random_state=rng)
     short = short[short["rung"] < 2].assign(study="short")
-    table = exponents(pd.concat([planted.text(rng), planted.digits(rng), short]), n_bootstrap=200)
+    table = exponents(
+        pd.concat([make_text_study(random_state=rng), make_digits_study(random_state=rng), short]), n_bootstrap=200
+    )
     assert len(table) == 9 and table["x"].nunique() == 3
     by_study = table[table["x"] == "flops"].set_index("study")
     # Slope of ln loss: standard error .0015 with noise of .5 %.
@@ -164,7 +166,7 @@ def test_exponents_under_every_convention() -> None:
 
 
 def test_exponents_name_a_missing_column() -> None:
-    frame = planted.text(np.random.default_rng(0)).rename(columns={"flops": "flop"})
+    frame = make_text_study(random_state=0).rename(columns={"flops": "flop"})
     with pytest.raises(DataError, match="column 'flops' is missing; did you mean 'flop'"):
         exponents(frame)
 

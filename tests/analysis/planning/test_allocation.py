@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from surfaces import TRUTH, isoflop_runs, loss_of
 
 from harness import IsoFlop, ScalingLaw, allocate, overtraining
 from harness.analysis.planning.allocation import optimal_exponent
 from harness.analysis.planning.isoflop import group_budgets
+from harness.datasets import LossSurface, make_surface
 from harness.errors import SettingError, UserError
+
+TRUTH = LossSurface()
 
 
 def best_split(flops: float) -> tuple[float, float]:
     """N and loss of the planted optimum, by trying."""
     n = np.geomspace(1e6, 1e12, 200_001)
-    loss = loss_of(n, flops / 6 / n)
+    loss = TRUTH.loss(n, flops / 6 / n)
     return float(n[loss.argmin()]), float(loss.min())
 
 
 @pytest.fixture(scope="module")
 def fit() -> ScalingLaw:
-    runs = isoflop_runs(np.random.default_rng(0))
+    runs = make_surface(random_state=0).frame
     return ScalingLaw("hoffmann", objective="squares").fit(runs[["N", "D"]], runs["loss"])
 
 
 def test_noise_free_allocation_is_the_optimum() -> None:
-    runs = isoflop_runs(np.random.default_rng(0), noise=0)
+    runs = make_surface(random_state=0, noise=0).frame
     exact = ScalingLaw("hoffmann", objective="squares", interval="delta").fit(runs[["N", "D"]], runs["loss"])
     table = allocate(exact, [1e20, 1e23])
     for row in table.to_dict("records"):
@@ -44,26 +48,26 @@ def test_intervals_of_an_allocation_hold_the_truth_and_widen_with_distance(fit: 
         assert row["N_low"] < row["N"] < row["N_high"]
     assert table["N_high"][1] / table["N_low"][1] > table["N_high"][0] / table["N_low"][0]
     exponent, low, high = optimal_exponent(fit)
-    assert low < TRUTH["beta"] / (TRUTH["alpha"] + TRUTH["beta"]) < high and low < exponent < high
+    assert low < TRUTH.size_exponent < high and low < exponent < high
 
 
 def test_a_smaller_model_costs_what_the_surface_says() -> None:
-    runs = isoflop_runs(np.random.default_rng(0), noise=0)
+    runs = make_surface(random_state=0, noise=0).frame
     fit = ScalingLaw("hoffmann", objective="squares", interval="delta").fit(runs[["N", "D"]], runs["loss"])
     n, loss = best_split(1e21)
     table = overtraining(fit, [1.0, 0.5, 0.05])
     assert table["compute_ratio"][0] == pytest.approx(1)
     d = 1e21 / 6 / n
-    assert loss_of(np.array([n / 2]), np.array([d * table["tokens_ratio"][1]]))[0] == pytest.approx(loss, rel=1e-5)
+    assert TRUTH.loss(np.array([n / 2]), np.array([d * table["tokens_ratio"][1]]))[0] == pytest.approx(loss, rel=1e-5)
     assert table["compute_ratio"][1] == pytest.approx(table["tokens_ratio"][1] / 2)
     # A twentieth of the size: no number of tokens makes up for it.
-    assert loss_of(np.array([n / 20]), np.array([1e30]))[0] > loss
+    assert TRUTH.loss(np.array([n / 20]), np.array([1e30]))[0] > loss
     assert np.isinf(table["tokens_ratio"][2])
 
 
 def test_gadre_allocates_as_hoffmann_where_exponents_are_equal() -> None:
-    truth = TRUTH | {"beta": TRUTH["alpha"]}
-    runs = isoflop_runs(np.random.default_rng(1), noise=0, truth=truth)
+    truth = replace(TRUTH, beta=TRUTH.alpha)
+    runs = make_surface(random_state=1, noise=0, truth=truth).frame
     tables = [
         allocate(ScalingLaw(law, objective="squares", interval="delta").fit(runs[["N", "D"]], runs["loss"]), 1e22)
         for law in ("gadre", "hoffmann")
@@ -73,7 +77,7 @@ def test_gadre_allocates_as_hoffmann_where_exponents_are_equal() -> None:
 
 
 def test_laws_without_an_optimum_are_refused() -> None:
-    runs = isoflop_runs(np.random.default_rng(2))
+    runs = make_surface(random_state=2).frame
     kaplan = ScalingLaw("kaplan").fit(runs[["N", "D"]], runs["loss"])
     with pytest.raises(UserError, match="hoffmann and gadre"):
         allocate(kaplan, 1e22)
@@ -81,7 +85,7 @@ def test_laws_without_an_optimum_are_refused() -> None:
 
 @pytest.mark.parametrize("approach", [1, 2])
 def test_minima_of_each_budget(approach: int) -> None:
-    runs = isoflop_runs(np.random.default_rng(3), noise=0.001)
+    runs = make_surface(random_state=3, noise=0.001).frame
     found = IsoFlop(approach=approach, n_bootstrap=500).fit(runs["N"], runs["D"], runs["loss"])
     assert (found.minima_["status"] == "accepted").all() and found.message_ == ""
     for row in found.minima_.to_dict("records"):
@@ -90,11 +94,11 @@ def test_minima_of_each_budget(approach: int) -> None:
     low, high = found.exponent_interval_
     assert low <= found.exponent_ <= high
     # The parabola is biased on such curves (experiments/published_laws), the envelope coarse.
-    assert found.exponent_ == pytest.approx(TRUTH["beta"] / (TRUTH["alpha"] + TRUTH["beta"]), abs=0.08)
+    assert found.exponent_ == pytest.approx(TRUTH.size_exponent, abs=0.08)
 
 
 def test_a_minimum_must_lie_inside_and_curve_upwards() -> None:
-    runs = isoflop_runs(np.random.default_rng(4), noise=0)
+    runs = make_surface(random_state=4, noise=0).frame
     one_sided = runs[runs.groupby("C")["N"].rank() <= 4]
     edges = IsoFlop().fit(one_sided["N"], one_sided["D"], one_sided["loss"])
     assert (edges.minima_["status"] == "minimum beyond the sizes measured").all()
@@ -106,7 +110,7 @@ def test_a_minimum_must_lie_inside_and_curve_upwards() -> None:
 
 
 def test_one_budget_is_refused() -> None:
-    runs = isoflop_runs(np.random.default_rng(5), budgets=1)
+    runs = make_surface(random_state=5, n_budgets=1).frame
     with pytest.raises(UserError, match="at least two budgets"):
         IsoFlop().fit(runs["N"], runs["D"], runs["loss"])
     with pytest.raises(SettingError, match="approach=3"):

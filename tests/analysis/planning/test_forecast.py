@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import expit
-from surfaces import TRUTH, isoflop_runs, loss_of
 
 from harness import Chain, Forecaster, ScalingLaw, fit_best, fit_curves
 from harness.analysis.fitting.rolling import rolling_extrapolation
+from harness.datasets import LossSurface, make_surface
 from harness.errors import DataError, SettingError, UserError
 
 FAR = pd.DataFrame({"N": [3e9, 7e9, 1.4e9], "D": [6e10, 1.4e11, 9e11]})
@@ -20,11 +20,11 @@ def test_forecasts_are_near_and_their_intervals_cover() -> None:
     rng = np.random.default_rng(0)
     errors, covered = [], []
     for _ in range(40):
-        truth = TRUTH | {"alpha": rng.uniform(0.3, 0.4), "beta": rng.uniform(0.32, 0.42)}
-        runs = isoflop_runs(rng, noise=0.004, truth=truth)
+        truth = LossSurface(alpha=rng.uniform(0.3, 0.4), beta=rng.uniform(0.32, 0.42))
+        runs = make_surface(noise=0.004, truth=truth, random_state=rng).frame
         runs = runs[runs["C"] < 3e20]
         table = Forecaster().fit(runs[["N", "D"]], runs["loss"]).predict(FAR)
-        later = loss_of(FAR["N"], FAR["D"], truth) * np.exp(0.004 * rng.standard_normal(3))
+        later = truth.loss(FAR["N"], FAR["D"]) * np.exp(0.004 * rng.standard_normal(3))
         errors += (table["predicted"] / later - 1).abs().tolist()
         covered += ((table["low"] <= later) & (later <= table["high"])).tolist()
     assert np.median(errors) < 0.008
@@ -32,7 +32,7 @@ def test_forecasts_are_near_and_their_intervals_cover() -> None:
 
 
 def test_a_forecast_says_how_it_came_about() -> None:
-    runs = isoflop_runs(np.random.default_rng(1))
+    runs = make_surface(random_state=1).frame
     found = Forecaster().fit(runs[["N", "D"]], runs["loss"])
     assert sum(found.weights_.values()) == pytest.approx(1) and set(found.weights_) == {"gadre", "hoffmann"}
     assert found.calibration_ >= 1 and len(found.rolling_) and found.left_out_ == {}
@@ -49,7 +49,7 @@ def test_a_forecast_says_how_it_came_about() -> None:
 
 
 def test_badly_trained_runs_pull_little() -> None:
-    runs = isoflop_runs(np.random.default_rng(2))
+    runs = make_surface(random_state=2).frame
     spoilt = runs.copy()
     spoilt.loc[[3, 17], "loss"] *= 1.3
     clean, robust = (Forecaster().fit(part[["N", "D"]], part["loss"]).predict(FAR) for part in (runs, spoilt))
@@ -57,7 +57,7 @@ def test_badly_trained_runs_pull_little() -> None:
 
 
 def test_few_runs_leave_laws_out_by_name() -> None:
-    runs = isoflop_runs(np.random.default_rng(3)).iloc[[0, 12, 20, 30, 44]]
+    runs = make_surface(random_state=3).frame.iloc[[0, 12, 20, 30, 44]]
     found = Forecaster().fit(runs[["N", "D"]], runs["loss"])
     assert list(found.weights_) == ["gadre"] and "needs at least 6" in found.left_out_["hoffmann"]
     with pytest.raises(UserError, match="needs at least 5 distinct N and D; got 3"):
@@ -77,7 +77,7 @@ def test_forecasts_in_one_variable_and_by_a_named_law() -> None:
 
 
 def test_refuses_what_it_cannot_use() -> None:
-    runs = isoflop_runs(np.random.default_rng(5))
+    runs = make_surface(random_state=5).frame
     with pytest.raises(DataError, match="column y, row 1: nan"):
         Forecaster().fit(runs[["N", "D"]], runs["loss"].where(runs.index != 1))
     with pytest.raises(SettingError, match="level=2"):
@@ -87,7 +87,7 @@ def test_refuses_what_it_cannot_use() -> None:
 
 
 def test_rolling_extrapolation_judges_on_larger_runs_only() -> None:
-    runs = isoflop_runs(np.random.default_rng(6))
+    runs = make_surface(random_state=6).frame
     table = rolling_extrapolation(runs[["N", "D"]], runs["loss"], law="hoffmann")
     assert (table["reach"] > 1).all() and table["error"].abs().median() < 0.01
     choice = fit_best(runs[["N", "D"]], runs["loss"])
@@ -99,7 +99,7 @@ def test_rolling_extrapolation_judges_on_larger_runs_only() -> None:
 @pytest.mark.parametrize("link", ["sigmoid", "exponential"])
 def test_a_metric_through_the_loss(link: str) -> None:
     rng = np.random.default_rng(7)
-    runs = isoflop_runs(rng)
+    runs = make_surface(random_state=rng).frame
 
     def metric(loss: np.ndarray) -> np.ndarray:
         return 0.25 + 0.7 * expit(-(loss - 2.6) / 0.3) if link == "sigmoid" else 0.8 - 3 * np.exp(-1.2 * loss)

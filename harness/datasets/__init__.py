@@ -1,0 +1,47 @@
+"""Data sets whose truth is known, for tests, experiments, documentation and methods of one's own.
+
+Makers in the manner of scikit-learn's `make_regression`: numbers of curves, sizes and seeds, a noise, a random state.
+
+    make_smooth_curves    scores that rise smoothly with size, of 15 kinds
+    make_jumps            scores that jump between two sizes, of 5 kinds
+    make_metric_pairs     exact match and token accuracy of the same outputs
+    make_surface          losses over parameters and tokens, at fixed budgets of compute
+    make_parity_study     ... and four more tables shaped like the studies of the quickstart
+"""
+
+from harness.datasets.curves import (
+    PlantedCurves,
+    PlantedPairs,
+    draw_curves,
+    make_jumps,
+    make_metric_pairs,
+    make_smooth_curves,
+)
+from harness.datasets.kinds import JUMP_KINDS, SMOOTH_KINDS
+from harness.datasets.studies import (
+    make_digits_study,
+    make_induction_study,
+    make_lookup_study,
+    make_parity_study,
+    make_text_study,
+)
+from harness.datasets.surfaces import LossSurface, PlantedSurface, make_surface
+
+__all__ = [
+    "JUMP_KINDS",
+    "SMOOTH_KINDS",
+    "LossSurface",
+    "PlantedCurves",
+    "PlantedPairs",
+    "PlantedSurface",
+    "draw_curves",
+    "make_digits_study",
+    "make_induction_study",
+    "make_jumps",
+    "make_lookup_study",
+    "make_metric_pairs",
+    "make_parity_study",
+    "make_smooth_curves",
+    "make_surface",
+    "make_text_study",
+]
