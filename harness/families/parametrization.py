@@ -25,6 +25,7 @@ from typing import Literal, Protocol, cast
 import torch
 from torch import nn
 
+from harness.errors import UserError
 from harness.families.base import Group
 from harness.settings import ParametrizationSettings
 
@@ -57,10 +58,16 @@ class Model(Protocol):
 
 
 def roles_of(model: nn.Module) -> dict[str, Role]:
-    """Role of each parameter by name; every parameter has one."""
+    """Role of each parameter by name.
+
+    Raises:
+        UserError: a parameter without a role, or a role without its parameter.
+    """
     roles = cast(Model, model).roles()
     names = {name for name, _ in model.named_parameters()}
-    assert set(roles) == names, f"parameters without a role, or roles without a parameter: {set(roles) ^ names}"
+    for wrong, what in ((names - set(roles), "parameters without a role"), (set(roles) - names, "no parameters")):
+        if wrong:
+            raise UserError(f"roles() of {type(model).__name__}: {', '.join(sorted(wrong))}: {what}")
     return roles
 
 
