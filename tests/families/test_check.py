@@ -71,10 +71,11 @@ class Wrong(MLP):
         model = super().build(shape, signature, parametrization)
         if self.mistake == "extra":
             model.bias = nn.Parameter(torch.zeros(3))
+        roles = model.roles()
         if self.mistake == "group":
-            model.roles = lambda roles=model.roles(): roles | {"head.bias": Role("readout", "input", 0.0)}
+            model.roles = lambda: roles | {"head.bias": Role("readout", "input", 0.0)}
         if self.mistake == "roles":
-            model.roles = lambda roles=model.roles(): {name: roles[name] for name in roles if "bias" not in name}
+            model.roles = lambda: {name: role for name, role in roles.items() if "bias" not in name}
         return model
 
 
