@@ -36,7 +36,8 @@ def check_counts(model: nn.Module, family: Family, shape: Shape, signature: Sign
     Raises:
         UserError: they differ in a group, or a parameter has no role or one of an unknown group.
     """
-    formula, built = dataclasses.asdict(family.count(shape, signature)), count_by_group(model)
+    formula = dataclasses.asdict(family.count(shape, signature))
+    built = {str(group): count for group, count in count_by_group(model).items()}
     groups = [*formula, *(group for group in built if group not in formula)]
     wrong = [
         f"{group} is {formula.get(group, 0):,} by count() and {built.get(group, 0):,} in the model"

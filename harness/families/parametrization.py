@@ -58,16 +58,20 @@ class Model(Protocol):
 
 
 def roles_of(model: nn.Module) -> dict[str, Role]:
-    """Role of each parameter by name.
+    """Role of each parameter, by name.
 
     Raises:
-        UserError: a parameter without a role, or a role without its parameter.
+        UserError: the model has no `roles`, or they are not those of its parameters.
     """
+    kind = type(model).__name__
+    if not hasattr(model, "roles"):
+        raise UserError(f"{kind} has no method roles(), which must name the Role of each of its parameters")
     roles = cast(Model, model).roles()
     names = {name for name, _ in model.named_parameters()}
-    for wrong, what in ((names - set(roles), "parameters without a role"), (set(roles) - names, "no parameters")):
-        if wrong:
-            raise UserError(f"roles() of {type(model).__name__}: {', '.join(sorted(wrong))}: {what}")
+    faults = {"missing": sorted(names - set(roles)), "no parameter": sorted(set(roles) - names)}
+    found = "; ".join(f"{fault}: {', '.join(named)}" for fault, named in faults.items() if named)
+    if found:
+        raise UserError(f"{kind}.roles() must name exactly the model's parameters; {found}")
     return roles
 
 
