@@ -12,6 +12,8 @@ import signal
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 from unittest.mock import patch
@@ -29,9 +31,12 @@ from harness import commands, config
 from harness.errors import UserError, nearest
 
 #: Verbs that train or look at training need families and tasks built; the others only read tables.
-TRAINING_VERBS = ("plan", "train", "sweep", "refine", "status")
-TABLE_VERBS = ("collect", "analyze")
+TRAINING_VERBS = ("plan", "train", "sweep", "refine", "redo", "status")
+TABLE_VERBS = ("verify", "collect", "analyze")
 VERBS = TRAINING_VERBS + TABLE_VERBS + tuple(commands.VERBS)
+
+#: Flags of these verbs' own; all others are Hydra's.
+FLAGS = {"plan": ("--check",), "redo": ("--yes",)}
 
 
 def entry_point() -> None:
@@ -86,11 +91,17 @@ def _dispatch(argv: list[str]) -> int:
     verb, rest = _split(argv)
     if verb in commands.VERBS:
         return commands.run(verb, rest, _console())
+    flags = [word for word in rest if word in FLAGS.get(verb or "", ())]
+    rest = [word for word in rest if word not in flags]
+    command = Command(verb, flags)
     if verb is None or any(word.startswith("-") for word in rest):
         config.register()
-        return _through_hydra(verb, rest)
+        return _through_hydra(command, rest)
+    # What verify reads may be given as folders, too.
+    folders = [word for word in rest if "=" not in word] if verb == "verify" else []
+    settings = [word for word in rest if word not in folders]
     with config.composing():
-        return Command(verb).run([rest])
+        return command.run([[*settings, f"results='{folder}'"] for folder in folders] or [settings])
 
 
 def _split(argv: list[str]) -> tuple[str | None, list[str]]:
@@ -115,8 +126,9 @@ def _console() -> Console:
 class Command:
     """A verb, as the task function that Hydra calls with one config and `hydra_plugins.harness_launcher` with many."""
 
-    def __init__(self, verb: str | None) -> None:
+    def __init__(self, verb: str | None, flags: Sequence[str] = ()) -> None:
         self.verb, self.exit_code = verb, 0
+        self.flags = {flag.removeprefix("--"): True for flag in flags}
 
     def __call__(self, _: DictConfig) -> None:
         self.run([list(HydraConfig.get().overrides.task)])
@@ -127,14 +139,23 @@ class Command:
             raise UserError(f"give a verb first: {', '.join(VERBS)}")
         configs = config.compose_commands(commands)
         console = _console()
-        if self.verb in TABLE_VERBS:
+        if self.verb == "verify":
+            self.exit_code = _verify(configs, console)
+        elif self.verb in TABLE_VERBS:
             self.exit_code = _read_tables(self.verb, configs, console)
         else:
-            from harness.sweep import refine, run
-
-            home = refine if self.verb == "refine" else run
-            self.exit_code = getattr(home, self.verb)([config.to_settings(study) for study in configs], console)
+            home = import_module(f"harness.sweep.{self.verb if self.verb in ('refine', 'redo') else 'run'}")
+            studies = [config.to_settings(study) for study in configs]
+            self.exit_code = getattr(home, self.verb)(studies, console, **self.flags)
         return self.exit_code
+
+
+def _verify(configs: Sequence[DictConfig], console: Console) -> int:
+    from harness.sweep.verify import verify
+
+    studies = [config.to_settings(study) for study in configs if study.family is not None and study.task is not None]
+    folders = sorted({Path(study.results) for study in configs})
+    return verify(folders, partial(config.rebuild, studies), console)
 
 
 def _read_tables(verb: str, configs: Sequence[DictConfig], console: Console) -> int:
@@ -157,11 +178,10 @@ def _read_tables(verb: str, configs: Sequence[DictConfig], console: Console) -> 
 # ------------------------------------------------------------------------------------------------- Hydra's own runtime
 
 
-def _through_hydra(verb: str | None, words: list[str]) -> int:
+def _through_hydra(command: Command, words: list[str]) -> int:
     """Flags are Hydra's business: help, --cfg, --info, completion, --multirun."""
     if {"-sc", "--shell-completion"} & set(words) and _completed_verb(words):
         return 0
-    command = Command(verb)
     before, sys.argv = sys.argv, ["harness", *words]
     # Hydra then raises its errors instead of printing them at length.
     os.environ["HYDRA_FULL_ERROR"] = "1"

@@ -10,7 +10,7 @@ import dataclasses
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +174,30 @@ def _to_object(config: Any) -> Any:
         if isinstance(error.__cause__, UserError):
             raise error.__cause__ from None
         raise
+
+
+def rebuild(studies: Sequence[Settings], setting: str, recorded: Mapping[str, Any]) -> Any:
+    """The family or task ("family" or "task") of a recorded run.
+
+    Its class is that of the study that has one of this name, else what ``conf/family`` or ``conf/task`` has under it.
+
+    Args:
+        recorded: its name and its settings.
+
+    Raises:
+        UserError: no class of this name is known, or its settings are others now.
+    """
+    values = dict(recorded)
+    name = values.pop("name", None)
+    for study in studies:
+        if (chosen := getattr(study, setting)).name == name:
+            if dataclasses.asdict(chosen) == values:
+                return chosen
+            return _build(setting, {"_target_": f"{type(chosen).__module__}.{type(chosen).__qualname__}"} | values)
+    for folder in config_folders():
+        if (path := folder / setting / f"{name}.yaml").is_file():
+            return _build(setting, {"_target_": OmegaConf.select(OmegaConf.load(path), "_target_")} | values)
+    raise UserError(f"{setting} {name}: there is no conf/{setting}/{name}.yaml to find its class by; give experiment=")
 
 
 def _build(setting: str, values: Any) -> Any:

@@ -185,9 +185,12 @@ def members(settings: Settings, rung: Rung, duration: int) -> tuple[Member, ...]
 
 def member(settings: Settings, rung: Rung, duration: int, seed: int, lr: float) -> Member:
     """One member with its identity."""
-    identity = identity_settings(settings, rung, duration, seed, lr)
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-    return Member(seed, float(lr), digest[:16])
+    return Member(seed, float(lr), identity_hash(identity_settings(settings, rung, duration, seed, lr)))
+
+
+def identity_hash(identity: dict[str, Any]) -> str:
+    """The run_id of a run with these settings."""
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def identity_settings(settings: Settings, rung: Rung, duration: int, seed: int, lr: float) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from harness.errors import SettingError
@@ -189,6 +190,38 @@ class RefineSettings:
 
 
 @dataclass
+class RedoSettings:
+    """Which recorded runs `harness redo` trains anew.
+
+    `which`: those with other counts than the code gives now (changed), all of them, or those that ended so (finished,
+    diverged, failed). `rungs`, `seeds`, `runs` (run_ids): of these only, all where null. `before`: only those recorded
+    before this time (UTC), such as 2026-01-31T12:00:00, so that a redo of all runs can be stopped and gone on with.
+    """
+
+    which: str = "changed"
+    rungs: list[int] | None = None
+    seeds: list[int] | None = None
+    runs: list[str] | None = None
+    before: str | None = None
+
+    def __post_init__(self) -> None:
+        _one_of("redo", self, "which", ("changed", "all", "finished", "diverged", "failed"))
+        if self.before is not None:
+            try:
+                datetime.fromisoformat(self.before)
+            except ValueError:
+                raise SettingError("redo.before", self.before, "a time such as 2026-01-31T12:00:00") from None
+
+    @property
+    def before_time(self) -> datetime:
+        """`before` with a time zone, UTC where it names none; the end of time where null."""
+        if self.before is None:
+            return datetime.max.replace(tzinfo=UTC)
+        time = datetime.fromisoformat(self.before)
+        return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+@dataclass
 class Settings:
     """Everything about one study; an experiment is one study, or the several named in `studies`.
 
@@ -210,6 +243,7 @@ class Settings:
     launcher: LauncherSettings = field(default_factory=LauncherSettings)
     analysis: AnalysisSettings = field(default_factory=AnalysisSettings)
     refine: RefineSettings = field(default_factory=RefineSettings)
+    redo: RedoSettings = field(default_factory=RedoSettings)
     seeds: int = 3
     first_seed: int = 0
     rung: int = 0

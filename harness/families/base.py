@@ -79,6 +79,11 @@ class Family(ABC):
         return True
 
     @property
+    def counted_by_torch(self) -> bool:
+        """Whether torch's counter sees every product of the model; where one is hidden in a kernel of your own, no."""
+        return True
+
+    @property
     def uses_heads(self) -> bool:
         """Whether `Shape.heads` means something for this family."""
         return False

@@ -25,6 +25,7 @@ from typing import Literal, Protocol, cast
 import torch
 from torch import nn
 
+from harness.errors import UserError
 from harness.families.base import Group
 from harness.settings import ParametrizationSettings
 
@@ -57,10 +58,20 @@ class Model(Protocol):
 
 
 def roles_of(model: nn.Module) -> dict[str, Role]:
-    """Role of each parameter by name; every parameter has one."""
+    """Role of each parameter, by name.
+
+    Raises:
+        UserError: the model has no `roles`, or they are not those of its parameters.
+    """
+    kind = type(model).__name__
+    if not hasattr(model, "roles"):
+        raise UserError(f"{kind} has no method roles(), which must name the Role of each of its parameters")
     roles = cast(Model, model).roles()
     names = {name for name, _ in model.named_parameters()}
-    assert set(roles) == names, f"parameters without a role, or roles without a parameter: {set(roles) ^ names}"
+    faults = {"missing": sorted(names - set(roles)), "no parameter": sorted(set(roles) - names)}
+    found = "; ".join(f"{fault}: {', '.join(named)}" for fault, named in faults.items() if named)
+    if found:
+        raise UserError(f"{kind}.roles() must name exactly the model's parameters; {found}")
     return roles
 
 

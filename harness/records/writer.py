@@ -1,14 +1,16 @@
 """One run into two small files, each of which appears whole or not at all.
 
 The measurements are written first and the runs row last: the row commits the run, so that a process killed in between
-leaves a run that never happened rather than one without numbers.
+leaves a run that never happened rather than one without numbers. What a run has reached is never undone: a run that
+finished is not replaced by the same run's failure, whoever writes it and whenever.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,16 @@ import pyarrow.parquet as pq
 from harness.errors import DataError, UserError
 from harness.records.schema import SCHEMAS, STATUSES
 
+try:
+    import fcntl
+except ImportError:  # Windows, where tables are analysed and nothing is trained
+    fcntl = None  # type: ignore[assignment]
+
 #: Where runs lie until `collect` merges them, one file a run and table.
 PIECES = "pieces"
+
+#: What `write_whole` calls a file that is not complete; no other program's file matches it.
+_UNFINISHED = re.compile(r"\..+\.(?P<pid>\d+)\.harness\.tmp")
 
 
 def piece_path(folder: Path, run_id: str, table: str) -> Path:
@@ -28,26 +38,63 @@ def piece_path(folder: Path, run_id: str, table: str) -> Path:
     return folder / PIECES / f"{run_id}.{table}.parquet"
 
 
-def write_run(folder: Path, run: Mapping[str, Any], measurements: Sequence[Mapping[str, Any]] | pa.Table) -> None:
-    """Add one run to a results folder, replacing what an earlier attempt of the same run left.
+def write_run(folder: Path, run: Mapping[str, Any], measurements: Sequence[Mapping[str, Any]] | pa.Table) -> bool:
+    """Add one run to a results folder, replacing an earlier attempt of the same run unless that one ended better.
 
     Args:
         folder: the results folder; made where it does not exist.
         run: one row of the runs table, every column of its schema.
         measurements: rows of the measurements table, all of this run; `run_id` may be left out.
 
+    Returns:
+        Whether it was written. False where the folder, in its pieces or its tables, holds this run with a better end:
+        finished is better than diverged, and diverged better than failed. The comparison and the writing are one step,
+        also when another process writes the same run.
+
     Raises:
         DataError: a column is missing, unknown, null or of a wrong type; a finished run has a value that is not finite.
         UserError: the folder cannot be written, or the disk is full; no partial file is left behind.
     """
-    run_id = run.get("run_id")
+    run_id = str(run.get("run_id"))
     source = f"run {run_id}"
     if not isinstance(measurements, pa.Table):
         measurements = to_table("measurements", [{"run_id": run_id, **row} for row in measurements], source)
     runs = to_table("runs", [run], source)
     check_run(runs, measurements, source)
-    write_table(measurements, piece_path(folder, str(run_id), "measurements"))
-    write_table(runs, piece_path(folder, str(run_id), "runs"))
+    with _alone(folder / PIECES):
+        # STATUSES are in order, the best first.
+        better = STATUSES[: STATUSES.index(run["status"])]
+        if better and not set(better).isdisjoint(_recorded_statuses(folder, run_id)):
+            return False
+        write_table(measurements, piece_path(folder, run_id, "measurements"))
+        write_table(runs, piece_path(folder, run_id, "runs"))
+    return True
+
+
+@contextlib.contextmanager
+def _alone(pieces: Path) -> Iterator[None]:
+    """Keep other processes from adding runs to a folder of pieces meanwhile."""
+    try:
+        pieces.mkdir(parents=True, exist_ok=True)
+        file = open(pieces / ".lock", "a")  # noqa: SIM115 - held for as long as the lock
+    except OSError as error:
+        raise UserError(f"{pieces} cannot be written: {error.strerror or error}") from error
+    with file:
+        if fcntl is not None:
+            # On a file system without locks nothing but the workers of a killed sweep could come between.
+            with contextlib.suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _recorded_statuses(folder: Path, run_id: str) -> set[str]:
+    """How a run ended, by its piece and by the folder's table; what cannot be read counts as not there."""
+    found: set[str] = set()
+    for path in (piece_path(folder, run_id, "runs"), folder / "runs.parquet"):
+        with contextlib.suppress(pa.ArrowException, OSError, KeyError):
+            rows = pq.read_table(path, columns=["run_id", "status"], partitioning=None).to_pylist()
+            found |= {row["status"] for row in rows if row["run_id"] == run_id}
+    return found
 
 
 def to_table(table: str, rows: Sequence[Mapping[str, Any]], source: str) -> pa.Table:
@@ -83,8 +130,8 @@ def check_run(runs: pa.Table, measurements: pa.Table, source: str) -> None:
     run = runs.to_pylist()[0]
     if run["status"] not in STATUSES:
         raise DataError(f"{source}: status is {run['status']!r}; allowed is one of {', '.join(STATUSES)}")
-    if strangers := set(measurements.column("run_id").to_pylist()) - {run["run_id"]}:
-        raise DataError(f"{source}: holds measurements of another run, {sorted(map(str, strangers))[0]}")
+    if others := set(measurements.column("run_id").to_pylist()) - {run["run_id"]}:
+        raise DataError(f"{source}: holds measurements of another run, {sorted(map(str, others))[0]}")
     for name in ("lr", "flops"):
         if not np.isfinite(run[name]):
             raise DataError(f"{source}: {name} is {run[name]}")
@@ -116,7 +163,7 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         UserError: it cannot be written (no permission, disk full, ...); what stood at `path` before still does.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.harness.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "wb") as file:
@@ -125,6 +172,25 @@ def write_whole(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove from a folder, not from those inside it, what `write_whole` had not completed when its process died."""
+    for path in folder.glob(".*.tmp"):
+        if (ours := _UNFINISHED.fullmatch(path.name)) and not _alive(int(ours["pid"])):
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # another user's
+        return True
+    return True

@@ -122,7 +122,7 @@ def _forest(analysis: Analysis, drawn: Path) -> Picture:
     left_out = f" Curves without a threshold on their ladder: {', '.join(without)}." if without else ""
     caption = f"The size at which each ability appears: N* with its {100 * analysis.level:g}\u00a0% interval.{left_out}"
     alt = f"Forest plot of {placed.sum()} thresholds; the tables of verdicts give the numbers."
-    return _picture(axes, drawn / "thresholds", alt, caption)
+    return _picture(axes, drawn, "thresholds", alt, caption)
 
 
 def _jump_pictures(analysis: Analysis, frame: pd.DataFrame, jumps: pd.DataFrame, drawn: Path) -> Iterator[Picture]:
@@ -141,22 +141,22 @@ def _jump_pictures(analysis: Analysis, frame: pd.DataFrame, jumps: pd.DataFrame,
                 f"line, chance as a dashed line, N* and its interval in colour."
             )
             alt = f"Small multiples of {metric_name(str(metric))} against size for {len(subtasks)} subtasks of {study}."
-            yield _picture(axes, drawn / f"{_stem(study)}_{metric}_subtasks", alt, caption, "wide")
+            yield _picture(axes, drawn, f"{study}_{metric}_subtasks", alt, caption, "wide")
 
 
 def _pair(analysis: Analysis, frame: pd.DataFrame, row: dict[str, Any], drawn: Path) -> Picture:
     metric, continuous = metric_name(row["metric"]), metric_name(row["continuous_metric"])
-    name = f"{_stem(curve_name(row))}_{row['metric']}"
+    name = f"{curve_name(row)}_{row['metric']}"
     measured = ((frame["metric"] == row["continuous_metric"]) & (frame["subtask"] == row["subtask"])).any()
     alt = f"{metric} of {curve_name(row)} against size; verdict: {row['verdict']}."
     why = f"Verdict {row['verdict']}: {row['reason']}."
     if not measured:
-        return _picture(plots.plot_jump(frame, row, analysis.x), drawn / name, alt, f"{metric.capitalize()}. {why}")
+        return _picture(plots.plot_jump(frame, row, analysis.x), drawn, name, alt, f"{metric.capitalize()}. {why}")
     caption = (
         f"{metric.capitalize()} and, on the same outputs, {continuous}, each with the smooth curve closest to its "
         f"means and the best smooth law. {why}"
     )
-    return _picture(plot_mirage(frame, row, analysis.x)[0], drawn / name, alt, caption, "wide")
+    return _picture(plot_mirage(frame, row, analysis.x)[0], drawn, name, alt, caption, "wide")
 
 
 def _scaling_pictures(analysis: Analysis, study: str, frame: pd.DataFrame, drawn: Path) -> Iterator[Picture]:
@@ -171,19 +171,19 @@ def _scaling_pictures(analysis: Analysis, study: str, frame: pd.DataFrame, drawn
         caption = f"Loss against {size_name(x)}, {fitted}."
         alt = f"Loss of {study} against {size_name(x)} on log axes."
         axes = plots.plot_scaling(frame, law, x, level=analysis.level)
-        yield _picture(axes, drawn / f"{_stem(study)}_loss_{x}", alt, caption)
+        yield _picture(axes, drawn, f"{study}_loss_{x}", alt, caption)
 
 
-def _picture(axes: Axes, stem: Path, alt: str, caption: str, shape: Shape = "single") -> Picture:
-    _, svg = plots.save_figure(axes, stem)
+def _picture(axes: Axes, drawn: Path, name: str, alt: str, caption: str, shape: Shape = "single") -> Picture:
+    _, svg = plots.save_figure(axes, drawn / _file_name(name))
     figure = axes.get_figure(root=True)
     assert figure is not None
     uri = "data:image/svg+xml;base64," + base64.b64encode(svg.read_bytes()).decode()
     return Picture(uri, alt, caption, round(PX_PER_IN * figure.get_figwidth()), shape)
 
 
-def _stem(name: str) -> str:
-    """A file name for a curve."""
+def _file_name(name: str) -> str:
+    """A name as that of a file: studies, subtasks and metrics are named by users, and none may leave the folder."""
     return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)
 
 

@@ -47,7 +47,7 @@ def fingerprint(folder: Path, settings: Mapping[str, Any]) -> str:
 
 def keep(analysis: Analysis, key: str, paths: list[Path]) -> Result:
     """Write down what `read_kept` needs beside the tables that the report has written, and return it."""
-    page, card, verdicts, laws, plots = (path.name for path in paths)
+    names = ("page", "card", "verdicts", "laws", "plots")
     told = {
         "fingerprint": key,
         "x": analysis.x,
@@ -56,7 +56,8 @@ def keep(analysis: Analysis, key: str, paths: list[Path]) -> Result:
         "n_lost": int(analysis.runs["status"].ne("finished").sum()),
         "impossible": analysis.impossible,
         "words": {"verdicts": _words(analysis.jumps), "laws": _words(analysis.laws)},
-        "files": {"page": page, "card": card, "verdicts": verdicts, "laws": laws, "plots": plots},
+        # Where there is nothing to draw, there is no folder of plots.
+        "files": {name: path.name for name, path in zip(names, paths, strict=True) if path.exists()},
     }
     write_whole(analysis.folder / FILE, json.dumps(told, indent=2).encode())
     result = read_kept(analysis.folder, key)

@@ -1,4 +1,7 @@
-"""What a running sweep shows: bars on a terminal, a plain line per finished job elsewhere."""
+"""What a running sweep shows: bars on a terminal, a plain line for each finished job elsewhere.
+
+Why runs failed is not told here but once at the end, and meanwhile by `harness status`.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from harness.ladder import Job
+from harness.sweep.failures import Ended, count_by_status
 from harness.sweep.progress import progress_path, read_progress
-from harness.sweep.worker import Ended
 
 Cost = Callable[[Job], float]
 
 
 class Display(Protocol):
-    """Told of every job that ends, and asked several times a second to show those that are left."""
+    """Hears of every job that ends, and is asked several times a second to show those that are left."""
 
     def __enter__(self) -> Display: ...
     def __exit__(self, *_: object) -> None: ...
@@ -66,14 +69,11 @@ class Lines:
 
     def ended(self, job: Job, runs: list[Ended]) -> None:
         self.overall.end(job)
-        counts = _counts(runs)
+        counts = count_by_status(runs)
         of, left = f"[{self.overall.done}/{self.overall.jobs}]", self.overall.left(self.overall.share)
         self.console.print(
             f"{of} {job.label}, {job.steps} steps: {counts}; {left} left", markup=False, soft_wrap=True, highlight=False
         )
-        for run in runs:
-            if run.error:
-                self.console.print(f"  {run.run} {run.status}: {run.error}", markup=False, soft_wrap=True)
 
     def refresh(self, left: Sequence[Job]) -> None:
         pass
@@ -108,9 +108,8 @@ class Bars:
         self.overall.end(job)
         if (row := self.rows.pop(job.members[0].run_id, None)) is not None:
             self.progress.remove_task(row)
-        for run in runs:
-            if run.error:
-                self.progress.console.print(f"{run.run} {run.status}: {run.error}", markup=False)
+        if any(run.error for run in runs):
+            self.progress.console.print(f"{job.label}: {count_by_status(runs)}", markup=False, highlight=False)
 
     def refresh(self, left: Sequence[Job]) -> None:
         share = self.overall.share
@@ -138,11 +137,6 @@ class Bars:
             left=self.overall.left(share),
         )
         self.progress.refresh()
-
-
-def _counts(runs: Sequence[Ended]) -> str:
-    statuses = [run.status for run in runs]
-    return ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses))
 
 
 def duration(seconds: float) -> str:

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from harness.errors import UserError
-from harness.sweep.progress import STATE
+from harness.records.writer import PIECES, remove_unfinished
+from harness.sweep.progress import STATE, remove_progress
 
 
 @contextmanager
@@ -57,6 +58,10 @@ def holder(results: Path) -> int | None:
 
 
 def _clear(results: Path) -> None:
-    """Progress of jobs that run no more, and files that were being written when their process was killed."""
-    for path in [*(results / STATE).glob("*.json"), *(results / STATE).glob("*.tmp"), *results.rglob(".*.tmp")]:
-        path.unlink(missing_ok=True)
+    """Remove the progress of jobs that run no more, and files whose writer died before they were complete.
+
+    Nothing else: `results` may be a folder with a user's own files in it.
+    """
+    remove_progress(results)
+    for folder in (results, results / PIECES):
+        remove_unfinished(folder)

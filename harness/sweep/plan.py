@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
-from harness.errors import SettingError
-from harness.ladder import Job, build_ladder, member, members
+from harness.errors import SettingError, UserError
+from harness.families.base import Shape
+from harness.ladder import Job, Member, Rung, build_ladder, member, members
 from harness.settings import Settings
 
 #: A run that ended so is not trained again: the same settings would end the same.
@@ -25,6 +27,48 @@ def cells(settings: Settings) -> list[Job]:
         for rung in build_ladder(settings)
         for duration in range(len(rung.steps))
     ]
+
+
+def rung_at(study: Settings, width: float, depth: float, index: int) -> Rung | None:
+    """One rung of any size, rounded to a legal one as a geometric ladder's are; None where it cannot be built."""
+    sizes: dict[str, Any] = {"widths": None, "depths": None, "first_width": width, "first_depth": depth, "count": 1}
+    try:
+        (rung,) = build_ladder(replace(study, ladder=replace(study.ladder, **sizes)))
+    except UserError:
+        return None
+    return replace(rung, index=index)
+
+
+def recorded_rung(study: Settings, run: Mapping[str, Any]) -> Rung | None:
+    """The rung of a row of the runs table; None where these settings do not build its size.
+
+    It keeps the number that the run was recorded with, so that a number means one size.
+    """
+    shape = Shape(int(run["width"]), int(run["depth"]), int(run["heads"]))
+    rung = rung_at(study, shape.width, shape.depth, int(run["rung"]))
+    return rung if rung is not None and rung.shape == shape else None
+
+
+def recorded_cells(study: Settings, runs: Iterable[Mapping[str, Any]]) -> list[Job]:
+    """The recorded runs of a study that were made under just these settings, with all members of a cell in one job.
+
+    Sizes and seeds beyond the study's own ladder, which refining or an earlier sweep has added, are among them.
+
+    Args:
+        runs: rows of the runs table.
+    """
+    rates = study.optimizer.learning_rates
+    found: dict[tuple[Shape, int], tuple[Rung, list[Member]]] = {}
+    for run in runs:
+        if run["study"] != study.study or run["lr"] not in rates:
+            continue
+        rung, duration = recorded_rung(study, run), int(run["duration"])
+        if rung is None or duration >= len(rung.steps):
+            continue
+        if (made := member(study, rung, duration, int(run["seed"]), run["lr"])).run_id == run["run_id"]:
+            found.setdefault((rung.shape, duration), (rung, []))[1].append(made)
+    jobs = [Job(study, rung, duration, tuple(made)) for (_, duration), (rung, made) in found.items()]
+    return sorted(jobs, key=lambda job: (job.rung.index, job.duration))
 
 
 def pending(cell: Job, status: Mapping[str, str], device: str) -> Iterator[Job]:

@@ -19,7 +19,8 @@ from pebble import ProcessExpired, ProcessPool
 
 from harness.ladder import Job
 from harness.sweep.display import Display
-from harness.sweep.worker import Ended, JobError, run_job, write_failure
+from harness.sweep.failures import Ended, JobError, death
+from harness.sweep.worker import run_job, write_failure
 
 POLL_S = 0.25
 
@@ -51,7 +52,7 @@ def run_jobs(
                 try:
                     results = future.result()
                 except ProcessExpired as error:
-                    results = write_failure(job, _death(error), git_revision)
+                    results = write_failure(job, death(error.exitcode), git_revision)
                 except (JobError, BrokenProcessPool) as error:
                     results = write_failure(job, str(error), git_revision)
                 ended += results
@@ -75,10 +76,3 @@ def _fork_server() -> ForkServerContext:
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return context
-
-
-def _death(error: ProcessExpired) -> str:
-    if error.exitcode is not None and error.exitcode < 0:
-        name = signal.Signals(-error.exitcode).name
-        return f"killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
-    return f"process ended with exit code {error.exitcode}"

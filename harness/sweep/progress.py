@@ -1,4 +1,4 @@
-"""How far running jobs are, told through one small file a job.
+"""How far running jobs are: one small file a job, which any process can read.
 
 Files outlive a worker that is killed and can be read from another terminal; a queue shared by workers can be left
 locked by one that dies.
@@ -11,6 +11,7 @@ import dataclasses
 import json
 import math
 import os
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from harness.training.loop import Progress
 
 #: Folder, in a results folder, of what only matters while a sweep runs.
 STATE = ".sweep"
+
+#: Progress files, complete or not: named by the run_id of the job's first member.
+_FILE = re.compile(r"[0-9a-f]{16}\.(json|tmp)")
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ class Reporter:
         self._write()
 
     def _write(self) -> None:
-        # A display that cannot be updated is no reason to lose a run.
+        # Progress that cannot be shown is no reason to lose a run.
         with contextlib.suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             temporary = self.path.with_suffix(".tmp")
@@ -95,3 +99,10 @@ def running(results: Path) -> Iterator[JobProgress]:
     for path in sorted((results / STATE).glob("*.json")):
         if (progress := read_progress(path)) is not None:
             yield progress
+
+
+def remove_progress(results: Path) -> None:
+    """Remove all progress files of a results folder, for nobody trains in it."""
+    for path in (results / STATE).glob("*"):
+        if _FILE.fullmatch(path.name):
+            path.unlink(missing_ok=True)

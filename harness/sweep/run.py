@@ -2,35 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from harness.errors import UserError
+from harness.families.check import FLOPS_TOLERANCE
 from harness.ladder import Job
+from harness.records.integrity import recorded_runs
 from harness.records.store import finished_run_ids
 from harness.settings import Settings
+from harness.sweep.check import check_models
 from harness.sweep.cost import cost_model
 from harness.sweep.display import display_for, duration
+from harness.sweep.failures import Ended, count_by_status, failure_lines
 from harness.sweep.lock import holder, locked
-from harness.sweep.plan import DONE, cells, pending, single_job, worker_count
+from harness.sweep.plan import DONE, cells, pending, recorded_cells, single_job, worker_count
 from harness.sweep.pool import run_jobs
 from harness.sweep.progress import running
+from harness.sweep.recorded import count_differences, explained
 from harness.sweep.runs_row import git_revision
 from harness.sweep.tables import plan_table, plan_totals, status_table
 from harness.training.device import resolve
 
 
-def plan(studies: Sequence[Settings], console: Console) -> int:
-    """Print the rungs of each study and what they are predicted to cost; train nothing."""
+def plan(studies: Sequence[Settings], console: Console, check: bool = False) -> int:
+    """Print the rungs of each study and what they are predicted to cost; train nothing.
+
+    The smallest model of each study is built first, so that a family's mistakes are found here; with `check` every
+    size is, and formulas for FLOPs are compared with torch's count.
+
+    Raises:
+        UserError: a study that cannot be built, or whose family counts wrongly.
+    """
     device = resolve(studies[0].training.device).type
+    n_checked = check_models(studies, flops=check, every_rung=check)
     cost = cost_model(Path(studies[0].results))
     for study in studies:
         console.print(plan_table(study, cost, device))
     workers = worker_count(studies[0], device)
     console.print(plan_totals(studies, _known(studies), cost, device, workers), highlight=False)
+    if check:
+        agreed = f"parameters are those of the models, FLOPs within {100 * FLOPS_TOLERANCE:g} % of torch's count"
+        console.print(f"Checked {n_checked} sizes: {agreed}.", highlight=False)
     return 0
 
 
@@ -38,12 +55,16 @@ def sweep(studies: Sequence[Settings], console: Console) -> int:
     """Train every run that is not done yet, costly jobs first; returns 1 if one failed, else 0.
 
     Raises:
-        UserError: a study that cannot be built, a device or results folder that cannot be used.
+        UserError: a study that cannot be built or whose family counts wrongly, a device or results folder that cannot
+            be used.
     """
     device = resolve(studies[0].training.device).type
     with lock_folders(studies):
         known = _known(studies)
-        return train_jobs(_jobs(studies, known, device), known, worker_count(studies[0], device), console)
+        jobs = _jobs(studies, known, device)
+        unfinished = {job.settings.study for job in jobs}
+        check_models([study for study in studies if study.study in unfinished], flops=True)
+        return train_jobs(jobs, known, worker_count(studies[0], device), console)
 
 
 def train(studies: Sequence[Settings], console: Console) -> int:
@@ -63,20 +84,38 @@ def train(studies: Sequence[Settings], console: Console) -> int:
 
 
 def status(studies: Sequence[Settings], console: Console) -> int:
-    """Print how far each rung is, and the jobs that are running now."""
+    """Print how far each rung is, the jobs that are running now, why runs failed, and runs with outdated counts."""
     folders = _folders(studies)
-    # Progress files of a sweep that was killed stay behind; the lock tells them from those of one that runs.
+    # Progress files of a sweep that was killed stay behind; only with the lock held are they those of one that runs.
     now = [progress for folder in folders if holder(folder) is not None for progress in running(folder)]
     ids = {run_id for progress in now for run_id in progress.run_ids}
     console.print(status_table(studies, _known(studies), ids))
     for job in now:
         at = f"step {job.step}/{job.steps}, loss {job.loss:.3f}, {duration(job.seconds_left)} left"
         console.print(f"running: {job.label}, {len(job.run_ids)} runs: {at}", highlight=False, soft_wrap=True)
+    rows = {folder: {row["run_id"]: row for row in recorded_runs(folder)} for folder in folders}
+    for study in studies:
+        for line in _remarks(study, rows[Path(study.results)], ids):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
     return 0
 
 
-def train_jobs(jobs: Sequence[Job], known: dict[str, str], workers: int, console: Console) -> int:
-    """Train jobs, costly ones first, and print what became of them; returns 1 if one failed, else 0."""
+def _remarks(study: Settings, rows: Mapping[str, Mapping[str, Any]], running_now: set[str]) -> list[str]:
+    """Why recorded runs of a study failed, and which have other counts than the code gives now."""
+    lost, outdated, context = [], [], study.task.signature.context
+    for cell in recorded_cells(study, rows.values()):
+        for member in cell.members:
+            row, name = rows[member.run_id], f"{cell.label} {member.label}"
+            if row["error"] and member.run_id not in running_now:
+                lost.append(Ended(study.study, cell.rung.index, name, row["status"], row["error"]))
+            if differences := count_differences(row, cell.rung.params, cell.rung.flops_per_example, context):
+                outdated.append(Ended(study.study, cell.rung.index, name, "outdated", explained(differences)))
+    hint = ["`harness redo` shows what it costs to train outdated runs anew"] if outdated else []
+    return failure_lines(lost) + failure_lines(outdated) + hint
+
+
+def train_jobs(jobs: Sequence[Job], known: Mapping[str, str], workers: int, console: Console) -> int:
+    """Train jobs, costly ones first, and print how they ended, each error once; returns 1 if one failed, else 0."""
     n_done = sum(state in DONE for state in known.values())
     if not jobs:
         console.print(f"Nothing to train: all runs asked for are done ({n_done} in the results).", highlight=False)
@@ -85,13 +124,10 @@ def train_jobs(jobs: Sequence[Job], known: dict[str, str], workers: int, console
     jobs = sorted(jobs, key=cost, reverse=True)
     with display_for(console, jobs, cost) as display:
         ended = run_jobs(jobs, workers, git_revision(), display)
-    counts = {state: sum(run.status == state for run in ended) for state in ("finished", "diverged", "failed")}
-    words = ", ".join(f"{n} {state}" for state, n in counts.items() if n)
-    console.print(f"Trained {len(ended)}: {words}.", highlight=False)
-    for run in ended:
-        if run.status == "failed":
-            console.print(f"failed: {run.run}: {run.error}", markup=False, highlight=False, soft_wrap=True)
-    return 1 if counts["failed"] else 0
+    console.print(f"Trained {len(ended)}: {count_by_status(ended)}.", highlight=False)
+    for line in failure_lines(ended):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    return 1 if any(run.status == "failed" for run in ended) else 0
 
 
 def _jobs(studies: Sequence[Settings], known: dict[str, str], device: str) -> list[Job]:

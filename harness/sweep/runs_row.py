@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import harness
+from harness.families.base import ParameterCount
 from harness.ladder import Job, Member, identity_settings
 
 
@@ -26,26 +27,21 @@ def run_row(
     git_revision: str | None = None,
 ) -> dict[str, Any]:
     """The runs row of one member; `done` is the share of its steps that it trained."""
-    settings, rung = job.settings, job.rung
+    settings = job.settings
     return {
         "run_id": member.run_id,
         "experiment": settings.name,
         "study": settings.study,
         "family": settings.family.name,
         "task": settings.task.name,
-        "rung": rung.index,
+        "rung": job.rung.index,
         "duration": job.duration,
         "member": member.label,
         "seed": member.seed,
         "lr": member.lr,
-        **dataclasses.asdict(rung.shape),
-        "params_total": rung.params.total,
-        "params_non_embedding": rung.params.non_embedding,
-        **{f"params_{group}": count for group, count in dataclasses.asdict(rung.params).items()},
         "steps": job.steps,
         "batch_size": settings.ladder.batch_size,
-        "tokens": round(job.tokens * done),
-        "flops": job.flops * done,
+        **size_columns(job, done),
         "status": status,
         "error": error,
         "wall_s": wall_s,
@@ -58,11 +54,40 @@ def run_row(
     }
 
 
+def size_columns(job: Job, done: float = 1.0) -> dict[str, int | float]:
+    """The columns of a runs row that say how large a run is: shape, parameters by group, tokens and training FLOPs.
+
+    Args:
+        done: share of its steps that the run trains.
+    """
+    return {
+        **dataclasses.asdict(job.rung.shape),
+        **parameter_columns(job.rung.params),
+        "tokens": round(job.tokens * done),
+        "flops": job.flops * done,
+    }
+
+
+def parameter_columns(params: ParameterCount) -> dict[str, int]:
+    """The columns of a runs row that count parameters."""
+    return {
+        "params_total": params.total,
+        "params_non_embedding": params.non_embedding,
+        **{f"params_{group}": count for group, count in dataclasses.asdict(params).items()},
+    }
+
+
 def _config(job: Job, member: Member) -> dict[str, Any]:
     """What made the run, and the settings beside it that a report needs."""
     identity = identity_settings(job.settings, job.rung, job.duration, member.seed, member.lr)
     asked = ("training", "ladder", "launcher")
     return identity | {"notes": job.settings.notes} | {k: dataclasses.asdict(getattr(job.settings, k)) for k in asked}
+
+
+def recorded_identity(config: dict[str, Any]) -> dict[str, Any]:
+    """What `run_id` is the hash of, from the `config` of a recorded run."""
+    beside = ("notes", "training", "ladder", "launcher")
+    return {name: value for name, value in config.items() if name not in beside}
 
 
 def git_revision() -> str | None:

@@ -1,4 +1,4 @@
-"""What `plan` and `status` print."""
+"""The tables that `plan` and `status` print."""
 
 from __future__ import annotations
 
@@ -65,8 +65,12 @@ def plan_totals(
     """Runs in all and still to do, predicted time, and what the prediction rests on."""
     planned = [cell for study in studies for cell in cells(study)]
     jobs = [job for cell in planned for job in pending(cell, status, device)]
-    n_runs = sum(len(cell.members) for cell in planned)
-    n_left = sum(len(job.members) for job in jobs)
+    n_runs, n_left = (sum(len(job.members) for job in some) for some in (planned, jobs))
+    return f"{n_runs} runs, {n_left} of them to do {prediction(studies, jobs, cost, device, workers)}"
+
+
+def prediction(studies: Sequence[Settings], jobs: Sequence[Job], cost: CostModel, device: str, workers: int) -> str:
+    """Jobs, FLOPs and time, and what the prediction rests on: "in 3 jobs: 1e+10 FLOPs, ..."."""
     seconds = [cost.seconds(job) for job in jobs]
     # No schedule beats the longest job, nor a perfect split.
     wall = max(sum(seconds) / workers, max(seconds, default=0.0))
@@ -74,9 +78,8 @@ def plan_totals(
     families = sorted({study.family.name for study in studies})
     sources = "; ".join(f"{family} from {cost.source(family)}" for family in families)
     return (
-        f"{n_runs} runs, {n_left} of them to do in {len(jobs)} jobs: {flops:.2g} FLOPs, "
-        f"{duration(sum(seconds))} of work, {duration(wall)} on {workers} {'worker' if workers == 1 else 'workers'} "
-        f"({device}). Predicted for {sources}."
+        f"in {len(jobs)} jobs: {flops:.2g} FLOPs, {duration(sum(seconds))} of work, {duration(wall)} on {workers} "
+        f"{'worker' if workers == 1 else 'workers'} ({device}). Predicted for {sources}."
     )
 
 

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import traceback
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness.errors import UserError
-from harness.ladder import Job
+from harness.ladder import Job, Member
 from harness.records.writer import write_run
+from harness.sweep.failures import Ended, JobError, reason
 from harness.sweep.progress import Reporter, progress_path
 from harness.sweep.runs_row import run_row
 from harness.training.loop import train_job
 
-
-class JobError(Exception):
-    """A job failed; the reason in one line. Unlike the error behind it, this one always survives pickling."""
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How one run ended, and why where it did not finish."""
-
-    run: str
-    status: str
-    error: str | None = None
+#: Said of a run that ended worse than the same run in the results, which stays as it is.
+_KEPT = "; the results hold an earlier one that ended better, which stays"
 
 
 def run_job(job: Job, git_revision: str | None) -> list[Ended]:
@@ -40,7 +30,8 @@ def run_job(job: Job, git_revision: str | None) -> list[Ended]:
     except UserError as error:
         raise UserError(str(error)) from None
     except Exception as error:
-        raise JobError(_reason(error)) from None
+        raise JobError(reason(error)) from None
+    ended = []
     for outcome in outcomes:
         steps_done = max((row["step"] for row in outcome.measurements), default=0)
         row = run_row(
@@ -55,28 +46,28 @@ def run_job(job: Job, git_revision: str | None) -> list[Ended]:
             versions=outcome.versions,
             git_revision=git_revision,
         )
-        write_run(Path(job.settings.results), row, outcome.measurements)
-    return [Ended(f"{job.label} {o.member.label}", o.status, o.error) for o in outcomes]
+        ended.append(_write(job, outcome.member, row, outcome.measurements))
+    return ended
 
 
 def write_failure(job: Job, error: str, git_revision: str | None) -> list[Ended]:
     """Write a failed run for every member of a job that ended without outcomes.
+
+    A member that has finished after all is left as it is: the job may have been killed after it wrote some of its
+    runs, and a worker that outlived an earlier sweep may deliver the same run.
 
     Raises:
         UserError: the results folder cannot be written.
     """
     # A killed worker could not take its progress file away.
     progress_path(job).unlink(missing_ok=True)
-    for member in job.members:
-        row = run_row(job, member, "failed", error=error, done=0.0, git_revision=git_revision)
-        write_run(Path(job.settings.results), row, [])
-    return [Ended(f"{job.label} {member.label}", "failed", error) for member in job.members]
+    return [
+        _write(job, member, run_row(job, member, "failed", error=error, done=0.0, git_revision=git_revision), [])
+        for member in job.members
+    ]
 
 
-def _reason(error: Exception) -> str:
-    """The error in one line, with the place in the code where it arose."""
-    text = (str(error).strip() or "no message").splitlines()[0]
-    if isinstance(error, MemoryError) or "out of memory" in text or "not enough memory" in text:
-        return f"out of memory: {text}"
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {text} ({Path(frame.filename).name}:{frame.lineno})"
+def _write(job: Job, member: Member, row: dict[str, Any], measurements: list[dict[str, Any]]) -> Ended:
+    written = write_run(Path(job.settings.results), row, measurements)
+    error = row["error"] if written else f"{row['error']}{_KEPT}"
+    return Ended(job.settings.study, job.rung.index, f"{job.label} {member.label}", row["status"], error)

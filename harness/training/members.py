@@ -17,6 +17,7 @@ from torch import nn
 from torch.func import functional_call, vjp, vmap
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from harness.families.check import check_counts
 from harness.families.parametrization import initialise, lr_factor, roles_of
 from harness.ladder import Job
 
@@ -49,6 +50,7 @@ class Stack:
         """Build and initialise the members of a job; each member's values depend on its own seed alone."""
         settings, shape = job.settings, job.rung.shape
         model = settings.family.build(shape, settings.task.signature, settings.parametrization)
+        check_counts(model, settings.family, shape, settings.task.signature)
         roles = roles_of(model)
         rows = []
         for member in job.members:

@@ -1,9 +1,12 @@
+"""One run into two files: whole or not at all, refused by name, and never in place of one that ended better."""
+
 from __future__ import annotations
 
 import errno
 import os
 import resource
 import signal
+import threading
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -11,12 +14,21 @@ import pytest
 from record_rows import measurement_rows, run_row
 
 from harness.errors import DataError, UserError
+from harness.records import writer
 from harness.records.schema import MEASUREMENTS, RUNS
-from harness.records.writer import PIECES, to_table, write_run
+from harness.records.store import collect
+from harness.records.writer import PIECES, piece_path, remove_unfinished, to_table, write_run, write_whole
 
 
 def files(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    """All files below a folder but the lock that writers of pieces hold."""
+    return sorted(
+        str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and path.name != ".lock"
+    )
+
+
+def status(folder: Path, run_id: str = "aa") -> str:
+    return pq.read_table(piece_path(folder, run_id, "runs")).column("status")[0].as_py()
 
 
 def test_a_run_is_two_pieces_of_the_schema(tmp_path: Path) -> None:
@@ -31,7 +43,60 @@ def test_a_run_is_two_pieces_of_the_schema(tmp_path: Path) -> None:
 def test_a_retry_replaces_the_failure(tmp_path: Path) -> None:
     write_run(tmp_path, run_row("aa", status="failed", error="killed"), [])
     write_run(tmp_path, run_row("aa"), to_table("measurements", [{"run_id": "aa"} | measurement_rows()[0]], "test"))
-    assert pq.read_table(tmp_path / PIECES / "aa.runs.parquet").column("status").to_pylist() == ["finished"]
+    assert status(tmp_path) == "finished"
+
+
+ENDS = ["failed", "diverged", "finished"]
+
+
+@pytest.mark.parametrize("collected", [False, True], ids=["pieces", "tables"])
+@pytest.mark.parametrize("first", ENDS)
+@pytest.mark.parametrize("second", ENDS)
+def test_the_better_end_of_a_run_stays(tmp_path: Path, first: str, second: str, collected: bool) -> None:
+    assert write_run(tmp_path, run_row("aa", status=first, wall_s=1.0), [])
+    write_run(tmp_path, run_row("bb", status="finished"), measurement_rows())
+    if collected:
+        collect(tmp_path)
+        for table in ("runs", "measurements"):
+            piece_path(tmp_path, "aa", table).unlink()
+    before = files(tmp_path)
+    is_better_or_same = ENDS.index(second) >= ENDS.index(first)
+    assert write_run(tmp_path, run_row("aa", status=second, wall_s=2.0), measurement_rows()) == is_better_or_same
+    if is_better_or_same:
+        assert status(tmp_path) == second
+        assert pq.read_table(piece_path(tmp_path, "aa", "runs")).column("wall_s").to_pylist() == [2.0]
+    else:
+        assert files(tmp_path) == before
+
+
+def test_a_run_that_finishes_while_its_failure_is_written_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sweep gives a run up; at that moment the worker of an earlier, killed sweep delivers it."""
+    look, orphans = writer._recorded_statuses, []
+
+    def look_and_be_overtaken(folder: Path, run_id: str) -> set[str]:
+        found = look(folder, run_id)
+        monkeypatch.setattr(writer, "_recorded_statuses", look)
+        orphan = threading.Thread(target=write_run, args=(folder, run_row("aa"), measurement_rows()))
+        orphan.start()
+        orphan.join(timeout=0.3)
+        orphans.append(orphan)
+        return found
+
+    monkeypatch.setattr(writer, "_recorded_statuses", look_and_be_overtaken)
+    write_run(tmp_path, run_row("aa", status="failed", error="given up"), [])
+    (orphan,) = orphans
+    orphan.join()
+    assert status(tmp_path) == "finished"
+    assert pq.read_table(piece_path(tmp_path, "aa", "measurements")).num_rows == len(measurement_rows())
+
+
+def test_what_is_recorded_but_unreadable_is_replaced(tmp_path: Path) -> None:
+    write_run(tmp_path, run_row("aa"), measurement_rows())
+    piece_path(tmp_path, "aa", "runs").write_bytes(b"PAR1 not really")
+    assert write_run(tmp_path, run_row("aa", status="failed"), [])
+    assert status(tmp_path) == "failed"
 
 
 @pytest.mark.parametrize(
@@ -110,3 +175,32 @@ def test_a_kill_between_the_two_pieces_is_a_run_that_never_happened(
         write_run(tmp_path, run_row("aa"), measurement_rows())
     assert f"{PIECES}/aa.measurements.parquet" in files(tmp_path)
     assert f"{PIECES}/aa.runs.parquet" not in files(tmp_path)
+
+
+def test_an_interrupted_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(descriptor: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(tmp_path / "report.html", b"<html>")
+    assert files(tmp_path) == []
+
+
+def test_only_files_whose_writer_is_dead_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # What a process that is killed in mid-write leaves is what this one has while it writes.
+    seen: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: seen.extend(path.name for path in tmp_path.iterdir()))
+    write_whole(tmp_path / "runs.parquet", b"")
+    (name,) = seen
+    dead = os.fork()
+    if dead == 0:
+        os._exit(0)
+    os.waitpid(dead, 0)
+    living, left = tmp_path / name, tmp_path / name.replace(str(os.getpid()), str(dead))
+    below = tmp_path / "below" / left.name
+    below.parent.mkdir()
+    for path in (living, left, below):
+        path.touch()
+    remove_unfinished(tmp_path)
+    assert [path.exists() for path in (living, left, below)] == [True, False, True]

@@ -15,10 +15,11 @@ from harness.errors import UserError
 from harness.ladder import Job
 from harness.records.store import collect, finished_run_ids, load_runs
 from harness.sweep.display import Lines
+from harness.sweep.failures import Ended
 from harness.sweep.plan import cells, pending
 from harness.sweep.pool import run_jobs
 from harness.sweep.progress import Reporter, running
-from harness.sweep.worker import Ended, run_job
+from harness.sweep.worker import run_job
 
 
 @pytest.fixture

@@ -1,0 +1,214 @@
+"""Whether a results folder is sound: its pieces, its tables, and that they say the same. Nothing is written."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from harness.errors import DataError
+from harness.records.schema import SCHEMAS
+from harness.records.store import OtherVersionError, read_table
+from harness.records.writer import PIECES, check_finite, check_run, piece_path
+
+#: What makes a row of measurements one number.
+_KEY = ["run_id", "step", "split", "subtask", "metric"]
+
+#: Relative difference between a run's totals and its last measurement that rounding explains.
+_ROUNDING = 1e-9
+
+Row = dict[str, Any]
+
+
+@dataclass
+class Findings:
+    """What `examine` found.
+
+    Attributes:
+        runs: the newest row of every run that can be read.
+        problems: what is wrong, a line each.
+        notes: what is unfinished and does no harm, a line each.
+    """
+
+    runs: list[Row] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def recorded_runs(folder: Path) -> list[Row]:
+    """The newest row of every run that a folder holds, in its pieces or its tables; [] for a folder not there yet.
+
+    Files that cannot be read are passed over, for `examine` and `collect` name them.
+
+    Raises:
+        OtherVersionError: the folder's tables are of another schema version.
+    """
+    rows: dict[str, Row] = {}
+    paths = [folder / "runs.parquet"] + [piece_path(folder, run_id, "runs") for run_id in _pieces(folder)]
+    for path in paths:
+        try:
+            rows |= {row["run_id"]: row for row in read_table(path, "runs").to_pylist()}
+        except OtherVersionError:
+            if path.parent == folder:
+                raise
+        except DataError:
+            continue
+    return list(rows.values())
+
+
+def examine(folder: Path) -> Findings:
+    """Read all that a results folder holds and say what is wrong with it.
+
+    Pieces: readable, one sound run each, under its own name. Tables: both there, each run once, each number once, of
+    runs that are in the table. Both: where a run's row is the same in its piece and in the table, so are its numbers.
+    Runs that the harness trained: a finished one was measured at its last step, where tokens and FLOPs are the run's.
+
+    Raises:
+        OtherVersionError: the folder's tables are of another schema version.
+    """
+    found = Findings()
+    tables = _read_tables(folder, found)
+    pieces = dict(_read_pieces(folder, found))
+    rows = {row["run_id"]: row for row in tables["runs"].to_pylist()}
+    _compare(rows, tables["measurements"], pieces, found)
+    rows |= {run_id: run for run_id, (run, _) in pieces.items()}
+    found.runs = list(rows.values())
+    in_pieces = pa.concat_tables([SCHEMAS["measurements"].empty_table(), *(numbers for _, numbers in pieces.values())])
+    numbers = tables["measurements"].to_pandas()
+    numbers = pd.concat([numbers[~numbers["run_id"].isin(list(pieces))], in_pieces.to_pandas()])
+    _check_numbers(rows, numbers, found)
+    return found
+
+
+def is_imported(run: Row) -> bool:
+    """Whether another tool trained the run."""
+    try:
+        return "imported" in json.loads(run["config"])
+    except (ValueError, TypeError):
+        return False
+
+
+def _pieces(folder: Path) -> dict[str, set[str]]:
+    """run_id -> the tables of which it has a piece; without files of other names."""
+    found: dict[str, set[str]] = {}
+    for path in sorted((folder / PIECES).glob("[!.]*")):
+        for table in SCHEMAS:
+            if path.name.endswith(suffix := f".{table}.parquet"):
+                found.setdefault(path.name.removesuffix(suffix), set()).add(table)
+    return found
+
+
+def _read_pieces(folder: Path, found: Findings) -> Iterator[tuple[str, tuple[Row, pa.Table]]]:
+    """(run_id, (its row, its measurements)) of each sound piece."""
+    pieces = _pieces(folder)
+    for path in sorted((folder / PIECES).glob("[!.]*")):
+        if not path.name.endswith(tuple(f".{table}.parquet" for table in SCHEMAS)):
+            found.problems.append(f"{path}: foreign, not a piece of a run")
+    if interrupted := [run_id for run_id, tables in pieces.items() if "runs" not in tables]:
+        found.notes.append(
+            f"{len(interrupted)} runs were interrupted while they were written; a sweep trains them again"
+        )
+    for run_id in pieces:
+        if run_id in interrupted:
+            continue
+        path = piece_path(folder, run_id, "runs")
+        try:
+            runs = read_table(path, "runs")
+            numbers = read_table(piece_path(folder, run_id, "measurements"), "measurements")
+            check_run(runs, numbers, str(path))
+            row = runs.to_pylist()[0]
+            if row["run_id"] != run_id:
+                raise DataError(f"{path}: foreign, holds run {row['run_id']}")
+        except DataError as error:
+            found.problems.append(str(error))
+            continue
+        yield run_id, (row, numbers)
+
+
+def _read_tables(folder: Path, found: Findings) -> dict[str, pa.Table]:
+    """Both tables, empty where there are none or one cannot be used."""
+    paths = {name: folder / f"{name}.parquet" for name in SCHEMAS}
+    empty = {name: schema.empty_table() for name, schema in SCHEMAS.items()}
+    if not any(path.exists() for path in paths.values()):
+        return empty
+    try:
+        tables = {name: read_table(path, name) for name, path in paths.items()}
+    except OtherVersionError:
+        raise
+    except DataError as error:
+        found.problems.append(str(error))
+        return empty
+    runs, numbers = tables["runs"], tables["measurements"]
+    ids = Counter(runs.column("run_id").to_pylist())
+    for run_id, times in ids.items():
+        if times > 1:
+            found.problems.append(f"{paths['runs']}: run {run_id} has {times} rows")
+    of_none = set(numbers.column("run_id").to_pylist()) - set(ids)
+    if of_none:
+        found.problems.append(
+            f"{paths['measurements']}: holds numbers of {len(of_none)} runs that are not in the runs table"
+        )
+    finished = {row["run_id"] for row in runs.select(["run_id", "status"]).to_pylist() if row["status"] == "finished"}
+    try:
+        of_finished = np.isin(numbers.column("run_id").to_numpy(), list(finished))
+        check_finite(numbers.filter(pa.array(of_finished)), str(paths["measurements"]))
+    except DataError as error:
+        found.problems.append(str(error))
+    return tables
+
+
+def _compare(rows: dict[str, Row], numbers: pa.Table, pieces: dict[str, tuple[Row, pa.Table]], found: Findings) -> None:
+    """Rows and measurements of the tables with those of the pieces."""
+    behind = [run_id for run_id, (run, _) in pieces.items() if run_id not in rows or _is_newer(run, rows[run_id])]
+    if behind:
+        found.notes.append(f"{len(behind)} runs are newer than the tables: `harness collect` brings them in")
+    collected = numbers.to_pandas()
+    by_run = dict(iter(collected.groupby("run_id")))
+    for run_id, (run, its_numbers) in pieces.items():
+        if run_id in behind:
+            continue
+        if run != rows[run_id]:
+            differing = [name for name in run if run[name] != rows[run_id][name]]
+            found.problems.append(f"run {run_id}: piece and table differ in {', '.join(differing)}")
+        elif not _sorted(its_numbers.to_pandas()).equals(_sorted(by_run.get(run_id, collected[:0]))):
+            found.problems.append(f"run {run_id}: piece and table hold different measurements")
+
+
+def _is_newer(piece: Row, row: Row) -> bool:
+    return bool(piece["finished_at"] > row["finished_at"])
+
+
+def _sorted(numbers: pd.DataFrame) -> pd.DataFrame:
+    return numbers.sort_values(_KEY, ignore_index=True)
+
+
+def _check_numbers(rows: dict[str, Row], numbers: pd.DataFrame, found: Findings) -> None:
+    """That numbers are there once, and go on to the end of runs that finished."""
+    twice = numbers[numbers.duplicated(_KEY)]
+    for run_id, part in twice.groupby("run_id"):
+        found.problems.append(f"run {run_id}: {len(part)} numbers are there twice, {_words(part.iloc[0])} among them")
+    last = numbers.sort_values("step", kind="stable").groupby("run_id").tail(1).set_index("run_id")
+    for run_id, run in rows.items():
+        if run["status"] != "finished" or is_imported(run):
+            continue
+        if run_id not in last.index:
+            found.problems.append(f"run {run_id}: finished, and has no measurements")
+            continue
+        end = last.loc[run_id]
+        if end["step"] != run["steps"]:
+            found.problems.append(
+                f"run {run_id}: finished {run['steps']} steps, and was last measured at {end['step']}"
+            )
+        elif not np.allclose([end["tokens"], end["flops"]], [run["tokens"], run["flops"]], rtol=_ROUNDING, atol=0):
+            found.problems.append(f"run {run_id}: tokens or flops at the last step are not those of the run")
+
+
+def _words(number: pd.Series) -> str:
+    return f"{number['metric']} of {number['subtask']} at step {number['step']}"

@@ -1,0 +1,81 @@
+"""Why jobs and runs fail, each in one line, and failures that are alike told once."""
+
+from __future__ import annotations
+
+import re
+import signal
+import traceback
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.records.schema import STATUSES
+
+_NUMBER = re.compile(r"\d[\d,.]*(e[+-]?\d+)?")
+
+
+class JobError(Exception):
+    """A job failed; the reason in one line. Unlike the error behind it, this one always survives pickling."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How one run ended, and why where it did not finish.
+
+    Attributes:
+        run: its study, rung, size and member, in words.
+    """
+
+    study: str
+    rung: int
+    run: str
+    status: str
+    error: str | None = None
+
+
+def reason(error: BaseException) -> str:
+    """An error in one line, with the place in the code where it arose: the innermost one that is not a library's."""
+    text = (str(error).strip() or "no message").splitlines()[0]
+    if isinstance(error, MemoryError) or "out of memory" in text or "not enough memory" in text:
+        return f"out of memory: {text}"
+    frames = traceback.extract_tb(error.__traceback__)
+    frame = next((frame for frame in reversed(frames) if "site-packages" not in frame.filename), frames[-1])
+    return f"{type(error).__name__}: {text} ({Path(frame.filename).name}:{frame.lineno})"
+
+
+def death(exit_code: int | None) -> str:
+    """Why a process ended without a result."""
+    if exit_code is not None and exit_code < 0:
+        name = signal.Signals(-exit_code).name
+        return f"killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
+    return f"process ended with exit code {exit_code}"
+
+
+def count_by_status(ended: Sequence[Ended]) -> str:
+    """ "3 finished, 1 failed"."""
+    statuses = [run.status for run in ended]
+    return ", ".join(f"{statuses.count(status)} {status}" for status in STATUSES if status in statuses)
+
+
+def failure_lines(ended: Iterable[Ended]) -> list[str]:
+    """A line for each error, with all runs of one study that it ended; errors that differ in numbers alone are one."""
+    alike: dict[tuple[str, str, str], list[Ended]] = {}
+    for run in ended:
+        if run.error is not None:
+            alike.setdefault((run.status, run.study, _NUMBER.sub("0", run.error)), []).append(run)
+    lines = []
+    for (status, study, _), runs in alike.items():
+        first, n_errors = runs[0], len({run.error for run in runs})
+        who = first.run if len(runs) == 1 else f"{len(runs)} runs of {study}, {rungs_in_words(r.rung for r in runs)}"
+        lines.append(f"{status}: {who}: {first.error}" + (" (numbers differ from run to run)" if n_errors > 1 else ""))
+    return lines
+
+
+def rungs_in_words(rungs: Iterable[int]) -> str:
+    """ "rung 3", "rungs 0 to 4" or "rungs 0, 2, 5"."""
+    distinct = sorted(set(rungs))
+    if len(distinct) == 1:
+        return f"rung {distinct[0]}"
+    if len(distinct) > 2 and distinct[-1] - distinct[0] == len(distinct) - 1:
+        return f"rungs {distinct[0]} to {distinct[-1]}"
+    return f"rungs {', '.join(map(str, distinct))}"
