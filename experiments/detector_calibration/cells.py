@@ -89,7 +89,7 @@ def as_curves(drawn: PlantedCurves, tasks_a_study: int) -> list[Curve]:
 def _found(finding: Finding | None) -> dict[str, float | str | bool]:
     """What is kept of a finding; values all equal are no rise."""
     if finding is None:
-        absent = {"low": np.nan, "high": np.nan, "apart": False}
+        absent = {"low": np.nan, "high": np.nan, "by_seed": False}
         return {"p": 1.0, "statistic": -10.0, "state": "flat"} | absent
     test = finding.test
     low, high = np.log2(np.maximum(finding.place(0.5, (0.025, 0.975)), 0.5))
@@ -99,7 +99,7 @@ def _found(finding: Finding | None) -> dict[str, float | str | bool]:
         "state": str(finding.state(test.p_value, 0.05)),
         "low": low,
         "high": high,
-        "apart": test.seeds_apart,
+        "by_seed": test.by_seed,
     }
 
 
@@ -119,5 +119,5 @@ def bound(cell: Cell, n: int, seed: int, alpha: float = 0.05) -> float:
     one = make_jumps(1, n_sizes=cell.n_sizes, n_seeds=cell.n_seeds, random_state=rng)
     first = next(f for f in examine(as_curves(one, 1)) if f)
     variance = (mean * (1 - mean) / planted.n_eval[:, None] + cell.spread**2 + 1e-9) / cell.n_seeds
-    distance = [first.layout.null.distance(m, v) for m, v in zip(mean, variance, strict=True)]
+    distance = [first.design.null.distance(m, v) for m, v in zip(mean, variance, strict=True)]
     return float(np.mean(ndtr(np.array(distance) + ndtri(alpha))))

@@ -127,7 +127,7 @@ def _panel(ax: Axes, jump: Mapping[str, Any], curve: Curve, finding: Finding | N
     ax.set_ylabel(value_label(curve.metric))
     if finding is not None:
         _draw_smooth(ax, finding)
-        if finding.test.seeds_apart:
+        if finding.test.by_seed:
             _draw_seeds(ax, finding)
     draw_runs(ax, runs, x, colour=BLACK)
     mark_threshold(ax, jump)
@@ -135,26 +135,26 @@ def _panel(ax: Axes, jump: Mapping[str, Any], curve: Curve, finding: Finding | N
 
 def _draw_smooth(ax: Axes, finding: Finding) -> None:
     """The smooth curve closest to the means, and the best smooth law."""
-    layout, curve = finding.layout, finding.curve
+    design, curve = finding.design, finding.curve
     sign = 1 if curve.higher_is_better else -1
-    variance = np.maximum(finding.noise.variance / layout.counts, 1e-12)
-    closest = layout.null.project(layout.means(finding.values), variance)
+    variance = np.maximum(finding.noise.variance / design.counts, 1e-12)
+    closest = design.null.project(design.means(finding.values), variance)
     first = curve.runs.sizes[0]
-    sizes = first * np.exp(layout.t * finding.step)
+    sizes = first * np.exp(design.t * finding.step)
     ax.plot(sizes, sign * closest, color=ORANGE, linewidth=2.6, zorder=2.5, label="closest smooth curve")
-    fine = np.linspace(layout.t[0], layout.t[-1], _FINE)
+    fine = np.linspace(design.t[0], design.t[-1], _FINE)
     law, sizes = sign * finding.smooth_law(fine), first * np.exp(fine * finding.step)
     ax.plot(sizes, law, color=BLUE, linestyle=(0, (1, 1.2)), zorder=2.5, label="best smooth law")
 
 
 def _draw_seeds(ax: Axes, finding: Finding) -> None:
     """The curve of each seed."""
-    layout, curve = finding.layout, finding.curve
-    if layout.by_seed is None:
+    design, curve = finding.design, finding.curve
+    if design.runs_by_seed is None:
         return
     values = finding.values if curve.higher_is_better else -finding.values
-    sizes = curve.runs.sizes[0] * np.exp(layout.t * finding.step)
-    for i, own in enumerate(layout.by_seed):
+    sizes = curve.runs.sizes[0] * np.exp(design.t * finding.step)
+    for i, own in enumerate(design.runs_by_seed):
         label = "" if i else "each seed (tested separately)"
         ax.plot(sizes, values[own], color=GREY, linewidth=0.5, alpha=0.6, zorder=2.2, label=label)
 

@@ -114,7 +114,7 @@ def test_seeds_that_were_tested_separately_are_lines() -> None:
     columns = {"params": 100 * 2.0**size, "seed": seed, "metric": "accuracy"}
     frame = pd.DataFrame(columns | {"value": np.where(learnt, 0.95, 0.05) + 0.01 * rng.standard_normal(len(size))})
     (row,) = find_jumps(frame, x="params").to_dict("records")
-    assert row["seeds_apart"]
+    assert row["tested_by_seed"]
     left, _ = plot_mirage(frame, row, x="params")
     check_legible(left)
     assert "each seed (tested separately)" in legend_of(left)

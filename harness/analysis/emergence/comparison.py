@@ -1,7 +1,8 @@
-"""Thresholds side by side: intervals that hold together, ratios, and whether two kinds of size give the same order.
+"""Thresholds compared: simultaneous intervals, pairwise ratios, and whether two measures of size give the same order.
 
 Curves are independent given their runs, so everything follows from the posterior of each N* (`examine`), taken at
-evenly spaced levels: all combinations of two curves' levels are draws of their ratio, without chance and without seed.
+`N_LEVELS` evenly spaced quantiles. All combinations of two curves' quantiles are an equally weighted sample of the
+posterior of their ratio, with no random numbers.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ import pandas as pd
 from harness.analysis.checks import check_between_0_and_1
 from harness.analysis.curves import SMALLER_IS_BETTER, Curve, make_curves, require_columns, select_runs
 from harness.analysis.emergence.evidence import Finding, examine
-from harness.analysis.emergence.thresholds import placed_or_why
+from harness.analysis.emergence.thresholds import threshold_of
 from harness.analysis.emergence.verdicts import p_text
 from harness.errors import DataError, nearest
 
-#: Levels of each posterior; two curves have the square of it as draws of their ratio.
+#: Quantiles of each posterior; the ratio of two curves has the square of it, so that tails of 1e-4 are still resolved.
 N_LEVELS = 300
-_AGREEMENT_DRAWS = 2000
+#: Draws of the rank correlation: its 95 % interval is then right to about .01.
+AGREEMENT_DRAWS = 2000
 _KEY = ["study", "task", "subtask", "metric"]
 _INTERVALS = ["threshold", "threshold_low", "threshold_high", "simultaneous_low", "simultaneous_high"]
 _PAIRS = ["first", "second", "ratio", "low", "high", "simultaneous_low", "simultaneous_high", "p_value", "p_adjusted"]
@@ -35,10 +37,10 @@ class Agreement:
     """Kendall's tau of two orders of the same curves: 1 the same order, -1 the reverse.
 
     Attributes:
-        tau: of the thresholds as estimated.
+        tau: of the estimated thresholds.
         low, high: interval, from the posteriors.
-        n: curves that both have.
-        first, second: what the orders are by.
+        n: curves that have a threshold in both.
+        first, second: columns of sizes that the orders are by.
         level: of the interval.
     """
 
@@ -65,12 +67,12 @@ class Comparison:
         x: column of sizes.
         fraction, level: as `compare_thresholds` takes them.
         table: a row a curve that has an N*, smallest first: study, task, subtask, metric, curve (its name among these),
-            threshold with its own interval and one that holds for all curves together (in the unit of x; 0 and inf
-            where open), rank, sentence.
+            threshold with its own interval and a simultaneous one of all curves (in the unit of x; 0 and inf where
+            open), rank, sentence.
         pairs: a row a pair: first and second (names, the one of smaller N* first), ratio of second to first with its
-            own interval and one that holds for all pairs together, p_value (two-sided, that both are equal) and
-            p_adjusted (Holm).
-        absent: a row a curve that has none: study, task, subtask, metric, curve, reason.
+            own interval and a simultaneous one of all pairs, p_value (two-sided, of equal thresholds) and p_adjusted
+            (Holm).
+        absent: a row a curve that has no N*: study, task, subtask, metric, curve, reason.
         log_quantiles: (curves of the table, `N_LEVELS`) posterior of ln N*, -inf and inf off the ladder.
     """
 
@@ -94,17 +96,17 @@ def compare_thresholds(
     fraction: float = 0.5,
     level: float = 0.95,
 ) -> Comparison:
-    """Put the thresholds of a frame's curves in order, with what noise leaves open.
+    """Put the thresholds of a frame's curves in order, with the uncertainty of that order.
 
-    Intervals of each curve are those of `thresholds`. Those that hold together take the level of each to the power of
-    one over their number (Sidak), which is exact for independent curves; those of pairs are Bonferroni's, for pairs
-    share curves. Where both of a pair lie off the ladder on the same side, their order counts as open.
+    Intervals of single curves are those of `thresholds`. Simultaneous intervals of n curves have level^(1/n) each
+    (Sidak), which is exact, since curves are independent; those of pairs are Bonferroni's, since pairs share curves.
+    Where both thresholds of a pair lie off the ladder on the same side, either order is possible and is counted so.
 
     Args:
         frame: as `find_jumps` takes it.
-        x: column of sizes, > 0. Along losses, errors and perplexities (by their name) abilities are taken to appear as
-            x falls; their thresholds are ordered like any other, the smallest first.
-        metrics: names of metrics; all discontinuous ones where None.
+        x: column of sizes, > 0. Where it is named like a loss, an error or a perplexity, abilities are taken to appear
+            as it falls; thresholds are ordered the smallest first all the same.
+        metrics: names of metrics to compare; all discontinuous ones where None.
         fraction: share of the rise at which an ability is said to have appeared.
         level: of the intervals.
 
@@ -122,15 +124,15 @@ def compare_thresholds(
     absent: list[dict[str, object]] = []
     for curve, name, finding in zip(curves, names, examine(curves), strict=True):
         about = {key: getattr(curve, key) for key in _KEY} | {"curve": name}
-        reason = placed_or_why(curve, finding, fraction, level).reason
+        reason = threshold_of(curve, finding, fraction, level).reason
         if reason or finding is None:
             absent.append(about | {"reason": reason})
         else:
             findings.append(finding)
             kept.append(about)
-    # Of each curve: its own interval, the one of all together, and the levels that draws are made of.
-    together = level ** (1 / max(len(findings), 1))
-    ends = [0.5, *((1 + sign * each) / 2 for each in (level, together) for sign in (-1, 1))]
+    # Levels of each curve's median, of its own interval, of the simultaneous one, and those that ratios are made of.
+    simultaneous = level ** (1 / max(len(findings), 1))
+    ends = [0.5, *((1 + sign * each) / 2 for each in (level, simultaneous) for sign in (-1, 1))]
     levels = np.concatenate([ends, (np.arange(N_LEVELS) + 0.5) / N_LEVELS])
     log_n = np.reshape([_log_quantiles(each, fraction, levels, falling) for each in findings], (-1, len(levels)))
     order = np.argsort(log_n[:, 0], kind="stable")
@@ -145,11 +147,11 @@ def compare_thresholds(
 
 
 def rank_agreement(a: Comparison, b: Comparison) -> Agreement:
-    """Whether two ways to count size put the same curves in the same order of appearance.
+    """Whether two measures of size put the same curves in the same order of appearance.
 
-    The two are of the same runs, so a curve that came late by chance came late by both: draws take each curve at the
-    same level of both posteriors. Where x falls as abilities appear (losses), its order is read from the largest down.
-    Orders that noise leaves open pull draws towards 0.
+    Both are of the same runs, so that a curve that comes late by chance does so by both: each draw takes a curve at the
+    same quantile of both posteriors. Where abilities appear as x falls (losses), its order is read from the largest
+    down. Pairs whose order is open count 0, and pull tau towards 0.
 
     Raises:
         DataError: fewer than three curves have a threshold in both.
@@ -161,7 +163,7 @@ def rank_agreement(a: Comparison, b: Comparison) -> Agreement:
         raise DataError(f"agreement of orders by {a.x} and {b.x}: {found}; 3 or more are wanted")
     at = [[keys.index(key) for key in common] for keys in rows]
     rng = np.random.default_rng(0)
-    level = rng.integers(N_LEVELS, size=(_AGREEMENT_DRAWS, len(common)))
+    level = rng.integers(N_LEVELS, size=(AGREEMENT_DRAWS, len(common)))
     estimated, drawn = [], []
     for each, chosen in zip((a, b), at, strict=True):
         sign = -1 if smaller_is_better(each.x) else 1
@@ -175,12 +177,12 @@ def rank_agreement(a: Comparison, b: Comparison) -> Agreement:
 
 
 def smaller_is_better(x: str) -> bool:
-    """Whether a column of sizes is one along which abilities appear as it falls."""
+    """Whether abilities appear as a column falls, by its name."""
     return re.search(SMALLER_IS_BETTER, x, re.IGNORECASE) is not None
 
 
 def _along(frame: pd.DataFrame, x: str, falling: bool) -> pd.DataFrame:
-    """The frame with sizes that grow as abilities appear; what is not above 0 stays, for `make_curves` to name."""
+    """The frame with sizes that grow as abilities appear; values not above 0 stay, for `make_curves` to report."""
     if not falling:
         return frame
     sizes = pd.to_numeric(frame[x], errors="coerce").to_numpy(float)
@@ -199,7 +201,7 @@ def _chosen(curves: list[Curve], metrics: Sequence[str] | None) -> list[Curve]:
 
 
 def _names(curves: Sequence[Curve]) -> list[str]:
-    """What each curve is called where these are compared: what tells it from the others, and no more."""
+    """A name of each curve: the parts of study, task, subtask and metric that distinguish it from the others."""
     differs = {key: len({getattr(curve, key) for curve in curves}) > 1 for key in ("study", "task", "subtask")}
     several = Counter((curve.study, curve.task, curve.subtask) for curve in curves)
     tasks = Counter(study for study, _ in {(curve.study, curve.task) for curve in curves})
@@ -227,9 +229,15 @@ def _log_quantiles(finding: Finding, fraction: float, levels: np.ndarray, fallin
 
 
 def _pairs(names: Sequence[str], middle: np.ndarray, log_n: np.ndarray, level: float) -> pd.DataFrame:
-    """Ratios of all pairs of curves, in order; `middle` (n,) and `log_n` (n, L) are medians and quantiles of ln N*."""
+    """Ratios of all pairs of n curves in the order given.
+
+    Args:
+        middle: (n,) medians of ln N*.
+        log_n: (n, `N_LEVELS`) quantiles of ln N*.
+    """
     n_pairs, n = max(1, len(names) * (len(names) - 1) // 2), log_n.shape[1] ** 2
-    # Ends on whole draws, the outer one: an open end is infinite, and between that and a number there is nothing.
+    # Quantiles are order statistics, the outer one of two: between a number and an infinite end nothing can be
+    # interpolated.
     tails = np.array([(1 - level) / 2, (1 - level) / n_pairs / 2])
     lower = np.floor(tails * (n - 1)).astype(int)
     upper = n - 1 - lower
@@ -237,7 +245,7 @@ def _pairs(names: Sequence[str], middle: np.ndarray, log_n: np.ndarray, level: f
     for i, j in combinations(range(len(names)), 2):
         with np.errstate(invalid="ignore"):
             difference = (log_n[j][:, None] - log_n[i]).ravel()
-        # Both off the ladder on one side is NaN: the difference may lie anywhere, so it counts for either end.
+        # inf - inf: both lie off the ladder on the same side, the difference may be anything and counts for either end.
         unknown = np.isnan(difference)
         least = np.where(unknown, -np.inf, difference) if unknown.any() else difference
         most = np.where(unknown, np.inf, difference) if unknown.any() else difference
@@ -252,16 +260,16 @@ def _pairs(names: Sequence[str], middle: np.ndarray, log_n: np.ndarray, level: f
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:
-    """(n,) p values (n,) adjusted for being so many, whatever their dependence (Holm 1979)."""
+    """(n,) p values adjusted by Holm's step-down method (1979), which holds whatever their dependence."""
     order = np.argsort(p_values, kind="stable")
-    steps = np.maximum.accumulate(p_values[order] * np.arange(len(p_values), 0, -1))
+    stepped = np.maximum.accumulate(p_values[order] * np.arange(len(p_values), 0, -1))
     adjusted = np.empty(len(p_values))
-    adjusted[order] = np.minimum(1.0, steps)
+    adjusted[order] = np.minimum(1.0, stepped)
     return adjusted
 
 
 def _sentences(table: pd.DataFrame, pairs: pd.DataFrame, x: str, level: float) -> Iterator[str]:
-    """Each curve against the first."""
+    """Each curve compared with the first, in words."""
     size = "size" if x.startswith("params") else x.replace("_", " ")
     for i, row in enumerate(table.to_dict("records")):
         if i == 0:
@@ -269,14 +277,14 @@ def _sentences(table: pd.DataFrame, pairs: pd.DataFrame, x: str, level: float) -
             yield f"{row['curve']} appears at {size} {at}"
             continue
         pair = pairs.iloc[i - 1]  # the pairs of the first curve come first
-        told = f"{row['curve']} appears at {_between(pair['ratio'], pair['low'], pair['high'], 'x')} the {size} of "
-        told += str(pair["first"])
+        ratio = _between(pair["ratio"], pair["low"], pair["high"], "x")
+        sentence = f"{row['curve']} appears at {ratio} the {size} of {pair['first']}"
         open_order = pair["p_adjusted"] >= 1 - level
-        yield f"{told}; their order is open ({p_text(pair['p_adjusted'])})" if open_order else told
+        yield f"{sentence}; their order is open ({p_text(pair['p_adjusted'])})" if open_order else sentence
 
 
 def _between(value: float, low: float, high: float, unit: str = "") -> str:
-    """A number with its interval, as it is said: 2.1x (1.4 to 3.3)."""
+    """A number with its interval: 2.1x (1.4 to 3.3)."""
     value_, low_, high_ = (_number(each) for each in (value, low, high))
     if np.isinf(high):
         ends = f"{low_} or more" if low > 0 else "or anywhere"
@@ -294,7 +302,7 @@ def _number(value: float) -> str:
 
 
 def _kendall(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(B,) share of pairs in the same order less those in the other, of (B, n); pairs whose order is open count 0."""
+    """(B,) Kendall's tau of rows of a and b (B, n): share of concordant pairs less discordant; open pairs count 0."""
     first, second = np.triu_indices(a.shape[1], 1)
     with np.errstate(invalid="ignore"):
         signs = [np.nan_to_num(np.sign(each[:, second] - each[:, first])) for each in (a, b)]

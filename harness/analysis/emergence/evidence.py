@@ -1,34 +1,40 @@
-"""What each curve of a table tells by itself: its noise, its rise, and whether it is more than smooth."""
+"""The evidence of each curve by itself: its noise, the posterior over its rises, and its test against smooth curves."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 from scipy.stats import poisson
 
 from harness.analysis.curves import Curve
-from harness.analysis.emergence.ladder_design import Layout
+from harness.analysis.emergence.ladder_design import LadderDesign
 from harness.analysis.emergence.noise import Noise, noise_of, pooled
-from harness.analysis.emergence.rise_posterior import JUMP_STEPS, Grid, Posterior, SmoothLaw, build_grid, posterior
-from harness.analysis.emergence.significance import JumpTest, half_way, quarters, test_jump
+from harness.analysis.emergence.null_draws import null_draws
+from harness.analysis.emergence.rise_posterior import JUMP_STEPS, Posterior, SmoothLaw, grid_of, posterior
+from harness.analysis.emergence.significance import JumpTest, assess_jump, count_midway, quarter_means
 from harness.analysis.emergence.verdicts import State
 
-#: Sizes from which a rise is placed.
+#: Sizes from which a rise is given a posterior, and so an N*: place, width, height and level are four unknowns.
 MIN_SIZES = 4
-#: Sizes from which a rise is tested: error rates are known from five on.
+#: Sizes from which a rise is tested: error rates are measured from five on.
 MIN_TESTED = 5
-#: Sizes that a ladder is told apart to; closer ones are taken together.
-MOST_SIZES = 32
-#: A jump this much less likely than a smooth rise, in natural logarithms, is as good as excluded.
+#: Sizes of a ladder that are kept apart; closer ones are merged, for time and memory grow with the square of their
+#: number.
+MAX_SIZES = 32
+#: Log Bayes factor of a jump against no jump below which a curve that the test does not flag is called smooth or flat.
+#: At -1 the data favour "no jump" e times: whoever held even odds before now gives a jump 1 in 1 + e, or 27 %. It is a
+#: preference, not an exclusion; what it costs is measured on planted jumps, few of which are called smooth (LOG.md).
 UNLIKELY = -1.0
-#: Posterior probability of a jump below which a rise is resolved by the ladder.
+#: Posterior probability of a width of a jump below which a flagged rise counts as resolved: steep, but no jump.
 RESOLVED = 0.05
-#: Heights of rises are taken to be of the size of what there is to gain, or of what is seen times this.
-_ROOM, _SEEN = 0.5, 1.5
+#: Prior scale of heights: the larger of a share `SCALE_OF_ROOM` of what a share of right answers can gain over chance
+#: and `SCALE_OF_RANGE` times the range of the means.
+SCALE_OF_ROOM, SCALE_OF_RANGE = 0.5, 1.5
+#: Curves that are weighed at a time, for memory: the shapes of a grid times the curves.
 _CHUNK = 200
 
 
@@ -38,15 +44,15 @@ class Finding:
 
     Attributes:
         curve: what was examined.
-        layout: its sizes in steps, and its runs.
-        step: length of a step in ln x; the median distance of neighbouring sizes.
-        values: (n,) runs in the order of the layout, higher is better.
+        design: its sizes in steps, and its runs.
+        step: length of a step in ln x: the median distance of neighbouring sizes.
+        values: (n,) runs in the order of the design, higher is better.
         noise: of the runs.
-        posterior, index: of the rise, and the curve's place in it.
+        posterior, index: over the rises, and the curve's row in it.
     """
 
     curve: Curve
-    layout: Layout
+    design: LadderDesign
     step: float
     values: np.ndarray
     noise: Noise
@@ -56,21 +62,22 @@ class Finding:
     @cached_property
     def test(self) -> JumpTest:
         """Against every smooth curve."""
-        return test_jump(self.layout, self.layout.null, self.values, self.noise)
+        return assess_jump(self.design, self.design.null, self.values, self.noise)
 
     @cached_property
-    def face_test(self) -> JumpTest:
-        """Against smooth curves of the metric itself, without those of an all-or-nothing score."""
-        return test_jump(self.layout, self.layout.face_null, self.values, self.noise)
+    def test_without_powers(self) -> JumpTest:
+        """Against smooth curves of the metric itself, powers of smooth laws left out."""
+        return assess_jump(self.design, self.design.null_without_powers, self.values, self.noise)
 
     @property
     def log_bayes_factor(self) -> float:
+        """ln p(means | jump) - ln p(means | no jump), see `rise_posterior`."""
         return float(self.posterior.log_bayes_factor[self.index])
 
     @property
-    def sharp(self) -> float:
-        """Posterior probability that the rise is a jump."""
-        return self.posterior.sharp(self.index)
+    def p_sharp(self) -> float:
+        """Posterior probability that the rise is no wider than a jump."""
+        return self.posterior.p_sharp(self.index)
 
     @property
     def resolution(self) -> float:
@@ -78,15 +85,14 @@ class Finding:
         return self.step / float(np.log(2))
 
     def x_at(self, t: float) -> float:
-        """Size at `t` steps from the first."""
+        """Size at `t` steps from the first, in the unit of x."""
         return float(self.curve.runs.sizes[0] * np.exp(t * self.step))
 
     def place(self, fraction: float, levels: Sequence[float]) -> np.ndarray:
         """Quantiles of the size where the rise reaches `fraction`, in the unit of x; 0 and inf off the ladder."""
         t = self.posterior.place_quantiles(self.index, fraction, np.asarray(levels))
-        sizes = self.curve.runs.sizes
-        x = sizes[0] * np.exp(t * self.step)
-        return np.where(t < self.layout.t[0], 0.0, np.where(t > self.layout.t[-1], np.inf, x))
+        x = self.curve.runs.sizes[0] * np.exp(t * self.step)
+        return np.where(t < self.design.t[0], 0.0, np.where(t > self.design.t[-1], np.inf, x))
 
     def widths(self, levels: Sequence[float]) -> np.ndarray:
         """Quantiles of the width from 10 to 90 %, in steps."""
@@ -99,29 +105,22 @@ class Finding:
     @property
     def jump(self) -> tuple[float, float]:
         """Place, in steps, and height of the likeliest jump on the ladder."""
-        grid, t = self.posterior.grid, self.layout.t
-        chosen = (grid.width <= JUMP_STEPS) & (grid.place > t[0]) & (grid.place < t[-1])
-        place, _, height = self.posterior.best(self.index, chosen)
+        place, _, height = self.posterior.likeliest(self.index, self.posterior.grid.is_jump)
         return place, height
 
     @property
     def smooth_law(self) -> SmoothLaw:
-        """Best smooth law, of the metric with higher better, over steps."""
+        """Likeliest smooth law, of the metric with higher better, over steps."""
         return self.posterior.smooth_laws[self.index]
 
     @property
-    def _is_resolved(self) -> bool:
-        """Whether the rise, of seeds that were tested one by one that of theirs, is surely wider than a jump's."""
-        by_seed = self.layout.by_seed
-        if self.test.seeds_apart and by_seed is not None:
-            return half_way(self.values[by_seed]) > poisson.ppf(1 - RESOLVED, JUMP_STEPS / 2 * len(by_seed))
-        return self.sharp < RESOLVED
+    def share_able(self) -> float:
+        """Share of the runs at the largest size that are nearer to the highest quarter of all runs than to the lowest.
 
-    @property
-    def share_with(self) -> float:
-        """Share of the runs at the largest size that are nearer to the highest quarter of all than to the lowest."""
-        low, high = quarters(self.values)
-        return float(np.mean(self.values[self.layout.rung == self.layout.rung.max()] > (low + high) / 2))
+        Those are taken to have the ability.
+        """
+        low, high = quarter_means(self.values)
+        return float(np.mean(self.values[self.design.rung == self.design.rung.max()] > (low + high) / 2))
 
     def state(self, p_adjusted: float, alpha: float) -> State:
         """What the runs say at error rate `alpha`."""
@@ -131,53 +130,67 @@ class Finding:
             return State.UNDETERMINED
         return State.FLAT if self.test.flat else State.SMOOTH
 
+    @property
+    def _is_resolved(self) -> bool:
+        """Whether the rise is surely wider than a jump's.
+
+        Of seeds that were tested one by one it is the seeds' own rises that count: jumps of width w leave w / 2 runs a
+        seed half-way on average, so that more than a Poisson quantile of that mean half-way are wider rises.
+        """
+        runs_by_seed = self.design.runs_by_seed
+        if self.test.by_seed and runs_by_seed is not None:
+            most = poisson.ppf(1 - RESOLVED, JUMP_STEPS / 2 * len(runs_by_seed))
+            return bool(count_midway(self.values[runs_by_seed]) > most)
+        return self.p_sharp < RESOLVED
+
 
 def examine(curves: Sequence[Curve]) -> list[Finding | None]:
-    """Examine curves together: those of one ladder share what is drawn for it, those of one metric their noise.
+    """Examine curves together: curves of one ladder share its draws, curves of one study and metric their noise.
 
     Returns:
         One finding a curve, in order; None for those of fewer than `MIN_SIZES` sizes or whose values are all equal.
     """
-    prepared: dict[int, tuple[Layout, float, np.ndarray]] = {}
+    designs: dict[tuple[bytes, bytes, bytes], LadderDesign] = {}
+    prepared: dict[int, _Prepared] = {}
     noises: dict[int, Noise] = {}
-    of_metric, of_grid = defaultdict(list), defaultdict(list)
+    of_metric, of_ladder = defaultdict(list), defaultdict(list)
     for i, curve in enumerate(curves):
         if len(curve.runs.sizes) < MIN_SIZES or np.ptp(curve.runs.value) == 0:
             continue
-        layout, step, values, evaluation = _prepare(curve)
-        prepared[i] = layout, step, values
-        noises[i] = noise_of(layout, values, evaluation)
+        design, step, values, evaluation = _prepare(curve)
+        design = designs.setdefault(design.key, design)
+        prepared[i] = _Prepared(curve, design, step, values)
+        noises[i] = noise_of(null_draws(design), values, evaluation)
         of_metric[curve.study, curve.metric].append(i)
-        of_grid[layout.t.tobytes()].append(i)
+        of_ladder[design.t.tobytes()].append(i)
     for members in of_metric.values():
         noises |= dict(zip(members, pooled([noises[i] for i in members]), strict=True))
     findings: list[Finding | None] = [None] * len(curves)
-    for t, members in of_grid.items():
-        grid = _grid(t)
+    for members in of_ladder.values():
         for start in range(0, len(members), _CHUNK):
             chunk = members[start : start + _CHUNK]
-            weighed = _weigh(grid, [(curves[i], prepared[i][0], prepared[i][2], noises[i]) for i in chunk])
+            weighed = _weigh([prepared[i] for i in chunk], [noises[i] for i in chunk])
             for index, i in enumerate(chunk):
-                layout, step, values = prepared[i]
-                findings[i] = Finding(curves[i], layout, step, values, noises[i], weighed, index)
+                own = prepared[i]
+                findings[i] = Finding(own.curve, own.design, own.step, own.values, noises[i], weighed, index)
     return findings
 
 
-@lru_cache(maxsize=64)
-def _grid(t: bytes) -> Grid:
-    return build_grid(np.frombuffer(t))
+@dataclass(frozen=True)
+class _Prepared:
+    """A curve, its design, the length of a step in ln x and its runs (n,) in the design's order, higher is better."""
+
+    curve: Curve
+    design: LadderDesign
+    step: float
+    values: np.ndarray
 
 
-@lru_cache(maxsize=64)
-def _layout(t: bytes, rung: bytes, seed: bytes) -> Layout:
-    """Kept from call to call: what is drawn for a ladder costs more than testing a curve on it."""
-    return Layout(np.frombuffer(t), np.frombuffer(rung, dtype=np.int64), np.frombuffer(seed, dtype=np.int64))
-
-
-def _prepare(curve: Curve) -> tuple[Layout, float, np.ndarray, np.ndarray]:
-    """Layout, length of a step, runs in its order, and evaluation variances."""
-    log_sizes, rung, evaluation = _told_apart(curve)
+def _prepare(curve: Curve) -> tuple[LadderDesign, float, np.ndarray, np.ndarray]:
+    """Design, length of a step, runs in its order, and evaluation variances (K,)."""
+    log_sizes, rung, evaluation = _merge_close_sizes(curve)
     step = float(np.median(np.diff(log_sizes)))
+    # Rounded, so that ladders that are equal but for floating point share their draws.
     t = np.round((log_sizes - log_sizes[0]) / step, 6)
     seed = curve.seed
     order = np.lexsort((seed, rung))
@@ -185,29 +198,35 @@ def _prepare(curve: Curve) -> tuple[Layout, float, np.ndarray, np.ndarray]:
     whole = len(np.unique(seed)) * len(t) == len(rung) and np.bincount(seed * len(t) + rung).max() == 1
     if not whole:
         seed = np.arange(len(rung))
-    layout = _layout(t.tobytes(), rung.astype(np.int64).tobytes(), seed.astype(np.int64).tobytes())
-    return layout, step, curve.oriented[order], evaluation
+    design = LadderDesign(t, rung.astype(np.int64), seed.astype(np.int64))
+    return design, step, curve.oriented[order], evaluation
 
 
-def _told_apart(curve: Curve) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Logarithms of sizes, (n,) index of each run's size, evaluation variances; neighbours joined where too many."""
+def _merge_close_sizes(curve: Curve) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """At most `MAX_SIZES` sizes, those in one of as many equal intervals of ln x merged.
+
+    Returns:
+        (K,) logarithms of sizes, (n,) index of each run's size, (K,) evaluation variances.
+    """
     log_sizes = np.log(curve.runs.sizes)
-    if len(log_sizes) <= MOST_SIZES:
+    if len(log_sizes) <= MAX_SIZES:
         return log_sizes, curve.runs.rung, curve.evaluation
     share = (log_sizes - log_sizes[0]) / (log_sizes[-1] - log_sizes[0])
-    _, cell = np.unique(np.minimum(MOST_SIZES - 1, (share * MOST_SIZES).astype(int)), return_inverse=True)
-    members = np.bincount(cell)
-    joined = np.bincount(cell, log_sizes) / members, np.bincount(cell, curve.evaluation) / members
-    return joined[0], cell[curve.runs.rung], joined[1]
+    _, interval = np.unique(np.minimum(MAX_SIZES - 1, (share * MAX_SIZES).astype(int)), return_inverse=True)
+    members = np.bincount(interval)
+    merged = np.bincount(interval, log_sizes) / members
+    return merged, interval[curve.runs.rung], np.bincount(interval, curve.evaluation) / members
 
 
-def _weigh(grid: Grid, curves: Sequence[tuple[Curve, Layout, np.ndarray, Noise]]) -> Posterior:
-    means = np.stack([layout.means(values) for _, layout, values, _ in curves])
-    variance = np.stack([noise.variance / layout.counts for _, layout, _, noise in curves])
-    freedom = np.array([max(noise.freedom, 1.0) for *_, noise in curves])
-    span = _SEEN * np.ptp(means, axis=1)
-    room = np.array([_ROOM * _room(curve) for curve, *_ in curves])
-    return posterior(grid, means, variance, freedom, np.maximum(np.maximum(span, room), 1e-12))
+def _weigh(curves: Sequence[_Prepared], noises: Sequence[Noise]) -> Posterior:
+    """The posterior of curves on one ladder."""
+    means = np.stack([own.design.means(own.values) for own in curves])
+    variance = np.stack([noise.variance / own.design.counts for own, noise in zip(curves, noises, strict=True)])
+    freedom = np.array([max(noise.freedom, 1.0) for noise in noises])
+    observed = SCALE_OF_RANGE * np.ptp(means, axis=1)
+    room = np.array([SCALE_OF_ROOM * _room(own.curve) for own in curves])
+    scale = np.maximum(np.maximum(observed, room), 1e-12)
+    return posterior(grid_of(curves[0].design.t), means, variance, freedom, scale)
 
 
 def _room(curve: Curve) -> float:

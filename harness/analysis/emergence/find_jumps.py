@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeGuard
 
 import numpy as np
 import pandas as pd
@@ -13,8 +14,20 @@ from harness.analysis.checks import check_between_0_and_1
 from harness.analysis.curves import Curve, make_curves, require_columns, select_runs
 from harness.analysis.emergence.evidence import MIN_TESTED, Finding, examine
 from harness.analysis.emergence.remedies import what_would_settle
-from harness.analysis.emergence.thresholds import Threshold, placed
-from harness.analysis.emergence.verdicts import Evidence, PowerRelation, State, Verdict, judge, power_relation
+from harness.analysis.emergence.thresholds import threshold_of
+from harness.analysis.emergence.verdicts import (
+    FLAGGED,
+    Evidence,
+    PowerRelation,
+    State,
+    Verdict,
+    judge,
+    power_relation,
+)
+
+#: Share of the degrees of freedom of a curve's noise from other curves, above which the noise is said to be of all
+#: tasks.
+MOSTLY_POOLED = 0.5
 
 _COLUMNS = [
     "study",
@@ -30,7 +43,7 @@ _COLUMNS = [
     "threshold_high",
     "reason",
     "state",
-    "face_p_value",
+    "p_value_without_powers",
     "continuous_metric",
     "continuous_p_value",
     "continuous_state",
@@ -43,8 +56,8 @@ _COLUMNS = [
     "height",
     "height_low",
     "height_high",
-    "seeds_apart",
-    "share_with",
+    "tested_by_seed",
+    "share_able",
     "step_octaves",
     "n_rungs",
     "n_runs",
@@ -63,31 +76,40 @@ def find_jumps(
 
     A jump is a claim against a null: every smooth curve, that is every curve none of whose rises takes less than four
     ladder steps from 10 to 90 % (`smooth_null`; a step is the median distance of neighbouring sizes in ln x). The test
-    asks whether the means lie further outside than the noise of seeds and finite evaluation sets explains
-    (`jump_test`; noise from the scatter of seeds, pooled over the tasks of a study and metric, `noise`); p_adjusted is
-    after Benjamini and Hochberg over all tests of the call, continuous metrics included. Its error rates and power on
-    planted curves are measured by experiments/detector_calibration.
+    asks whether the means lie further from the smooth curves than the noise of seeds and finite evaluation sets
+    explains (`significance`; the noise comes from the scatter of seeds, pooled over the tasks of a study and metric,
+    `noise`). p_adjusted is after Benjamini and Hochberg over all tests of the call, continuous metrics included. Error
+    rates and power on planted curves are measured by experiments/detector_calibration; METHOD.md beside this file has
+    the method from the top, VERDICTS.md what the verdicts claim.
 
     Args:
         frame: as `harness.load` returns it, or one's own, a row per (run, subtask, metric): columns x, metric, value
             and one of run_id, member, seed. What may be absent, and what is then taken: study and task (one each),
-            subtask ('all'), chance (unknown), n_eval (unknown: noise from seeds alone), seed (runs are strangers to
-            each other at every size), higher_is_better (all but losses, errors, perplexities), paired_metric
-            ('loss', where that was measured), discontinuous (all that are nobody's paired metric and not a loss).
+            subtask ('all'), chance (unknown), n_eval (unknown: noise from seeds alone), seed (each run is of a seed of
+            its own), higher_is_better (all but losses, errors, perplexities), paired_metric ('loss', where that was
+            measured), discontinuous (all that are nobody's paired metric and not a loss).
         x: column of sizes.
         alpha: false discovery rate.
         level: of the intervals of thresholds, widths and heights.
         fraction: share of the rise at which an ability is said to have appeared.
 
     Returns:
-        A row per study, task, subtask and discontinuous metric: study, task, subtask, metric, p_value, p_adjusted,
-        statistic (ln Bayes factor of a jump over smooth rises, `rises`; for ranking), verdict (emergent, metric
-        artefact, smooth, inconclusive), threshold, threshold_low, threshold_high (N* in the unit of x; 0 and inf where
-        open), reason; state, face_p_value (against smooth curves without those of an all-or-nothing score),
-        continuous_metric, continuous_p_value, continuous_state, link_length, link_residual (`mirage.PowerRelation`),
-        rise_width(_low, _high) in steps from 10 to 90 %, sharpness (the same in decades), height(_low, _high),
-        seeds_apart (seeds were tested one by one), share_with (of the runs at the largest size that have it),
-        step_octaves (the ladder's resolution), n_rungs, n_runs, chance.
+        A row per study, task, subtask and discontinuous metric:
+            study, task, subtask, metric.
+            p_value, p_adjusted: against every smooth curve.
+            statistic: ln Bayes factor of a jump against no jump (`rise_posterior`); for ranking.
+            verdict: emergent, metric artefact, smooth or inconclusive; reason: why, in a sentence.
+            threshold, threshold_low, threshold_high: N* in the unit of x; 0 and inf where an end is open.
+            state: what the metric's own runs say (`verdicts.State`).
+            p_value_without_powers: against smooth curves without powers of smooth laws, which an all-or-nothing score
+                of smooth tokens is.
+            continuous_metric, continuous_p_value, continuous_state: the same of the pair.
+            link_length, link_residual: how the metric is a power of its pair (`verdicts.PowerRelation`).
+            rise_width, rise_width_low, rise_width_high: in steps from 10 to 90 %; sharpness: the same in decades of x.
+            height, height_low, height_high: in units of the metric.
+            tested_by_seed: whether seeds were tested one by one.
+            share_able: of the runs at the largest size, those nearer to the top of the curve than to its bottom.
+            step_octaves: length of a step, the resolution of every claim; n_rungs, n_runs, chance.
 
     Raises:
         DataError: a column is missing or holds what cannot be used.
@@ -96,77 +118,106 @@ def find_jumps(
     check_between_0_and_1(alpha=alpha, level=level, fraction=fraction)
     require_columns(frame, (x, "metric", "value"))
     curves = list(make_curves(select_runs(frame), x))
-    by_key = {(c.study, c.task, c.subtask, c.metric): i for i, c in enumerate(curves)}
-    pairs = [
-        (i, by_key.get((c.study, c.task, c.subtask, c.paired_metric))) for i, c in enumerate(curves) if c.discontinuous
-    ]
+    pairs = _pairs(curves)
     tested = sorted({i for pair in pairs for i in pair if i is not None})
-    findings = dict(zip(tested, examine([curves[i] for i in tested]), strict=True))
-    adjusted = _adjusted([_p_value(findings[i]) for i in tested])
-    p_adjusted = dict(zip(tested, adjusted, strict=True))
+    findings = examine([curves[i] for i in tested])
+    adjusted = _adjusted([_p_value(finding) for finding in findings])
+    examined = {i: _Examined(curves[i], finding, p) for i, finding, p in zip(tested, findings, adjusted, strict=True)}
     paired = [i for i, other in pairs if other is not None]
-    face = _adjusted([_p_value(findings[i], at_face=True) for i in paired])
-    at_face = dict(zip(paired, face, strict=True))
-    rows = [
-        _row(
-            (curves[i], findings[i], p_adjusted[i]),
-            None if other is None else (curves[other], findings[other], p_adjusted[other]),
-            at_face.get(i, float("nan")) < alpha,
-            (alpha, level, fraction),
-        )
-        for i, other in pairs
-    ]
+    without_powers = _adjusted([_p_value_without_powers(examined[i].finding) for i in paired])
+    steep = {i for i, p in zip(paired, without_powers, strict=True) if p < alpha}
+    settings = _Settings(alpha, level, fraction)
+    rows = [_row(examined[i], None if other is None else examined[other], i in steep, settings) for i, other in pairs]
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 
-_Examined = tuple[Curve, Finding | None, float]
+@dataclass(frozen=True)
+class _Settings:
+    alpha: float
+    level: float
+    fraction: float
 
 
-def _row(
-    own: _Examined, other: _Examined | None, steep_at_face: bool, settings: tuple[float, float, float]
-) -> dict[str, Any]:
-    alpha, level, fraction = settings
-    curve, finding, p_adjusted = own
-    row: dict[str, Any] = dict.fromkeys(_COLUMNS, float("nan")) | {
+@dataclass(frozen=True)
+class _Examined:
+    """A curve, what was found of it (None where it cannot be examined) and its adjusted p value (NaN: not tested)."""
+
+    curve: Curve
+    finding: Finding | None
+    p_adjusted: float
+
+    def evidence(self, alpha: float) -> Evidence:
+        """What its runs say at error rate `alpha`."""
+        name, finding, p = self.curve.metric, self.finding, self.p_adjusted
+        if finding is None or np.isnan(p):
+            few = len(self.curve.runs.sizes) < MIN_TESTED
+            return Evidence(name, State.TOO_FEW_SIZES if few else State.FLAT, p, float("nan"))
+        width = float(finding.widths([0.5])[0])
+        return Evidence(name, finding.state(p, alpha), p, width, finding.test.by_seed)
+
+
+def _pairs(curves: Sequence[Curve]) -> list[tuple[int, int | None]]:
+    """Index of each discontinuous metric's curve, and of its continuous pair's, or None."""
+    by_key = {(c.study, c.task, c.subtask, c.metric): i for i, c in enumerate(curves)}
+    return [
+        (i, by_key.get((c.study, c.task, c.subtask, c.paired_metric))) for i, c in enumerate(curves) if c.discontinuous
+    ]
+
+
+def _row(own: _Examined, other: _Examined | None, steep_without_powers: bool, settings: _Settings) -> dict[str, Any]:
+    """One row of `find_jumps`."""
+    row = dict.fromkeys(_COLUMNS, float("nan")) | _about(own.curve)
+    evidence, where = own.evidence(settings.alpha), None
+    if own.finding is not None:
+        where = threshold_of(own.curve, own.finding, settings.fraction, settings.level)
+        row |= {"threshold": where.value, "threshold_low": where.low, "threshold_high": where.high}
+    if own.finding is None or where is None or np.isnan(own.p_adjusted):
+        verdict, reason = _untested(own.curve, evidence)
+        return row | {"verdict": str(verdict), "reason": reason, "state": str(evidence.state)}
+    link = None if other is None else _link(own, other.curve)
+    continuous = None if other is None or np.isnan(other.p_adjusted) else other.evidence(settings.alpha)
+    not_on_ladder = where.reason if evidence.state in FLAGGED else ""
+    verdict, reason = judge(evidence, continuous, steep_without_powers, link, not_on_ladder)
+    reason += _addenda(own.finding, evidence, verdict, settings.alpha)
+    row |= _measured(own.finding, settings.level) | {
+        "p_adjusted": own.p_adjusted,
+        "verdict": str(verdict),
+        "reason": reason,
+        "state": str(evidence.state),
+    }
+    if other is not None:
+        row["p_value_without_powers"] = own.finding.test_without_powers.p_value
+        row["continuous_p_value"] = _p_value(other.finding) or float("nan")
+    if continuous is not None:
+        row["continuous_state"] = str(continuous.state)
+    if link is not None:
+        row |= {"link_length": link.length, "link_residual": link.residual}
+    return row
+
+
+def _about(curve: Curve) -> dict[str, Any]:
+    """What a row says of its curve before anything is tested."""
+    return {
         "study": curve.study,
         "task": curve.task,
         "subtask": curve.subtask,
         "metric": curve.metric,
         "continuous_metric": curve.paired_metric,
         "continuous_state": "",
-        "seeds_apart": False,
+        "tested_by_seed": False,
         "n_rungs": len(curve.runs.sizes),
         "n_runs": len(curve.runs.value),
         "chance": curve.chance,
     }
-    evidence = _evidence(own, alpha)
-    where = placed(finding, fraction, level) if finding is not None else None
-    if finding is None or where is None or np.isnan(p_adjusted):
-        verdict, reason = _untested(curve, evidence)
-        found = {} if where is None else _ends(where)
-        return row | found | {"verdict": str(verdict), "reason": reason, "state": str(evidence.state)}
+
+
+def _measured(finding: Finding, level: float) -> dict[str, Any]:
+    """What a row says of a rise whatever the verdict."""
     ends = ((1 - level) / 2, 0.5, (1 + level) / 2)
-    flagged = evidence.state in (State.JUMP, State.STEEP)
-    link = None if other is None else _link(own, other[0])
-    continuous = None if other is None or np.isnan(other[2]) else _evidence(other, alpha)
-    verdict, reason = judge(evidence, continuous, steep_at_face, link, where.reason if flagged else "")
-    if evidence.state is State.UNDETERMINED and verdict is Verdict.INCONCLUSIVE:
-        reason += f"; {what_would_settle(finding, alpha)}"
-    if flagged and finding.test.seeds_apart:
-        reason += f"; {finding.share_with:.0%} of the seeds have it at the largest size"
     widths, heights = finding.widths(ends), finding.heights(ends)
-    measured = {
+    return {
         "p_value": finding.test.p_value,
-        "p_adjusted": p_adjusted,
         "statistic": finding.log_bayes_factor,
-        "verdict": str(verdict),
-        "reason": reason + _caveats(curve, finding),
-        "state": str(evidence.state),
-        "face_p_value": float("nan") if other is None else finding.face_test.p_value,
-        "continuous_p_value": float("nan") if other is None else _p_value(other[1]) or float("nan"),
-        "continuous_state": "" if continuous is None else str(continuous.state),
-        "link_length": float("nan") if link is None else link.length,
-        "link_residual": float("nan") if link is None else link.residual,
         "rise_width": widths[1],
         "rise_width_low": widths[0],
         "rise_width_high": widths[2],
@@ -174,30 +225,22 @@ def _row(
         "height": heights[1],
         "height_low": heights[0],
         "height_high": heights[2],
-        "seeds_apart": finding.test.seeds_apart,
-        "share_with": finding.share_with,
+        "tested_by_seed": finding.test.by_seed,
+        "share_able": finding.share_able,
         "step_octaves": finding.resolution,
     }
-    return row | _ends(where) | measured
 
 
-def _ends(where: Threshold) -> dict[str, float]:
-    return {"threshold": where.value, "threshold_low": where.low, "threshold_high": where.high}
+def _is_tested(finding: Finding | None) -> TypeGuard[Finding]:
+    return finding is not None and len(finding.curve.runs.sizes) >= MIN_TESTED
 
 
-def _p_value(finding: Finding | None, at_face: bool = False) -> float | None:
-    if finding is None or len(finding.curve.runs.sizes) < MIN_TESTED:
-        return None
-    return finding.face_test.p_value if at_face else finding.test.p_value
+def _p_value(finding: Finding | None) -> float | None:
+    return finding.test.p_value if _is_tested(finding) else None
 
 
-def _evidence(examined: _Examined, alpha: float) -> Evidence:
-    curve, finding, p_adjusted = examined
-    if finding is None or np.isnan(p_adjusted):
-        state = State.TOO_FEW_SIZES if len(curve.runs.sizes) < MIN_TESTED else State.FLAT
-        return Evidence(curve.metric, state, p_adjusted, float("nan"))
-    width = float(finding.widths([0.5])[0])
-    return Evidence(curve.metric, finding.state(p_adjusted, alpha), p_adjusted, width, finding.test.seeds_apart)
+def _p_value_without_powers(finding: Finding | None) -> float | None:
+    return finding.test_without_powers.p_value if _is_tested(finding) else None
 
 
 def _untested(curve: Curve, evidence: Evidence) -> tuple[Verdict, str]:
@@ -206,42 +249,51 @@ def _untested(curve: Curve, evidence: Evidence) -> tuple[Verdict, str]:
     return Verdict.SMOOTH, f"all values of {curve.metric} are equal: no rise to be tested"
 
 
-def _caveats(curve: Curve, finding: Finding) -> str:
+def _addenda(finding: Finding, evidence: Evidence, verdict: Verdict, alpha: float) -> str:
+    """What a reason goes on to say: a remedy, the share of runs that have the ability, and caveats."""
+    added = []
+    if evidence.state is State.UNDETERMINED and verdict is Verdict.INCONCLUSIVE:
+        added.append(what_would_settle(finding, alpha))
+    if evidence.state in FLAGGED and finding.test.by_seed:
+        added.append(f"{finding.share_able:.0%} of the seeds have it at the largest size")
+    return "".join(f"; {each}" for each in (*added, *_caveats(finding)))
+
+
+def _caveats(finding: Finding) -> list[str]:
     """What the result owes to what the table does not say."""
-    caveats = []
-    if finding.layout.freedom == 0:
-        if finding.noise.pooled > 0.5:
-            caveats.append("one run a size: noise from the roughness of all tasks together")
-        else:
-            caveats.append("one run a size: noise from the curve's own roughness")
+    curve, design, caveats = finding.curve, finding.design, []
+    if design.freedom == 0:
+        pooled = finding.noise.pooled > MOSTLY_POOLED
+        source = "the roughness of all tasks together" if pooled else "the curve's own roughness"
+        caveats.append(f"one run a size: noise from {source}")
     if not np.any(curve.evaluation):
-        caveats.append("n_eval unknown: noise from seeds alone" if finding.layout.freedom else "n_eval unknown")
+        caveats.append("n_eval unknown: noise from seeds alone" if design.freedom else "n_eval unknown")
     if np.isfinite(curve.chance) and curve.higher_is_better and curve.runs.value.max() < curve.chance:
         caveats.append(f"every value lies below chance ({curve.chance:.3g})")
     if curve.repeated:
         caveats.append(f"{curve.repeated} repeated rows of runs were averaged")
-    if len(finding.layout.t) < len(curve.runs.sizes):
-        caveats.append(f"{len(curve.runs.sizes)} sizes taken together to {len(finding.layout.t)}")
-    return "".join(f"; {caveat}" for caveat in caveats)
+    if len(design.t) < len(curve.runs.sizes):
+        caveats.append(f"{len(curve.runs.sizes)} sizes taken together to {len(design.t)}")
+    return caveats
 
 
 def _link(own: _Examined, paired: Curve) -> PowerRelation | None:
     """How the metric is a power of its pair, where both are shares measured at the same sizes."""
-    curve, finding, _ = own
+    curve, finding = own.curve, own.finding
     if not (curve.higher_is_better and paired.higher_is_better):
         return None
     if not np.array_equal(curve.runs.sizes, paired.runs.sizes):
         return None
-    if any(c.runs.value.min() < 0 or c.runs.value.max() > 1 for c in (curve, paired)):
+    if any(each.runs.value.min() < 0 or each.runs.value.max() > 1 for each in (curve, paired)):
         return None
     sd = None
-    if finding is not None and len(finding.layout.t) == len(curve.runs.sizes):
-        sd = np.sqrt(finding.noise.variance / finding.layout.counts)
+    if finding is not None and len(finding.design.t) == len(curve.runs.sizes):
+        sd = np.sqrt(finding.noise.variance / finding.design.counts)
     return power_relation(curve.runs, paired.runs, sd)
 
 
 def _adjusted(p_values: Sequence[float | None]) -> list[float]:
-    """Benjamini-Hochberg over the p values that there are."""
-    there = [p for p in p_values if p is not None]
-    corrected = iter(false_discovery_control(there) if there else [])
+    """P values after Benjamini and Hochberg over those that are not None; NaN for those that are."""
+    known = [p for p in p_values if p is not None]
+    corrected = iter(false_discovery_control(known) if known else [])
     return [float("nan") if p is None else float(next(corrected)) for p in p_values]

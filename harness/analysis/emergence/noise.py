@@ -1,4 +1,21 @@
-"""The noise of means over runs: evaluation noise, and the spread of seeds about a size's mean."""
+r"""The noise of runs: evaluation noise, which is known, and the spread of seeds, which is estimated.
+
+A run of size k has variance
+
+    v_k = (u_k + s) exp(r_k),
+
+u_k its evaluation variance (binomial, or the square of a standard error; 0 where unknown), s the spread of seeds and r
+a log variance profile along the ladder, shrunk towards 0 (`NullDraws.variance_profile`).
+
+- Sizes with several runs: mean(u) + s is estimated by the within-size mean square, sum_k scatter_k / sum_k (n_k - 1),
+  with as many degrees of freedom d.
+- One run a size: by the residual mean square of the means about the best fitting rise, whose degrees of freedom are
+  Monte Carlo estimates (`NullDraws.expected_residual`).
+- Curves of one metric share their spread as far as they agree (`pooled`).
+
+Source: Smyth 2004, "Linear models and empirical Bayes methods for assessing differential expression in microarray
+experiments", Statistical Applications in Genetics and Molecular Biology 3(1), section 6.2.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +26,17 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import polygamma
 
-from harness.analysis.emergence.ladder_design import Layout
+from harness.analysis.emergence.null_draws import NullDraws
 
-#: Curves of one metric from which their spreads are pooled.
-FEWEST_POOLED = 3
-#: Least noise, as a share of the range of the means, where nothing but a curve's own roughness tells of it.
-UNTOLD_NOISE = 0.01
+#: Curves of one metric from which their spreads are pooled: a variance of logarithms takes three.
+MIN_POOLED = 3
+#: Least standard deviation of a mean, as a share of the range of the means, where only a curve's own residuals tell: a
+#: curve that happens to lie on a rise to four digits is not known to four digits.
+MIN_RELATIVE_SD = 0.01
+#: Least ratio of a curve's variance to the common one, so that its logarithm is finite where runs are equal.
+MIN_VARIANCE_RATIO = 1e-6
+#: Degrees of freedom of the common variance above which it counts as known exactly.
+MAX_PRIOR_FREEDOM = 1e6
 
 
 @dataclass(frozen=True)
@@ -22,10 +44,10 @@ class Noise:
     """Noise of one curve's runs.
 
     Attributes:
-        evaluation: (K,) variance of a run's value from its finite evaluation set; 0 where that is unknown.
-        spread: variance of runs about their size's mean beyond that.
-        profile: (K,) logarithms of how the variance goes along the ladder beyond that.
-        freedom: degrees of freedom with which the spread is known.
+        evaluation: (K,) u, variance of a run's value from its finite evaluation set; 0 where that is unknown.
+        spread: s, variance of runs about their size's mean beyond that.
+        profile: (K,) r, how the logarithm of the variance changes along the ladder.
+        freedom: degrees of freedom of the estimate of mean(u) + s; inf where it is known.
         pooled: share of them that come from other curves of the metric.
     """
 
@@ -40,55 +62,63 @@ class Noise:
         """(K,) variance of one run at each size."""
         return (self.evaluation + self.spread) * np.exp(self.profile)
 
-    def drawn_variance(self, layout: Layout) -> np.ndarray:
-        """(D, K) variances as they would be found in data drawn with this noise."""
-        if layout.freedom == 0:
-            scale, profile = layout.residuals, np.zeros_like(self.profile)
+    def drawn_variance(self, draws: NullDraws) -> np.ndarray:
+        """(D, K) variances of a run as they would be estimated from data drawn with this noise."""
+        design = draws.design
+        if design.freedom == 0:
+            ratio, profile = draws.residual_ratios, np.zeros_like(self.profile)
         else:
-            tilt = np.exp(self.profile) * (layout.counts - 1)
-            scale, profile = layout.scatters @ (tilt / tilt.sum()), self.profile
-            if layout.has_profiles:
-                profile = layout.shrunk(self.profile + layout.raw_profiles)
+            weight = np.exp(self.profile) * (design.counts - 1)
+            ratio, profile = draws.variance_ratios @ (weight / weight.sum()), self.profile
+            if design.has_profile:
+                profile = draws.shrunk(self.profile + draws.raw_profiles)
         level = self.evaluation.mean() + self.spread
-        spread = np.maximum(0.0, level * (self.pooled + (1 - self.pooled) * scale) - self.evaluation.mean())
+        spread = np.maximum(0.0, level * (self.pooled + (1 - self.pooled) * ratio) - self.evaluation.mean())
         return (self.evaluation + spread[:, None]) * np.exp(profile)
 
 
-def noise_of(layout: Layout, values: np.ndarray, evaluation: np.ndarray) -> Noise:
-    """The noise that one curve tells of by itself.
-
-    From the scatter of runs within sizes, or, with one run a size, from what a rise of any width leaves over.
+def noise_of(draws: NullDraws, values: np.ndarray, evaluation: np.ndarray) -> Noise:
+    """The noise of one curve, from its own runs alone.
 
     Args:
+        draws: of the curve's design.
         values: (n,) value of each run.
         evaluation: (K,) as `Noise.evaluation`.
     """
-    means, profile = layout.means(values), np.zeros(len(layout.t))
-    if layout.freedom == 0:
-        freedom = layout.expected_residual
-        found = max(layout.left_over(means) / freedom, (UNTOLD_NOISE * np.ptp(means)) ** 2)
+    design = draws.design
+    means, profile = design.means(values), np.zeros(len(design.t))
+    if design.freedom == 0:
+        freedom = draws.expected_residual
+        mean_square = design.residual_sum_of_squares(means) / freedom
+        total = max(mean_square, (MIN_RELATIVE_SD * np.ptp(means)) ** 2)
     else:
-        scatter = layout.scatter(values)
-        found, freedom = scatter.sum() / layout.freedom, float(layout.freedom)
-        if layout.has_profiles and found > 0:
-            profile = layout.profile(scatter / (evaluation + max(0.0, found - evaluation.mean())))
-    return Noise(evaluation, max(0.0, float(found - evaluation.mean())), profile, freedom)
+        scatter = design.scatter(values)
+        total, freedom = scatter.sum() / design.freedom, float(design.freedom)
+        if design.has_profile and total > 0:
+            profile = draws.variance_profile(scatter / (evaluation + max(0.0, total - evaluation.mean())))
+    return Noise(evaluation, max(0.0, float(total - evaluation.mean())), profile, freedom)
 
 
 def pooled(noises: Sequence[Noise]) -> list[Noise]:
-    """Each noise drawn towards what curves of the same metric have in common.
+    """Noises of curves of one metric, each shrunk towards what they have in common.
 
-    Variances over their expected ones are taken as F distributed, the common variance with degrees of freedom that the
-    spread of the ratios tells (Smyth 2004, "Linear models and empirical Bayes methods", section 6.2).
+    With w_i = mean(u_i) + s_i estimated with d_i degrees of freedom, and w0_i = mean(u_i) + s0, s0 the mean spread
+    weighted by d, the ratios w_i / w0_i are taken to be F distributed with (d_i, d0) degrees of freedom, and
+
+        w_i* = (d0 w0_i + d_i w_i) / (d0 + d_i),  with d0 + d_i degrees of freedom.
+
+    d0, those of the common variance, follows from the variance of ln(w_i / w0_i), which is psi'(d_i / 2) + psi'(d0 / 2)
+    (trigamma functions); it is inf where the ratios vary no more than their d_i explain. Fewer than `MIN_POOLED` are
+    left as they are.
     """
-    if len(noises) < FEWEST_POOLED:
+    if len(noises) < MIN_POOLED:
         return list(noises)
     freedom = np.array([noise.freedom for noise in noises])
     evaluation = np.array([noise.evaluation.mean() for noise in noises])
     spread = np.array([noise.spread for noise in noises])
     common = float(np.sum(freedom * spread) / freedom.sum())
     ratio = (evaluation + spread) / np.maximum(evaluation + common, 1e-300)
-    prior = _prior_freedom(np.log(np.maximum(ratio, 1e-6)), freedom)
+    prior = _prior_freedom(np.log(np.maximum(ratio, MIN_VARIANCE_RATIO)), freedom)
     share = prior / (prior + freedom) if np.isfinite(prior) else np.ones_like(freedom)
     level = (evaluation + common) * (share + (1 - share) * ratio)
     known = prior + freedom
@@ -101,8 +131,8 @@ def pooled(noises: Sequence[Noise]) -> list[Noise]:
 
 
 def _prior_freedom(log_ratio: np.ndarray, freedom: np.ndarray) -> float:
-    """Degrees of freedom of the common variance, by the variance of the logarithms; inf where they hardly differ."""
+    """d0 of `pooled`, from logarithms of the ratios (n,) and their d (n,)."""
     excess = np.var(log_ratio, ddof=1) - np.mean(polygamma(1, freedom / 2))
-    if excess <= polygamma(1, 5e5):
+    if excess <= polygamma(1, MAX_PRIOR_FREEDOM / 2):
         return np.inf
-    return float(2 * brentq(lambda half: polygamma(1, half) - excess, 1e-3, 1e6))
+    return float(2 * brentq(lambda half: polygamma(1, half) - excess, 1e-3, MAX_PRIOR_FREEDOM))

@@ -1,8 +1,10 @@
-"""Which runs to make next: those that are expected to narrow the intervals of N* most for their FLOPs.
+"""Which runs to train next: those that are expected to narrow the intervals of N* most per FLOP.
 
-Bayesian design of experiments (Chaloner and Verdinelli 1995, "Bayesian experimental design: a review"): the posterior
-over rises that places N* also foretells what new runs would show, and each outcome would reweigh it; the narrowing is
-averaged over outcomes. Where a rise falls between two sizes this bisects; where seeds disagree, it asks for more.
+Bayesian design of experiments. The posterior over rises, of which N* is a quantile, predicts what new runs at a size
+would show; each outcome would reweight it; the utility of a candidate is the narrowing of ln N*'s interval, averaged
+over outcomes. Where a rise falls between two sizes this bisects the gap; where seeds disagree it asks for more of them.
+
+Source: Chaloner and Verdinelli 1995, "Bayesian experimental design: a review", Statistical Science 10.
 """
 
 from __future__ import annotations
@@ -21,24 +23,29 @@ from harness.analysis.emergence.rise_posterior import MISFIT
 from harness.analysis.emergence.smooth_null import logistic
 from harness.errors import SettingError
 
-#: Cells that the outcome of new runs is told apart by.
+#: Intervals of equal length that the predicted mean of new runs is divided into for the average over outcomes.
 N_OUTCOMES = 60
-#: Share of the posterior that is left out, its least likely rises, to save time.
-_LEFT_OUT = 1e-3
-#: Narrowing, as a share of the interval, below which runs are not worth making.
-LEAST = 0.005
-#: Narrowing, as a share of the best that any candidate promises a curve, with which the curve counts as served.
-_SERVED = 0.5
+#: Standard deviations of new means that the outcomes reach beyond the predictions.
+OUTCOME_MARGIN = 4.0
+#: Posterior probability of the least likely rises that are left out, for time.
+LEFT_OUT = 1e-3
+#: Narrowing, as a share of the interval, below which runs are not worth training.
+MIN_NARROWING = 0.005
+#: A curve counts as served once a chosen candidate promises it this share of the best narrowing any candidate promises
+#: it.
+SERVED = 0.5
+#: Standard deviation of a mean, as a share of the misfit, however many runs: an outcome is never known exactly.
+MIN_OUTCOME_SD = 0.1
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """Runs that could be made: more seeds at one size, new or trained already.
+    """Runs that could be trained: more seeds at one size, a new one or one of the ladder.
 
     Attributes:
         x: the size.
         flops: training FLOPs of one seed, above 0.
-        seeds: how many seeds it would add.
+        seeds: how many seeds it adds.
     """
 
     x: float
@@ -57,7 +64,7 @@ class Proposal:
 
     Attributes:
         index: its place in the list of candidates.
-        narrowing: expected fall of ln(high / low), summed over curves.
+        narrowing: expected decrease of ln(high / low), summed over curves.
         cost: FLOPs of all its seeds.
     """
 
@@ -82,15 +89,15 @@ def propose(
 ) -> list[Proposal]:
     """The next batch of runs, the most useful first; [] where no candidate within the budget would narrow an interval.
 
-    The first is the candidate with the most expected narrowing a FLOP, summed over all curves that are not narrow
-    enough; each further one is chosen for the curves that those before it do little for.
+    The first is the candidate with the largest expected narrowing per FLOP, summed over the curves whose intervals are
+    too wide; each further one is chosen for those curves that the ones before it do not serve.
 
     Args:
         frame: the results so far, as `harness.load` gives them.
         x: column of sizes.
-        intervals: rows of `thresholds` whose N* matter; those without an N* or narrow enough are passed over.
+        intervals: rows of `thresholds` whose N* matter; those without an N* or with a narrow interval are ignored.
         candidates: what could be trained; only sizes inside an interval are considered.
-        ratio: high/low that is narrow enough, above 1; narrowing beyond it counts nothing.
+        ratio: high/low of an interval that is narrow enough, above 1; narrowing beyond it counts for nothing.
         budget: FLOPs that the batch may cost.
 
     Raises:
@@ -120,7 +127,12 @@ def propose(
 
 
 def _choose(gains_CQ: np.ndarray, cost_C: np.ndarray, budget: float) -> list[Proposal]:
-    """Candidates C for curves Q, greedily: each for the curves that those before it leave."""
+    """Greedy choice among C candidates for Q curves: each for the curves that are not served yet.
+
+    Args:
+        gains_CQ: expected narrowing of each curve by each candidate.
+        cost_C: FLOPs of each candidate.
+    """
     best_Q = np.max(np.where(cost_C[:, None] <= budget, gains_CQ, 0.0), axis=0, initial=0.0)
     left_Q = best_Q > 0
     chosen: list[Proposal] = []
@@ -131,17 +143,17 @@ def _choose(gains_CQ: np.ndarray, cost_C: np.ndarray, budget: float) -> list[Pro
             break
         chosen.append(Proposal(index, float(gains_CQ[index].sum()), float(cost_C[index])))
         budget -= cost_C[index]
-        # What the chosen one was best for counts as served in any case, so that each turn of this loop ends a curve.
-        served = gains_CQ[index] >= _SERVED * best_Q
+        # The curve that gains most counts as served in any case, so that every iteration serves one and the loop ends.
+        served = gains_CQ[index] >= SERVED * best_Q
         served[np.flatnonzero(left_Q)[np.argmax(gains_CQ[index, left_Q])]] = True
         left_Q &= ~served
     return chosen
 
 
 def _narrowing(finding: Finding, low: float, high: float, candidates: Sequence[Candidate], ratio: float) -> np.ndarray:
-    """(C,) expected fall of ln(high / low) of one curve; 0 for sizes outside its interval."""
+    """(C,) expected decrease of ln(high / low) of one curve by each candidate; 0 for sizes outside its interval."""
     sizes = finding.curve.runs.sizes
-    # Where an end is open, the ladder's own end is as far as we know: nothing is trained beyond it.
+    # An open end counts as the ladder's own end: nothing is trained beyond it.
     length = float(np.log(min(high, sizes[-1]) / max(low, sizes[0])))
     belief, most = Belief.of(finding), max(length - np.log(ratio), 0.0)
     if low == 0 or high == np.inf:
@@ -150,22 +162,22 @@ def _narrowing(finding: Finding, low: float, high: float, candidates: Sequence[C
     for i, candidate in enumerate(candidates):
         if low < candidate.x < high and length > 0:
             share = 1 - belief.expected_spread(candidate.x, candidate.seeds) / belief.spread
-            gains[i] = np.clip(length * share, 0.0, most) if share > LEAST else 0.0
+            gains[i] = np.clip(length * share, 0.0, most) if share > MIN_NARROWING else 0.0
     return gains
 
 
 @dataclass(frozen=True)
 class Belief:
-    """The posterior over rises of one curve, thinned to P of them, as a cloud that foretells runs.
+    """The posterior over rises of one curve as P weighted rises, and its predictions of new runs.
 
     Attributes:
         place, width: (P,) in ln x; the width is from 10 to 90 %.
         level, height: (P,) in the unit of the metric, higher is better.
         weight: (P,) summing to 1.
-        noise: variance of a run at a share s of the rise is noise[0] + noise[1] s (1 - s): where each seed has an
-            ability or has it not, it is all of the latter kind.
-        misfit: standard deviation of a size's mean about any logistic; seeds of one size share it.
-        runs: sizes, means and counts of the runs there already.
+        noise: variance of a run at a share s of the rise is noise[0] + noise[1] s (1 - s); the second term alone where
+            each seed either has an ability or has it not.
+        misfit: standard deviation of the true mean of a size about any logistic; it is common to the seeds of a size.
+        runs: sizes, means and counts of the runs so far.
     """
 
     place: np.ndarray
@@ -179,25 +191,25 @@ class Belief:
 
     @classmethod
     def of(cls, finding: Finding) -> Belief:
-        """What the posterior of a finding says, in ln x."""
-        layout, grid, weight = finding.layout, finding.posterior.grid, finding.posterior.weight[finding.index]
-        means = layout.means(finding.values)
+        """The belief that a finding's posterior expresses, in ln x."""
+        design, grid, weight = finding.design, finding.posterior.grid, finding.posterior.weight[finding.index]
+        means = design.means(finding.values)
         order = np.argsort(weight)
-        kept = order[np.cumsum(weight[order]) > _LEFT_OUT]
+        kept = order[np.cumsum(weight[order]) > LEFT_OUT]
         weight, height, shares = weight[kept], finding.posterior.height[finding.index, kept], grid.shapes[kept]
         weight = weight / weight.sum()
         variance, misfit = finding.noise.variance, MISFIT * float(np.ptp(means))
-        precision = layout.counts / np.maximum(variance, misfit**2)
+        precision = design.counts / np.maximum(variance, misfit**2)
         level = (means - height[:, None] * shares) @ precision / precision.sum()
-        # Where no size lies inside the rise, nothing tells that runs scatter more there; half-way then is as elsewhere.
+        # The last row, half-way up a rise with the mean variance, decides where no size lies inside the rise.
         share = np.append(weight @ shares, 0.5)
-        design = np.stack([np.ones(len(share)), share * (1 - share)], axis=1)
-        (base, growth), _ = nnls(design, np.append(variance, variance.mean()))
+        terms = np.stack([np.ones(len(share)), share * (1 - share)], axis=1)
+        (base, growth), _ = nnls(terms, np.append(variance, variance.mean()))
         curve = finding.curve
         place = np.log(curve.runs.sizes[0]) + finding.step * grid.place[kept]
-        there = curve.runs.sizes, curve.runs.means(curve.oriented), curve.runs.counts
+        so_far = curve.runs.sizes, curve.runs.means(curve.oriented), curve.runs.counts
         noise = float(base), float(growth)
-        return cls(place, finding.step * grid.width[kept], level, height, weight, noise, misfit, there)
+        return cls(place, finding.step * grid.width[kept], level, height, weight, noise, misfit, so_far)
 
     @property
     def spread(self) -> float:
@@ -205,19 +217,20 @@ class Belief:
         return float(np.sqrt(_variance(self.weight, self.place)))
 
     def expected_spread(self, size: float, seeds: int) -> float:
-        """The spread to expect after so many more runs at a size (in the unit of x)."""
+        """Expected posterior standard deviation of the place after `seeds` more runs at `size` (in the unit of x)."""
         share = logistic(np.log(size), self.place, self.width)
         mean = self.level + self.height * share
-        # One variance for all rises: they are to be told apart by where runs lie, not by how much these scatter.
+        # One variance for all rises, the mean: outcomes are to separate rises by their means, not by their scatter.
         variance, misfit = self.noise[0] + self.noise[1] * float(self.weight @ (share * (1 - share))), self.misfit**2
-        for there in np.flatnonzero(np.isclose(self.runs[0], size)):
-            # What a size is off a rise, its runs have told in part; what they told cannot be learnt again.
-            told = misfit / (misfit + variance / self.runs[2][there])
-            mean, misfit = mean + told * (self.runs[1][there] - mean), misfit * (1 - told)
-        sd = np.sqrt(variance / seeds + misfit + (0.1 * self.misfit) ** 2)
-        edges = np.linspace(mean.min() - 4 * sd, mean.max() + 4 * sd, N_OUTCOMES + 1)
-        likely_PY = np.diff(ndtr((edges - mean[:, None]) / sd), axis=1)
-        joint_PY = self.weight[:, None] * likely_PY
+        for same in np.flatnonzero(np.isclose(self.runs[0], size)):
+            # Runs at this size have shown part of its misfit: it has a posterior mean and variance (normal, known
+            # variance).
+            known = misfit / (misfit + variance / self.runs[2][same])
+            mean, misfit = mean + known * (self.runs[1][same] - mean), misfit * (1 - known)
+        sd = np.sqrt(variance / seeds + misfit + (MIN_OUTCOME_SD * self.misfit) ** 2)
+        edges = np.linspace(mean.min() - OUTCOME_MARGIN * sd, mean.max() + OUTCOME_MARGIN * sd, N_OUTCOMES + 1)
+        likelihood_PY = np.diff(ndtr((edges - mean[:, None]) / sd), axis=1)
+        joint_PY = self.weight[:, None] * likelihood_PY
         outcome_Y = joint_PY.sum(axis=0)
         joint_PY, outcome_Y = joint_PY[:, outcome_Y > 1e-9], outcome_Y[outcome_Y > 1e-9]
         return float(np.sum(outcome_Y * np.sqrt(_variance(joint_PY.T / outcome_Y[:, None], self.place))))

@@ -1,6 +1,13 @@
-"""What would tell a jump from a smooth rise where the data cannot: more runs, more items, a size in between."""
+"""What would tell a jump from a smooth rise where the data cannot: more runs, more items, or a size in between.
+
+A remedy changes the variance of the means or adds a size; its power is that of the best test of the likeliest jump
+against the closest smooth curve (`SmoothNull.power`), with the noise taken as known.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtri
@@ -9,58 +16,86 @@ from harness.analysis.emergence.evidence import Finding
 from harness.analysis.emergence.rise_posterior import JUMP_STEPS
 from harness.analysis.emergence.smooth_null import SmoothNull, logistic
 
-#: Power at which a question counts as settled.
+#: Power at which a question counts as settled: the usual one of study planning.
 ENOUGH = 0.8
-#: Share of the variance that evaluation must have for more items to be worth naming.
-_MOSTLY_EVALUATION = 0.5
+#: Power below which no remedy is worth naming.
+HOPELESS = 0.3
+#: Factors on the number of runs at the `NEAREST` sizes about the jump that are tried.
+MORE_RUNS, NEAREST = (2, 4), 4
+#: Factor on the number of items that is tried, where evaluation makes up this share of the variance or more.
+MORE_ITEMS, MIN_EVALUATION_SHARE = 4, 0.5
+#: Least variance of a mean, so that noiseless tables have a finite distance from the cone.
+_MIN_VARIANCE = 1e-12
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """Something that could be done.
+
+    Attributes:
+        name: what, as a noun.
+        null: smooth curves on the sizes that there would be.
+        variance: (K,) of the means at these.
+    """
+
+    name: str
+    null: SmoothNull
+    variance: np.ndarray
+
+    def power(self, place: float, height: float, alpha: float) -> float:
+        """Highest power against a jump at `place`, in steps, of this height."""
+        return self.null.power(height * logistic(self.null.t, place, JUMP_STEPS / 2), self.variance, alpha)
 
 
 def what_would_settle(finding: Finding, alpha: float) -> str:
-    """A sentence: the least of a few remedies that would find the likeliest jump with power `ENOUGH`, and its power.
+    """A sentence: the first of a few remedies that would find the likeliest jump with power `ENOUGH`, and its power.
 
-    Powers are those of the best test of the likeliest jump against the closest smooth curve, its noise known; where
-    no jump stands out, the height is named that the runs at hand would show.
+    Where none would, the strongest; where no jump stands out, or no remedy helps, the height that the runs at hand
+    would show.
     """
-    layout, noise = finding.layout, finding.noise
-    variance = np.maximum(noise.variance, 1e-12)
+    design = finding.design
     place, height = finding.jump
-    jump = logistic(layout.t, place, JUMP_STEPS / 2)
-    distance = layout.null.distance(jump, variance / layout.counts)
+    jump = logistic(design.t, place, JUMP_STEPS / 2)
+    distance = design.null.distance(jump, _variance(finding) / design.counts)
     found_at = (ndtri(ENOUGH) - ndtri(alpha)) / max(distance, 1e-9)
     if finding.test.flat:
         return f"a jump of {found_at:.2g} would be found in {ENOUGH:.0%}, smaller ones more rarely"
-    near = np.argsort(np.abs(layout.t - place))[:4]
-    at = f"{finding.x_at(layout.t[near.min()]):.3g} to {finding.x_at(layout.t[near.max()]):.3g}"
-    remedies = []
-    for times in (2, 4):
-        counts = layout.counts.astype(float)
-        counts[near] *= times
-        remedies.append((f"{times} times the runs at sizes {at}", layout.null, layout.t, variance / counts))
-    between = _halved(finding, place)
-    if between is not None:
-        t, of_mean = between
-        named = f"a size near {finding.x_at(float(np.setdiff1d(t, layout.t)[0])):.3g}"
-        remedies.append((named, SmoothNull(t, np.ones(len(t))), t, of_mean))
-    if noise.evaluation.mean() > _MOSTLY_EVALUATION * variance.mean():
-        fewer = np.maximum(variance - 0.75 * noise.evaluation, 1e-12)
-        remedies.append(("4 times the items", layout.null, layout.t, fewer / layout.counts))
-    powers = [
-        null.power(height * logistic(t, place, JUMP_STEPS / 2), of_mean, alpha) for _, null, t, of_mean in remedies
-    ]
+    remedies = list(_remedies(finding, place))
+    powers = [each.power(place, height, alpha) for each in remedies]
     enough = [i for i, power in enumerate(powers) if power >= ENOUGH]
     chosen = enough[0] if enough else int(np.argmax(powers))
-    if powers[chosen] < 0.3:
+    if powers[chosen] < HOPELESS:
         return f"a jump as low as {height:.2g} is beyond this ladder: {found_at:.2g} would be found in {ENOUGH:.0%}"
-    return f"{remedies[chosen][0]} would find it with power {powers[chosen]:.2f}"
+    return f"{remedies[chosen].name} would find it with power {powers[chosen]:.2f}"
 
 
-def _halved(finding: Finding, place: float) -> tuple[np.ndarray, np.ndarray] | None:
-    """Places and variances of means with one more size, in the middle of the gap that holds the jump."""
-    layout = finding.layout
-    after = int(np.searchsorted(layout.t, place))
-    if not 0 < after < len(layout.t):
-        return None
-    t = np.insert(layout.t, after, (layout.t[after - 1] + layout.t[after]) / 2)
-    variance = finding.noise.variance
-    counts = np.insert(layout.counts, after, round(float(np.median(layout.counts))))
-    return t, np.maximum(np.insert(variance, after, variance[after - 1 : after + 1].mean()), 1e-12) / counts
+def _remedies(finding: Finding, place: float) -> Iterator[Remedy]:
+    """Remedies for a jump at `place`, in steps, the least effort first."""
+    design, evaluation, variance = finding.design, finding.noise.evaluation, _variance(finding)
+    near = np.argsort(np.abs(design.t - place))[:NEAREST]
+    at = f"{finding.x_at(design.t[near.min()]):.3g} to {finding.x_at(design.t[near.max()]):.3g}"
+    for times in MORE_RUNS:
+        counts = design.counts.astype(float)
+        counts[near] *= times
+        yield Remedy(f"{times} times the runs at sizes {at}", design.null, variance / counts)
+    after = int(np.searchsorted(design.t, place))
+    if 0 < after < len(design.t):
+        yield _size_between(finding, after)
+    if evaluation.mean() > MIN_EVALUATION_SHARE * variance.mean():
+        fewer_errors = np.maximum(variance - (1 - 1 / MORE_ITEMS) * evaluation, _MIN_VARIANCE)
+        yield Remedy(f"{MORE_ITEMS} times the items", design.null, fewer_errors / design.counts)
+
+
+def _size_between(finding: Finding, after: int) -> Remedy:
+    """One more size in the middle of the gap that ends at size `after`, with as many runs as the others."""
+    design, variance = finding.design, finding.noise.variance
+    middle = float((design.t[after - 1] + design.t[after]) / 2)
+    counts = np.insert(design.counts, after, round(float(np.median(design.counts))))
+    widened = np.maximum(np.insert(variance, after, variance[after - 1 : after + 1].mean()), _MIN_VARIANCE)
+    null = SmoothNull(np.insert(design.t, after, middle))
+    return Remedy(f"a size near {finding.x_at(middle):.3g}", null, widened / counts)
+
+
+def _variance(finding: Finding) -> np.ndarray:
+    """(K,) variance of a run at each size."""
+    return np.maximum(finding.noise.variance, _MIN_VARIANCE)

@@ -27,39 +27,42 @@ class Threshold:
     high: float
     reason: str = ""
 
+    @classmethod
+    def absent(cls, reason: str) -> Threshold:
+        """None, and why."""
+        return cls(float("nan"), float("nan"), float("nan"), reason)
 
-def placed(finding: Finding, fraction: float = 0.5, level: float = 0.95) -> Threshold:
+
+def threshold_of(curve: Curve, finding: Finding | None, fraction: float = 0.5, level: float = 0.95) -> Threshold:
     """The x at which the mean over runs reaches `fraction` of its rise: the posterior's median and central interval.
 
-    Rises are logistic, of any place, width and height, all equally likely at first (`rises`). Where all the rise falls
-    between two sizes the interval is most of that gap, whatever the noise. Measured coverage: see
-    experiments/detector_calibration.
+    The posterior is over logistic rises of every place, width and height (`rise_posterior`). Where all of a rise falls
+    between two sizes the interval is most of that gap, whatever the noise. There is no threshold where a level explains
+    the means and the data do not favour a jump. Measured coverage: experiments/detector_calibration.
+
+    Args:
+        curve: with its runs.
+        finding: what was found of it; None where it could not be examined.
+        fraction: share of the rise.
+        level: of the interval.
     """
+    if finding is None:
+        few = len(curve.runs.sizes) < MIN_SIZES
+        return Threshold.absent(f"fewer than {MIN_SIZES} sizes" if few else "all values are equal")
     low, middle, high = finding.place(fraction, ((1 - level) / 2, 0.5, (1 + level) / 2))
     if finding.test.flat and not finding.log_bayes_factor > 0:
-        return Threshold(*_ABSENT, "no rise above the noise")
+        return Threshold.absent("no rise above the noise")
     if middle == 0:
-        return Threshold(*_ABSENT, "above the threshold at the first size")
+        return Threshold.absent("above the threshold at the first size")
     if np.isinf(middle):
-        return Threshold(*_ABSENT, "not reached on the ladder")
+        return Threshold.absent("not reached on the ladder")
     return Threshold(float(middle), float(low), float(high))
-
-
-_ABSENT = (float("nan"),) * 3
-
-
-def placed_or_why(curve: Curve, finding: Finding | None, fraction: float, level: float) -> Threshold:
-    """`placed`, for a curve that may not have been examined."""
-    if finding is not None:
-        return placed(finding, fraction, level)
-    few = len(curve.runs.sizes) < MIN_SIZES
-    return Threshold(*_ABSENT, f"fewer than {MIN_SIZES} sizes" if few else "all values are equal")
 
 
 def thresholds(
     frame: pd.DataFrame, x: str = "params_non_embedding", fraction: float = 0.5, level: float = 0.95
 ) -> pd.DataFrame:
-    """N* of every curve of a frame (see `placed`; the frame is as `find_jumps` takes it).
+    """N* of every curve of a frame (see `threshold_of`; the frame is as `find_jumps` takes it).
 
     Args:
         x: column of sizes.
@@ -79,7 +82,7 @@ def thresholds(
     curves = list(make_curves(select_runs(frame), x))
     rows = []
     for curve, finding in zip(curves, examine(curves), strict=True):
-        found = placed_or_why(curve, finding, fraction, level)
+        found = threshold_of(curve, finding, fraction, level)
         about = {"study": curve.study, "task": curve.task, "subtask": curve.subtask, "metric": curve.metric}
         interval = {"threshold": found.value, "threshold_low": found.low, "threshold_high": found.high}
         rows.append(about | interval | {"reason": found.reason})
