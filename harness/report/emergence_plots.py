@@ -110,12 +110,14 @@ def _examined(frame: pd.DataFrame, jump: Mapping[str, Any], x: str) -> dict[str,
     As in `find_jumps`, all subtasks of the study are examined together, because noise is pooled over them.
     """
     rows = select_runs(frame)
-    rows = rows[(rows["study"] == jump["study"]) & rows["metric"].isin((jump["metric"], jump["continuous_metric"]))]
+    # Names that are numbers are numbers in a table read from CSV, and text in the rows of `find_jumps`.
+    of_study = rows["study"].astype(str) == str(jump["study"])
+    rows = rows[of_study & rows["metric"].isin((jump["metric"], jump["continuous_metric"]))]
     curves = list(make_curves(rows, x))
     return {
         curve.metric: (curve, finding)
         for curve, finding in zip(curves, examine(curves), strict=True)
-        if all(getattr(curve, key) == jump[key] for key in ("task", "subtask"))
+        if all(getattr(curve, key) == str(jump[key]) for key in ("task", "subtask"))
     }
 
 

@@ -93,8 +93,8 @@ def plot_forecast(
     *variables, loss = columns
     factor = flops_per_token_parameter if len(variables) == 2 else 1.0
     x_seen, x_out = (factor * table[variables].prod(axis=1).to_numpy() for table in (seen, held_out))
-    # The panel below orders runs of the same budget by N.
-    order = np.lexsort((held_out[variables[0]], x_out))
+    # The panel below orders runs of the same budget by N; budgets that differ by rounding alone are the same.
+    order = np.lexsort((held_out[variables[0]], np.round(np.log(x_out), 6)))
     held_out, x_out = held_out.iloc[order], x_out[order]
     predicted = forecaster.predict(held_out[variables])
     observed, middle = held_out[loss].to_numpy(), predicted["predicted"].to_numpy()

@@ -251,11 +251,12 @@ def _records(jumps: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _study(frame: pd.DataFrame, jump: Mapping[str, Any]) -> pd.DataFrame:
-    return frame[frame["study"] == jump["study"]] if "study" in frame else frame
+    # Names that are numbers are numbers in a table read from CSV, and text in the rows of `find_jumps`.
+    return frame[frame["study"].astype(str) == str(jump["study"])] if "study" in frame else frame
 
 
 def _curve(frame: pd.DataFrame, metric: str, subtask: str) -> pd.DataFrame:
-    runs = frame[(frame["metric"] == metric) & (frame["subtask"] == subtask)]
+    runs = frame[(frame["metric"] == metric) & (frame["subtask"].astype(str) == str(subtask))]
     runs = runs[np.isfinite(runs["value"])]
     if runs.empty:
         raise DataError(f"nothing to draw: no {metric} of subtask {subtask}")

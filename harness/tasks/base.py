@@ -1,6 +1,6 @@
-"""What a task is: where batches come from, what is scored, and by which metrics.
+"""The interface of a task: batches for training and evaluation, the positions that are scored, and the metrics.
 
-Tasks speak numpy, so that composing and planning an experiment never loads torch.
+Tasks work on numpy arrays, so that composing and planning an experiment does not load torch.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class Batch:
     Attributes:
         inputs: (B, T) int64 tokens, or float32 features (B, *feature_shape).
         targets: (B, S) int64 answers; S = T for tokens (the answer at each position), 1 for features.
-        scored: (B, S) bool, positions whose answer counts in loss and metrics; at least one in each row.
-        subtask: (B,) int64 index into the task's `subtasks`; all 0 where it has none.
+        scored: (B, S) bool, the positions that count in loss and metrics; at least one in each row.
+        subtask: (B,) int64 index into the task's `subtasks`; all 0 where the task has none.
     """
 
     inputs: np.ndarray
@@ -32,21 +32,22 @@ class Batch:
 
     @classmethod
     def of_answers(cls, inputs: np.ndarray, targets: np.ndarray, subtask: np.ndarray | None = None) -> Batch:
-        """A batch in which every answer counts; `targets` (B,) or (B, S); no `subtask` where the task is one whole."""
+        """A batch in which every answer is scored; `targets` is (B,) or (B, S), `subtask` (B,) or None for all 0."""
         targets = targets.reshape(len(inputs), -1)
-        whole = np.zeros(len(inputs), dtype=np.int64)
-        return cls(inputs, targets, np.ones(targets.shape, dtype=bool), whole if subtask is None else subtask)
+        if subtask is None:
+            subtask = np.zeros(len(inputs), dtype=np.int64)
+        return cls(inputs, targets, np.ones(targets.shape, dtype=bool), subtask)
 
 
 @dataclass(frozen=True)
 class Signature:
-    """The shapes that a model must fit.
+    """The shapes of inputs and outputs that a model needs to have.
 
     Attributes:
-        n_outputs: classes, or vocabulary size.
-        vocab_size: number of input tokens; None where inputs are features.
-        context: positions of a token input (1 for features).
-        feature_shape: shape of one feature input, e.g. (64,) or (1, 8, 8); None where inputs are tokens.
+        n_outputs: number of classes, or size of the vocabulary.
+        vocab_size: number of input tokens; None if inputs are features.
+        context: number of positions of a token input; 1 for features.
+        feature_shape: shape of one feature input, such as (64,) or (1, 8, 8); None if inputs are tokens.
     """
 
     n_outputs: int
@@ -56,19 +57,19 @@ class Signature:
 
 
 class Task(ABC):
-    """A dataclass of settings that makes its own data.
+    """A dataclass of settings that generates its own data.
 
     Subclasses are dataclasses whose fields are the settings of `conf/task/<name>.yaml`; `__post_init__` checks their
-    ranges and raises `SettingError`. Two tasks with equal settings give equal data for equal generators.
+    ranges and raises `SettingError`. Tasks with equal settings give equal data for equal generators.
     """
 
-    #: Scores measured at every evaluation; the first continuous one is the training loss.
+    #: Metrics of every evaluation, the loss among them.
     metrics: tuple[Metric, ...]
 
     @property
     @abstractmethod
     def name(self) -> str:
-        """As it appears in the tables."""
+        """The name in the tables."""
 
     @property
     @abstractmethod
@@ -77,29 +78,29 @@ class Task(ABC):
 
     @property
     def subtasks(self) -> Sequence[str]:
-        """Names of the subtasks, in the order of `Batch.subtask`; () where the task is one whole."""
+        """Names of the subtasks, in the order of `Batch.subtask`; () for a task without subtasks."""
         return ()
 
     @property
     def versions(self) -> dict[str, str]:
-        """What the data depends on beside the settings (a corpus hash, a library's version)."""
+        """What the data depend on besides the settings, such as the hash of a corpus; recorded with every run."""
         return {}
 
     @abstractmethod
     def train_batch(self, rng: np.random.Generator, batch_size: int) -> Batch:
-        """The next training batch of `batch_size` examples, all randomness from `rng`."""
+        """The next training batch of `batch_size` examples, with all randomness drawn from `rng`."""
 
     @abstractmethod
     def eval_batch(self) -> Batch:
         """The evaluation set: the same examples for every run of the task."""
 
     def chance(self, metric: str) -> float | None:
-        """The value that a guesser gets on `metric`, or None where there is none to name."""
+        """The value of `metric` for a model that guesses, or None where that is not defined."""
         return None
 
     def subtask_weight(self) -> np.ndarray | None:
-        """(n_subtasks,) share of each subtask in training, summing to 1; None: as in the evaluation set.
+        """(n_subtasks,) shares of the subtasks in training, which sum to 1; None for those of the evaluation set.
 
-        The row 'all' of a metric is the mean over subtasks under these weights.
+        The subtask 'all' of a metric is the mean over subtasks with these weights.
         """
         return None

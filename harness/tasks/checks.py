@@ -1,4 +1,4 @@
-"""Ranges of settings, told in the words of the command line."""
+"""Ranges of settings, with errors in the words of the command line."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from harness.errors import SettingError
 
 
 def check_range(setting: str, value: float, low: float, high: float = math.inf) -> None:
-    """Raise SettingError where `value` is not from `low` to `high`, both included.
+    """Check that `value` lies in [low, high].
 
     Args:
-        setting: full name, e.g. ``task.k``.
+        setting: full name, such as ``task.k``.
+
+    Raises:
+        SettingError: it does not.
     """
     if low <= value <= high:
         return

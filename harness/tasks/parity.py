@@ -1,4 +1,4 @@
-"""Multitask sparse parity: many discrete skills of Zipf-distributed frequency, each learnt or not.
+"""Multitask sparse parity: many discrete skills with Zipf-distributed frequencies, each of which is learnt or not.
 
 Michaud et al. 2023, "The Quantization Model of Neural Scaling", section 3 (arXiv:2303.13506).
 """
@@ -20,14 +20,20 @@ from harness.tasks.streams import eval_stream, problem_stream
 
 @dataclass
 class Parity(Task):
-    """One-hot control bits choose a subtask; the answer is the parity of that subtask's own `k` of `n_bits` bits.
+    """The parity of `k` of `n_bits` random bits; one-hot control bits choose the subtask, and with it which `k` bits.
 
-    Inputs are n_subtasks control bits, then n_bits random bits, all 0.0 or 1.0 as in the paper. Examples are fresh
-    draws; the evaluation set holds equally many of each subtask.
+    Inputs are n_subtasks control bits followed by n_bits random bits, all 0.0 or 1.0 as in the paper. Every training
+    example is drawn anew; the evaluation set has the same number of examples of each subtask.
 
     Attributes:
-        zipf: subtask i = 1, 2, ... comes with probability proportional to i^-zipf (the paper's alpha + 1).
-        task_seed: draws the subsets of bits.
+        n_bits: number of random bits.
+        k: number of bits whose parity is asked for.
+        n_subtasks: number of subtasks, each with a subset of bits of its own.
+        zipf: exponent of the subtasks' frequencies: subtask i = 1, 2, ... has probability proportional to i^-zipf (the
+            paper's alpha + 1).
+        task_seed: seed of the subsets of bits.
+        n_eval_per_subtask: evaluation examples of each subtask.
+        eval_seed: seed of the evaluation set.
     """
 
     n_bits: int = 16
@@ -61,7 +67,7 @@ class Parity(Task):
 
     @property
     def subsets(self) -> np.ndarray:
-        """(n_subtasks, k) the bits that count in each subtask, no two subsets the same."""
+        """(n_subtasks, k) the bits of each subtask, all subsets different."""
         return _subsets(self.n_bits, self.k, self.n_subtasks, self.task_seed)
 
     def subtask_weight(self) -> np.ndarray:
@@ -101,5 +107,5 @@ def _subsets(n_bits: int, k: int, n_subtasks: int, task_seed: int) -> np.ndarray
 def _cumulative(n_subtasks: int, zipf: float) -> np.ndarray:
     weights = np.arange(1, n_subtasks + 1) ** -zipf
     cumulative = np.cumsum(weights / weights.sum())
-    cumulative[-1] = 1.0  # rounding may leave it below a draw of rng.random
+    cumulative[-1] = 1.0  # rounding could leave it below a draw of rng.random
     return cumulative

@@ -1,4 +1,4 @@
-"""Random streams of a task, kept apart from each other and from the training data's, which is word 1 of its seed."""
+"""Random streams of a task, independent of each other and of the training data, whose stream is seeded by (seed, 1)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import numpy as np
 
 
 def eval_stream(seed: int) -> np.random.Generator:
-    """The stream that draws an evaluation set."""
+    """The stream of an evaluation set, seeded by (seed, 2)."""
     return np.random.default_rng([seed, 2])
 
 
 def problem_stream(seed: int) -> np.random.Generator:
-    """The stream that draws what is to be learnt: subsets, tables."""
+    """The stream of what there is to learn, such as tables and subsets of bits; seeded by (seed, 3)."""
     return np.random.default_rng([seed, 3])

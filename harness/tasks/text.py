@@ -1,4 +1,4 @@
-"""Byte-level language modelling of the Python sources that every machine has: the standard library's own."""
+"""Byte-level language modelling of Python source code, namely the standard library, which every machine has."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from harness.tasks.checks import check_range
 from harness.tasks.streams import eval_stream
 
 N_BYTES = 256
-#: Not code that people wrote for reading (tables, installers), or not in every distribution's Python.
+#: Code that was not written to be read (tables, installers), or that some distributions of Python lack.
 LEFT_OUT = {
     "__pycache__", "dist-packages", "distutils", "encodings", "ensurepip", "idlelib", "lib2to3", "pydoc_data",
     "site-packages", "sitecustomize.py", "test", "tests", "tkinter", "turtledemo",
@@ -29,16 +29,19 @@ LEFT_OUT_PREFIXES = ("_sysconfigdata", "config-")
 
 @dataclass
 class Text(Task):
-    """Predict each next byte of a window of `context` bytes; loss in nats a byte (bits a byte: loss / ln 2).
+    """Predict the next byte at each of `context` positions; the loss is in nats per byte (bits per byte: loss / ln 2).
 
-    A hash of its name puts each file on the training or the evaluation side, the same on every machine. Training
-    windows start anywhere; evaluation windows do not overlap. Files follow one another, so a few windows hold the end
-    of one and the start of the next. Accuracy is of single bytes, the most probable one taken.
+    Each file is used either for training or for evaluation, decided by a hash of its name and so alike on every
+    machine. Training windows start anywhere; evaluation windows do not overlap. Files are concatenated, so that a few
+    windows hold the end of one and the start of the next. Accuracy is the share of bytes for which the most probable
+    byte is right.
 
     Attributes:
-        max_bytes: stop after the file that reaches this size; files come in the order of their names' hashes.
-        eval_fraction: probability of a file to be held out.
-        n_eval: evaluation windows.
+        context: bytes of a window.
+        max_bytes: files are read, in the order of their names' hashes, until this size is reached.
+        eval_fraction: probability that a file is held out.
+        n_eval: number of evaluation windows.
+        eval_seed: seed of the choice of evaluation windows.
     """
 
     context: int = 64
@@ -68,10 +71,10 @@ class Text(Task):
 
     @property
     def corpus(self) -> tuple[np.ndarray, np.ndarray]:
-        """The bytes of the training and of the evaluation files, uint8.
+        """The bytes of all training and of all evaluation files, as uint8.
 
         Raises:
-            DataError: a Python without its sources.
+            DataError: this Python comes without its sources.
         """
         return _corpus(self.max_bytes, self.eval_fraction)
 
@@ -103,7 +106,7 @@ def _corpus(max_bytes: int, eval_fraction: float) -> tuple[np.ndarray, np.ndarra
     sides: tuple[list[bytes], list[bytes]] = [], []
     size = 0
     for digest, path in sorted(named):
-        # The last 8 bytes choose the side: the first ones order the files, and the cap cuts that order off.
+        # The first bytes order the files, and max_bytes cuts that order off; so the last 8 decide, independently of it.
         held_out = int.from_bytes(digest[-8:], "big") < eval_fraction * 2**64
         sides[held_out].append(path.read_bytes())
         size += len(sides[held_out][-1])
@@ -118,7 +121,7 @@ def _corpus(max_bytes: int, eval_fraction: float) -> tuple[np.ndarray, np.ndarra
 
 
 def _sources(root: Path) -> list[Path]:
-    """Files of the standard library proper; other directories are not walked."""
+    """Source files of the standard library itself, without the directories in `LEFT_OUT`."""
     found = []
     for path in root.iterdir():
         if path.name in LEFT_OUT or path.name.startswith(LEFT_OUT_PREFIXES):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ from matplotlib.figure import Figure
 from synthetic import make_results
 
 from harness.analysis.emergence.find_jumps import find_jumps
+from harness.datasets import make_metric_pairs
 from harness.errors import DataError
 from harness.records.store import load
 from harness.report.emergence_plots import plot_mirage, plot_mirages
@@ -120,6 +123,17 @@ def test_seeds_that_were_tested_separately_are_lines() -> None:
     assert "each seed (tested separately)" in legend_of(left)
     thin = [line for line in left.lines if line.get_linewidth() == 0.5]
     assert len(thin) == 12 and all(np.abs(np.diff(line.get_ydata())).max() > 0.8 for line in thin)
+
+
+def test_names_that_are_numbers_are_found_in_a_table_read_from_csv(tmp_path: Path) -> None:
+    make_metric_pairs(2, random_state=0).frame.to_csv(tmp_path / "own.csv")
+    frame = pd.read_csv(tmp_path / "own.csv")
+    assert frame["study"].dtype == int
+    jumps = find_jumps(frame, x="params")
+    jumps.to_csv(tmp_path / "jumps.csv")
+    for row in (*jumps.to_dict("records"), *pd.read_csv(tmp_path / "jumps.csv").to_dict("records")):
+        left, right = plot_mirage(frame, row, x="params")
+        assert "mean" in lines(left) and right.axison
 
 
 def test_several_rows_stand_above_each_other(frame: pd.DataFrame, jumps: pd.DataFrame) -> None:

@@ -1,52 +1,29 @@
+"""Pictures of laws over N and D."""
+
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
-import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-from legible import check_legible
-from matplotlib.axes import Axes
+from legible import check_legible, legend_of
 from matplotlib.figure import Figure
-from nbclient import NotebookClient
 
 from harness.analysis.fitting.estimator import ScalingLaw
-from harness.analysis.fitting.rolling import rolling_extrapolation
-from harness.analysis.planning.forecast import Forecaster
 from harness.analysis.planning.isoflop import IsoFlop
+from harness.datasets import make_surface
 from harness.errors import DataError, SettingError, UserError
 from harness.report import law_plots
-
-NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "laws.ipynb"
-BUDGETS = np.geomspace(1e17, 1e20, 4)
-
-
-def planted(budgets: np.ndarray = BUDGETS, noise: float = 0.003, span: float = 8.0) -> pd.DataFrame:
-    """Seven sizes within a factor `span` of N = sqrt(C / 120) at every budget, on Hoffmann's surface."""
-    rng = np.random.default_rng(0)
-    c = np.repeat(budgets, 7)
-    n = np.sqrt(c / 120) * np.tile(np.geomspace(1 / span, span, 7), len(budgets))
-    d = c / (6 * n)
-    loss = (1.7 + 480 * n**-0.35 + 2100 * d**-0.37) * np.exp(rng.normal(0, noise, len(c)))
-    return pd.DataFrame({"N": n, "D": d, "loss": loss})
 
 
 @pytest.fixture(scope="module")
 def frame() -> pd.DataFrame:
-    return planted()
+    """Seven sizes at each of four budgets."""
+    return make_surface(4, 7, compute=(1e17, 1e20), span=8, random_state=0).frame
 
 
 @pytest.fixture(scope="module")
 def surface(frame: pd.DataFrame) -> ScalingLaw:
     return ScalingLaw("hoffmann", objective="squares").fit(frame[["N", "D"]], frame["loss"])
-
-
-def legend_of(axes: Axes) -> list[str]:
-    legend = axes.get_legend()
-    assert legend is not None
-    return [text.get_text() for text in legend.get_texts() if text.get_text().strip()]
 
 
 @pytest.mark.parametrize("approach", [1, 2])
@@ -63,10 +40,10 @@ def test_isoflop_marks_every_minimum_with_its_interval(frame: pd.DataFrame, appr
 
 
 def test_isoflop_says_why_a_budget_has_no_minimum(frame: pd.DataFrame) -> None:
-    whole = frame.assign(budget=np.repeat(BUDGETS, 7))
-    falling = whole[(whole["budget"] == BUDGETS[1]) & (whole.index % 7 < 4)].assign(loss=[3.9, 3.5, 3.2, 3.0])
-    few = whole[whole["budget"] == BUDGETS[0]].head(2)
-    one = pd.concat([few, falling, whole[whole["budget"] == BUDGETS[3]]])
+    whole, budgets = frame.assign(budget=frame["C"]), frame["C"].unique()
+    falling = whole[(whole["budget"] == budgets[1]) & (whole.index % 7 < 4)].assign(loss=[3.9, 3.5, 3.2, 3.0])
+    few = whole[whole["budget"] == budgets[0]].head(2)
+    one = pd.concat([few, falling, whole[whole["budget"] == budgets[3]]])
     isoflop = IsoFlop().fit(one["N"], one["D"], one["loss"], one["budget"])
     assert list(isoflop.minima_["status"]) == ["too few sizes", "minimum beyond the sizes measured", "accepted"]
     axes = law_plots.plot_isoflop(one, isoflop)
@@ -164,60 +141,3 @@ def test_a_fit_of_one_variable_is_a_curve_of_two_a_surface(frame: pd.DataFrame, 
     fit = ScalingLaw("width_depth", interval="delta").fit(shape, frame["loss"])
     with pytest.raises(UserError, match="3 variables"):
         law_plots.plot_fit(fit, shape, frame["loss"])
-
-
-def test_rolling_errors_of_every_law(frame: pd.DataFrame) -> None:
-    tables = {
-        law: rolling_extrapolation(frame[["N", "D"]], frame["loss"], law=law) for law in ("hoffmann", "gadre", "kaplan")
-    }
-    tables["none"] = tables["gadre"].head(0)
-    axes = law_plots.plot_rolling(tables)
-    check_legible(axes)
-    median = 100 * tables["hoffmann"]["error"].abs().median()
-    assert f"hoffmann {median:.2g} %" in legend_of(axes) and "none: too few sizes" in legend_of(axes)
-    exact = tables["gadre"].assign(error=0.0)
-    check_legible(law_plots.plot_rolling({"exact": exact}))
-    with pytest.raises(DataError, match="nothing to draw"):
-        law_plots.plot_rolling({"gadre": tables["none"]})
-
-
-def test_forecasts_of_runs_held_out(frame: pd.DataFrame) -> None:
-    large = 6 * frame["N"] * frame["D"] > 5e19
-    seen, held_out = frame[~large], frame[large]
-    forecaster = Forecaster().fit(seen[["N", "D"]], seen["loss"])
-    axes = law_plots.plot_forecast(seen, held_out.assign(loss=held_out["loss"] * ([1.0] * 6 + [2.0])), forecaster)
-    check_legible(axes)
-    main, below = axes.figure.axes
-    assert main is axes and axes.get_xlabel() == "training compute C (FLOPs)"
-    assert {"fitted to", "held out, 6 inside", "held out, 1 outside"} <= set(legend_of(axes))
-    ahead = forecaster.predict(held_out[["N", "D"]])["predicted"].to_numpy()
-    off = next(line for line in below.lines if line.get_marker() == "o" and len(line.get_xdata()) == 6)
-    assert np.allclose(off.get_ydata(), (100 * (held_out["loss"] / ahead - 1))[:6])
-
-
-def test_a_forecast_in_one_variable_is_drawn_against_it(frame: pd.DataFrame) -> None:
-    runs = pd.DataFrame({"N": np.geomspace(1e5, 1e9, 12)}).assign(loss=lambda t: 1.5 + 40 * t["N"] ** -0.3)
-    forecaster = Forecaster().fit(runs["N"].head(9), runs["loss"].head(9))
-    axes = law_plots.plot_forecast(runs.head(9), runs.tail(3), forecaster, columns=("N", "loss"))
-    check_legible(axes)
-    assert axes.get_xlabel() == "parameters N"
-
-
-@pytest.mark.parametrize("own", [False, True])
-def test_the_notebook_runs_on_planted_runs_and_on_ones_own(
-    own: bool, frame: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
-    nbformat.validate(notebook)
-    assert len(notebook.cells) < 15
-    assert not any(cell.get("outputs") or cell.get("execution_count") for cell in notebook.cells)
-    monkeypatch.delenv("HARNESS_TABLE", raising=False)
-    if own:
-        frame.assign(name="a column of no use here").to_csv(tmp_path / "runs.csv")
-        monkeypatch.setenv("HARNESS_TABLE", str(tmp_path / "runs.csv"))
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(NOTEBOOK.parents[1]), os.environ.get("PYTHONPATH", "")]))
-    NotebookClient(
-        notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": NOTEBOOK.parent}}
-    ).execute()
-    pictures = [out for cell in notebook.cells for out in cell.get("outputs", []) if "image/png" in out.get("data", {})]
-    assert len(pictures) == 6

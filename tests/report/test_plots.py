@@ -1,9 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +9,7 @@ from synthetic import make_results
 
 from harness.analysis.emergence.comparison import compare_thresholds
 from harness.analysis.fitting.estimator import PowerLaw
-from harness.errors import DataError, UserError
+from harness.errors import DataError
 from harness.records.store import load
 from harness.report import plots
 
@@ -73,6 +69,14 @@ def test_jump_shows_threshold_and_interval(frame: pd.DataFrame) -> None:
     assert not [line for line in none.lines if str(line.get_label()).startswith("N*")]
 
 
+def test_a_study_or_subtask_whose_name_is_a_number_is_found(frame: pd.DataFrame) -> None:
+    numbered = frame[frame["study"] == "parity"].assign(study=3)
+    subtask = numbered["subtask"].where(numbered["subtask"] == "all", numbered["subtask"].str[-2:])
+    numbered = numbered[subtask != "all"].assign(subtask=subtask[subtask != "all"].astype(int))
+    row = jump("3", "2")
+    assert len(plots.plot_jump(numbered, row).lines) and len(plots.plot_subtasks(numbered, pd.DataFrame([row]))) == 1
+
+
 def test_subtasks_share_one_scale(frame: pd.DataFrame) -> None:
     axes = plots.plot_subtasks(frame, parity_jumps(6))
     assert len(axes) == 6 and len({ax.get_ylim() for ax in axes}) == 1
@@ -116,20 +120,3 @@ def test_forest_of_a_comparison_has_intervals_of_all_together(frame: pd.DataFram
 def test_nothing_to_draw_is_an_error(frame: pd.DataFrame) -> None:
     with pytest.raises(DataError, match="no bleu of subtask all"):
         plots.plot_curve(frame, "bleu")
-
-
-def test_saved_twice_the_same(frame: pd.DataFrame, tmp_path: Path) -> None:
-    paths = plots.save_figure(plots.plot_jump(frame, jump("parity")), tmp_path / "plots" / "parity")
-    assert [path.name for path in paths] == ["parity.png", "parity.svg"]
-    first = [path.read_bytes() for path in paths]
-    plots.save_figure(plots.plot_jump(frame, jump("parity")), tmp_path / "plots" / "parity")
-    assert [path.read_bytes() for path in paths] == first
-    (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="cannot be written"):
-        plots.save_figure(plots.plot_jump(frame, jump("parity")), tmp_path / "file" / "parity")
-
-
-def test_report_loads_neither_torch_nor_hydra_nor_pyplot() -> None:
-    check = "import sys, harness.report; print({'torch', 'hydra', 'omegaconf', 'matplotlib.pyplot'} & set(sys.modules))"
-    said = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True).stdout
-    assert said.strip() == "set()"

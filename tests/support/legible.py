@@ -37,3 +37,10 @@ def check_legible(axes: Axes) -> None:
         box = each.get_tightbbox()
         assert box is not None
         assert box.x0 >= -1 and box.y0 >= -1 and box.x1 <= figure.bbox.x1 + 1, "labels are cut off"
+
+
+def legend_of(axes: Axes) -> list[str]:
+    """Texts of the legend of these axes, blank entries left out."""
+    legend = axes.get_legend()
+    assert legend is not None
+    return [text.get_text() for text in legend.get_texts() if text.get_text().strip()]

@@ -1,4 +1,4 @@
-"""Sums: of residues, to be inferred from part of their table, and of decimal numbers, digit by digit."""
+"""Addition: of residues, to be inferred from part of the table, and of decimal numbers, digit by digit."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ PLUS, EQUALS = 10, 11
 
 @dataclass
 class ModularAddition(PromptAnswer):
-    """a, b, "=" and then (a + b) mod `modulus`, one token each; a share of the table is never trained on.
+    """a, b, "=", then (a + b) mod `modulus`, one token each; a share of the table is never trained on.
 
-    Power et al. 2022, "Grokking" (arXiv:2201.02177); as there, a + b and b + a are two examples. The answer is one
-    token, so exact match is token accuracy, and what judges it is the loss.
+    Power et al. 2022, "Grokking" (arXiv:2201.02177). As there, a + b and b + a are different examples. The answer is a
+    single token, so that exact match equals token accuracy; it is paired with the loss instead.
+
+    Attributes:
+        modulus: number of residues.
     """
 
     train_fraction: float = 0.5
@@ -51,11 +54,13 @@ class ModularAddition(PromptAnswer):
 
 @dataclass
 class Addition(PromptAnswer):
-    """Two numbers of `n_digits` digits, leading zeros kept: "3 1 + 8 5 = 1 1 6", the sum with one digit more.
+    """The sum of two numbers of `n_digits` digits, "3 1 + 8 5 = 1 1 6"; it has one digit more, and keeps leading zeros.
 
     Attributes:
-        reversed_digits: the sum's last digit is said first, as carries run (Lee et al. 2023, "Teaching Arithmetic to
-            Small Transformers", arXiv:2307.03381); the numbers to be added stand as ever.
+        n_digits: digits of each number.
+        reversed_digits: whether the sum is written with its last digit first, in the order in which carries propagate
+            (Lee et al. 2023, "Teaching Arithmetic to Small Transformers", arXiv:2307.03381); the two numbers are not
+            reversed.
     """
 
     n_digits: int = 3
@@ -66,7 +71,7 @@ class Addition(PromptAnswer):
     n_answers = 10
 
     def check(self) -> None:
-        check_range("task.n_digits", self.n_digits, 1, 18)  # their sum is an int64
+        check_range("task.n_digits", self.n_digits, 1, 18)  # the sum is computed in int64
 
     @property
     def prompt_length(self) -> int:

@@ -1,4 +1,4 @@
-"""What sequence tasks share: a held-out split of examples, scores on the answer tokens alone, chance levels."""
+"""Common parts of sequence tasks: held-out examples, scores of the answer tokens alone, chance levels."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from harness.tasks.base import Batch, Signature, Task
 from harness.tasks.checks import check_range
 from harness.tasks.streams import eval_stream
 
-#: Draws before an evaluation set stays smaller than asked for.
+#: An evaluation set that is not full after this many draws stays smaller than asked for.
 MAX_ROUNDS = 100
-#: Examples drawn to see whether both sides of the split have any.
+#: Examples drawn to check that both sides of the split have any.
 PROBE = 512
 
 
 @dataclass
 class SequenceTask(Task):
-    """Sequences of one fixed length T, of which only the answer tokens are scored.
+    """Sequences of a fixed length T, of which only the answer tokens are scored.
 
-    Answer tokens are 0 ... n_answers - 1; separators and other symbols come after them. A hash of its inputs puts each
-    example on the training or the evaluation side for good, so no evaluation example is ever trained on.
+    Answer tokens are 0 ... n_answers - 1, followed by separators and other symbols. A hash of its inputs assigns each
+    possible example to training or to evaluation, so that no evaluation example is ever trained on.
 
-    Chance is a guesser that draws each answer token from the answer alphabet, all tokens alike: 1 / n_answers for a
-    token, that to the power of the answer's length for exact match.
+    Chance levels are those of a model that draws each answer token uniformly: 1 / n_answers for token accuracy, and
+    n_answers^-L for the exact match of an answer of L tokens.
 
     Attributes:
-        train_fraction: share of all possible examples that training may draw.
-        n_eval: evaluation examples, all different; fewer where the held-out side has no more.
-        eval_seed: draws the evaluation set.
+        train_fraction: share of all possible examples that may be trained on.
+        n_eval: number of evaluation examples, all different; fewer where no more exist.
+        eval_seed: seed of the evaluation set.
     """
 
     train_fraction: float = 0.9
@@ -55,17 +55,21 @@ class SequenceTask(Task):
             raise SettingError("task.train_fraction", self.train_fraction, allowed)
 
     def check(self) -> None:
-        """Raise SettingError where a setting of the subclass is out of its range."""
+        """Check the settings of the subclass.
+
+        Raises:
+            SettingError: one is out of its range.
+        """
 
     @property
     @abstractmethod
     def vocab_size(self) -> int:
-        """Answer tokens and all others."""
+        """Number of tokens: answers, separators and all others."""
 
     @property
     @abstractmethod
     def n_answers(self) -> int:
-        """Size of the answer alphabet."""
+        """Number of tokens that an answer can consist of."""
 
     @property
     @abstractmethod
@@ -114,7 +118,7 @@ class SequenceTask(Task):
         }.get(metric)
 
     def _training_side(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """About n examples; most often a few more."""
+        """About n training examples, usually a few more."""
         inputs, targets = self.draw(rng, int(n / self.train_fraction * 1.1) + 8)
         trained = ~self._held_out(_hash(inputs))
         return inputs[trained], targets[trained]
@@ -129,12 +133,12 @@ class SequenceTask(Task):
 
 @dataclass
 class PromptAnswer(SequenceTask):
-    """A prompt followed by its answer: the model sees both and each answer token is predicted from what precedes it."""
+    """A prompt followed by its answer, each token of which is predicted from all tokens before it."""
 
     @property
     @abstractmethod
     def prompt_length(self) -> int:
-        """Tokens of the prompt, a closing separator included."""
+        """Tokens of the prompt, including its final separator."""
 
     @property
     @abstractmethod
@@ -151,7 +155,7 @@ class PromptAnswer(SequenceTask):
 
     @property
     def scored(self) -> np.ndarray:
-        # The last token of the prompt is where the first answer token is predicted.
+        # The first answer token is predicted at the last token of the prompt.
         return np.arange(self.prompt_length + self.answer_length - 1) >= self.prompt_length - 1
 
     def draw(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -166,9 +170,9 @@ def distinct_symbols(rng: np.random.Generator, n: int, n_symbols: int) -> np.nda
 
 
 def _hash(tokens: np.ndarray) -> np.ndarray:
-    """(n,) uint64, a multilinear hash of each row of (n, T) tokens, its bits mixed by SplitMix64's finaliser.
+    """(n,) uint64, a multilinear hash of each row of (n, T) tokens, mixed by the finaliser of SplitMix64.
 
-    The linear part alone would lay held-out examples out in stripes, e.g. over the table of an addition.
+    Without the mixing, held-out examples would form stripes, for example in the table of an addition.
     """
     h = tokens.astype(np.uint64) @ _hash_weights(tokens.shape[1])
     h = (h ^ (h >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -1,4 +1,4 @@
-"""Following pointers: where do so many steps along a cycle lead?"""
+"""Following pointers: which symbol lies k steps further along a cycle?"""
 
 from __future__ import annotations
 
@@ -13,15 +13,21 @@ from harness.tasks.sequences.base import SequenceTask, distinct_symbols
 
 @dataclass
 class Hops(SequenceTask):
-    """How many hops, a table of pointers, then places to start from, whose ends are the answers.
+    """A number of hops, a table of pointers, then symbols to start from; the answers are where the hops lead.
 
-    The first token says the number of hops k, uniform from 1 to `max_hops`. The next `n_symbols` tokens are a random
-    cycle f through all symbols, f(0), f(1), ...: the pointer of a symbol stands at the symbol's own place. Then come
-    `n_starts` different symbols s, at each of which f(f(...f(s))) is asked for, k times. A layer of attention follows
-    one pointer, or several once pointers were joined in layers before, as far as causality lets it (k-hop induction;
-    Sanford et al. 2024, arXiv:2402.09268). Each number of hops is a subtask.
+    The first token is the number of hops k, uniform from 1 to `max_hops`. The next `n_symbols` tokens are f(0), f(1),
+    ..., the pointer of each symbol, where f is a random cycle through all symbols. Then follow `n_starts` different
+    symbols s; the answer at each is f^k(s) = f(f(...f(s))). A layer of attention can follow one pointer, or several at
+    once if earlier layers have composed pointers (k-hop induction; Sanford et al. 2024, arXiv:2402.09268). Each number
+    of hops is a subtask.
 
-    One cycle through all symbols, so that no start ends where it began, or where fewer hops end.
+    Because f is a single cycle, and k is smaller than its length, no number of hops leads to the same symbol as another
+    one or back to the start.
+
+    Attributes:
+        n_symbols: number of symbols.
+        max_hops: largest number of hops.
+        n_starts: number of symbols to start from.
     """
 
     n_symbols: int = 11
@@ -32,7 +38,9 @@ class Hops(SequenceTask):
 
     def check(self) -> None:
         check_range("task.n_symbols", self.n_symbols, 3)
-        check_range("task.max_hops", self.max_hops, 1, min(9, self.n_symbols - 1))  # names of subtasks sort as numbers
+        check_range(
+            "task.max_hops", self.max_hops, 1, min(9, self.n_symbols - 1)
+        )  # one digit, so that the names of subtasks sort as numbers
         check_range("task.n_starts", self.n_starts, 1, self.n_symbols)
 
     @property

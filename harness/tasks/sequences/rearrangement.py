@@ -1,4 +1,4 @@
-"""Tasks of saying the same symbols again: as they came, backwards, or in order."""
+"""Repeating a sequence of symbols: in the same order, reversed, or sorted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from harness.tasks.sequences.base import PromptAnswer
 
 @dataclass
 class Rearrangement(PromptAnswer):
-    """`length` uniform symbols of `n_symbols` and a separator, then the same symbols in the order of the task."""
+    """`length` uniformly drawn symbols and a separator, then the same symbols in the order of the task.
+
+    Attributes:
+        length: number of symbols to repeat.
+        n_symbols: number of different symbols.
+    """
 
     length: int = 8
     n_symbols: int = 16
@@ -45,7 +50,7 @@ class Rearrangement(PromptAnswer):
 
 @dataclass
 class Copy(Rearrangement):
-    """The symbols as they came."""
+    """The symbols in the same order."""
 
     name = "copy"
 
@@ -55,7 +60,7 @@ class Copy(Rearrangement):
 
 @dataclass
 class Reverse(Rearrangement):
-    """The last symbol first."""
+    """The symbols in reverse order."""
 
     name = "reverse"
 
@@ -65,7 +70,7 @@ class Reverse(Rearrangement):
 
 @dataclass
 class Sort(Rearrangement):
-    """The smallest symbol first; a symbol that came twice is said twice."""
+    """The symbols in ascending order, repeated symbols included."""
 
     name = "sort"
 

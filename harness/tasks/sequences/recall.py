@@ -1,4 +1,4 @@
-"""Tasks of looking something up: earlier in the sequence, or in a table kept in the weights."""
+"""Retrieval: from earlier in the sequence, or from a table memorised in the weights."""
 
 from __future__ import annotations
 
@@ -14,13 +14,21 @@ from harness.tasks.streams import problem_stream
 
 @dataclass
 class Induction(SequenceTask):
-    """A random permutation of some symbols, repeated: what followed this symbol the last time?
+    """A random permutation of some of the symbols, repeated: which symbol followed this one the last time?
 
-    Each sequence has its own period, uniform from `min_period` to `max_period`; the last `n_answers_scored` positions
-    count, all of them after the first period, so each is determined by the symbol's earlier occurrence. Two layers of
-    attention suffice and one does not (induction heads; Olsson et al. 2022, arXiv:2209.11895).
+    Each sequence has a period of its own, uniform from `min_period` to `max_period`. The last `n_answers_scored`
+    positions are scored; all of them come after the first period, so that each answer is determined by the earlier
+    occurrence of the symbol. Two layers of attention suffice, and one does not (induction heads; Olsson et al. 2022,
+    arXiv:2209.11895).
 
-    Chance is the guesser of any of the `n_symbols`; one that sees which symbols occur gets 1 / period.
+    The chance level is that of guessing among all `n_symbols`; a model that guesses among the symbols that occur
+    reaches 1 / period.
+
+    Attributes:
+        n_symbols: number of different symbols.
+        min_period, max_period: shortest and longest period.
+        length: positions of a sequence.
+        n_answers_scored: scored positions, the last of the sequence.
     """
 
     n_symbols: int = 32
@@ -59,10 +67,15 @@ class Induction(SequenceTask):
 
 @dataclass
 class AssociativeRecall(SequenceTask):
-    """Pairs of key and value, then queries: key, its value, next key, its value ...
+    """Pairs of a key and a value, then queries: a key followed by its value, the next key followed by its value, ...
 
-    The multi-query form of Arora et al. 2023, "Zoology" (arXiv:2312.04927). Values are tokens 0 ... n_symbols - 1, keys
-    the n_symbols after them; keys of one sequence differ, and no key is asked for twice.
+    The multi-query form of Arora et al. 2023, "Zoology" (arXiv:2312.04927). Values are the tokens 0 ... n_symbols - 1,
+    keys the n_symbols tokens after them. The keys of a sequence are different, and each is queried at most once.
+
+    Attributes:
+        n_pairs: pairs of a sequence.
+        n_queries: queries of a sequence.
+        n_symbols: number of different values, and of different keys.
     """
 
     n_pairs: int = 8
@@ -101,10 +114,15 @@ class AssociativeRecall(SequenceTask):
 
 @dataclass
 class Lookup(SequenceTask):
-    """Read uniform symbols; at each but the first, answer R[previous, current] from one fixed random table R.
+    """Uniformly drawn symbols; the answer at each but the first is R[previous, current], R being a fixed random table.
 
-    The table must be memorised: every pair is seen in training, and only whole sequences are held out. Answers are
-    read off in place, not written after the prompt, so that no answer depends on another.
+    The table has to be memorised: training shows every pair of symbols, and only whole sequences are held out. Answers
+    are given in place rather than after the prompt, so that no answer depends on another.
+
+    Attributes:
+        n_symbols: number of different symbols.
+        n_answers_scored: answers of a sequence.
+        task_seed: seed of the table.
     """
 
     n_symbols: int = 40
@@ -132,7 +150,7 @@ class Lookup(SequenceTask):
 
     @property
     def table(self) -> np.ndarray:
-        """(n_symbols, n_symbols) the answer to each (previous, current)."""
+        """(n_symbols, n_symbols) R, the answer to each pair (previous, current)."""
         return _table(self.n_symbols, self.task_seed)
 
     def draw(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
