@@ -6,7 +6,6 @@ evenly spaced levels: all combinations of two curves' levels are draws of their 
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,11 +15,12 @@ import numpy as np
 import pandas as pd
 
 from harness.analysis.checks import check_between_0_and_1
-from harness.analysis.curves import SMALLER_IS_BETTER, Curve, make_curves, require_columns, select_runs
+from harness.analysis.curves import Curve, make_curves, require_columns, select_runs
 from harness.analysis.emergence.evidence import Finding, examine
 from harness.analysis.emergence.thresholds import placed_or_why
 from harness.analysis.emergence.verdicts import p_text
 from harness.errors import DataError, nearest
+from harness.metric_names import meaning
 
 #: Levels of each posterior; two curves have the square of it as draws of their ratio.
 N_LEVELS = 300
@@ -176,7 +176,7 @@ def rank_agreement(a: Comparison, b: Comparison) -> Agreement:
 
 def smaller_is_better(x: str) -> bool:
     """Whether a column of sizes is one along which abilities appear as it falls."""
-    return re.search(SMALLER_IS_BETTER, x, re.IGNORECASE) is not None
+    return not meaning(x).higher_is_better
 
 
 def _along(frame: pd.DataFrame, x: str, falling: bool) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.stats import false_discovery_control
 
 from harness.analysis.checks import check_between_0_and_1
-from harness.analysis.curves import Curve, make_curves, require_columns, select_runs
+from harness.analysis.curves import Curve, assumed_meanings, make_curves, require_columns, select_runs
 from harness.analysis.emergence.evidence import MIN_TESTED, Finding, examine
 from harness.analysis.emergence.remedies import what_would_settle
 from harness.analysis.emergence.thresholds import Threshold, placed
@@ -72,8 +72,8 @@ def find_jumps(
         frame: as `harness.load` returns it, or one's own, a row per (run, subtask, metric): columns x, metric, value
             and one of run_id, member, seed. What may be absent, and what is then taken: study and task (one each),
             subtask ('all'), chance (unknown), n_eval (unknown: noise from seeds alone), seed (runs are strangers to
-            each other at every size), higher_is_better (all but losses, errors, perplexities), paired_metric
-            ('loss', where that was measured), discontinuous (all that are nobody's paired metric and not a loss).
+            each other at every size). What a metric means (higher_is_better, discontinuous, paired_metric) is assumed
+            by its name where these columns do not state it (`harness.metric_names`).
         x: column of sizes.
         alpha: false discovery rate.
         level: of the intervals of thresholds, widths and heights.
@@ -87,7 +87,8 @@ def find_jumps(
         continuous_metric, continuous_p_value, continuous_state, link_length, link_residual (`mirage.PowerRelation`),
         rise_width(_low, _high) in steps from 10 to 90 %, sharpness (the same in decades), height(_low, _high),
         seeds_apart (seeds were tested one by one), share_with (of the runs at the largest size that have it),
-        step_octaves (the ladder's resolution), n_rungs, n_runs, chance.
+        step_octaves (the ladder's resolution), n_rungs, n_runs, chance. Its ``attrs["assumed"]`` holds what was
+        assumed of metrics by their names: metric -> column -> value, empty where the frame states all.
 
     Raises:
         DataError: a column is missing or holds what cannot be used.
@@ -116,7 +117,9 @@ def find_jumps(
         )
         for i, other in pairs
     ]
-    return pd.DataFrame(rows, columns=_COLUMNS)
+    found = pd.DataFrame(rows, columns=_COLUMNS)
+    found.attrs["assumed"] = assumed_meanings(frame)
+    return found
 
 
 _Examined = tuple[Curve, Finding | None, float]
