@@ -1,4 +1,4 @@
-"""Mistakes of the user, told in a line or two and without a traceback."""
+"""Mistakes of the user, reported in a line or two and without a traceback."""
 
 from __future__ import annotations
 
@@ -28,7 +28,25 @@ class SettingError(UserError):
 
 
 class DataError(UserError):
-    """A table or file that cannot be used as it is; names the file, row or column."""
+    """A table or file that cannot be used as it is.
+
+    The message is put together when it is shown, ``source: column C, row R: problem``, so that whoever catches the
+    error can state the file, or give the column the name that the user knows it by, by setting the attribute.
+
+    Args:
+        problem: what was found and what is allowed.
+        column: the column at fault.
+        row: the row at fault, by its index label: in a table that was read from a file, its number counted from 1.
+        source: the table, file or expression that the problem is in.
+    """
+
+    def __init__(self, problem: str, *, column: str | None = None, row: object = None, source: object = None) -> None:
+        super().__init__(problem)
+        self.problem, self.column, self.row, self.source = problem, column, row, source
+
+    def __str__(self) -> str:
+        place = None if self.column is None or self.row is None else f"column {self.column}, row {self.row}"
+        return ": ".join(str(part) for part in (self.source, place, self.problem) if part is not None)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from harness.errors import DataError, SettingError
+from harness.records.columns import FINITE, POSITIVE, numbers
 
 
 def check_between_0_and_1(**settings: float) -> None:
@@ -16,26 +17,18 @@ def check_between_0_and_1(**settings: float) -> None:
 
 
 def positive_columns(**columns: ArrayLike) -> tuple[np.ndarray, ...]:
-    """Columns as float arrays of one length.
+    """Columns as float arrays of one length, all of them finite and above 0.
 
     Raises:
         DataError: names the row (from 0), the column and what was found there.
     """
-    arrays = [finite_numbers(name, column, above=0.0) for name, column in columns.items()]
+    arrays = [numbers(column, name, POSITIVE) for name, column in columns.items()]
     if len({len(values) for values in arrays}) > 1:
         lengths = ", ".join(f"{name} {len(values)}" for name, values in zip(columns, arrays, strict=True))
         raise DataError(f"columns of unequal length: {lengths}")
     return tuple(arrays)
 
 
-def finite_numbers(name: str, column: ArrayLike, above: float = -np.inf) -> np.ndarray:
-    try:
-        values = np.asarray(column, dtype=float)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"column {name}: {error}") from None
-    bad = np.flatnonzero(~(np.isfinite(values) & (values > above)))
-    if values.ndim != 1 or len(bad):
-        found = f"row {bad[0]}: {values[bad[0]]}" if values.ndim == 1 else f"shape {values.shape}"
-        allowed = "finite numbers above 0" if above == 0 else "finite numbers"
-        raise DataError(f"column {name}, {found}: allowed are {allowed}, one a row")
-    return values
+def finite_numbers(name: str, column: ArrayLike) -> np.ndarray:
+    """A column as a float array of finite numbers; as `positive_columns`."""
+    return numbers(column, name, FINITE)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from harness.analysis.runs import Runs, gather_runs, row_means
-from harness.errors import DataError, nearest
+from harness.errors import DataError
+from harness.metric_names import meaning, usual_pair
+from harness.records.columns import FINITE, ITEMS, POSITIVE, number_column, require_columns, truth_column
 
-#: Names of what is better when smaller, unless a table says otherwise.
-SMALLER_IS_BETTER = "loss|error|perplexity|nll"
+#: Columns that say what a curve is of, and what they hold where a frame does not have them.
+_KEY = {"study": "", "task": "", "subtask": "all"}
 
 
 @dataclass(frozen=True)
@@ -48,13 +51,6 @@ class Curve:
     def oriented(self) -> np.ndarray:
         """(n,) values, higher is better."""
         return self.runs.value if self.higher_is_better else -self.runs.value
-
-
-def require_columns(frame: pd.DataFrame, columns: Iterable[str]) -> None:
-    """Raises DataError naming the first column that is missing and the nearest one that is there."""
-    for column in columns:
-        if column not in frame.columns:
-            raise DataError(f"column '{column}' is missing{nearest(column, map(str, frame.columns))}")
 
 
 def select_runs(frame: pd.DataFrame) -> pd.DataFrame:
@@ -110,16 +106,10 @@ def make_curves(frame: pd.DataFrame, x: str) -> Iterator[Curve]:
         DataError: a size or value that cannot be used; names row and column.
     """
     require_columns(frame, (x, "metric", "value"))
-    for column, allowed in ((x, "finite numbers above 0"), ("value", "finite numbers")):
-        numbers = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=float)
-        bad = ~np.isfinite(numbers) | ((numbers <= 0) if column == x else False)
-        if bad.any():
-            row = int(np.flatnonzero(bad)[0])
-            found = frame[column].iloc[row]
-            raise DataError(f"column {column}, row {frame.index[row]}: {found}: allowed are {allowed}")
-    frame = with_defaults(frame)
+    frame = frame.assign(**{x: number_column(frame, x, POSITIVE, empty=False)})
+    frame = with_defaults(frame.assign(value=number_column(frame, "value", FINITE, empty=False)))
     _check_shares(frame)
-    for (study, task, subtask, metric), part in frame.groupby(["study", "task", "subtask", "metric"], sort=False):
+    for (study, task, subtask, metric), part in frame.groupby([*_KEY, "metric"], sort=False):
         first = part.iloc[0]
         runs = gather_runs(part[x].to_numpy(float), part["value"].to_numpy(float), part["run"].to_numpy())
         yield Curve(
@@ -168,35 +158,91 @@ def binomial_variance(mean: np.ndarray, n_eval: np.ndarray, n_runs: np.ndarray |
 
 
 def _check_shares(frame: pd.DataFrame) -> None:
-    """Shares of items right lie in [0, 1], of one item or more."""
-    counted = frame["n_eval"].notna()
-    bad = counted & (frame["n_eval"] < 1)
-    if bad.any():
-        row = frame.index[bad][0]
-        raise DataError(f"column n_eval, row {row}: {frame.loc[row, 'n_eval']}: allowed are numbers of items from 1 on")
-    outside = counted & frame["discontinuous"].astype(bool) & ~frame["value"].between(0, 1)
+    """Shares of items right lie in [0, 1]."""
+    outside = (frame["n_eval"].notna() & frame["discontinuous"] & ~frame["value"].between(0, 1)).to_numpy()
     if outside.any():
-        row = frame.index[outside][0]
-        raise DataError(
-            f"column value, row {row}: {frame.loc[row, 'value']}: metric {frame.loc[row, 'metric']} is a share of "
-            "n_eval items, and shares lie in [0, 1]"
-        )
+        first = frame.iloc[np.argmax(outside)]
+        found = f"{first['value']:.12g}: metric {first['metric']} is a share of n_eval items, and shares lie in [0, 1]"
+        raise DataError(found, column="value", row=first.name)
+
+
+# ------------------------------------------------------------------------------------- what a table may leave unstated
 
 
 def with_defaults(frame: pd.DataFrame) -> pd.DataFrame:
-    """What a table of one's own may leave out (see `emergence.find_jumps`)."""
+    """The frame with every column that a curve needs.
+
+    Where they are absent, study and task are '', subtask 'all', chance and n_eval NaN (unknown). What a metric means is
+    assumed by its name (`metric_names`) in each row of which the columns higher_is_better, discontinuous and
+    paired_metric do not state it, being absent or empty there; a metric that states its pair is discontinuous, and one
+    that another states as its pair is continuous.
+
+    Args:
+        frame: rows with a column metric.
+
+    Raises:
+        DataError: no column metric, or a cell of the others that is not allowed.
+    """
+    require_columns(frame, ["metric"])
     frame = frame.copy()
-    metric = frame["metric"].astype(str)
-    is_loss = metric.str.contains(SMALLER_IS_BETTER, case=False)
-    if "task" not in frame.columns:
-        frame["task"] = ""
+    for column, unnamed in _KEY.items():
+        if column not in frame.columns:
+            frame[column] = unnamed
     for column in ("chance", "n_eval"):
-        frame[column] = pd.to_numeric(frame[column], errors="coerce") if column in frame.columns else np.nan
-    if "higher_is_better" not in frame.columns:
-        frame["higher_is_better"] = ~is_loss
-    if "paired_metric" not in frame.columns:
-        frame["paired_metric"] = np.where(~is_loss & bool((metric == "loss").any()), "loss", "")
-    frame["paired_metric"] = frame["paired_metric"].fillna("")
-    if "discontinuous" not in frame.columns:
-        frame["discontinuous"] = ~is_loss & ~metric.isin(set(frame["paired_metric"]))
+        limits = ITEMS if column == "n_eval" else None
+        frame[column] = number_column(frame, column, limits) if column in frame.columns else np.nan
+    for column, stated in _stated_meanings(frame).items():
+        frame[column] = stated
+    by_name = {name: meaning(name) for name in frame["metric"].astype(str).unique()}
+    for column in ("higher_is_better", "discontinuous"):
+        assumed = frame["metric"].astype(str).map({name: getattr(each, column) for name, each in by_name.items()})
+        frame[column] = frame[column].fillna(assumed).astype(bool)
+    frame["paired_metric"] = frame["paired_metric"].where(frame["paired_metric"].notna(), _usual_pairs(frame))
     return frame
+
+
+def assumed_meanings(frame: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """What is assumed of the metrics of a frame by their names, because no column states it.
+
+    Args:
+        frame: as `with_defaults` takes it.
+
+    Returns:
+        metric -> column (higher_is_better, discontinuous, paired_metric) -> what is assumed; several pairs, of several
+        studies, are joined by commas. Empty where the frame states all.
+    """
+    filled = with_defaults(frame)
+    assumed: dict[str, dict[str, Any]] = {}
+    for column, stated in _stated_meanings(frame).items():
+        open_cells = filled[stated.isna().to_numpy() & (filled[column] != "").to_numpy()]
+        for metric, values in open_cells.groupby(open_cells["metric"].astype(str), sort=False)[column]:
+            several = list(dict.fromkeys(values.tolist()))
+            assumed.setdefault(str(metric), {})[column] = several[0] if len(several) == 1 else ", ".join(several)
+    return assumed
+
+
+def _stated_meanings(frame: pd.DataFrame) -> dict[str, pd.Series]:
+    """Column -> what the frame states of the metric in each row, missing where it states nothing."""
+    nothing = pd.Series(pd.NA, index=frame.index, dtype="boolean")
+    higher, discontinuous = (
+        truth_column(frame, name) if name in frame.columns else nothing
+        for name in ("higher_is_better", "discontinuous")
+    )
+    pair = frame["paired_metric"] if "paired_metric" in frame.columns else pd.Series(None, frame.index, dtype=object)
+    pairs = set(pair.dropna()) - {""}
+    judges, judged = frame["metric"].isin(pairs), pair.isin(pairs)
+    by_pair = nothing.mask(judged, True).mask(judges, False)
+    return {"higher_is_better": higher, "discontinuous": discontinuous.fillna(by_pair), "paired_metric": pair}
+
+
+def _usual_pairs(frame: pd.DataFrame) -> pd.Series:
+    """(rows,) the continuous metric, among those of the row's study, task and subtask, that judges its metric by
+    default; '' for continuous metrics and where there is none."""
+    key = [*_KEY, "metric"]
+    pairs: dict[tuple[Any, ...], str] = {}
+    for curve, part in frame.drop_duplicates(key).groupby([*_KEY], sort=False):
+        continuous = part.loc[~part["discontinuous"], "metric"].astype(str).tolist()
+        for metric in part.loc[part["discontinuous"], "metric"]:
+            pairs[*curve, metric] = usual_pair(str(metric), continuous)
+    rows = zip(*(frame[name] for name in key), strict=True)
+    return pd.Series([pairs.get(row, "") for row in rows], index=frame.index, dtype=object)

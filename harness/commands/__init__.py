@@ -1,46 +1,76 @@
-"""Verbs that take a table and flags: nothing of Hydra, nothing of torch."""
+"""Verbs that take a table and flags: nothing of Hydra, nothing of torch.
+
+`arguments` declares what may follow each verb and loads nothing heavy, so that --help and mistakes in the words answer
+at once; a verb's own module is loaded when it runs.
+"""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib import import_module
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from rich.console import Console
-
+from harness.commands import arguments
 from harness.errors import UserError
 
-#: verb -> (module, what it does).
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One verb.
+
+    Attributes:
+        module: where its ``run(arguments, console) -> exit code`` is.
+        about: what it does, in a line.
+        declare: adds its arguments to a parser.
+    """
+
+    module: str
+    about: str
+    declare: Callable[[argparse.ArgumentParser], None]
+
+
 VERBS = {
-    "fit": ("harness.commands.fit", "fit a law, or rank laws, on any table of runs"),
-    "forecast": ("harness.commands.forecast", "foretell runs not yet made, with intervals"),
-    "allocate": ("harness.commands.allocate", "the optimal size and tokens for a budget of compute"),
-    "emergence": ("harness.commands.emergence", "which curves of a table jump, with the evidence in words"),
-    "compare": ("harness.commands.compare", "where abilities appear: order, ratios, agreement of two sizes"),
-    "import": ("harness.commands.importing", "results of other tools into the two tables"),
+    "fit": Verb("harness.commands.fit", "fit a law, or rank laws, on any table of runs", arguments.of_fit),
+    "forecast": Verb("harness.commands.forecast", "foretell runs not yet made, with intervals", arguments.of_forecast),
+    "allocate": Verb(
+        "harness.commands.allocate", "the optimal size and tokens for a budget of compute", arguments.of_allocate
+    ),
+    "emergence": Verb(
+        "harness.commands.emergence", "which curves of a table jump, with the evidence in words", arguments.of_emergence
+    ),
+    "compare": Verb(
+        "harness.commands.compare",
+        "where abilities appear: order, ratios, agreement of two sizes",
+        arguments.of_compare,
+    ),
+    "import": Verb("harness.commands.importing", "results of other tools into the two tables", arguments.of_import),
 }
 
 
 class _Parser(argparse.ArgumentParser):
-    """Mistakes are told in a line."""
+    """A mistake in the words is an error of one line."""
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{self.prog.removeprefix('harness ')}: {message} (see {self.prog} --help)")
 
 
-def run(verb: str, words: Sequence[str], console: Console) -> int:
+def run(name: str, words: Sequence[str], console: Console) -> int:
     """Run a verb with the words that follow it; its exit code.
 
     Raises:
         UserError: a mistake in the words, or whatever the verb raises.
     """
-    module, about = VERBS[verb]
-    parser = _Parser(prog=f"harness {verb}", description=about, allow_abbrev=False)
-    command = import_module(module)
-    command.add_arguments(parser)
+    verb = VERBS[name]
+    parser = _Parser(prog=f"harness {name}", description=verb.about, allow_abbrev=False)
+    verb.declare(parser)
     try:
-        arguments = parser.parse_args(list(words))
+        given = parser.parse_args(list(words))
     except SystemExit as stop:  # --help
         return int(stop.code or 0)
-    return command.run(arguments, console)
+    exit_code: int = import_module(verb.module).run(given, console)
+    return exit_code

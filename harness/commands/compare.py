@@ -6,23 +6,23 @@ import argparse
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from harness.analysis.curves import require_columns, select_runs, with_defaults
+from harness.analysis.curves import select_runs, with_defaults
 from harness.analysis.emergence.comparison import Comparison, compare_thresholds, rank_agreement
-from harness.commands.emergence import check_plot
-from harness.commands.rows import add_output_arguments, split_names, write_json
-from harness.commands.values import between_0_and_1
+from harness.commands.columns import SETTINGS, CurveTable, choose_curves, rename_in
+from harness.commands.output import check_plot, given, save_plot, write_json
+from harness.commands.tables import choose_rows, split_names
 from harness.errors import DataError, UserError, nearest
-from harness.records.expressions import select
 from harness.records.table import read_rows
 from harness.report.tables import as_rich
 from harness.report.wording import interval, p_value
 
-#: What a comparison needs of a table, beside its sizes.
+#: Columns of a table that a comparison uses, beside its sizes.
 _COLUMNS = [
     *("study", "task", "subtask", "metric", "value", "run_id", "seed", "n_eval", "chance", "stderr"),
     *("higher_is_better", "discontinuous", "paired_metric"),
@@ -31,35 +31,24 @@ _COLUMNS = [
 _SHOWN = 15
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the verb's arguments."""
-    results = "results folders, or tables with columns metric and value (and study, task, subtask, seed, ...)"
-    parser.add_argument("results", metavar="RESULTS", nargs="+", help=results)
-    sizes = "one or two columns of sizes; or a metric, such as loss: its mean over the runs of each size"
-    parser.add_argument("--x", metavar="COLUMNS", default="params_non_embedding", help=f"{sizes} (%(default)s)")
-    parser.add_argument("--metric", metavar="NAME,...", help="metrics to compare (all discontinuous ones)")
-    parser.add_argument("--where", metavar="EXPRESSION", help="the rows this is about: \"study == 'lookup'\"")
-    share = "share of its rise at which an ability has appeared (0.5)"
-    parser.add_argument("--fraction", type=between_0_and_1, default=0.5, help=share)
-    add_output_arguments(parser)
-    parser.add_argument("--plot", metavar="OUT.png", help="forest of thresholds (and OUT.svg beside it)")
-
-
 def run(arguments: argparse.Namespace, console: Console) -> int:
-    """Compare, tell and write; 0.
+    """Compare, report and write; 0.
 
     Raises:
-        UserError: an argument that cannot be, or as `compare_thresholds` and `rank_agreement`.
+        UserError: an argument that cannot be, or as `choose_curves`, `compare_thresholds` and `rank_agreement`.
     """
     check_plot(arguments.plot)
     sizes = split_names(arguments.x)
     if len(sizes) > 2:
         raise UserError(f"--x {arguments.x}: allowed are one or two columns; got {len(sizes)}")
-    metrics = split_names(arguments.metric, "--metric", "names of metrics") if arguments.metric else None
-    frame = _together(arguments.results, sizes, arguments.where)
+    metrics = split_names(arguments.metrics, "--metrics", "names of metrics") if arguments.metrics else None
+    if repeated := [path for path, n in Counter(arguments.results).items() if n > 1]:
+        raise UserError(f"{repeated[0]}: named twice")
+    tables = {path: _read(path, sizes, arguments) for path in arguments.results}
+    frame = _together({path: frame for path, (_, frame) in tables.items()})
     found = [compare_thresholds(frame, x, metrics, arguments.fraction, arguments.level) for x in sizes]
     for each in found:
-        _tell(each, console)
+        _report(each, console)
     agreement = None
     if len(found) == 2:
         try:
@@ -67,15 +56,13 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             console.print(str(agreement), markup=False, soft_wrap=True)
         except DataError as error:  # too few curves: everything else stands
             console.print(str(error), markup=False, soft_wrap=True)
+    for path, (curves, _) in tables.items():
+        _report_table(path, curves, len(tables) > 1, console)
     content = {
-        "comparisons": [
-            {"x": each.x} | {name: getattr(each, name).to_dict("records") for name in ("table", "pairs", "absent")}
-            for each in found
-        ],
+        "comparisons": [_as_json(each) for each in found],
         "agreement": None if agreement is None else vars(agreement),
-        "settings": {
-            name: getattr(arguments, name) for name in ("results", "x", "metric", "where", "fraction", "level")
-        },
+        "tables": [{"table": path, **curves.as_json()} for path, (curves, _) in tables.items()],
+        "settings": given(arguments, ("results", *SETTINGS, "metrics", "fraction", "level")),
     }
     write_json(arguments.json, content)
     for each in found if arguments.plot else ():
@@ -83,41 +70,24 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-def _together(paths: list[str], sizes: list[str], where: str | None) -> pd.DataFrame:
-    """Rows of all tables, whose studies have names of their own."""
-    if repeated := [path for path, n in Counter(paths).items() if n > 1]:
-        raise UserError(f"{repeated[0]}: named twice")
-    tables = []
-    for path in paths:
-        frame = read_rows(path)
-        try:
-            if where is not None:
-                frame = select(frame, where, []).kept
-                if frame.empty:
-                    raise DataError("no rows left (--where)")
-            tables.append(_comparable(frame, sizes))
-        except DataError as error:
-            raise DataError(f"{path}: {error}") from error
-    given = [_short_name(path, paths) for path in paths]
-    owners = Counter(study for table in tables for study in table["study"].unique())
-    for name, table in zip(given, tables, strict=True):
-        clash = table["study"].map(owners) > 1
-        prefixed = np.where(table["study"] == "", name, name + "/" + table["study"])
-        table["study"] = np.where(clash, prefixed, table["study"])
-        table["run_id"] = f"{name}/" + table["run_id"].astype(str)
-    return pd.concat(tables, ignore_index=True)
+# ------------------------------------------------------------------------------------------------ the tables together
 
 
-def _short_name(path: str, paths: list[str]) -> str:
-    """The folder's or file's own name, or the path as given where two have the same."""
-    names = [Path(each).resolve().name.split(".")[0] for each in paths]
-    name = names[paths.index(path)]
-    return name if names.count(name) == 1 else path
+def _read(path: str, sizes: list[str], arguments: argparse.Namespace) -> tuple[CurveTable, pd.DataFrame]:
+    """A table, and its runs with the columns that all tables share."""
+    frame = read_rows(path)
+    try:
+        rows = choose_rows(frame, path, arguments)
+        curves = choose_curves(rows, [x for x in sizes if x in rows.frame.columns], arguments)
+        return curves, _runs(curves.frame, sizes)
+    except DataError as error:
+        rename_in(error, {"value": arguments.value, "n_eval": arguments.n_eval})
+        error.source = path if error.source in (None, path) else f"{path}: {error.source}"
+        raise
 
 
-def _comparable(frame: pd.DataFrame, sizes: list[str]) -> pd.DataFrame:
+def _runs(frame: pd.DataFrame, sizes: list[str]) -> pd.DataFrame:
     """One row per (run, subtask, metric) with the columns that all tables share."""
-    require_columns(frame, ("metric", "value"))
     frame = with_defaults(select_runs(frame))
     frame["run_id"] = frame["run"]
     if "seed" not in frame.columns:
@@ -148,7 +118,30 @@ def _mean_of_size(frame: pd.DataFrame, metric: str) -> pd.Series:
     return found
 
 
-def _tell(comparison: Comparison, console: Console) -> None:
+def _together(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Rows of all tables; studies and runs of one name in several of them get the table's name before theirs."""
+    owners = Counter(study for table in tables.values() for study in table["study"].unique())
+    named = []
+    for path, table in tables.items():
+        name = _short_name(path, list(tables))
+        shared = table["study"].map(owners) > 1
+        prefixed = np.where(table["study"] == "", name, name + "/" + table["study"])
+        study = np.where(shared, prefixed, table["study"])
+        named.append(table.assign(study=study, run_id=f"{name}/" + table["run_id"].astype(str)))
+    return pd.concat(named, ignore_index=True)
+
+
+def _short_name(path: str, paths: list[str]) -> str:
+    """The folder's or file's own name, or the path as given where two have the same."""
+    names = [Path(each).resolve().name.split(".")[0] for each in paths]
+    name = names[paths.index(path)]
+    return name if names.count(name) == 1 else path
+
+
+# -------------------------------------------------------------------------------------------------------- what is said
+
+
+def _report(comparison: Comparison, console: Console) -> None:
     level, table = f"{100 * comparison.level:g} %", comparison.table.to_dict("records")
     if table:
         words = pd.DataFrame(
@@ -167,10 +160,10 @@ def _tell(comparison: Comparison, console: Console) -> None:
     for row in comparison.absent.to_dict("records"):
         console.print(f"{row['curve']}: no threshold, {row['reason']}", markup=False, soft_wrap=True)
     if len(comparison.pairs):
-        _tell_pairs(comparison, level, console)
+        _report_pairs(comparison, level, console)
 
 
-def _tell_pairs(comparison: Comparison, level: str, console: Console) -> None:
+def _report_pairs(comparison: Comparison, level: str, console: Console) -> None:
     pairs = comparison.pairs
     title = f"Ratios of thresholds in {comparison.x}, {level} intervals"
     if len(pairs) > _SHOWN:
@@ -189,6 +182,20 @@ def _tell_pairs(comparison: Comparison, level: str, console: Console) -> None:
     console.print(as_rich(words, title))
 
 
+def _report_table(path: str, curves: CurveTable, several: bool, console: Console) -> None:
+    """Say what was assumed, not known and left out, of one table among several."""
+    prefix = f"{path}: " if several else ""
+    curves.report_assumed(console, prefix)
+    for what in curves.unknown:
+        console.print(f"{prefix}not known: {what}", markup=False, soft_wrap=True)
+    curves.rows.report(f"{prefix}{len(curves.frame)} rows", console)
+
+
+def _as_json(comparison: Comparison) -> dict[str, Any]:
+    parts = {name: getattr(comparison, name).to_dict("records") for name in ("table", "pairs", "absent")}
+    return {"x": comparison.x} | parts
+
+
 def _ends(low: float, high: float) -> str:
     return interval(1.0, low, high).removeprefix("1 (").removesuffix(")")
 
@@ -198,11 +205,9 @@ def _ratio(value: float, low: float, high: float) -> str:
 
 
 def _draw(comparison: Comparison, path: Path, several: bool, console: Console) -> None:
-    from harness.report.axes import save_figure
     from harness.report.plots import plot_thresholds
 
     stem = path.with_suffix("")
     if several:
         stem = stem.with_name(f"{stem.name}_{comparison.x}")
-    for written in save_figure(plot_thresholds(comparison.table, x=comparison.x), stem):
-        console.print(str(written), markup=False, highlight=False, soft_wrap=True)
+    save_plot(plot_thresholds(comparison.table, x=comparison.x), stem.with_name(f"{stem.name}.png"), console)

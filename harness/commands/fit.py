@@ -9,97 +9,63 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from harness.analysis.fitting.estimator import INTERVALS, OBJECTIVES, ScalingLaw
-from harness.analysis.fitting.laws import LAWS
+from harness.analysis.fitting.estimator import ScalingLaw
 from harness.analysis.fitting.selection import fit_best
-from harness.commands.rows import (
-    POSITIVE,
-    Rows,
-    add_output_arguments,
-    add_row_arguments,
-    choose,
-    labels,
-    numbers,
-    settings,
-    split_names,
-    write_json,
-)
-from harness.commands.values import one_of, positive, whole_number
-from harness.errors import SettingError, UserError
+from harness.commands.output import check_plot, given, save_plot, write_json
+from harness.commands.tables import RunTable, choose_runs, numbers, split_names
+from harness.errors import UserError
+from harness.records.columns import POSITIVE
 from harness.report.tables import as_rich
 
 #: Flags of a single law: `fit_best` compares laws by squares, run by run.
 _OF_ONE_LAW = ("objective", "cluster", "n_eval")
-#: Settings of a fit that go on record.
-LAW_SETTINGS = ("law", "objective", "delta", "interval", "bootstrap", "seed", "level", "group", "cluster")
-
-
-def add_law_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare how a law is fitted; shared with `allocate`."""
-    objectives = f"{', '.join(OBJECTIVES)} (by default that of the law)"
-    parser.add_argument("--objective", type=one_of(OBJECTIVES), metavar="NAME", help=objectives)
-    parser.add_argument("--delta", type=positive, default=1e-3, help="of huber, in ln y (0.001)")
-    kinds = f"{', '.join(INTERVALS)} (huber: bootstrap; else profile)"
-    parser.add_argument("--interval", type=one_of(INTERVALS), metavar="KIND", help=kinds)
-    draws = "bootstrap intervals with this many refits"
-    parser.add_argument("--bootstrap", type=whole_number(100), metavar="DRAWS", help=draws)
-    parser.add_argument("--seed", type=whole_number(0), default=0, help="of the bootstrap (0)")
-    parser.add_argument("--group", metavar="COLUMN", help="rows that share x and this are one run")
-    parser.add_argument("--cluster", metavar="COLUMN", help="runs that share this stay together in intervals")
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the verb's arguments."""
-    add_row_arguments(parser)
-    laws = f"best, or one of {', '.join(LAWS)}"
-    parser.add_argument("--law", default="best", type=one_of(("best", *LAWS)), metavar="NAME", help=laws)
-    add_law_arguments(parser)
-    parser.add_argument("--n-eval", metavar="COLUMN", help="answers behind each share, for laws of bounded metrics")
-    add_output_arguments(parser)
-    parser.add_argument("--plot", metavar="OUT.png", help="draw the fit (and OUT.svg beside it)")
+#: Arguments of a fit that go on record.
+LAW_SETTINGS = (
+    *("table", "x", "y", "law", "objective", "delta", "interval", "bootstrap", "seed", "level", "group", "cluster"),
+)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
-    """Fit, tell and write; 0.
+    """Fit, report and write; 0.
 
     Raises:
-        UserError: as `commands.rows.choose` and `ScalingLaw.fit`.
+        UserError: as `commands.tables.choose_runs` and `ScalingLaw.fit`.
     """
     for name in _OF_ONE_LAW if arguments.law == "best" else ():
         if getattr(arguments, name) is not None:
             raise UserError(f"--{name.replace('_', '-')}: is of one law, to be named by --law; best compares several")
-    if arguments.plot and Path(arguments.plot).suffix != ".png":
-        raise SettingError("--plot", arguments.plot, "a name that ends in .png")
+    check_plot(arguments.plot)
     if arguments.plot and (found := len(split_names(arguments.x))) > 2:
         raise UserError(f"--plot: one or two columns of --x can be drawn; got {found}")
-    rows = choose(arguments)
+    runs = choose_runs(arguments)
     ranking: list[dict[str, Any]] = []
     if arguments.law == "best":
-        chosen = fit_best(rows.x.to_numpy(), rows.y, labels(rows, arguments.group), **_fitting(arguments))
+        chosen = fit_best(runs.x.to_numpy(), runs.y, runs.labels(arguments.group), **_fitting(arguments))
         fit = chosen.best
         ranking = chosen.ranking.to_dict("records")  # type: ignore[assignment]
         console.print(as_rich(_ranking_table(chosen.ranking), "Laws, best first by AICc"))
         console.print(chosen.verdict, markup=False, soft_wrap=True)
     else:
-        fit = fit_one(arguments, rows)
-    tell(fit, rows, console)
-    write_json(arguments.json, _content(arguments, fit, rows, ranking))
+        fit = fit_one(arguments, runs)
+    report_fit(fit, runs, console)
+    write_json(arguments.json, _content(arguments, fit, runs, ranking))
     if arguments.plot:
-        for path in _draw(fit, rows, arguments):
-            console.print(str(path), markup=False, highlight=False, soft_wrap=True)
+        from harness.report.law_plots import plot_fit
+
+        save_plot(plot_fit(fit, runs.x, runs.y, y_name=arguments.y), Path(arguments.plot), console)
     return 0
 
 
-def fit_one(arguments: argparse.Namespace, rows: Rows) -> ScalingLaw:
-    """The law of --law, as the arguments want it."""
+def fit_one(arguments: argparse.Namespace, runs: RunTable) -> ScalingLaw:
+    """The law of --law, fitted as the arguments want it."""
     law = ScalingLaw(law=arguments.law, objective=arguments.objective, **_fitting(arguments))
     column = getattr(arguments, "n_eval", None)
     return law.fit(
-        rows.x,
-        rows.y,
-        labels(rows, arguments.group),
-        clusters=labels(rows, arguments.cluster),
-        n_eval=None if column is None else numbers(rows.frame, column, POSITIVE),
+        runs.x,
+        runs.y,
+        runs.labels(arguments.group),
+        clusters=runs.labels(arguments.cluster),
+        n_eval=None if column is None else numbers(runs.rows.frame, column, POSITIVE),
     )
 
 
@@ -116,7 +82,7 @@ def _fitting(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def tell(fit: ScalingLaw, rows: Rows, console: Console) -> None:
+def report_fit(fit: ScalingLaw, runs: RunTable, console: Console) -> None:
     """Print parameters, intervals, status, and what was left out."""
     table = pd.DataFrame(
         {
@@ -133,9 +99,9 @@ def tell(fit: ScalingLaw, rows: Rows, console: Console) -> None:
     if fit.message_:
         console.print(fit.message_, markup=False, soft_wrap=True)
     scale = "ln y" if fit.law_.scale == "log" else "y"
-    told = f"objective ({fit.objective_name_}) {fit.objective_:.10g}; one run's {scale} scatters by {fit.noise_:.3g}"
-    console.print(told, markup=False)
-    rows.report(console, fit.n_runs_)
+    objective = f"objective ({fit.objective_name_}) {fit.objective_:.10g}"
+    console.print(f"{objective}; one run's {scale} scatters by {fit.noise_:.3g}", markup=False)
+    runs.report(console, fit.n_runs_)
 
 
 def _ranking_table(ranking: pd.DataFrame) -> pd.DataFrame:
@@ -151,20 +117,20 @@ def _ranking_table(ranking: pd.DataFrame) -> pd.DataFrame:
 
 
 def _content(
-    arguments: argparse.Namespace, fit: ScalingLaw, rows: Rows, ranking: list[dict[str, Any]]
+    arguments: argparse.Namespace, fit: ScalingLaw, runs: RunTable, ranking: list[dict[str, Any]]
 ) -> dict[str, Any]:
     used = {"objective": fit.objective_name_, "interval": fit.interval_, "starts": fit.law_.n_starts}
-    content = about(fit, rows) | {
+    content = fit_as_json(fit, runs) | {
         "formula": fit.law_.formula,
         "objective": fit.objective_,
         "noise": fit.noise_,
         "n_failed_refits": fit.n_failed_refits_,
-        "settings": settings(arguments, (*LAW_SETTINGS, "n_eval")) | used,
+        "settings": given(arguments, (*LAW_SETTINGS, "n_eval")) | used,
     }
     return content | ({"ranking": ranking} if ranking else {})
 
 
-def about(fit: ScalingLaw, rows: Rows) -> dict[str, Any]:
+def fit_as_json(fit: ScalingLaw, runs: RunTable) -> dict[str, Any]:
     """What any JSON says of a fit and of the rows it was fitted to."""
     return {
         "law": fit.law_.name,
@@ -173,14 +139,5 @@ def about(fit: ScalingLaw, rows: Rows) -> dict[str, Any]:
         "status": str(fit.status_),
         "message": fit.message_,
         "n": fit.n_runs_,
-        "excluded": rows.listed,
-        "n_outside": rows.n_outside,
+        **runs.rows.as_json(),
     }
-
-
-def _draw(fit: ScalingLaw, rows: Rows, arguments: argparse.Namespace) -> list[Path]:
-    from harness.report.axes import save_figure
-    from harness.report.law_plots import plot_fit
-
-    axes = plot_fit(fit, rows.x, rows.y, y_name=arguments.y)
-    return save_figure(axes, Path(arguments.plot).with_suffix(""))

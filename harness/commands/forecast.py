@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from typing import Any
 
 import pandas as pd
@@ -11,56 +12,33 @@ from rich.console import Console
 from harness.analysis.fitting.laws import LAWS
 from harness.analysis.planning.forecast import Forecaster
 from harness.analysis.planning.loss_to_metric import LINKS, Chain
-from harness.commands.rows import (
-    Rows,
-    add_output_arguments,
-    add_row_arguments,
-    choose,
-    limits_of,
-    numbers,
-    places,
-    settings,
-    write_json,
-)
-from harness.commands.values import one_of
-from harness.errors import UserError
+from harness.commands.output import given, write_json
+from harness.commands.tables import RunTable, choose_runs, limits_of, numbers
+from harness.errors import DataError, UserError, nearest
+from harness.records.columns import number_column
+from harness.records.expressions import derive
 from harness.report.tables import as_rich
-
-#: Laws of a loss; those of bounded metrics are reached through one, by --metric.
-_LAWS = ("best", *(name for name, law in LAWS.items() if law.scale == "log"))
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the verb's arguments."""
-    add_row_arguments(parser)
-    parser.add_argument("--at", metavar="N=7e9,D=1.4e11", action="append", required=True, help="may be given often")
-    laws = f"best, or one of {', '.join(_LAWS[1:])}"
-    parser.add_argument("--law", default="best", type=one_of(_LAWS), metavar="NAME", help=laws)
-    parser.add_argument("--metric", metavar="COLUMN", help="foretell this instead, through the loss")
-    links = f"loss -> metric: {', '.join(LINKS)} (sigmoid)"
-    parser.add_argument("--link", type=one_of(LINKS), metavar="NAME", help=links)
-    add_output_arguments(parser)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
-    """Forecast, tell and write; 0.
+    """Forecast, report and write; 0.
 
     Raises:
-        UserError: as `commands.rows.choose`, `commands.rows.places` and `Forecaster.fit`.
+        UserError: as `commands.tables.choose_runs`, `places` and `Forecaster.fit`.
     """
     if arguments.link and not arguments.metric:
         raise UserError(f"--link {arguments.link}: leads from the loss to a metric; name its column by --metric")
-    rows = choose(arguments)
-    at = places(rows, arguments)
+    runs = choose_runs(arguments)
+    at = places(runs, arguments)
     forecaster: Forecaster
     about: dict[str, Any] = {}
     if arguments.metric is None:
-        forecaster = Forecaster(law=arguments.law, level=arguments.level).fit(rows.x, rows.y)
+        forecaster = Forecaster(law=arguments.law, level=arguments.level).fit(runs.x, runs.y)
         table = forecaster.predict(at)
     else:
         link_name = arguments.link or "sigmoid"
-        metric = numbers(rows.frame, arguments.metric, limits_of(LAWS[LINKS[link_name]]))
-        chain = Chain(link_name, arguments.law, arguments.level).fit(rows.x, rows.y, metric)
+        metric = numbers(runs.rows.frame, arguments.metric, limits_of(LAWS[LINKS[link_name]]))
+        chain = Chain(link_name, arguments.law, arguments.level).fit(runs.x, runs.y, metric)
         table, forecaster = chain.predict(at), chain.loss_
         link = chain.link_
         about = {
@@ -75,8 +53,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         console.print(f"{arguments.metric} through {link.law_.formula}: {link.status_}", markup=False)
         if link.message_:
             console.print(link.message_, markup=False, soft_wrap=True)
-    _tell(table, at, arguments, forecaster, rows, console)
-    names = ("law", "metric", "link", "level", "at")
+    _report(table, at, arguments, forecaster, runs, console)
     forecasts = [
         {"at": place, "predicted": row["predicted"], "low": row["low"], "high": row["high"]}
         for place, row in zip(at.to_dict("records"), table.to_dict("records"), strict=True)
@@ -88,21 +65,20 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         "left_out": forecaster.left_out_,
         "calibration": forecaster.calibration_,
         **about,
-        "n": len(rows.y),
-        "excluded": rows.listed,
-        "n_outside": rows.n_outside,
-        "settings": settings(arguments, names),
+        "n": len(runs.y),
+        **runs.rows.as_json(),
+        "settings": given(arguments, ("table", "x", "y", "law", "metric", "link", "level", "at")),
     }
     write_json(arguments.json, content)
     return 0
 
 
-def _tell(
+def _report(
     table: pd.DataFrame,
     at: pd.DataFrame,
     arguments: argparse.Namespace,
     forecaster: Forecaster,
-    rows: Rows,
+    runs: RunTable,
     console: Console,
 ) -> None:
     words = pd.DataFrame({name: [f"{value:.4g}" for value in at[name]] for name in at.columns})
@@ -116,9 +92,58 @@ def _tell(
         console.print(f"left out {name}: {why}", markup=False, soft_wrap=True)
     if len(forecaster.rolling_):
         errors = forecaster.rolling_["error"].abs()
-        told = f"rolling extrapolation missed by {errors.median():.2%} (median of {len(errors)})"
+        missed = f"rolling extrapolation missed by {errors.median():.2%} (median of {len(errors)})"
         widened = f"; intervals widened {forecaster.calibration_:.2g} times" if forecaster.calibration_ > 1 else ""
-        console.print(told + widened, markup=False)
+        console.print(missed + widened, markup=False)
     else:
         console.print("too few runs to test the laws by rolling extrapolation", markup=False)
-    rows.report(console)
+    runs.report(console)
+
+
+# ---------------------------------------------------------------------------------------------------- places of --at
+
+
+def places(runs: RunTable, arguments: argparse.Namespace) -> pd.DataFrame:
+    """The places of --at (m, d), under the names of --x; columns that --derive knows how to make may be left out.
+
+    Raises:
+        UserError: one that is malformed, lacks a column, has one too many, or is not of finite numbers above 0.
+    """
+    return pd.concat([_place(text, runs, arguments) for text in arguments.at], ignore_index=True)
+
+
+def _place(text: str, runs: RunTable, arguments: argparse.Namespace) -> pd.DataFrame:
+    wanted = list(runs.x.columns)
+    row = pd.DataFrame([_stated(text)])
+    known = list(runs.rows.frame.columns) if arguments.derive else wanted
+    if stray := [name for name in row.columns if name not in known]:
+        raise UserError(f"--at {text}: {stray[0]} is none of {', '.join(wanted)}{nearest(stray[0], known)}")
+    lacking: dict[str, str] = {}
+    for definition in arguments.derive:
+        name = definition.partition("=")[0].strip().strip("`")
+        if name not in row.columns:
+            try:
+                row = derive(row, definition)
+            except DataError as error:  # counts only where the column is wanted
+                lacking[name] = str(error)
+    for name in wanted:
+        if name not in row.columns:
+            why = f"; wanted are {', '.join(wanted)}"
+            if name in lacking:
+                why = f" and cannot be derived: {'; '.join(lacking.values())}"
+            raise UserError(f"--at {text}: {name} is not given{why}")
+        if not 0 < (value := number_column(row, name)[0]) < math.inf:
+            raise UserError(f"--at {text}: {name}={value:g}: allowed are finite numbers above 0")
+    return row[wanted]
+
+
+def _stated(text: str) -> dict[str, float]:
+    """'N=7e9,D=1.4e11' as numbers by name."""
+    parts = [part.partition("=") for part in text.split(",")]
+    try:
+        stated = {name.strip(): float(value) for name, _, value in parts}
+    except ValueError:
+        stated = {}
+    if len(stated) < len(parts) or "" in stated:
+        raise UserError(f"--at {text}: allowed is NAME=NUMBER,NAME=NUMBER, e.g. N=7e9,D=1.4e11, each name once")
+    return stated

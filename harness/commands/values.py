@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable
-
-import numpy as np
 
 from harness.errors import nearest
 
 
 def positive(text: str) -> float:
     """A finite number above 0."""
-    return _number(text, 0.0, np.inf, "a finite number above 0")
+    return _number(text, 0.0, math.inf, "a finite number above 0")
 
 
 def between_0_and_1(text: str) -> float:
@@ -51,7 +50,7 @@ def _number(text: str, above: float, below: float, allowed: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        value = np.nan
+        value = math.nan
     if not above < value < below:
         raise ArgumentTypeError(f"{text}: allowed is {allowed}")
     return value

@@ -4,8 +4,8 @@
     log10(`Model Size`) > 6 and optimizer in ['adam', 'sgd'] and not isnan(loss)
 
 Numbers (float64), 'text', True, False; columns by name, any name in backticks; ``+ - * / ** %``, comparisons,
-``in [...]``, and, or, not; `FUNCTIONS`, of which isnan is true where a cell of any kind is missing. It is parsed and
-walked, never handed to Python to run, so that one from a stranger's file can do no harm.
+``in [...]``, and, or, not; `FUNCTIONS`, of which isnan is true where a cell of any kind is missing. An expression is
+parsed and its syntax tree evaluated here; Python never runs it, so that one from an untrusted file can do no harm.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from harness.errors import DataError, nearest
-from harness.records.table import any_column, column, number_column, row_numbers
+from harness.records.columns import any_column, column, number_column
 
 #: What can be called, cell by cell: min and max of two values or more, the others of one.
 FUNCTIONS: dict[str, Callable[..., Any]] = {
@@ -88,8 +88,9 @@ class Selection:
 
     Attributes:
         kept: the rows to analyse, indexed as they were.
-        excluded: one row each: `row`, its number in the file counted from 1, and `why`, the expression.
-        n_outside: number of rows that the analysis is not about, which count as neither.
+        excluded: one row each: `row`, its index label (in a table from a file its number, counted from 1), and `why`,
+            the expression.
+        n_outside: number of rows that the analysis is not about, which are neither kept nor excluded.
     """
 
     kept: pd.DataFrame
@@ -116,10 +117,10 @@ def derive(frame: pd.DataFrame, definition: str) -> pd.DataFrame:
     """
     form = _DEFINITION.fullmatch(definition)
     if form is None:
-        raise ExpressionError(f"{_shown(definition)}: wanted is NAME = EXPRESSION, such as D = C / (6 * N)")
+        raise ExpressionError("wanted is NAME = EXPRESSION, such as D = C / (6 * N)", source=_shown(definition))
     name, expression = form[1].strip("`"), form[2]
     if name in frame.columns:
-        raise ExpressionError(f"{_shown(definition)}: column '{name}' is there already and is not overwritten")
+        raise ExpressionError(f"column '{name}' is there already and is not overwritten", source=_shown(definition))
     return frame.assign(**{name: evaluate(frame, expression)})
 
 
@@ -135,14 +136,14 @@ def select(frame: pd.DataFrame, where: str | None = None, exclude: Sequence[str]
     Raises:
         ExpressionError: as `evaluate`, or an expression that is not True or False.
     """
-    kept = frame if where is None else frame[_Evaluation(frame, where).result("b")]
-    n_outside = len(frame) - len(kept)
-    excluded: list[tuple[int, str]] = []
+    about = frame if where is None else frame[_Evaluation(frame, where).result("b")]
+    why = np.full(len(about), None, dtype=object)
     for expression in [exclude] if isinstance(exclude, str) else exclude:
-        out = _Evaluation(kept, expression).result("b")
-        excluded += ((row, expression) for row in row_numbers(kept)[out])
-        kept = kept[~out]
-    return Selection(kept, pd.DataFrame(sorted(excluded), columns=["row", "why"]).astype({"row": int}), n_outside)
+        left = np.flatnonzero(pd.isna(why))
+        why[left[_Evaluation(about.iloc[left], expression).result("b")]] = expression
+    kept = pd.isna(why)
+    excluded = pd.DataFrame({"row": about.index[~kept], "why": why[~kept]})
+    return Selection(about[kept], excluded, len(frame) - len(about))
 
 
 class _Evaluation:
@@ -151,7 +152,7 @@ class _Evaluation:
     def __init__(self, frame: pd.DataFrame, expression: str) -> None:
         self.frame, self.source = frame, expression.strip()
         if not 0 < len(self.source) <= _LONGEST:
-            raise ExpressionError(f"{_shown(self.source)}: an expression of 1 to {_LONGEST} characters is wanted")
+            raise ExpressionError(f"an expression of 1 to {_LONGEST} characters is wanted", source=_shown(self.source))
         self.known: dict[ast.expr, np.ndarray] = {}  # a side of several comparisons is computed once
         self.parsed = re.sub("[\n\r]", " ", _TOKENS.sub(_plain, self.source))  # places stay what they were
 
@@ -162,17 +163,17 @@ class _Evaluation:
                 return self.cells(ast.parse(self.parsed, mode="eval").body, kind)
         except SyntaxError as error:
             place = error.offset or len(self.source)
-            raise ExpressionError(f"{_shown(self.source)}, character {place}: {error.msg}") from error
+            raise ExpressionError(error.msg, source=f"{_shown(self.source)}, character {place}") from error
         except (RecursionError, MemoryError, ValueError, OverflowError) as error:
             why = "nested too deeply, a number too large, or not plain text"
-            raise ExpressionError(f"{_shown(self.source)}: {why}") from error
+            raise ExpressionError(why, source=_shown(self.source)) from error
 
     def cells(self, node: ast.expr, kind: str = "") -> np.ndarray:
         if isinstance(node, ast.Name):
             found = self.read(node, number_column if kind == "f" else any_column)
         else:
             if node not in self.known:
-                self.known[node] = self.computed(node)
+                self.known[node] = self.compute(node)
             found = self.known[node]
         if kind and found.dtype.kind != kind:
             raise self.fault(node, f"{_KINDS[kind]} is wanted, not {_KINDS[found.dtype.kind]}")
@@ -180,11 +181,13 @@ class _Evaluation:
 
     def read(self, node: ast.Name, reader: Callable[[pd.DataFrame, str], Any]) -> Any:
         try:
-            return reader(self.frame, self.written(node).strip("`"))  # node.id is normalised: another µ than written
+            return reader(self.frame, self.text_of(node).strip("`"))  # node.id is normalised: another µ than written
         except DataError as error:
-            raise self.fault(node, str(error)) from error
+            found = self.fault(node, error.problem)
+            found.column, found.row = error.column, error.row
+            raise found from error
 
-    def computed(self, node: ast.expr) -> np.ndarray:
+    def compute(self, node: ast.expr) -> np.ndarray:
         match node:
             case ast.Constant(value=bool() | str() as constant):
                 return np.full(len(self.frame), constant, dtype=bool if isinstance(constant, bool) else object)
@@ -198,14 +201,14 @@ class _Evaluation:
                 return reduce(_OPERATORS[type(op)], (self.cells(part, "b") for part in node.values))
             case ast.Compare():
                 return reduce(
-                    operator.and_, map(self.compared, node.ops, [node.left, *node.comparators], node.comparators)
+                    operator.and_, map(self.compare, node.ops, [node.left, *node.comparators], node.comparators)
                 )
             case ast.Call(func=ast.Name()):
-                return self.called(node, self.written(node.func))
+                return self.call(node, self.text_of(node.func))
         culprit = type(getattr(node, "op", getattr(node, "func", node)))
         raise self.fault(node, f"not allowed: {_REFUSED.get(culprit, culprit.__name__)}")
 
-    def called(self, node: ast.Call, name: str) -> np.ndarray:
+    def call(self, node: ast.Call, name: str) -> np.ndarray:
         if name not in FUNCTIONS:
             hint = nearest(name, FUNCTIONS) or f"; functions are {', '.join(FUNCTIONS)}"
             raise self.fault(node, f"not allowed: call of {name}{hint}")
@@ -217,11 +220,11 @@ class _Evaluation:
         cells = [self.cells(argument, "" if name == "isnan" else "f") for argument in node.args]
         return reduce(function, cells) if folds else function(*cells)
 
-    def compared(self, op: ast.cmpop, left: ast.expr, right: ast.expr) -> np.ndarray:
+    def compare(self, op: ast.cmpop, left: ast.expr, right: ast.expr) -> np.ndarray:
         if isinstance(op, ast.In | ast.NotIn):
             if not isinstance(right, ast.List):
                 raise self.fault(right, "a list [...] is wanted after 'in'")
-            equal = (self.compared(ast.Eq(), left, item) for item in right.elts)
+            equal = (self.compare(ast.Eq(), left, item) for item in right.elts)
             found = reduce(operator.or_, equal, np.full_like(self.cells(left), False, dtype=bool))
             return ~found if isinstance(op, ast.NotIn) else found
         if type(op) not in _OPERATORS:
@@ -231,13 +234,13 @@ class _Evaluation:
         if (kinds == "Of" and isinstance(left, ast.Name)) or (kinds == "fO" and isinstance(right, ast.Name)):
             a, b = self.cells(left, "f"), self.cells(right, "f")  # a text column may spell numbers; else it says where
         elif len({*kinds}) > 1:
-            known = f"{self.written(left)} is {_KINDS[kinds[0]]}, {self.written(right)} is {_KINDS[kinds[1]]}"
+            known = f"{self.text_of(left)} is {_KINDS[kinds[0]]}, {self.text_of(right)} is {_KINDS[kinds[1]]}"
             raise self.fault(left, f"{known}: one kind is wanted")
         holds, present = np.full(len(a), isinstance(op, ast.NotEq)), pd.notna(a) & pd.notna(b)
         holds[present] = _OPERATORS[type(op)](a[present], b[present])
         return holds
 
-    def written(self, node: ast.expr) -> str:
+    def text_of(self, node: ast.expr) -> str:
         """The node's part of the expression, as the user wrote it."""
         return self.source[self.place(node.col_offset) : self.place(node.end_col_offset)]
 
@@ -246,9 +249,9 @@ class _Evaluation:
         return len(self.parsed.encode()[:offset].decode())
 
     def fault(self, node: ast.expr, what: str) -> ExpressionError:
-        part = "" if isinstance(node, ast.Name) else f": {_shown(self.written(node))}"
-        spot = f", character {self.place(node.col_offset) + 1}{part}" if self.written(node) != self.source else ""
-        return ExpressionError(f"{_shown(self.source)}{spot}: {what}")
+        part = "" if isinstance(node, ast.Name) else f": {_shown(self.text_of(node))}"
+        spot = f", character {self.place(node.col_offset) + 1}{part}" if self.text_of(node) != self.source else ""
+        return ExpressionError(what, source=f"{_shown(self.source)}{spot}")
 
 
 def _plain(token: re.Match[str]) -> str:

@@ -242,6 +242,7 @@ def _load_one(folder: Path, steps: str, split: str, statuses: Sequence[str]) -> 
     frame = numbers.filter(pc.equal(numbers.column("split"), split)).to_pandas()
     if steps == "last":
         frame = frame[frame["step"] == frame.groupby("run_id")["step"].transform("max")]
+    frame["n_eval"] = frame["n_eval"].where(frame["n_eval"] > 0)  # 0 where an import does not know it
     return frame.merge(runs.to_pandas(), on="run_id", suffixes=("", "_run"), validate="many_to_one")
 
 

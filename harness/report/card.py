@@ -120,7 +120,7 @@ def _extraction(analysis: Analysis) -> Items:
     ]
     more = [f"and {len(lost) - _NAMED} more, which report.html names"] if len(lost) > _NAMED else []
     loss = frame[(frame["metric"] == "loss") & (frame["subtask"] == "all")]
-    n_eval = [f"{n:,}" for n in sorted(set(loss["n_eval"]) - {0})]
+    n_eval = [f"{int(n):,}" for n in sorted(set(loss["n_eval"].dropna()))]
     return {
         "Step": "the last evaluation of each run; earlier ones are not used",
         "Runs": f"{len(runs)}: {ended}",

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import gzip
-import json
 import warnings
-from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +12,9 @@ from hypothesis import strategies as st
 from record_rows import measurement_rows, run_row
 
 from harness.errors import DataError
+from harness.records.columns import any_column, number_column
 from harness.records.store import collect, load
-from harness.records.table import any_column, number_column, read_rows, row_numbers
+from harness.records.table import read_rows
 from harness.records.writer import write_run
 
 FRAME = pd.DataFrame({"N": [1e6, 2e6, 4e6], "loss": [3.25, np.nan, 2.5], "family": ["gpt", "mlp", "gpt"]})
@@ -48,7 +47,7 @@ def test_every_format_gives_the_same_rows(tmp_path: Path, name: str) -> None:
     else:
         FRAME.to_csv(path, index=False, sep="\t" if "tsv" in name else ",")
     frame = read_rows(path)
-    assert frame.index.equals(pd.RangeIndex(3))
+    assert frame.index.equals(pd.RangeIndex(1, 4))
     assert set(frame.columns) == set(FRAME.columns)
     for numbers in ("N", "loss"):
         np.testing.assert_array_equal(number_column(frame, numbers), FRAME[numbers])
@@ -61,7 +60,18 @@ def test_a_results_folder_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     collect(tmp_path / "results/tiny")
     monkeypatch.chdir(tmp_path)
     for path in ("tiny", "results/tiny"):
-        pd.testing.assert_frame_equal(read_rows(path), load("tiny"))
+        frame = read_rows(path)
+        assert frame.index[0] == 1
+        pd.testing.assert_frame_equal(frame.reset_index(drop=True), load("tiny"))
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv.gz"])
+def test_cells_as_text(tmp_path: Path, name: str) -> None:
+    rows = pd.DataFrame({"run": ["007", "1e3", "7"], "size": ["124_000_000", "", "NaN"]})
+    rows.to_csv(tmp_path / name, index=False, sep="," if name == "a.csv" else "\t")
+    frame = read_rows(tmp_path / name, as_text=True)
+    assert frame["run"].tolist() == ["007", "1e3", "7"]
+    assert frame["size"][1] == "124_000_000" and frame["size"].isna().tolist() == [False, True, True]
 
 
 def test_spreadsheets_byte_order_mark_and_spaces(tmp_path: Path) -> None:
@@ -107,51 +117,6 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
     refused("x" * 5000, "not readable")
 
 
-@pytest.mark.parametrize("cell", ["n/a", "NA", "null", "1,000", "1_000", "1 000", "True", "--"])
-def test_text_among_numbers_is_named_by_column_and_row(tmp_path: Path, cell: str) -> None:
-    frame = read_rows(written(tmp_path, "a.csv", f'N,loss\n1,2\n2,\n\n3,"{cell}"\n'))
-    with pytest.raises(DataError) as caught:
-        number_column(frame, "loss")
-    assert str(caught.value) == f"column loss, row 3: '{cell}': a number is wanted"
-    with pytest.raises(DataError, match="row 3"):
-        number_column(frame[frame["N"] > 1], "loss")
-
-
-@pytest.mark.parametrize(
-    "cell", [True, np.True_, "word\nword", [1, 2], {"a": 1}, np.ones((3, 3)), 10**400, 1j, pd.Timestamp(0)]
-)
-def test_cells_that_are_no_numbers(cell: object) -> None:
-    with pytest.raises(DataError, match=r"column N, row 2: .*: a number is wanted") as caught:
-        number_column(pd.DataFrame({"N": pd.Series([1, cell], dtype=object)}), "N")
-    assert len(str(caught.value).splitlines()) == 1
-
-
-@pytest.mark.parametrize("dtype", [bool, "boolean", "datetime64[ns]", complex])
-def test_columns_that_are_no_numbers(dtype: str) -> None:
-    with pytest.raises(DataError, match="column N, row 1: "):
-        number_column(pd.DataFrame({"N": pd.Series([1, 0]).astype(dtype)}), "N")
-
-
-@pytest.mark.parametrize(
-    ("cells", "dtype"),
-    [
-        (["1e9", " 2 ", "", None], object),
-        ([1e9, 2, np.nan, None], object),
-        ([Decimal("1e9"), 2, None, pd.NA], object),
-        (["1e9", "2", None, None], "category"),
-        (["1e9", "2", None, None], "string"),
-        ([10**9, 2, None, None], "Int64"),
-        ([1e9, 2, None, None], "float32"),
-    ],
-)
-def test_what_spells_a_number_is_one(cells: list, dtype: str) -> None:
-    frame = pd.DataFrame({"N": pd.Series(cells, dtype=dtype)})
-    found = number_column(frame, "N")
-    np.testing.assert_array_equal(found, [1e9, 2, np.nan, np.nan])
-    found[0] = 0.0
-    assert number_column(frame, "N")[0] == 1e9
-
-
 @given(st.lists(st.floats(allow_subnormal=False) | st.integers(-(2**62), 2**62), min_size=1))
 def test_numbers_survive_a_csv(tmp_path_factory: pytest.TempPathFactory, numbers: list[float]) -> None:
     path = tmp_path_factory.mktemp("csv") / "a.csv"
@@ -168,24 +133,3 @@ def test_any_bytes_are_rows_or_one_line(tmp_path_factory: pytest.TempPathFactory
             assert len(read_rows(path))
         except DataError as error:
             assert len(str(error).splitlines()) == 1
-
-
-def test_columns_missing_or_twice() -> None:
-    with pytest.raises(DataError, match="column 'los' is missing; did you mean 'loss'"):
-        number_column(FRAME, "los")
-    with pytest.raises(DataError, match="column 'N' is there 2 times"):
-        number_column(FRAME[["N", "N"]], "N")
-
-
-def test_booleans_and_text() -> None:
-    rows = [{"flag": True, "half": True, "mixed": 1}, {"flag": False, "half": None, "mixed": "a"}]
-    frame = pd.DataFrame([json.loads(json.dumps(row)) for row in rows])
-    assert any_column(frame, "flag").dtype == bool
-    assert any_column(frame, "mixed").tolist() == ["1", "a"]
-    with pytest.raises(DataError, match="column half, row 2: empty"):
-        any_column(frame, "half")
-
-
-def test_rows_are_counted_from_one() -> None:
-    assert row_numbers(FRAME.iloc[1:]).tolist() == [2, 3]
-    assert row_numbers(FRAME.set_index("family")).tolist() == [1, 2, 3]

@@ -7,7 +7,6 @@ posterior of their ratio, with no random numbers.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,11 +16,12 @@ import numpy as np
 import pandas as pd
 
 from harness.analysis.checks import check_between_0_and_1
-from harness.analysis.curves import SMALLER_IS_BETTER, Curve, make_curves, require_columns, select_runs
+from harness.analysis.curves import Curve, make_curves, require_columns, select_runs
 from harness.analysis.emergence.evidence import Finding, examine
 from harness.analysis.emergence.thresholds import threshold_of
 from harness.analysis.emergence.verdicts import p_text
 from harness.errors import DataError, nearest
+from harness.metric_names import meaning
 
 #: Quantiles of each posterior; the ratio of two curves has the square of it, so that tails of 1e-4 are still resolved.
 N_LEVELS = 300
@@ -178,7 +178,7 @@ def rank_agreement(a: Comparison, b: Comparison) -> Agreement:
 
 def smaller_is_better(x: str) -> bool:
     """Whether abilities appear as a column falls, by its name."""
-    return re.search(SMALLER_IS_BETTER, x, re.IGNORECASE) is not None
+    return not meaning(x).higher_is_better
 
 
 def _along(frame: pd.DataFrame, x: str, falling: bool) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.stats import false_discovery_control
 
 from harness.analysis.checks import check_between_0_and_1
-from harness.analysis.curves import Curve, make_curves, require_columns, select_runs
+from harness.analysis.curves import Curve, assumed_meanings, make_curves, require_columns, select_runs
 from harness.analysis.emergence.evidence import MIN_TESTED, Finding, examine
 from harness.analysis.emergence.remedies import what_would_settle
 from harness.analysis.emergence.thresholds import threshold_of
@@ -86,8 +86,8 @@ def find_jumps(
         frame: as `harness.load` returns it, or one's own, a row per (run, subtask, metric): columns x, metric, value
             and one of run_id, member, seed. What may be absent, and what is then taken: study and task (one each),
             subtask ('all'), chance (unknown), n_eval (unknown: noise from seeds alone), seed (each run is of a seed of
-            its own), higher_is_better (all but losses, errors, perplexities), paired_metric ('loss', where that was
-            measured), discontinuous (all that are nobody's paired metric and not a loss).
+            its own). What a metric means (higher_is_better, discontinuous, paired_metric) is assumed by its name where
+            these columns do not state it (`harness.metric_names`).
         x: column of sizes.
         alpha: false discovery rate.
         level: of the intervals of thresholds, widths and heights.
@@ -110,6 +110,8 @@ def find_jumps(
             tested_by_seed: whether seeds were tested one by one.
             share_able: of the runs at the largest size, those nearer to the top of the curve than to its bottom.
             step_octaves: length of a step, the resolution of every claim; n_rungs, n_runs, chance.
+        Its ``attrs["assumed"]`` holds what was assumed of metrics by their names: metric -> column -> value, empty
+        where the frame states all.
 
     Raises:
         DataError: a column is missing or holds what cannot be used.
@@ -128,7 +130,9 @@ def find_jumps(
     steep = {i for i, p in zip(paired, without_powers, strict=True) if p < alpha}
     settings = _Settings(alpha, level, fraction)
     rows = [_row(examined[i], None if other is None else examined[other], i in steep, settings) for i, other in pairs]
-    return pd.DataFrame(rows, columns=_COLUMNS)
+    found = pd.DataFrame(rows, columns=_COLUMNS)
+    found.attrs["assumed"] = assumed_meanings(frame)
+    return found
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from harness.analysis.checks import check_between_0_and_1
-from harness.analysis.curves import Curve, make_curves, require_columns, select_runs
+from harness.analysis.curves import Curve, assumed_meanings, make_curves, require_columns, select_runs
 from harness.analysis.emergence.evidence import MIN_SIZES, Finding, examine
 
 
@@ -71,7 +71,7 @@ def thresholds(
 
     Returns:
         A row per study, task, subtask and metric: threshold, threshold_low, threshold_high in the unit of x, and reason
-        where there is no threshold.
+        where there is no threshold; ``attrs["assumed"]`` as `find_jumps` has it.
 
     Raises:
         DataError: a column is missing or holds what cannot be used.
@@ -86,4 +86,6 @@ def thresholds(
         about = {"study": curve.study, "task": curve.task, "subtask": curve.subtask, "metric": curve.metric}
         interval = {"threshold": found.value, "threshold_low": found.low, "threshold_high": found.high}
         rows.append(about | interval | {"reason": found.reason})
-    return pd.DataFrame(rows)
+    placed_curves = pd.DataFrame(rows)
+    placed_curves.attrs["assumed"] = assumed_meanings(frame)
+    return placed_curves

@@ -1,7 +1,8 @@
 """Results of other tools, imported into the project's two tables.
 
 Formats: `lm_eval`, `trainer`, `wandb`, `tensorboard`, `nanogpt`, a module each, whose docstring says what it reads.
-What an analysis needs beside the numbers, sizes above all, is mostly not in such files: `about` and `settings` give it.
+Sizes and whatever else an analysis needs beside the numbers are mostly not in such files: `about` and `settings` give
+them.
 
 No number is invented. A column that neither file nor user states holds a neutral value: 0 for counts, sizes, learning
 rate, tokens, FLOPs and times, seed 0, duration 0, "unknown" for family, task and device, null where the schema allows
@@ -14,9 +15,9 @@ where params_non_embedding is not stated, take x="params_total". Further:
 - `steps` is the last step in the file; `finished_at` is the file's own date, else when it was last written.
 - `tokens` and `flops` of a measurement are the file's where it counts them, else the run's in proportion to its
   step, which is exact where all steps have as many tokens.
-- `higher_is_better` is the file's, else by name (all but losses, errors, perplexities). Losses, perplexities and
-  probabilities are continuous, all else can jump and is paired with the loss, else with the first continuous metric,
-  of the same study, split and subtask. Where each metric has a file, import the files together.
+- `higher_is_better` is the file's; where it states none, and for whether a metric is discontinuous, its name decides
+  (`metric_names`). A discontinuous metric is paired with the loss, else with the first continuous metric, of the same
+  study, split and subtask. Where each metric has a file, import the files together.
 - A run whose last train or eval loss is not finite has `diverged`; all else `finished`, however far it came.
 """
 
@@ -34,13 +35,13 @@ import pyarrow.compute as pc
 
 from harness.errors import DataError, UserError, nearest
 from harness.records.importers import lm_eval, nanogpt, tensorboard, trainer, wandb
-from harness.records.importers.about import About, checked, read_sidecar
+from harness.records.importers.about import About, checked
 from harness.records.importers.found import Format, FoundRun
 from harness.records.importers.table_rows import ORIGIN, continuous_metrics, measurement_rows, problems_of, run_row
 from harness.records.store import CollectReport, collect, read_table
 from harness.records.writer import to_table, write_run
 
-__all__ = ["FORMATS", "import_results", "read_sidecar"]
+__all__ = ["FORMATS", "import_results"]
 
 #: What can be imported, by name.
 FORMATS: dict[str, Format] = {
@@ -66,12 +67,13 @@ def import_results(
         folder: the results folder; made where it does not exist.
         about: what the files do not say: columns of the runs table, e.g. params_total, params_non_embedding, family,
             seed, tokens, flops. A mapping holds for all runs. A frame has a row a file (column `file`: its name, or as
-            much of its path as tells it from the others) or a run (column `run`: the name that the tool gave it).
-        settings: as a mapping for `about`, beside a frame; the frame's cells go before.
+            much of its path as distinguishes it from the others) or a run (column `run`: the name that the tool gave
+            it); `table.read_rows` with as_text reads one.
+        settings: as a mapping for `about`, beside a frame; a cell of the frame overrides them.
 
     Returns:
-        What `collect` reports; `problems` also names what was left out of the files, and rows of the frame that are
-        about none of them.
+        What `collect` reports; `problems` also names what was left out of the files, and rows of the frame that no run
+        belongs to.
 
     Raises:
         UserError: no such format; params_total, or a package that the format needs, is missing; a setting cannot be
@@ -86,11 +88,11 @@ def import_results(
         raise UserError(f"no file of format {kind} given")
     runs = [run for file in dict.fromkeys(files) for run in FORMATS[kind].read(file)]
     rows = [run_row(kind, run, stated.of(run), folder.name) for run in runs]
-    strangers = [f"sidecar: {stranger} is none of the runs imported" for stranger in stated.strangers(runs)]
+    unmatched = [f"sidecar: {key} is none of the runs imported" for key in stated.unmatched(runs)]
     _write(folder, runs, rows)
     report = collect(folder)
     problems = [problem for run in runs for problem in problems_of(run)]
-    return dataclasses.replace(report, problems=(*report.problems, *problems, *strangers))
+    return dataclasses.replace(report, problems=(*report.problems, *problems, *unmatched))
 
 
 def _about(about: pd.DataFrame | Mapping[str, Any] | None, settings: Mapping[str, Any] | None) -> About:

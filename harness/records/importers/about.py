@@ -44,22 +44,22 @@ class About:
         """
         if self.sidecar is None:
             return dict(self.settings)
-        rows = self.sidecar[self._names(run)].drop(columns=self._key).to_dict("records")
+        rows = self.sidecar[self._is_about(run)].drop(columns=self._key).to_dict("records")
         if len(rows) > 1:
-            raise DataError(f"{run.label}: {len(rows)} rows of the sidecar are about it; allowed is one")
+            raise DataError(f"{len(rows)} rows of the sidecar are about it; allowed is one", source=run.label)
         cells = {str(column): cell for row in rows for column, cell in row.items() if not _is_empty(cell)}
         try:
             return {**self.settings, **checked(cells)}
         except UserError as error:
             raise DataError(f"the sidecar's row about {run.label}: {error}") from error
 
-    def strangers(self, runs: list[FoundRun]) -> list[str]:
-        """Keys of the sidecar that are about none of these runs."""
+    def unmatched(self, runs: list[FoundRun]) -> list[str]:
+        """Keys of the sidecar's rows that are about none of these runs."""
         if self.sidecar is None:
             return []
         used = pd.Series(False, index=self.sidecar.index)
         for run in runs:
-            used |= self._names(run)
+            used |= self._is_about(run)
         return [f"{self._key} {name}" for name in self.sidecar.loc[~used, self._key]]
 
     @property
@@ -71,7 +71,7 @@ class About:
             raise DataError(f"the sidecar needs either a column file or a column run (columns {shown})")
         return keys[0]
 
-    def _names(self, run: FoundRun) -> pd.Series:
+    def _is_about(self, run: FoundRun) -> pd.Series:
         """Which rows of the sidecar are about this run."""
         assert self.sidecar is not None
         names = self.sidecar[self._key].astype(str)
@@ -122,25 +122,3 @@ def _checked(name: str, value: Any) -> Any:
     if number != int(number) or exact >= 2**63:
         raise SettingError(name, value, allowed)
     return exact
-
-
-def read_sidecar(path: Path | str) -> pd.DataFrame:
-    """A CSV, Parquet or JSONL file as `import_results` takes it for `about`.
-
-    Raises:
-        UserError: no such file, another kind of file, or one that cannot be read.
-    """
-    path = Path(path)
-    readers = {
-        ".csv": lambda: pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True),
-        ".parquet": lambda: pd.read_parquet(path),
-        ".jsonl": lambda: pd.read_json(path, lines=True, dtype=False),
-    }
-    if path.suffix not in readers:
-        raise UserError(f"{path}: allowed as a sidecar is a file {', '.join(readers)}")
-    try:
-        return readers[path.suffix]()
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file") from error
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise UserError(f"{path}: empty, cut short or not {path.suffix[1:].upper()}") from error

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from harness.errors import DataError, UserError
+from harness.metric_names import meaning, usual_pair
 from harness.records.importers.about import checked
 from harness.records.importers.found import FoundRun, Number, read_bytes
-from harness.records.importers.names import higher_is_better, is_continuous
 
 #: What a column holds that neither the file nor the user states; see the package.
 NEUTRAL: dict[str, Any] = {
@@ -40,7 +40,7 @@ NEUTRAL: dict[str, Any] = {
     "device": "unknown",
     "git_revision": None,
 }
-#: The key of `versions` that tells imported runs from trained ones.
+#: The key of `versions` that only imported runs have.
 ORIGIN = "imported_from"
 
 
@@ -123,11 +123,11 @@ def divergence(run: FoundRun) -> str | None:
 def continuous_metrics(
     runs: Sequence[FoundRun], rows: Sequence[Mapping[str, Any]]
 ) -> dict[tuple[str, str, str], list[str]]:
-    """(study, split, subtask) -> its continuous metrics, in order of appearance; tools may put each in a file."""
+    """(study, split, subtask) -> its continuous metrics, in order of appearance over all files."""
     found: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for run, row in zip(runs, rows, strict=True):
         for number in run.numbers:
-            if is_continuous(number.metric):
+            if not meaning(number.metric).discontinuous:
                 found[row["study"], number.split, number.subtask].append(number.metric)
     return found
 
@@ -149,9 +149,9 @@ def measurement_rows(
     for number in numbers:
         step = number.step if timed else last
         share = step / last if last else 1.0
-        judges = continuous.get((row["study"], number.split, number.subtask), [])
-        discontinuous = not is_continuous(number.metric)
-        direction = number.higher_is_better
+        measured = continuous.get((row["study"], number.split, number.subtask), [])
+        by_name = meaning(number.metric)
+        stated = number.higher_is_better
         rows.append(
             {
                 "run_id": row["run_id"],
@@ -165,17 +165,12 @@ def measurement_rows(
                 "stderr": number.stderr,
                 "n_eval": number.n_eval,
                 "chance": None,
-                "higher_is_better": higher_is_better(number.metric) if direction is None else bool(direction),
-                "discontinuous": discontinuous,
-                "paired_metric": _judge(judges) if discontinuous else None,
+                "higher_is_better": by_name.higher_is_better if stated is None else bool(stated),
+                "discontinuous": by_name.discontinuous,
+                "paired_metric": (usual_pair(number.metric, measured) or None) if by_name.discontinuous else None,
             }
         )
     return rows
-
-
-def _judge(continuous: list[str]) -> str | None:
-    """The continuous metric that judges a discontinuous one on the same outputs: the loss, where there is one."""
-    return "loss" if "loss" in continuous else next(iter(continuous), None)
 
 
 def problems_of(run: FoundRun) -> list[str]:

@@ -1,0 +1,178 @@
+"""What may follow each verb: its arguments, what they allow, and what --help says of them.
+
+Names of laws, objectives, links and formats are listed here once more, so that --help need not load the analysis (two
+seconds of scipy and pandas); a test holds them equal to those of the library.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from harness import metric_names
+from harness.commands.values import between_0_and_1, one_of, positive, whole_number
+
+LAWS = (
+    *("power", "power_floor", "hoffmann", "width_depth", "gadre", "kaplan", "bnsl0", "bnsl1", "bnsl2", "m4"),
+    *("logistic", "exponential_of_loss", "sigmoid_of_loss"),
+)
+#: Laws of a loss; those of bounded metrics are reached through one, by --metric.
+LAWS_OF_A_LOSS = LAWS[: LAWS.index("logistic")]
+ALLOCATING = ("hoffmann", "gadre")
+OBJECTIVES = ("squares", "huber", "binomial", "beta_binomial")
+INTERVALS = ("profile", "bootstrap", "delta")
+LINKS = ("exponential", "sigmoid")
+FORMATS = ("lm_eval", "trainer", "wandb", "tensorboard", "nanogpt")
+
+#: Columns that label the rows of curves -> what they hold.
+LABELS = {
+    "task": "task of each row",
+    "subtask": "subtask of each row",
+    "metric": "metric of each row (else all rows are of one, named like --value)",
+    "seed": "seed of each row: runs of one seed at several sizes belong together",
+}
+#: The column of sizes of a results folder.
+SIZES = "params_non_embedding"
+#: Curves that one picture shows, a row each.
+MOST_DRAWN = 6
+
+
+def of_fit(parser: argparse.ArgumentParser) -> None:
+    """``harness fit``."""
+    _add_runs(parser)
+    laws = f"best, or one of {', '.join(LAWS)}"
+    parser.add_argument("--law", default="best", type=one_of(("best", *LAWS)), metavar="NAME", help=laws)
+    _add_fitting(parser)
+    parser.add_argument("--n-eval", metavar="COLUMN", help="answers behind each share, for laws of bounded metrics")
+    _add_output(parser)
+    _add_plot(parser, "draw the fit")
+
+
+def of_forecast(parser: argparse.ArgumentParser) -> None:
+    """``harness forecast``."""
+    _add_runs(parser)
+    parser.add_argument("--at", metavar="N=7e9,D=1.4e11", action="append", required=True, help="may be given often")
+    laws = f"best, or one of {', '.join(LAWS_OF_A_LOSS)}"
+    parser.add_argument("--law", default="best", type=one_of(("best", *LAWS_OF_A_LOSS)), metavar="NAME", help=laws)
+    parser.add_argument("--metric", metavar="COLUMN", help="foretell this instead, through the loss")
+    links = f"loss -> metric: {', '.join(LINKS)} (sigmoid)"
+    parser.add_argument("--link", type=one_of(LINKS), metavar="NAME", help=links)
+    _add_output(parser)
+
+
+def of_allocate(parser: argparse.ArgumentParser) -> None:
+    """``harness allocate``."""
+    _add_runs(parser)
+    parser.add_argument("--compute", type=positive, metavar="FLOPS", action="append", required=True, help="e.g. 1e24")
+    laws = f"{', '.join(ALLOCATING)} (hoffmann)"
+    parser.add_argument("--law", default="hoffmann", type=one_of(ALLOCATING), metavar="NAME", help=laws)
+    parser.add_argument("--flops-per-token-parameter", type=positive, default=6.0, metavar="K", help="C = K N D (6)")
+    ratio = "a model R times as large as the optimal one, at equal loss (0.75, 0.5, 0.35, 0.25)"
+    parser.add_argument("--size-ratio", type=positive, metavar="R", action="append", help=ratio)
+    _add_fitting(parser)
+    _add_output(parser)
+
+
+def of_emergence(parser: argparse.ArgumentParser) -> None:
+    """``harness emergence``."""
+    table = "CSV, TSV, JSONL or Parquet, a row a run and metric; or a results folder"
+    parser.add_argument("table", metavar="TABLE", help=table)
+    parser.add_argument("--x", metavar="COLUMN", help=f"sizes ({SIZES}, where there is such a column)")
+    _add_curves(parser)
+    parser.add_argument("--alpha", type=between_0_and_1, default=0.05, help="false discovery rate (0.05)")
+    _add_fraction(parser)
+    parser.add_argument("--scores", action="store_true", help="the scores of the literature beside each verdict")
+    _add_output(parser)
+    _add_plot(parser, f"draw the {MOST_DRAWN} clearest curves")
+
+
+def of_compare(parser: argparse.ArgumentParser) -> None:
+    """``harness compare``."""
+    results = "results folders, or tables (CSV, TSV, JSONL or Parquet), a row a run and metric"
+    parser.add_argument("results", metavar="RESULTS", nargs="+", help=results)
+    sizes = "one or two columns of sizes; or a metric, such as loss: its mean over the runs of each size"
+    parser.add_argument("--x", metavar="COLUMNS", default=SIZES, help=f"{sizes} (%(default)s)")
+    _add_curves(parser)
+    parser.add_argument("--metrics", metavar="NAME,...", help="metrics to compare (all discontinuous ones)")
+    _add_fraction(parser)
+    _add_output(parser)
+    _add_plot(parser, "forest of thresholds")
+
+
+def of_import(parser: argparse.ArgumentParser) -> None:
+    """``harness import``."""
+    parser.add_argument("kind", metavar="KIND", help=f"format of the files: {', '.join(FORMATS)}")
+    parser.add_argument("files", metavar="FILE", nargs="+", help="a file, or a folder: all files of the kind under it")
+    parser.add_argument("--into", metavar="FOLDER", required=True, help="results folder, e.g. results/NAME")
+    about = "a table with a row a file (column file) or run (column run), and columns params_total, family, ..."
+    parser.add_argument("--about", metavar="SIDECAR", help=about)
+    stated = "of all runs, e.g. params_total=124e6; may be given several times"
+    parser.add_argument("--set", metavar="SETTING=VALUE", dest="settings", action="append", default=[], help=stated)
+
+
+# ------------------------------------------------------------------------------------------------ shared between verbs
+
+
+def _add_runs(parser: argparse.ArgumentParser) -> None:
+    """A table with a row a run, for laws."""
+    parser.add_argument("table", metavar="TABLE", help="CSV, TSV, JSONL or Parquet, a row a run; or a results folder")
+    parser.add_argument("--x", required=True, metavar="COLUMNS", help="sizes, in the order of the law's variables: N,D")
+    parser.add_argument("--y", required=True, metavar="COLUMN", help="loss")
+    _add_choice(parser)
+
+
+def _add_choice(parser: argparse.ArgumentParser) -> None:
+    """Which rows of the table count, and columns made from others."""
+    parser.add_argument("--where", metavar="EXPRESSION", help="the rows this is about: \"corpus == 'dclm'\"")
+    excluded = 'rows to leave out and list: "loss > 4"'
+    parser.add_argument("--exclude", metavar="EXPRESSION", action="append", default=[], help=excluded)
+    derived = 'a new column: "D = C / (6*N)"'
+    parser.add_argument("--derive", metavar="NAME = EXPRESSION", action="append", default=[], help=derived)
+
+
+def _add_fitting(parser: argparse.ArgumentParser) -> None:
+    """How a law is fitted."""
+    objectives = f"{', '.join(OBJECTIVES)} (by default that of the law)"
+    parser.add_argument("--objective", type=one_of(OBJECTIVES), metavar="NAME", help=objectives)
+    parser.add_argument("--delta", type=positive, default=1e-3, help="of huber, in ln y (0.001)")
+    kinds = f"{', '.join(INTERVALS)} (huber: bootstrap; else profile)"
+    parser.add_argument("--interval", type=one_of(INTERVALS), metavar="KIND", help=kinds)
+    draws = "bootstrap intervals with this many refits"
+    parser.add_argument("--bootstrap", type=whole_number(100), metavar="DRAWS", help=draws)
+    parser.add_argument("--seed", type=whole_number(0), default=0, help="of the bootstrap (0)")
+    parser.add_argument("--group", metavar="COLUMN", help="rows that share x and this are one run")
+    parser.add_argument("--cluster", metavar="COLUMN", help="runs that share this stay together in intervals")
+
+
+def _add_curves(parser: argparse.ArgumentParser) -> None:
+    """The columns of curves of metrics, what the metrics mean, and the choice of rows."""
+    parser.add_argument("--value", metavar="COLUMN", help="the metric's value (value)")
+    for name, what in LABELS.items():
+        parser.add_argument(f"--{name}", metavar="COLUMN", help=f"{what} ({name}, where there is such a column)")
+    parser.add_argument("--n-eval", metavar="COLUMN", help="test items behind each value (n_eval)")
+    parser.add_argument("--chance", metavar="COLUMN|NUMBER", help="value of a guesser (chance)")
+    pair = "the continuous metric that judges it, on the same outputs; may be given often (see below)"
+    parser.add_argument("--pair", metavar="METRIC=CONTINUOUS", action="append", default=[], help=pair)
+    for flag, what in (
+        ("--lower-is-better", "metrics of which less is better"),
+        ("--higher-is-better", "metrics of which more is better"),
+        ("--discontinuous", "metrics that can jump where the outputs move smoothly: those that are tested"),
+        ("--continuous", "metrics that move smoothly with the outputs: those that judge"),
+    ):
+        parser.add_argument(flag, metavar="METRIC,...", help=f"{what} (see below)")
+    _add_choice(parser)
+    parser.epilog = metric_names.vocabulary()
+
+
+def _add_fraction(parser: argparse.ArgumentParser) -> None:
+    share = "share of its rise at which an ability has appeared (0.5)"
+    parser.add_argument("--fraction", type=between_0_and_1, default=0.5, help=share)
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    """Where results go."""
+    parser.add_argument("--level", type=between_0_and_1, default=0.95, help="of the intervals (0.95)")
+    parser.add_argument("--json", metavar="OUT", help="write everything there as JSON")
+
+
+def _add_plot(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument("--plot", metavar="OUT.png", help=f"{what} (and OUT.svg beside it)")

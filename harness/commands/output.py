@@ -1,0 +1,55 @@
+"""What a verb leaves in files: JSON and pictures."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.console import Console
+
+from harness.errors import SettingError
+from harness.records.writer import write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def write_json(path: str | None, content: Mapping[str, Any]) -> None:
+    """Write, where a path is given; numbers that are not finite become null, for JSON has none."""
+    if path:
+        text = json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False)
+        write_whole(Path(path), f"{text}\n".encode())
+
+
+def given(arguments: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:
+    """The arguments of these names and those that chose the rows, for the record in the JSON."""
+    return {name: getattr(arguments, name) for name in (*names, "where", "exclude", "derive")}
+
+
+def check_plot(path: str | None) -> None:
+    """Raises SettingError for a picture that is not .png."""
+    if path and Path(path).suffix != ".png":
+        raise SettingError("--plot", path, "a name that ends in .png")
+
+
+def save_plot(axes: Axes, path: Path, console: Console) -> None:
+    """Write the figure as PNG and SVG, and say where."""
+    from harness.report.axes import save_figure
+
+    for written in save_figure(axes, path.with_suffix("")):
+        console.print(str(written), markup=False, highlight=False, soft_wrap=True)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, (float, np.floating)):
+        return float(value) if math.isfinite(value) else None
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,189 @@
+"""A user's table, the same for every verb: its rows chosen, those left out counted and listed, its numbers checked."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+
+from harness.analysis.fitting.laws import LAWS, Law
+from harness.errors import DataError, UserError
+from harness.records.columns import NOT_NEGATIVE, POSITIVE, SHARE, Limits, label_column, number_column
+from harness.records.expressions import derive, select
+from harness.records.table import read_rows
+
+#: Excluded rows that a terminal lists; the JSON has all.
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a table that an analysis uses, and what became of the others.
+
+    Attributes:
+        source: the table, as the user named it.
+        frame: the rows used, every column, indexed by row number in the file (from 1).
+        excluded: a row each that was left out: `row` (its number) and `why`.
+        n_outside: rows that --where passed over.
+    """
+
+    source: str
+    frame: pd.DataFrame
+    excluded: pd.DataFrame
+    n_outside: int
+
+    def leave_out(self, rows: np.ndarray, why: str) -> Rows:
+        """The same without these rows (n,), which are listed with the reason."""
+        gone = pd.DataFrame({"row": self.frame.index[rows], "why": why})
+        excluded = pd.concat([self.excluded, gone], ignore_index=True).sort_values("row", kind="stable")
+        return replace(self, frame=self.frame[~rows], excluded=excluded)
+
+    def with_numbers_in(self, columns: Sequence[str]) -> Rows:
+        """The same without rows that have no finite number in one of these columns: runs that diverged, say.
+
+        Raises:
+            DataError: no such column, or a cell that is not a number.
+        """
+        rows = self
+        for name in columns:
+            rows = rows.leave_out(~np.isfinite(number_column(rows.frame, name)), f"{name} is not a finite number")
+        return rows
+
+    def without_repeats(self) -> Rows:
+        """The same without rows that repeat an earlier one in every column."""
+        # As text, for lists and the like cannot be hashed.
+        text = {name: str for name in self.frame.columns if self.frame[name].dtype.kind == "O"}
+        repeated = self.frame.astype(text).duplicated().to_numpy()
+        return self.leave_out(repeated, "the same as an earlier row in every column")
+
+    def require_some(self) -> Rows:
+        """The same, of which at least one row must be left.
+
+        Raises:
+            DataError: none is.
+        """
+        if self.frame.empty:
+            counts = f"{len(self.excluded)} excluded, {self.n_outside} outside --where"
+            raise DataError(f"no rows left ({counts})", source=self.source)
+        return self
+
+    def as_json(self) -> dict[str, Any]:
+        """What was left out."""
+        excluded = [{"row": int(row["row"]), "why": str(row["why"])} for row in self.excluded.to_dict("records")]
+        return {"excluded": excluded, "n_outside": self.n_outside}
+
+    def report(self, used: str, console: Console) -> None:
+        """Say what was used, how many rows were not, and why the first of them."""
+        outside = f", {self.n_outside} outside --where" if self.n_outside else ""
+        console.print(f"{used}, {len(self.excluded)} excluded{outside}", markup=False, soft_wrap=True)
+        for row in self.excluded.head(_SHOWN).to_dict("records"):
+            console.print(f"  excluded row {row['row']}: {row['why']}", markup=False, soft_wrap=True)
+        if len(self.excluded) > _SHOWN:
+            console.print(f"  and {len(self.excluded) - _SHOWN} more (--json lists all)", markup=False)
+
+
+def choose_rows(frame: pd.DataFrame, source: str, arguments: argparse.Namespace) -> Rows:
+    """Make the columns of --derive, and choose the rows of a table by --where and --exclude.
+
+    Args:
+        frame: the table, as `records.table.read_rows` reads it.
+        source: what the user called it.
+        arguments: with derive, where and exclude.
+
+    Raises:
+        DataError: as `records.expressions.derive` and `select`.
+    """
+    for definition in arguments.derive:
+        frame = derive(frame, definition)
+    selection = select(frame, arguments.where, arguments.exclude)
+    return Rows(source, selection.kept, selection.excluded, selection.n_outside)
+
+
+def numbers(frame: pd.DataFrame, name: str, limits: Limits) -> np.ndarray:
+    """(n,) a column of numbers within limits, none of them missing.
+
+    Raises:
+        DataError: as `number_column`; of a number outside the limits it says how to leave rows like it out.
+    """
+    values = number_column(frame, name)
+    try:
+        return number_column(frame, name, limits, empty=False)
+    except DataError as error:
+        value = values[~limits.hold(values)][0]
+        written = name if name.isidentifier() else f"`{name}`"
+        if np.isnan(value):
+            condition = f"isnan({written})"
+        elif value < limits.low:
+            condition = f"{written} {'<' if limits.low == 0 else '<='} 0"
+        else:
+            condition = f"{written} > {limits.high:g}"
+        error.problem += f'; --exclude "{condition}" leaves out rows like it'
+        raise
+
+
+def split_names(text: str, flag: str = "--x", kind: str = "column names") -> list[str]:
+    """'N,D' as names."""
+    names = [name.strip() for name in text.split(",")]
+    if not all(names) or len(set(names)) < len(names):
+        raise UserError(f"{flag} {text}: allowed are {kind}, each once, with commas between them")
+    return names
+
+
+# -------------------------------------------------------------------------------------------------- a row a run: laws
+
+
+@dataclass(frozen=True)
+class RunTable:
+    """The runs that a law is fitted to.
+
+    Attributes:
+        rows: of the table, with what was left out.
+        x: (n, d) the columns of --x, under their names.
+        y: (n,) the column of --y.
+    """
+
+    rows: Rows
+    x: pd.DataFrame
+    y: np.ndarray
+
+    def labels(self, column: str | None) -> np.ndarray | None:
+        """(n,) a column as labels, None for none; as `label_column`."""
+        return None if column is None else label_column(self.rows.frame, column)
+
+    def report(self, console: Console, n_runs: int | None = None) -> None:
+        """Say how many rows were used, as how many runs, and which were not."""
+        rows = "" if n_runs in (None, len(self.y)) else f" in {len(self.y)} rows"
+        self.rows.report(f"{n_runs or len(self.y)} runs{rows}", console)
+
+
+def choose_runs(arguments: argparse.Namespace) -> RunTable:
+    """Read the table and choose its rows, for the law of --law.
+
+    A run without a finite loss or size (diverged, not measured) and a row that repeats another are left out and listed;
+    a loss or size of zero or less is a mistake, as is a share outside 0 to 1 for a law of bounded metrics.
+
+    Raises:
+        UserError: a law of another number of columns.
+        DataError: as `records.table` and `records.expressions`, a value that is not allowed, or no row left.
+    """
+    names, law = split_names(arguments.x), LAWS.get(arguments.law)
+    if law is not None and len(names) != len(law.variables):
+        wanted = f"{law.name} is a law of {len(law.variables)}: {','.join(law.variables)}"
+        raise UserError(f"--x {arguments.x}: {len(names)} {'column' if len(names) == 1 else 'columns'}; {wanted}")
+    rows = choose_rows(read_rows(arguments.table), arguments.table, arguments)
+    rows = rows.with_numbers_in([*names, arguments.y]).without_repeats()
+    frame = rows.require_some().frame
+    x = pd.DataFrame({name: numbers(frame, name, POSITIVE) for name in names}, index=frame.index)
+    return RunTable(rows, x, numbers(frame, arguments.y, POSITIVE if law is None else limits_of(law)))
+
+
+def limits_of(law: Law) -> Limits:
+    """What y may be for this law."""
+    if law.scale == "log":
+        return POSITIVE
+    return SHARE if "floor" in law.parameters else NOT_NEGATIVE

@@ -1,0 +1,31 @@
+"""What --help lists is what the library knows."""
+
+from __future__ import annotations
+
+import argparse
+
+import pytest
+
+from harness import metric_names
+from harness.analysis.fitting import estimator
+from harness.analysis.fitting.laws import LAWS
+from harness.analysis.planning import allocation, loss_to_metric
+from harness.commands import arguments
+from harness.records import importers
+
+
+def test_names_are_those_of_the_library() -> None:
+    assert set(arguments.LAWS) == set(LAWS) and len(arguments.LAWS) == len(LAWS)
+    assert set(arguments.LAWS_OF_A_LOSS) == {name for name, law in LAWS.items() if law.scale == "log"}
+    assert arguments.ALLOCATING == allocation.ALLOCATING
+    assert arguments.OBJECTIVES == estimator.OBJECTIVES and arguments.INTERVALS == estimator.INTERVALS
+    assert tuple(loss_to_metric.LINKS) == arguments.LINKS
+    assert tuple(importers.FORMATS) == arguments.FORMATS
+
+
+@pytest.mark.parametrize("declare", [arguments.of_emergence, arguments.of_compare])
+def test_the_meaning_of_names_is_listed(declare: object) -> None:
+    parser = argparse.ArgumentParser()
+    declare(parser)  # type: ignore[operator]
+    shown = " ".join(parser.format_help().split())
+    assert " ".join(metric_names.vocabulary().split()) in shown and " wer, " in shown

@@ -1,0 +1,145 @@
+"""harness emergence, from a user's own table to verdicts, words, JSON and pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from command import loaded_after, run
+from own_curves import OWN, TOLD, write_curves
+from own_tables import done
+from record_rows import measurement_rows, run_row
+
+from harness import find_jumps
+from harness.records.store import collect
+from harness.records.writer import write_run
+
+#: A warning of numpy would stand between the lines that a user reads.
+pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
+
+
+@pytest.fixture(autouse=True)
+def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_curves()
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "jsonl"])
+def test_verdicts_of_ones_own_table(suffix: str, capsys: pytest.CaptureFixture[str]) -> None:
+    frame = pd.read_csv("own.csv")
+    if suffix == "parquet":
+        frame.to_parquet("own.parquet")
+    elif suffix == "jsonl":
+        frame.to_json("own.jsonl", orient="records", lines=True)
+    found, ran = done(capsys, "emergence", f"own.{suffix}", *TOLD[2:])
+    verdicts = {row["task"]: row["verdict"] for row in found["curves"]}
+    assert verdicts["reverse"] == "emergent" and verdicts["sum"] == "smooth" and verdicts["copy"] != "emergent"
+    assert found["unknown"] == [] and "not known" not in ran.out
+    wanted = {"x": "N", "value": "score", "task": "dataset", "n_eval": "items", "chance": "0", "alpha": 0.05}
+    assert wanted.items() <= found["settings"].items()
+    assert "reverse, em: emergent – em (" in ran.out and "jumps, and so does tok (" in ran.out
+    assert "1 octave of N apart (a factor of 2)" in ran.out and "3 curves, 216 rows, 0 excluded" in ran.out
+    row = next(row for row in found["curves"] if row["task"] == "reverse")
+    assert row["threshold_low"] < 100 * 2**4.5 < row["threshold_high"] and row["step_octaves"] == pytest.approx(1)
+    renamed = frame.rename(
+        columns={"dataset": "task", "s": "seed", "kind": "metric", "score": "value", "items": "n_eval"}
+    )
+    renamed = renamed.assign(paired_metric=np.where(renamed["metric"] == "em", "tok", ""), chance=0.0)
+    same = find_jumps(renamed, x="N")
+    assert [row["p_value"] for row in found["curves"]] == pytest.approx(same["p_value"].tolist())
+
+
+def test_what_the_table_does_not_say_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    found, ran = done(capsys, *OWN[:6], "--where", "kind == 'em'", "--exclude", "N > 20000")
+    assert [what.split(" (")[0] for what in found["unknown"]] == [
+        *("n_eval", "chance", "seeds", "whether column dataset tells curves apart"),
+        "a continuous metric on the same outputs",
+    ]
+    assert all(f"not known: {what}" in ran.out for what in found["unknown"])
+    (row,) = found["curves"]
+    assert row["metric"] == "score" and row["verdict"] == "inconclusive"
+    assert len(found["excluded"]) == 12 and found["n_outside"] == 108
+    assert "1 curve, 96 rows, 12 excluded, 108 outside --where" in ran.out
+
+
+def test_scores_of_the_literature_stand_beside(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("ruptures")
+    found, _ = done(capsys, *TOLD, "--scores")
+    breakthrough = {row["task"]: row["breakthroughness"] for row in found["curves"]}
+    assert breakthrough["reverse"] > breakthrough["sum"]
+
+
+def test_picture(capsys: pytest.CaptureFixture[str]) -> None:
+    ran = run(capsys, *TOLD, "--plot", "drawn/own.png")
+    assert ran.code == 0, ran.err
+    assert Path("drawn/own.png").read_bytes()[:4] == b"\x89PNG" and "drawn/own.svg" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["--x", "n"], ["column 'n' is missing"]),
+        (["--value", "scor"], ["column 'scor' is missing", "'score'"]),
+        (["--task", "data"], ["column 'data' is missing", "'dataset'"]),
+        (["--n-eval", "item"], ["column 'item' is missing", "'items'"]),
+        (["--n-eval", "zero", "--derive", "zero = 0 * N"], ["column zero, row 1: 0", "from 1 on"]),
+        (["--value", "high", "--derive", "high = 2 + score", "--n-eval", "items"], ["column high, row 1", "[0, 1]"]),
+        (["--x", "down", "--derive", "down = 0 - N"], ["column down, row 1: -100", "above 0"]),
+        (["--value", "dataset"], ["column dataset, row 1: 'copy': a number is wanted"]),
+        (["--chance", "guss"], ["--chance guss", "a column", "a number"]),
+        (["--lower-is-better", "emm"], ["--lower-is-better emm: no metric 'emm'", "'em'"]),
+        (["--pair", "em"], ["--pair em", "METRIC=CONTINUOUS"]),
+        (["--pair", "em=tk"], ["--pair em=tk: no metric 'tk'", "'tok'"]),
+        (["--alpha", "2"], ["--alpha: 2", "between 0 and 1"]),
+        (["--fraction", "0"], ["--fraction: 0", "between 0 and 1"]),
+        (["--plot", "own.pdf"], ["--plot", ".png"]),
+        (["--where", "N > 1e9"], ["own.csv: no rows left"]),
+        (["--where", "kind == 'tok'", "--pair", "em=tok"], ["no metric 'em'"]),
+    ],
+)
+def test_emergence_refuses(argv: list[str], words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, *OWN, *argv).refused(*words)
+
+
+def test_emergence_wants_sizes_and_values_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, *OWN[:2]).refused("--x: the column of sizes must be named", "dataset, N")
+    assert run(capsys, *OWN[:4]).refused("--value: the column of the metric's values must be named")
+    frame = pd.read_csv("own.csv").assign(kind="loss")
+    frame.to_csv("own.csv", index=False)
+    assert run(capsys, *OWN).refused("own.csv: no metric that could jump", "loss", "--discontinuous")
+    assert done(capsys, *OWN, "--discontinuous", "loss")[0]["curves"][0]["metric"] == "loss"
+
+
+def test_neither_torch_nor_matplotlib_is_loaded() -> None:
+    assert loaded_after(TOLD) == "[0] set()\n"
+
+
+def test_what_is_assumed_of_metrics_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    frame = pd.read_csv("own.csv")
+    mse = frame[frame["kind"] == "tok"].assign(kind="mse", score=1 - frame["score"])
+    pd.concat([frame, mse]).to_csv("own.csv", index=False)
+    found, ran = done(capsys, *OWN, "--n-eval", "items", "--exclude", "kind == 'tok'")
+    assert found["assumed"] == {
+        "em": {"higher_is_better": True, "discontinuous": True, "paired_metric": "mse"},
+        "mse": {"higher_is_better": False, "discontinuous": False},
+    }
+    assert "assumed by name: em: higher is better, discontinuous, judged by mse\n" in ran.out
+    assert "assumed by name: mse: smaller is better, continuous\n" in ran.out
+    assert {row["continuous_metric"] for row in found["curves"]} == {"mse"}
+    assert {row["task"]: row["verdict"] for row in found["curves"]}["reverse"] == "emergent"
+    stated = ("--pair", "em=mse", "--higher-is-better", "em", "--lower-is-better", "mse")
+    found, ran = done(capsys, *OWN, "--n-eval", "items", "--exclude", "kind == 'tok'", *stated)
+    assert found["assumed"] == {} and "assumed" not in ran.out
+
+
+def test_a_results_folder_states_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for size in range(6):
+        for seed in range(2):
+            run_id = f"{size}{seed}"
+            sizes = {"rung": size, "params_total": 100 * 2**size, "seed": seed}
+            write_run(tmp_path / "theirs", run_row(run_id, **sizes), measurement_rows(run_id=run_id))
+    collect(tmp_path / "theirs")
+    found, _ = done(capsys, "emergence", str(tmp_path / "theirs"), "--x", "params_total")
+    assert found["assumed"] == {} and found["curves"][0]["continuous_metric"] == "loss"

@@ -1,0 +1,47 @@
+"""What holds for importing files of any format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from imported import IMPORTED, SIZES, tables
+
+import harness
+from harness.records.importers import FORMATS, import_results
+from harness.records.store import load, load_runs
+
+
+@pytest.mark.parametrize("kind", sorted(FORMATS))
+def test_importing_twice_changes_nothing(kind: str, tmp_path: Path) -> None:
+    stated = {"params_total": 1000, "study": "one"}
+    first = import_results(kind, [IMPORTED / kind], tmp_path / "out", stated)
+    before = tables(tmp_path / "out")
+    assert import_results(kind, [IMPORTED / kind], tmp_path / "out", stated) == first
+    assert tables(tmp_path / "out") == before
+
+
+def test_sizes_imported_later_take_their_place_on_the_ladder(tmp_path: Path) -> None:
+    for name in ("large", "small"):
+        import_results("trainer", [IMPORTED / "trainer" / name], tmp_path / "apart", SIZES)
+    import_results("trainer", [IMPORTED / "trainer"], tmp_path / "together", SIZES)
+    apart, together = load_runs(tmp_path / "apart"), load_runs(tmp_path / "together")
+    pd.testing.assert_frame_equal(apart.drop(columns="experiment"), together.drop(columns="experiment"))
+    assert together["rung"].to_list() == [0, 1]
+
+
+def test_a_correction_replaces_the_run(tmp_path: Path) -> None:
+    for size in (1000, 2000):
+        import_results("nanogpt", [IMPORTED / "nanogpt/small.log"], tmp_path, {"params_total": size})
+    assert load_runs(tmp_path)["params_total"].to_list() == [2000]
+
+
+def test_curves_of_an_import_that_does_not_state_its_evaluation_sets(tmp_path: Path) -> None:
+    """n_eval of 0 stands for not known in the table; it made every such import impossible to analyse."""
+    import_results("trainer", [IMPORTED / "trainer"], tmp_path, SIZES)
+    frame = load(tmp_path)
+    assert frame["n_eval"].isna().all()
+    jumps = harness.find_jumps(frame, x="params_total")
+    assert jumps["metric"].tolist() == ["accuracy"] and jumps["continuous_metric"].tolist() == ["loss"]
+    assert jumps.attrs["assumed"] == {}

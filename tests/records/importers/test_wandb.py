@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from imported import IMPORTED, SIZES, SIZES_OF_ALL, values
+
+from harness.errors import DataError
+from harness.records.importers import import_results
+from harness.records.store import load, load_runs
+
+
+def test_wandb_runs_table(tmp_path: Path) -> None:
+    report = import_results("wandb", [IMPORTED / "wandb/runs.csv"], tmp_path, SIZES)
+    assert [problem.split(": ")[1] for problem in report.problems] == [
+        "both train/loss and train_loss are train loss"
+    ] * 2
+    assert values(tmp_path) == {
+        ("large", 20, "accuracy"): 0.31,
+        ("large", 20, "loss"): 4.31998348236084,
+        ("small", 20, "accuracy"): 0.31,
+        ("small", 20, "loss"): 4.76958703994751,
+    }
+    table = pd.read_csv(IMPORTED / "wandb/runs.csv").assign(params_total=[15_152, 6_040], Name="same name")
+    table.to_csv(tmp_path / "named.csv", index=False)
+    import_results("wandb", [tmp_path / "named.csv"], tmp_path / "out")
+    runs = load_runs(tmp_path / "out").set_index("params_total")
+    assert list(runs.index) == [6_040, 15_152] and list(runs["seed"]) == [1, 1]
+
+
+def test_a_metric_is_paired_with_the_loss_of_another_file(tmp_path: Path) -> None:
+    chart = (IMPORTED / "wandb/chart.csv").read_text()
+    (tmp_path / "loss.csv").write_text(chart)
+    (tmp_path / "accuracy.csv").write_text(chart.replace("eval/loss", "eval/accuracy"))
+    import_results("wandb", [tmp_path], tmp_path / "out", SIZES)
+    frame = load(tmp_path / "out")
+    assert frame.loc[frame["metric"] == "accuracy", "paired_metric"].to_list() == ["loss", "loss"]
+
+
+def test_a_metric_that_ends_early_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "h.csv").write_text("Step,eval/loss,eval/accuracy,loss\n1,2.0,0.5,NaN\n2,1.5,,1.0\n3,,,Infinity\n")
+    report = import_results("wandb", [tmp_path / "h.csv"], tmp_path / "out", SIZES_OF_ALL)
+    assert [problem.removeprefix(f"{tmp_path / 'h.csv'} (h): ") for problem in report.problems] == [
+        "train loss of all is nan at step 1 (2 such values); left out",
+        "eval accuracy of all ends at step 1, other metrics at 2; only load(..., steps='all') shows it",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "content", "said"),
+    [
+        ("wandb", "a.csv", "", "a.csv: empty or not CSV"),
+        ("wandb", "a.csv", "x,r - loss\n1,2\n", "a.csv: no column Step .columns x, r - loss"),
+        ("wandb", "a.csv", "Step,r - colour\n1,2\n", "a.csv: no metric among its columns"),
+        ("wandb", "a.csv", "Step,r - loss\n1.5,2\n", "a.csv: Step in line 2 is '1.5'; allowed are whole"),
+        ("wandb", "a.csv", "Step,r - loss,r - loss\n1,2,3\n", "a.csv: column r - loss is there twice"),
+        ("wandb", "a.csv", "Name,params_total,loss\nr,many,2\n", r"a.csv \(r\): params_total=many: allowed is a whole"),
+        ("wandb", "a.csv", 'Step,"r - loss\n1,2\n', "a.csv: "),
+    ],
+)
+def test_files_that_cannot_be_used(kind: str, name: str, content: str | bytes, said: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(DataError, match=said) as caught:
+        import_results(kind, [tmp_path / name], tmp_path / "out", SIZES_OF_ALL)
+    assert str(caught.value).startswith(str(tmp_path)) and str(caught.value).count("\n") <= 1
+    assert not (tmp_path / "out").exists()
