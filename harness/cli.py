@@ -6,12 +6,16 @@ overrides into studies, and a verb gets studies. Every mistake of the user ends 
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import signal
 import sys
+import warnings
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 from unittest.mock import patch
@@ -26,7 +30,7 @@ from rich.console import Console
 
 import harness
 from harness import commands, config
-from harness.errors import UserError, nearest
+from harness.errors import RunsWarning, UserError, nearest
 
 #: Verbs that train or look at training need families and tasks built; the others only read tables.
 TRAINING_VERBS = ("plan", "train", "sweep", "refine", "status")
@@ -46,7 +50,9 @@ def main(argv: Sequence[str]) -> int:
     """
     previous = signal.signal(signal.SIGTERM, _terminate)
     try:
-        code = _dispatch(list(argv))
+        with warnings.catch_warnings():
+            warnings.showwarning = partial(_show_warning, warnings.showwarning)
+            code = _dispatch(list(argv))
         sys.stdout.flush()
         return code
     except _Terminated:
@@ -64,6 +70,14 @@ def main(argv: Sequence[str]) -> int:
         return 2
     finally:
         signal.signal(signal.SIGTERM, previous)
+
+
+def _show_warning(usual: Callable[..., None], message: Warning | str, category: type[Warning], *where: Any) -> None:
+    """A warning about the user's runs in a line, without the line of code that it came from; others as usual."""
+    if issubclass(category, RunsWarning):
+        print(f"harness: {message}", file=sys.stderr)
+    else:
+        usual(message, category, *where)
 
 
 class _Terminated(BaseException):
@@ -113,45 +127,93 @@ def _console() -> Console:
 
 
 class Command:
-    """A verb, as the task function that Hydra calls with one config and `hydra_plugins.harness_launcher` with many."""
+    """A verb, as the task function that Hydra calls with one config and `hydra_plugins.harness_launcher` with many.
 
-    def __init__(self, verb: str | None) -> None:
-        self.verb, self.exit_code = verb, 0
+    With `shown` (--cfg job) the settings that the verb would get are printed instead.
+    """
+
+    def __init__(self, verb: str | None, shown: ShownSettings | None = None) -> None:
+        self.verb, self.shown, self.exit_code = verb, shown, 0
 
     def __call__(self, _: DictConfig) -> None:
         self.run([list(HydraConfig.get().overrides.task)])
 
     def run(self, commands: Sequence[Sequence[str]]) -> int:
         """Run the verb on the studies of all these lists of overrides together."""
+        if self.shown:
+            self.shown.show(config.compose_commands(commands))
+            return 0
         if self.verb is None:
             raise UserError(f"give a verb first: {', '.join(VERBS)}")
         configs = config.compose_commands(commands)
         console = _console()
+        if self.verb == "analyze" and not any(map(config.names_a_study, configs)):
+            for overrides in commands:
+                config.refuse_settings_of_a_study(overrides)
         if self.verb in TABLE_VERBS:
             self.exit_code = _read_tables(self.verb, configs, console)
         else:
             from harness.sweep import refine, run
 
-            home = refine if self.verb == "refine" else run
-            self.exit_code = getattr(home, self.verb)([config.to_settings(study) for study in configs], console)
+            module = refine if self.verb == "refine" else run
+            self.exit_code = getattr(module, self.verb)([config.to_settings(study) for study in configs], console)
         return self.exit_code
+
+
+@dataclass(frozen=True)
+class ShownSettings:
+    """What --cfg job prints: the settings of every study, or one package of them, with references followed or not."""
+
+    package: str | None
+    resolve: bool
+
+    def show(self, configs: Sequence[DictConfig]) -> None:
+        """Print the settings of each study, under its name where there are several."""
+        for study in configs:
+            if self.resolve:
+                OmegaConf.resolve(study)
+            found = OmegaConf.select(study, self.package) if self.package else study
+            if found is None:
+                raise UserError(f"--package {self.package}: no such part of the settings")
+            if len(configs) > 1:
+                print(f"# study {study.study}\n---")
+            if self.package:
+                print(f"# @package {self.package}")
+            print(OmegaConf.to_yaml(found) if OmegaConf.is_config(found) else f"{found}\n", end="")
 
 
 def _read_tables(verb: str, configs: Sequence[DictConfig], console: Console) -> int:
     from harness.records.store import collect
 
-    for folder in sorted({Path(study.results) for study in configs}):
+    folders = [Path(config.to_settings_alone(study).results) for study in configs]
+    for folder in sorted(set(folders)):
         found = collect(folder)
         counts = ", ".join(f"{n} {status}" for status, n in found.by_status.items() if n)
         console.print(f"{folder}: {found.n_runs} runs ({counts}), {found.n_measurements:,} measurements", markup=False)
         for problem in found.problems:
             console.print(f"left out: {problem}", markup=False)
         if verb == "analyze":
-            from harness import report
-
-            settings: Any = OmegaConf.to_container(configs[0].analysis)
-            report.show(folder, console, **settings)
+            _analyze(folder, [study for study, its in zip(configs, folders, strict=True) if its == folder], console)
     return 0
+
+
+def _analyze(folder: Path, configs: Sequence[DictConfig], console: Console) -> None:
+    """Analyse the runs that the studies ask for; all runs of the folder where no study is named."""
+    from harness import report
+    from harness.records.store import load_runs
+
+    shared = config.to_settings_alone(configs[0])
+    settings = dataclasses.asdict(shared.analysis)
+    studies = [config.to_settings(study) for study in configs if config.names_a_study(study)]
+    chosen = None
+    if studies:
+        from harness.sweep.asked import choose_runs, still_to_do
+
+        runs = load_runs(folder)
+        chosen = choose_runs(studies, runs, shared.curves_by)
+        for line in still_to_do(studies, runs):
+            console.print(line, markup=False, highlight=False)
+    report.show(folder, console, chosen, shared.curves_by, **settings)
 
 
 # ------------------------------------------------------------------------------------------------- Hydra's own runtime
@@ -161,7 +223,8 @@ def _through_hydra(verb: str | None, words: list[str]) -> int:
     """Flags are Hydra's business: help, --cfg, --info, completion, --multirun."""
     if {"-sc", "--shell-completion"} & set(words) and _completed_verb(words):
         return 0
-    command = Command(verb)
+    shown, words = _settings_shown(words)
+    command = Command(verb, shown)
     before, sys.argv = sys.argv, ["harness", *words]
     # Hydra then raises its errors instead of printing them at length.
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -173,6 +236,23 @@ def _through_hydra(verb: str | None, words: list[str]) -> int:
     finally:
         sys.argv = before
     return command.exit_code
+
+
+def _settings_shown(words: list[str]) -> tuple[ShownSettings | None, list[str]]:
+    """What --cfg job asks for, and the other words. Hydra would show one config and none of the studies it lists."""
+    found: dict[str, str | None] = {}
+    rest: list[str] = []
+    parts = iter(part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word]))
+    for part in parts:
+        flag = {"-c": "--cfg", "-p": "--package"}.get(part, part)
+        if flag in ("--cfg", "--package", "--resolve"):
+            found[flag] = None if flag == "--resolve" else next(parts, None)
+        else:
+            rest.append(part)
+    if found.get("--cfg") != "job":
+        return None, words
+    package = found.get("--package")
+    return ShownSettings(None if package == "_global_" else package, "--resolve" in found), rest
 
 
 def _refuse(parser: ArgumentParser, message: str) -> NoReturn:

@@ -11,14 +11,14 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from harness.analysis.curves import require_columns, select_runs, with_defaults
+from harness.analysis.curves import label_runs, require_columns, with_defaults
 from harness.analysis.emergence.comparison import Comparison, compare_thresholds, rank_agreement
 from harness.commands.emergence import check_plot
 from harness.commands.rows import add_output_arguments, split_names, write_json
 from harness.commands.values import between_0_and_1
 from harness.errors import DataError, UserError, nearest
 from harness.records.expressions import select
-from harness.records.table import read_rows
+from harness.records.table import curve_rows, read_rows
 from harness.report.tables import as_rich
 from harness.report.wording import interval, p_value
 
@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     if len(sizes) > 2:
         raise UserError(f"--x {arguments.x}: allowed are one or two columns; got {len(sizes)}")
     metrics = split_names(arguments.metric, "--metric", "names of metrics") if arguments.metric else None
-    frame = _together(arguments.results, sizes, arguments.where)
+    frame, other_runs = _together(arguments.results, sizes, arguments.where)
     found = [compare_thresholds(frame, x, metrics, arguments.fraction, arguments.level) for x in sizes]
     for each in found:
         _tell(each, console)
@@ -67,12 +67,15 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             console.print(str(agreement), markup=False, soft_wrap=True)
         except DataError as error:  # too few curves: everything else stands
             console.print(str(error), markup=False, soft_wrap=True)
+    for line in other_runs:
+        console.print(line, markup=False, soft_wrap=True)
     content = {
         "comparisons": [
             {"x": each.x} | {name: getattr(each, name).to_dict("records") for name in ("table", "pairs", "absent")}
             for each in found
         ],
         "agreement": None if agreement is None else vars(agreement),
+        "other_runs": other_runs,
         "settings": {
             name: getattr(arguments, name) for name in ("results", "x", "metric", "where", "fraction", "level")
         },
@@ -83,19 +86,21 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-def _together(paths: list[str], sizes: list[str], where: str | None) -> pd.DataFrame:
-    """Rows of all tables, whose studies have names of their own."""
+def _together(paths: list[str], sizes: list[str], where: str | None) -> tuple[pd.DataFrame, list[str]]:
+    """Rows of all tables, whose studies have names of their own; and the runs of results folders left out, in words."""
     if repeated := [path for path, n in Counter(paths).items() if n > 1]:
         raise UserError(f"{repeated[0]}: named twice")
-    tables = []
+    tables, other_runs = [], []
     for path in paths:
-        frame = read_rows(path)
+        frame = kept = read_rows(path)
         try:
             if where is not None:
-                frame = select(frame, where, []).kept
-                if frame.empty:
+                kept = select(frame, where, []).kept
+                if kept.empty:
                     raise DataError("no rows left (--where)")
-            tables.append(_comparable(frame, sizes))
+            kept, left_out = curve_rows(path, kept, frame)
+            other_runs += [f"{path}: {line}" for line in left_out]
+            tables.append(_comparable(kept, sizes))
         except DataError as error:
             raise DataError(f"{path}: {error}") from error
     given = [_short_name(path, paths) for path in paths]
@@ -105,7 +110,7 @@ def _together(paths: list[str], sizes: list[str], where: str | None) -> pd.DataF
         prefixed = np.where(table["study"] == "", name, name + "/" + table["study"])
         table["study"] = np.where(clash, prefixed, table["study"])
         table["run_id"] = f"{name}/" + table["run_id"].astype(str)
-    return pd.concat(tables, ignore_index=True)
+    return pd.concat(tables, ignore_index=True), other_runs
 
 
 def _short_name(path: str, paths: list[str]) -> str:
@@ -118,7 +123,7 @@ def _short_name(path: str, paths: list[str]) -> str:
 def _comparable(frame: pd.DataFrame, sizes: list[str]) -> pd.DataFrame:
     """One row per (run, subtask, metric) with the columns that all tables share."""
     require_columns(frame, ("metric", "value"))
-    frame = with_defaults(select_runs(frame))
+    frame = with_defaults(label_runs(frame))
     frame["run_id"] = frame["run"]
     if "seed" not in frame.columns:
         frame["seed"] = frame["run"]

@@ -14,7 +14,7 @@ from harness.analysis.curves import SMALLER_IS_BETTER
 from harness.commands.rows import POSITIVE, add_choice_arguments, label_column, numbers, split_names, without
 from harness.errors import DataError, UserError, nearest
 from harness.records.expressions import derive, select
-from harness.records.table import number_column, read_rows, row_numbers
+from harness.records.table import curve_rows, number_column, read_rows, row_numbers
 
 #: Labels: column of `find_jumps` -> what it is, for --help.
 _LABELS = {
@@ -53,6 +53,7 @@ class CurveRows:
         x: column of sizes.
         excluded: row (1-based) and why, of rows that were left out.
         n_outside: rows that --where passed over.
+        other_runs: runs of a results folder that are not of its curves, in words.
         unknown: what the table does not say, in words.
     """
 
@@ -60,6 +61,7 @@ class CurveRows:
     x: str
     excluded: list[dict[str, Any]]
     n_outside: int
+    other_runs: tuple[str, ...]
     unknown: tuple[str, ...]
 
 
@@ -85,6 +87,7 @@ def choose_curves(arguments: argparse.Namespace) -> CurveRows:
     excluded = pd.concat(left_out, ignore_index=True).sort_values("row", kind="stable")
     if kept.empty:
         raise DataError(f"{arguments.table}: no rows left ({len(excluded)} excluded, {selection.n_outside} outside)")
+    kept, other_runs = curve_rows(arguments.table, kept, frame)
     named = kept.assign(**{x: numbers(kept, x, POSITIVE), "value": number_column(kept, value)})
     for name in _LABELS:
         if given := getattr(arguments, name):
@@ -98,7 +101,7 @@ def choose_curves(arguments: argparse.Namespace) -> CurveRows:
     named.index = pd.Index(row_numbers(kept))
     unknown = [*_unknown(named), *_passed_over(kept, named, arguments)]
     listed = [{"row": int(row["row"]), "why": str(row["why"])} for row in excluded.to_dict("records")]
-    return CurveRows(named, x, listed, selection.n_outside, tuple(unknown))
+    return CurveRows(named, x, listed, selection.n_outside, other_runs, tuple(unknown))
 
 
 def _default(frame: pd.DataFrame, name: str, flag: str, what: str) -> str:

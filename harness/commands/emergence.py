@@ -57,6 +57,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     content = {
         "curves": told.to_dict("records"),
         "unknown": list(rows.unknown),
+        "other_runs": list(rows.other_runs),
         "excluded": rows.excluded,
         "n_outside": rows.n_outside,
         "settings": {name: getattr(arguments, name) for name in (*_SETTINGS, "where", "exclude", "derive")}
@@ -106,6 +107,8 @@ def _tell(jumps: pd.DataFrame, scores: pd.DataFrame | None, rows: CurveRows, lev
     console.print(_resolution(jumps, rows.x), markup=False, soft_wrap=True)
     runs = rows.frame["value"].size
     report_rows(f"{len(jumps)} curve{'s' * (len(jumps) != 1)}, {runs} rows", rows.excluded, rows.n_outside, console)
+    for line in rows.other_runs:
+        console.print(line, markup=False, soft_wrap=True)
 
 
 def _tells(jumps: pd.DataFrame, name: str) -> bool:

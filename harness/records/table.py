@@ -25,6 +25,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.errors import DataError, nearest
+from harness.records.comparable import comparable, final_losses
+from harness.records.run_settings import refuse_mixed
 from harness.records.store import RESULTS, load
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
@@ -38,15 +40,16 @@ def read_rows(path: Path | str) -> pd.DataFrame:
 
     Args:
         path: a CSV, TSV, JSONL (one object a line) or Parquet file, told apart by suffix, all but Parquet also with
-            .gz; or a results folder, or the name of one under ./results, of which `store.load` gives the rows.
+            .gz; or a results folder, or the name of one under ./results, of which `store.load` gives the rows of all
+            runs. `curve_rows` then chooses those that make a curve.
 
     Raises:
         DataError: no such file, a suffix that is not known, no rows, two columns of one name, or not readable.
     """
     path = Path(path)
     try:
-        if path.is_dir() or (RESULTS / path).is_dir():
-            return load(path)
+        if is_results(path):
+            return load(path, runs="all")
         if not path.exists():
             beside = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
             raise DataError(f"{path}: no such file{nearest(path.name, beside)}")
@@ -58,6 +61,31 @@ def read_rows(path: Path | str) -> pd.DataFrame:
     if frame.empty:
         raise DataError(f"{path}: empty, has no rows of data")
     return frame
+
+
+def is_results(path: Path | str) -> bool:
+    """Whether a path means a results folder rather than a file."""
+    return Path(path).is_dir() or (RESULTS / path).is_dir()
+
+
+def curve_rows(path: Path | str, kept: pd.DataFrame, frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The rows that make curves, and what was left out in words; rows of a user's own table are kept, every one.
+
+    Of the runs in a results folder, those of a study's longest duration and each size's best learning rate make its
+    curve (`comparable`).
+
+    Args:
+        path: where the rows were read from.
+        kept: the rows chosen so far.
+        frame: all rows, as `read_rows` gave them.
+
+    Raises:
+        DataError: rows of runs that differ in a setting would make one curve.
+    """
+    if not is_results(path):
+        return kept, ()
+    refuse_mixed(kept, 'choose those of one, e.g. by --where "{one}"')
+    return comparable(kept, final_losses(frame))
 
 
 def column(frame: pd.DataFrame, name: str) -> pd.Series:

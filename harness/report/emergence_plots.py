@@ -13,7 +13,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from harness.analysis.curves import Curve, make_curves, select_runs
+from harness.analysis.curves import Curve, label_runs, make_curves
 from harness.analysis.emergence.evidence import Finding, examine
 from harness.analysis.emergence.verdicts import REPRODUCES
 from harness.errors import DataError
@@ -109,7 +109,7 @@ def _examined(frame: pd.DataFrame, jump: Mapping[str, Any], x: str) -> dict[str,
 
     All subtasks of the study are examined, for they tell of each other's noise, as in `find_jumps`.
     """
-    rows = select_runs(frame)
+    rows = label_runs(frame)
     rows = rows[(rows["study"] == jump["study"]) & rows["metric"].isin((jump["metric"], jump["continuous_metric"]))]
     curves = list(make_curves(rows, x))
     return {

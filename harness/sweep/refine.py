@@ -19,11 +19,13 @@ from rich.table import Table
 
 from harness.analysis.emergence.refinement import Candidate, is_wide, propose
 from harness.analysis.emergence.thresholds import thresholds
-from harness.errors import SettingError, UserError
+from harness.errors import SettingError
 from harness.families.base import Shape
-from harness.ladder import Job, Rung, build_ladder, member
+from harness.ladder import Job, Rung, build_ladder, member, rung_of_size
+from harness.records.comparable import comparable
 from harness.records.store import collect, finished_run_ids, load, load_runs
 from harness.settings import Settings
+from harness.sweep.asked import choose_runs
 from harness.sweep.plan import DONE, cells, pending, worker_count
 from harness.sweep.run import lock_folders, train_jobs
 from harness.sweep.runs_row import run_row
@@ -133,7 +135,7 @@ def _sites(study: Settings) -> list[_Site]:
     done, sites = set(runs["run_id"]), []
     for _, part in runs.groupby(["width", "depth", "heads"]):
         shape = Shape(*(int(part[axis].iloc[0]) for axis in ("width", "depth", "heads")))
-        rung = _rung(study, shape.width, shape.depth, int(part["rung"].mode()[0]))
+        rung = rung_of_size(study, shape.width, shape.depth, int(part["rung"].mode()[0]))
         if rung is None or rung.shape != shape:
             continue
         ids = {seed: _run_ids(study, rung, seed) for seed in sorted(set(part["seed"]))}
@@ -149,13 +151,14 @@ def _measured(study: Settings, sites: Sequence[_Site]) -> tuple[pd.DataFrame, pd
     All subtasks are measured together, for they share their noise; the loss chooses among learning rates.
     """
     metrics, subtasks = _wanted(study)
-    frame = load(study.results)
+    frame = load(study.results, runs="all")
     frame = frame[
         frame["run_id"].isin([run_id for site in sites for run_id in site.run_ids])
         & frame["metric"].isin([*metrics, "loss"])
     ]
     if frame.empty:
         return frame, pd.DataFrame()
+    frame, _ = comparable(frame, lengths=choose_runs([study], frame.drop_duplicates("run_id")).lengths)
     found = thresholds(frame, study.analysis.x, level=study.analysis.level)
     return frame, found[found["metric"].isin(metrics) & found["subtask"].isin(subtasks)]
 
@@ -202,21 +205,11 @@ def _between(study: Settings, rungs: Sequence[Rung]) -> list[Rung]:
     for low, high in pairwise(rungs):
         first, last = ((rung.shape.width, rung.shape.depth) for rung in (low, high))
         for width, depth in np.geomspace(first, last, _BETWEEN + 2)[1:-1]:
-            rung = _rung(study, width, depth)
+            rung = rung_of_size(study, width, depth)
             if rung and apart * _x(study, low) <= _x(study, rung) <= _x(study, high) / apart:
                 found[rung.shape] = rung
     taken = {rung.shape for rung in rungs}
     return [rung for shape, rung in found.items() if shape not in taken]
-
-
-def _rung(study: Settings, width: float, depth: float, number: int = 0) -> Rung | None:
-    """One rung of any size, rounded to a legal one as a geometric ladder's are; None where it cannot be built."""
-    sizes: dict[str, Any] = {"widths": None, "depths": None, "first_width": width, "first_depth": depth, "count": 1}
-    try:
-        (rung,) = build_ladder(replace(study, ladder=replace(study.ladder, **sizes)))
-    except UserError:
-        return None
-    return replace(rung, index=number)
 
 
 def _seeds(study: Settings, site: _Site, n: int) -> list[int]:

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.stats import false_discovery_control
 
 from harness.analysis.checks import check_between_0_and_1
-from harness.analysis.curves import Curve, make_curves, require_columns, select_runs
+from harness.analysis.curves import Curve, label_runs, make_curves, require_columns
 from harness.analysis.emergence.evidence import MIN_TESTED, Finding, examine
 from harness.analysis.emergence.remedies import what_would_settle
 from harness.analysis.emergence.thresholds import Threshold, placed
@@ -95,7 +95,7 @@ def find_jumps(
     """
     check_between_0_and_1(alpha=alpha, level=level, fraction=fraction)
     require_columns(frame, (x, "metric", "value"))
-    curves = list(make_curves(select_runs(frame), x))
+    curves = list(make_curves(label_runs(frame), x))
     by_key = {(c.study, c.task, c.subtask, c.metric): i for i, c in enumerate(curves)}
     pairs = [
         (i, by_key.get((c.study, c.task, c.subtask, c.paired_metric))) for i, c in enumerate(curves) if c.discontinuous
