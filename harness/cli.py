@@ -6,12 +6,14 @@ overrides into studies, and a verb gets studies. Every mistake of the user ends 
 
 from __future__ import annotations
 
+import dataclasses
 import os
-import re
 import signal
 import sys
+import warnings
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -21,14 +23,15 @@ from unittest.mock import patch
 import hydra
 import yaml
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
 import harness
 from harness import commands, config
-from harness.errors import UserError, nearest
+from harness.errors import RunsWarning, UserError, nearest
+from harness.explain import explain
 
 #: Verbs that train or look at training need families and tasks built; the others only read tables.
 TRAINING_VERBS = ("plan", "train", "sweep", "refine", "redo", "status")
@@ -51,7 +54,9 @@ def main(argv: Sequence[str]) -> int:
     """
     previous = signal.signal(signal.SIGTERM, _terminate)
     try:
-        code = _dispatch(list(argv))
+        with warnings.catch_warnings():
+            warnings.showwarning = partial(_show_warning, warnings.showwarning)
+            code = _dispatch(list(argv))
         sys.stdout.flush()
         return code
     except _Terminated:
@@ -65,10 +70,18 @@ def main(argv: Sequence[str]) -> int:
     except (UserError, HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
         if os.environ.get("HARNESS_DEBUG"):
             raise
-        print(f"harness: {_explain(error)}", file=sys.stderr)
+        print(f"harness: {explain(error)}", file=sys.stderr)
         return 2
     finally:
         signal.signal(signal.SIGTERM, previous)
+
+
+def _show_warning(usual: Callable[..., None], message: Warning | str, category: type[Warning], *where: Any) -> None:
+    """A warning about the user's runs in a line, without the line of code that it came from; others as usual."""
+    if issubclass(category, RunsWarning):
+        print(f"harness: {message}", file=sys.stderr)
+    else:
+        usual(message, category, *where)
 
 
 class _Terminated(BaseException):
@@ -124,10 +137,13 @@ def _console() -> Console:
 
 
 class Command:
-    """A verb, as the task function that Hydra calls with one config and `hydra_plugins.harness_launcher` with many."""
+    """A verb, as the task function that Hydra calls with one config and `hydra_plugins.harness_launcher` with many.
 
-    def __init__(self, verb: str | None, flags: Sequence[str] = ()) -> None:
-        self.verb, self.exit_code = verb, 0
+    With `shown` (--cfg job) the settings that the verb would get are printed instead.
+    """
+
+    def __init__(self, verb: str | None, flags: Sequence[str] = (), shown: ShownSettings | None = None) -> None:
+        self.verb, self.shown, self.exit_code = verb, shown, 0
         self.flags = {flag.removeprefix("--"): True for flag in flags}
 
     def __call__(self, _: DictConfig) -> None:
@@ -135,10 +151,16 @@ class Command:
 
     def run(self, commands: Sequence[Sequence[str]]) -> int:
         """Run the verb on the studies of all these lists of overrides together."""
+        if self.shown:
+            self.shown.show(config.compose_commands(commands))
+            return 0
         if self.verb is None:
             raise UserError(f"give a verb first: {', '.join(VERBS)}")
         configs = config.compose_commands(commands)
         console = _console()
+        if self.verb == "analyze" and not any(map(config.names_a_study, configs)):
+            for overrides in commands:
+                config.refuse_settings_of_a_study(overrides)
         if self.verb == "verify":
             self.exit_code = _verify(configs, console)
         elif self.verb in TABLE_VERBS:
@@ -158,21 +180,60 @@ def _verify(configs: Sequence[DictConfig], console: Console) -> int:
     return verify(folders, partial(config.rebuild, studies), console)
 
 
+@dataclass(frozen=True)
+class ShownSettings:
+    """What --cfg job prints: the settings of every study, or one package of them, with references followed or not."""
+
+    package: str | None
+    resolve: bool
+
+    def show(self, configs: Sequence[DictConfig]) -> None:
+        """Print the settings of each study, under its name where there are several."""
+        for study in configs:
+            if self.resolve:
+                OmegaConf.resolve(study)
+            found = OmegaConf.select(study, self.package) if self.package else study
+            if found is None:
+                raise UserError(f"--package {self.package}: no such part of the settings")
+            if len(configs) > 1:
+                print(f"# study {study.study}\n---")
+            if self.package:
+                print(f"# @package {self.package}")
+            print(OmegaConf.to_yaml(found) if OmegaConf.is_config(found) else f"{found}\n", end="")
+
+
 def _read_tables(verb: str, configs: Sequence[DictConfig], console: Console) -> int:
     from harness.records.store import collect
 
-    for folder in sorted({Path(study.results) for study in configs}):
+    folders = [Path(config.to_settings_alone(study).results) for study in configs]
+    for folder in sorted(set(folders)):
         found = collect(folder)
         counts = ", ".join(f"{n} {status}" for status, n in found.by_status.items() if n)
         console.print(f"{folder}: {found.n_runs} runs ({counts}), {found.n_measurements:,} measurements", markup=False)
         for problem in found.problems:
             console.print(f"left out: {problem}", markup=False)
         if verb == "analyze":
-            from harness import report
-
-            settings: Any = OmegaConf.to_container(configs[0].analysis)
-            report.show(folder, console, **settings)
+            _analyze(folder, [study for study, its in zip(configs, folders, strict=True) if its == folder], console)
     return 0
+
+
+def _analyze(folder: Path, configs: Sequence[DictConfig], console: Console) -> None:
+    """Analyse the runs that the studies ask for; all runs of the folder where no study is named."""
+    from harness import report
+    from harness.records.store import load_runs
+
+    shared = config.to_settings_alone(configs[0])
+    settings = dataclasses.asdict(shared.analysis)
+    studies = [config.to_settings(study) for study in configs if config.names_a_study(study)]
+    chosen = None
+    if studies:
+        from harness.sweep.asked import choose_runs, still_to_do
+
+        runs = load_runs(folder)
+        chosen = choose_runs(studies, runs, shared.curves_by)
+        for line in still_to_do(studies, runs):
+            console.print(line, markup=False, highlight=False)
+    report.show(folder, console, chosen, shared.curves_by, **settings)
 
 
 # ------------------------------------------------------------------------------------------------- Hydra's own runtime
@@ -182,6 +243,8 @@ def _through_hydra(command: Command, words: list[str]) -> int:
     """Flags are Hydra's business: help, --cfg, --info, completion, --multirun."""
     if {"-sc", "--shell-completion"} & set(words) and _completed_verb(words):
         return 0
+    shown, words = _settings_shown(words)
+    command.shown = shown
     before, sys.argv = sys.argv, ["harness", *words]
     # Hydra then raises its errors instead of printing them at length.
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -193,6 +256,23 @@ def _through_hydra(command: Command, words: list[str]) -> int:
     finally:
         sys.argv = before
     return command.exit_code
+
+
+def _settings_shown(words: list[str]) -> tuple[ShownSettings | None, list[str]]:
+    """What --cfg job asks for, and the other words. Hydra would show one config and none of the studies it lists."""
+    found: dict[str, str | None] = {}
+    rest: list[str] = []
+    parts = iter(part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word]))
+    for part in parts:
+        flag = {"-c": "--cfg", "-p": "--package"}.get(part, part)
+        if flag in ("--cfg", "--package", "--resolve"):
+            found[flag] = None if flag == "--resolve" else next(parts, None)
+        else:
+            rest.append(part)
+    if found.get("--cfg") != "job":
+        return None, words
+    package = found.get("--package")
+    return ShownSettings(None if package == "_global_" else package, "--resolve" in found), rest
 
 
 def _refuse(parser: ArgumentParser, message: str) -> NoReturn:
@@ -212,55 +292,3 @@ def _completed_verb(overrides: Sequence[str]) -> bool:
     if words[1] in VERBS:
         os.environ["COMP_LINE"] = line.replace(words[1], "", 1)
     return False
-
-
-# -------------------------------------------------------------------------------------------- errors in a line or two
-
-
-def _explain(error: Exception) -> str:
-    """An error of the user, of Hydra or of OmegaConf in at most two lines."""
-    if isinstance(error, UserError):
-        return str(error)
-    if str(error).startswith("Ambiguous value for argument"):
-        override = str(error).split("'")[1]
-        return f"{override}: a list is written as [a,b]; to sweep over values add --multirun"
-    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
-        return _no_such_choice(error.missing_cfg_file)
-    if isinstance(error, OverrideParseException):
-        return f"{error.override}: not an override that Hydra's grammar knows: {_first_line(error)}"
-    cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__ or error.__context__
-    if isinstance(cause, OmegaConfBaseException):
-        in_file = re.match(r"In '(.+?)': \w+ raised while composing", str(error))
-        where = f"conf/{in_file[1]}.yaml: " if in_file else ""
-        if isinstance(cause, (ConfigAttributeError, ConfigKeyError)):
-            return where + _unknown_setting(cause)
-        setting = f"{cause.full_key}: " if in_file or error is cause else f"{_override_in(error)}: "
-        return f"{where}{setting}{_first_line(cause)}"
-    return "\n".join(str(error).strip().splitlines()[:2])
-
-
-def _override_in(error: Exception) -> str:
-    return _first_line(error).removeprefix("Error merging override ")
-
-
-def _no_such_choice(path: str) -> str:
-    group, _, name = path.rpartition("/") if path.startswith("hydra/") else path.partition("/")
-    known = sorted(
-        str(file.relative_to(folder / group).with_suffix(""))
-        for folder in config.config_folders()
-        for file in (folder / group).rglob("*.yaml")
-    )
-    allowed = f"\nchoose one of {', '.join(known)}" if known else ""
-    return f"{group}={name}: there is no conf/{path}.yaml{nearest(name, known)}{allowed}"
-
-
-def _unknown_setting(error: OmegaConfBaseException) -> str:
-    name, parent = str(error.full_key or error.key), error.parent_node
-    prefix = name.rpartition(".")[0]
-    known = [str(key) for key in parent] if isinstance(parent, DictConfig) else []
-    full = [f"{prefix}.{key}" if prefix else key for key in known]
-    return f"{name} is not a setting{nearest(name, full)}" if full else f"{name} is not a setting"
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().split("\n")[0]

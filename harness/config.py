@@ -29,11 +29,15 @@ from harness.settings import Settings
 #: Groups whose choice on the command line picks, in an experiment of several studies, those that made this choice.
 PICKING = ("task", "family")
 
-#: Settings that studies take from the experiment that lists them.
+#: Settings of which the studies of an experiment have one value, the experiment's, and none of their own.
 SHARED = ("name", "results", "analysis", "studies")
 
-#: Overrides that name studies apart by themselves, or add members to the same curve.
+#: Overrides of a multirun that need no name of a study: they give one, or add members to the same curve.
 _NAMING = ("experiment=", "study=", "name=", "results=", "seeds=", "first_seed=")
+
+
+#: Settings that make a run what it is, family and task apart.
+_OF_A_STUDY = ("study", "ladder", "optimizer", "schedule", "parametrization")
 
 
 def compose(*overrides: str) -> list[Settings]:
@@ -90,24 +94,54 @@ def compose_commands(commands: Sequence[Sequence[str]]) -> list[DictConfig]:
 def compose_studies(overrides: Sequence[str]) -> list[DictConfig]:
     """One config for each study that the overrides mean.
 
-    An experiment with `studies` is composed study by study; choices of task and family on the command line pick the
-    studies that made them, all other overrides apply to every picked study.
+    An experiment that lists `studies` means one config for each, composed of the study's own file, then what the
+    experiment sets beside `studies`, then the command line; later ones win. Choices of task and family on the command
+    line pick the studies that made them.
     """
     parsed = OverridesParser.create().parse_overrides(list(overrides))
     by_root = [(str(o.key_or_group).split(".")[0], o) for o in parsed]
     outer = _compose([str(o.input_line) for root, o in by_root if root in (*SHARED, "experiment")])
     if not outer.studies:
         return [_compose(overrides)]
+    (experiment,) = (o.value() for root, o in by_root if root == "experiment")
+    files = {study: f"experiment=[{','.join([study, *_as_list(experiment)])}]" for study in outer.studies}
     picks = {root: o.value() for root, o in by_root if root in PICKING and o.key_or_group == root}
+    if picks:
+        files = _pick(files, picks)
     rest = [
         str(o.input_line) for root, o in by_root if root not in (*SHARED, "experiment") and o.key_or_group not in picks
     ]
-    picked = _pick(outer.studies, picks) if picks else list(outer.studies)
-    composed = [_compose([f"experiment={study}", *rest]) for study in picked]
+    composed = [_compose([file, *rest]) for file in files.values()]
     for study in composed:
         for key in SHARED:
             study[key] = outer[key]
+    _refuse_one_name(dict(zip(files, composed, strict=True)))
     return composed
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _refuse_one_name(studies: Mapping[str, DictConfig]) -> None:
+    """Raise UserError for two studies of one name, whose runs would make one curve."""
+    first: dict[str, str] = {}
+    for file, config in studies.items():
+        if (other := first.setdefault(config.study, file)) != file:
+            raise UserError(
+                f"study={config.study}: the name of both {other} and {file}; studies of one experiment need names of "
+                "their own, each in its own file"
+            )
+
+
+def refuse_settings_of_a_study(overrides: Sequence[str]) -> None:
+    """Raise UserError for an override that would change nothing, because it is of a study and none is chosen."""
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        if str(override.key_or_group).split(".")[0] in _OF_A_STUDY:
+            raise UserError(
+                f"{override.input_line}: is a setting of a study, and none is chosen: give family= and task=, or "
+                "experiment=, as for sweep"
+            )
 
 
 def _compose(overrides: Sequence[str]) -> DictConfig:
@@ -128,14 +162,14 @@ def _refuse_unknown(node: Any, prefix: str = "") -> None:
         _refuse_unknown(node[key], name + ".")
 
 
-def _pick(studies: Sequence[str], picks: dict[str, Any]) -> list[str]:
-    """The studies whose own choices are `picks`, by group."""
-    picked, known = [], []
-    for study in studies:
-        choices = hydra.compose("config", [f"experiment={study}"], return_hydra_config=True).hydra.runtime.choices
+def _pick(files: Mapping[str, str], picks: Mapping[str, Any]) -> dict[str, str]:
+    """Of the studies, each with the override that composes it, those whose own choices are `picks`, by group."""
+    picked, known = {}, []
+    for study, file in files.items():
+        choices = hydra.compose("config", [file], return_hydra_config=True).hydra.runtime.choices
         known.append(f"{study} (task={choices.task}, family={choices.family})")
         if all(choices[group] == choice for group, choice in picks.items()):
-            picked.append(study)
+            picked[study] = file
     if not picked:
         wanted = " ".join(f"{group}={choice}" for group, choice in picks.items())
         raise UserError(f"no study of this experiment has {wanted}; its studies are\n{', '.join(known)}")
@@ -143,7 +177,7 @@ def _pick(studies: Sequence[str], picks: dict[str, Any]) -> list[str]:
 
 
 def _name_apart(configs: Sequence[Sequence[DictConfig]], commands: Sequence[Sequence[str]]) -> None:
-    """Give the studies of a multirun names that tell what was swept, lest two curves be taken for one."""
+    """Add what a multirun swept to the names of its studies, lest two curves be taken for one."""
     for studies, overrides in zip(configs, commands, strict=True):
         swept = [o for o in overrides if any(o not in other for other in commands) and not o.startswith(_NAMING)]
         for study in studies if swept else []:
@@ -153,16 +187,31 @@ def _name_apart(configs: Sequence[Sequence[DictConfig]], commands: Sequence[Sequ
 # ----------------------------------------------------------------------------------------- from a config to settings
 
 
+def names_a_study(config: DictConfig) -> bool:
+    """Whether a family or a task was chosen, rather than a results folder alone."""
+    return config.family is not None or config.task is not None
+
+
 def to_settings(config: DictConfig) -> Settings:
     """Turn a composed config into plain objects, family and task built.
 
     Raises:
         UserError: a setting with an unknown name, a wrong type or a value out of its range.
     """
-    plain = _to_object(config)
-    assert isinstance(plain, Settings)
+    plain = to_settings_alone(config)
     plain.family = _build("family", plain.family)
     plain.task = _build("task", plain.task)
+    return plain
+
+
+def to_settings_alone(config: DictConfig) -> Settings:
+    """`to_settings` with family and task left as they are, so that neither need be chosen.
+
+    Raises:
+        UserError: as `to_settings`.
+    """
+    plain = _to_object(config)
+    assert isinstance(plain, Settings)
     return plain
 
 

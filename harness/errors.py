@@ -1,4 +1,4 @@
-"""Mistakes of the user, reported in a line or two and without a traceback."""
+"""Mistakes of the user, reported in a line or two and without a traceback; and a warning about their runs."""
 
 from __future__ import annotations
 
@@ -25,6 +25,10 @@ class SettingError(UserError):
     def __reduce__(self) -> tuple[type[UserError], tuple[object, ...]]:
         # Errors cross process borders; what was found may not, so the message alone travels.
         return UserError, self.args
+
+
+class RunsWarning(UserWarning):
+    """What a user should know of the runs in a results folder: some were left out, or differ in their settings."""
 
 
 class DataError(UserError):

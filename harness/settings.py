@@ -75,8 +75,12 @@ class OptimizerSettings:
             if not 0 < lr < math.inf:
                 raise SettingError(f"optimizer.lr[{i}]", lr, "a number above 0")
         for name in ("beta1", "beta2", "momentum"):
-            _between("optimizer", self, name, 0.0, 1.0)
-        if self.grad_clip is not None and self.grad_clip <= 0:
+            if not 0 <= getattr(self, name) < 1:
+                raise SettingError(f"optimizer.{name}", getattr(self, name), "a number from 0 on, below 1")
+        for name in ("eps", "weight_decay"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise SettingError(f"optimizer.{name}", getattr(self, name), "a number of at least 0")
+        if self.grad_clip is not None and not 0 < self.grad_clip < math.inf:
             raise SettingError("optimizer.grad_clip", self.grad_clip, "a number above 0, or null for none")
 
     @property
@@ -162,6 +166,7 @@ class AnalysisSettings:
         _between("analysis", self, "alpha", 0.0, 0.5)
         _between("analysis", self, "level", 0.5, 1.0)
         _at_least_one("analysis", self, "bootstrap")
+        _not_negative("analysis", self, "seed")
 
 
 @dataclass
@@ -226,7 +231,8 @@ class Settings:
     """Everything about one study; an experiment is one study, or the several named in `studies`.
 
     `notes`: what the study can and cannot show, for the report. `family` and `task` are the chosen objects once
-    `harness.config` has built them.
+    `harness.config` has built them. `rung` and `seed` name the run of `harness train`. `by`: settings, each of whose
+    values is a curve of its own for `harness analyze`, one name or a list.
     """
 
     name: str = "adhoc"
@@ -248,12 +254,23 @@ class Settings:
     first_seed: int = 0
     rung: int = 0
     seed: int = 0
+    by: Any = None
     results: str = "results/${name}"
 
     def __post_init__(self) -> None:
         _at_least_one("", self, "seeds")
-        if not self.name or "/" in self.name:
-            raise SettingError("name", repr(self.name), "a name without '/'")
+        _not_negative("", self, "first_seed", "rung", "seed")
+        if not self.name or "/" in self.name or self.name in (".", ".."):
+            raise SettingError("name", repr(self.name), "a name without '/', other than . and ..")
+        if not self.results:
+            raise SettingError("results", "''", "a folder")
+        if not all(name and isinstance(name, str) for name in self.curves_by):
+            raise SettingError("by", self.by, "the name of a setting, e.g. optimizer.lr, or a list of such names")
+
+    @property
+    def curves_by(self) -> list[str]:
+        """The settings of `by`, as a list."""
+        return [] if self.by is None else list(self.by) if isinstance(self.by, (list, tuple)) else [self.by]
 
 
 def number_list(setting: str, value: Any) -> list[float]:
@@ -283,6 +300,12 @@ def _at_least_one(group: str, settings: Any, *names: str) -> None:
         count = getattr(settings, name)
         if count is not None and count < 1:
             raise SettingError(_full(group, name), count, "a whole number of at least 1")
+
+
+def _not_negative(group: str, settings: Any, *names: str) -> None:
+    for name in names:
+        if getattr(settings, name) < 0:
+            raise SettingError(_full(group, name), getattr(settings, name), "a whole number of at least 0")
 
 
 def _between(group: str, settings: Any, name: str, low: float, high: float) -> None:

@@ -27,7 +27,7 @@ CONVENTIONS = ("params_total", "params_non_embedding")
 
 def loss(name: str) -> pd.DataFrame:
     """Runs of an experiment: both counts of N, D, C as counted, and the evaluation loss."""
-    frame = harness.load(f"results/{name}")
+    frame = harness.load(f"results/{name}", runs="all")
     frame = frame[(frame["metric"] == "loss") & (frame["subtask"] == "all")]
     columns = [*CONVENTIONS, "tokens_run", "flops_run", "value", "rung", "duration", "seed"]
     names = {"tokens_run": "D", "flops_run": "C", "value": "loss"}

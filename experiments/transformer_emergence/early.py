@@ -39,7 +39,7 @@ def early_signs(studies: Sequence[Settings], recorded: pd.DataFrame, path: Path)
     """A row for each (run, share of training) of the studies, kept in `path` so that no run is replayed twice.
 
     Args:
-        recorded: `harness.load(..., steps="all")` of these studies, to check the replays by.
+        recorded: `harness.load(..., steps="all", runs="all")` of these studies, to check the replays by.
     """
     known = pd.read_csv(path) if path.exists() else pd.DataFrame({"run_id": []})
     jobs = [

@@ -43,8 +43,7 @@ def ladder(frame: pd.DataFrame, study: str, steps: int | None = None, width: int
         part, name = part[part["step"] == steps], f"{name}, {steps:,} steps"
     if width is not None:
         part, name = part[part["width"] == width], f"{name}, width {width}"
-    # A duration is a size of its own here, not a longer training of the same ladder.
-    return part.drop(columns="duration").assign(study=name)
+    return part.assign(study=name)
 
 
 def accuracy(frame: pd.DataFrame) -> pd.DataFrame:
@@ -222,9 +221,9 @@ def main() -> None:
     if not options.only:
         sweep(studies, Console())
         collect(folder)
-    frame = harness.load(folder)
+    frame = harness.load(folder, runs="all")
     near = [study for study in studies if study.study in NEAR]
-    signs = early_signs(near, harness.load(folder, steps="all"), folder / "early_signs.csv")
+    signs = early_signs(near, harness.load(folder, steps="all", runs="all"), folder / "early_signs.csv")
     axes(frame)
     placed = by_training(frame)
     law = training(frame, placed)

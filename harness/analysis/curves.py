@@ -53,53 +53,33 @@ class Curve:
         return self.runs.value if self.higher_is_better else -self.runs.value
 
 
-def select_runs(frame: pd.DataFrame) -> pd.DataFrame:
-    """One comparable row per (run, subtask, metric), with columns `study` and `run` ensured.
+def label_runs(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame, every row of it, with the columns study, subtask and run.
 
-    Of several evaluation steps the last counts, of several durations of a study the longest, of several learning rates
-    of a rung the one with the lowest mean loss: otherwise a badly chosen learning rate would look like a second mode.
-    Runs are told apart by `run_id`, else `member`, else `seed`; without any of them each row is a run.
+    A study is one and a subtask is 'all' where no column says so. A run is named by `run_id`, else `member`, else
+    `seed`; without any of them each row is a run of its own.
 
     Raises:
-        DataError: learning rates differ and there is no loss to choose by.
+        DataError: a study, task, subtask or metric is empty; the row is named.
     """
     frame = frame.copy()
-    if "study" not in frame.columns:
-        frame["study"] = ""
-    if "subtask" not in frame.columns:
-        frame["subtask"] = "all"
+    for column, default in (("study", ""), ("subtask", "all")):
+        if column not in frame.columns:
+            frame[column] = default
+    for column in ("study", "task", "subtask", "metric"):
+        if column in frame.columns and frame[column].isna().any():
+            row = frame.index[frame[column].isna()][0]
+            raise DataError(f"column {column}, row {row}: empty: a label is wanted")
     label = next((name for name in ("run_id", "member", "seed") if name in frame.columns), None)
     frame["run"] = np.arange(len(frame)).astype(str) if label is None else frame[label].astype(str)
-    if label == "run_id" and "step" in frame.columns:
-        last = frame.groupby(["run", "subtask", "metric"])["step"].transform("max")
-        frame = frame[frame["step"] == last]
-    if "duration" in frame.columns:
-        frame = frame[frame["duration"] == frame.groupby("study")["duration"].transform("max")]
-    if {"lr", "rung"} <= set(frame.columns):
-        frame = _best_learning_rate(frame)
     return frame
-
-
-def _best_learning_rate(frame: pd.DataFrame) -> pd.DataFrame:
-    # A number of a rung means one size in one ladder; a ladder written out anew, or refined, may give it to another.
-    sizes = [name for name in ("width", "depth") if name in frame.columns and frame[name].notna().all()]
-    rung = ["study", "task", "rung", *sizes]
-    several = frame.groupby(rung)["lr"].nunique() > 1
-    if not several.any():
-        return frame
-    loss = frame[(frame["metric"] == "loss") & (frame["subtask"] == "all")]
-    mean_loss = loss.groupby([*rung, "lr"])["value"].mean()
-    if not set(several[several].index) <= set(mean_loss.droplevel("lr").index):
-        raise DataError("runs of a rung differ in lr and there is no metric 'loss' to choose by: select rows of one lr")
-    best = mean_loss.loc[mean_loss.groupby(rung).idxmin()].reset_index()[[*rung, "lr"]]
-    return frame.merge(best, on=[*rung, "lr"], how="inner")
 
 
 def make_curves(frame: pd.DataFrame, x: str) -> Iterator[Curve]:
     """The curves of a frame, in order of appearance.
 
     Args:
-        frame: one row per (run, subtask, metric), as `select_runs` returns it; with columns x, metric, value.
+        frame: one row per (run, subtask, metric), as `label_runs` returns it; with columns x, metric, value.
         x: the column of sizes, > 0.
 
     Raises:

@@ -12,13 +12,12 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from harness.analysis.curves import select_runs, with_defaults
+from harness.analysis.curves import label_runs, with_defaults
 from harness.analysis.emergence.comparison import Comparison, compare_thresholds, rank_agreement
 from harness.commands.columns import SETTINGS, CurveTable, choose_curves, rename_in
 from harness.commands.output import check_plot, given, save_plot, write_json
-from harness.commands.tables import choose_rows, split_names
+from harness.commands.tables import split_names
 from harness.errors import DataError, UserError, nearest
-from harness.records.table import read_rows
 from harness.report.tables import as_rich
 from harness.report.wording import interval, p_value
 
@@ -75,9 +74,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
 def _read(path: str, sizes: list[str], arguments: argparse.Namespace) -> tuple[CurveTable, pd.DataFrame]:
     """A table, and its runs with the columns that all tables share."""
-    frame = read_rows(path)
     try:
-        rows = choose_rows(frame, path, arguments)
+        rows = choose_curve_rows(arguments, path)
         curves = choose_curves(rows, [x for x in sizes if x in rows.frame.columns], arguments)
         return curves, _runs(curves.frame, sizes)
     except DataError as error:
@@ -88,7 +86,7 @@ def _read(path: str, sizes: list[str], arguments: argparse.Namespace) -> tuple[C
 
 def _runs(frame: pd.DataFrame, sizes: list[str]) -> pd.DataFrame:
     """One row per (run, subtask, metric) with the columns that all tables share."""
-    frame = with_defaults(select_runs(frame))
+    frame = with_defaults(label_runs(frame))
     frame["run_id"] = frame["run"]
     if "seed" not in frame.columns:
         frame["seed"] = frame["run"]

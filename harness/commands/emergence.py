@@ -15,9 +15,7 @@ from harness.analysis.emergence.find_jumps import find_jumps
 from harness.commands.arguments import MOST_DRAWN, SIZES
 from harness.commands.columns import SETTINGS, CurveTable, choose_curves, default_column, rename_in
 from harness.commands.output import check_plot, given, save_plot, write_json
-from harness.commands.tables import choose_rows
 from harness.errors import DataError, UserError
-from harness.records.table import read_rows
 from harness.report.tables import as_rich
 from harness.report.wording import curve_name, interval, metric_name, p_value
 
@@ -28,10 +26,10 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     """Test, report and write; 0.
 
     Raises:
-        UserError: as `read_rows`, `choose_rows`, `choose_curves` and `find_jumps`.
+        UserError: as `choose_curve_rows`, `choose_curves` and `find_jumps`.
     """
     check_plot(arguments.plot)
-    rows = choose_rows(read_rows(arguments.table), arguments.table, arguments)
+    rows = choose_curve_rows(arguments, arguments.table)
     x = arguments.x or default_column(rows.frame, SIZES, "--x", "the column of sizes")
     curves = choose_curves(rows, [x], arguments)
     try:

@@ -15,7 +15,7 @@ from harness.analysis.fitting.laws import LAWS, Law
 from harness.errors import DataError, UserError
 from harness.records.columns import NOT_NEGATIVE, POSITIVE, SHARE, Limits, label_column, number_column
 from harness.records.expressions import derive, select
-from harness.records.table import read_rows
+from harness.records.table import curve_rows, read_rows
 
 #: Excluded rows that a terminal lists; the JSON has all.
 _SHOWN = 10
@@ -30,12 +30,14 @@ class Rows:
         frame: the rows used, every column, indexed by row number in the file (from 1).
         excluded: a row each that was left out: `row` (its number) and `why`.
         n_outside: rows that --where passed over.
+        other_runs: runs of a results folder that are not of its curves, in words.
     """
 
     source: str
     frame: pd.DataFrame
     excluded: pd.DataFrame
     n_outside: int
+    other_runs: tuple[str, ...] = ()
 
     def leave_out(self, rows: np.ndarray, why: str) -> Rows:
         """The same without these rows (n,), which are listed with the reason."""
@@ -75,7 +77,7 @@ class Rows:
     def as_json(self) -> dict[str, Any]:
         """What was left out."""
         excluded = [{"row": int(row["row"]), "why": str(row["why"])} for row in self.excluded.to_dict("records")]
-        return {"excluded": excluded, "n_outside": self.n_outside}
+        return {"excluded": excluded, "n_outside": self.n_outside, "other_runs": list(self.other_runs)}
 
     def report(self, used: str, console: Console) -> None:
         """Say what was used, how many rows were not, and why the first of them."""
@@ -85,6 +87,8 @@ class Rows:
             console.print(f"  excluded row {row['row']}: {row['why']}", markup=False, soft_wrap=True)
         if len(self.excluded) > _SHOWN:
             console.print(f"  and {len(self.excluded) - _SHOWN} more (--json lists all)", markup=False)
+        for line in self.other_runs:
+            console.print(line, markup=False, soft_wrap=True)
 
 
 def choose_rows(frame: pd.DataFrame, source: str, arguments: argparse.Namespace) -> Rows:
@@ -102,6 +106,20 @@ def choose_rows(frame: pd.DataFrame, source: str, arguments: argparse.Namespace)
         frame = derive(frame, definition)
     selection = select(frame, arguments.where, arguments.exclude)
     return Rows(source, selection.kept, selection.excluded, selection.n_outside)
+
+
+def choose_curve_rows(arguments: argparse.Namespace, source: str) -> Rows:
+    """Read a table and choose its rows; of the runs of a results folder, those that make its curves.
+
+    Raises:
+        DataError: as `read_rows`, `choose_rows` and `records.table.curve_rows`.
+    """
+    frame = read_rows(source)
+    rows = choose_rows(frame, source, arguments)
+    if rows.frame.empty:
+        return rows
+    kept, other_runs = curve_rows(source, rows.frame, frame)
+    return replace(rows, frame=kept, other_runs=other_runs)
 
 
 def numbers(frame: pd.DataFrame, name: str, limits: Limits) -> np.ndarray:

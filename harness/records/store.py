@@ -6,9 +6,11 @@ and what `collect` makes of them: ``runs.parquet`` and ``measurements.parquet``.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import warnings
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,7 +20,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from harness.errors import DataError, UserError, nearest
+from harness.errors import DataError, RunsWarning, UserError, nearest
+from harness.records.comparable import comparable, final_losses
+from harness.records.run_settings import is_duration, mixed_in_words, with_varying_settings
 from harness.records.schema import RUNS, SCHEMA_VERSION, SCHEMAS, STATUSES
 from harness.records.writer import PIECES, check_finite, check_run, piece_path, write_table
 
@@ -89,6 +93,15 @@ def read_table(path: Path, table: str) -> pa.Table:
     return content.select(schema.names).cast(schema)
 
 
+@dataclass(frozen=True)
+class _Merged:
+    """Both tables with the rows of all pieces in them; `replaced` where what stood in the tables is unreadable."""
+
+    tables: dict[str, pa.Table]
+    problems: tuple[str, ...]
+    replaced: bool
+
+
 def collect(folder: Path | str) -> CollectReport:
     """Merge a folder's pieces, and the rows already in its tables, into runs.parquet and measurements.parquet.
 
@@ -102,13 +115,56 @@ def collect(folder: Path | str) -> CollectReport:
         UserError: the tables cannot be written.
     """
     folder = Path(folder)
+    merged = _merge(folder)
+    if merged.replaced:
+        _set_aside(_table_paths(folder).values())
+    _write(folder, merged)
+    runs, measurements = merged.tables["runs"], merged.tables["measurements"]
+    counts = Counter(runs.column("status").to_pylist())
+    by_status = {status: counts[status] for status in STATUSES}
+    return CollectReport(folder, runs.num_rows, by_status, measurements.num_rows, merged.problems)
+
+
+def _table_paths(folder: Path) -> dict[str, Path]:
+    return {name: folder / f"{name}.parquet" for name in SCHEMAS}
+
+
+def _merge(folder: Path) -> _Merged:
+    """The tables as `collect` writes them."""
     problems: list[str] = []
-    pieces = {name: [SCHEMAS[name].empty_table()] for name in SCHEMAS}
-    for run_id in _piece_ids(folder, problems):
+    tables = _read_pieces(folder, problems)
+    paths = _table_paths(folder)
+    replaced = False
+    if any(path.exists() for path in paths.values()):
         try:
-            run = read_table(piece_path(folder, run_id, "runs"), "runs")
+            collected = {name: read_table(path, name) for name, path in paths.items()}
+        except OtherVersionError:
+            raise
+        except DataError as error:
+            replaced = True
+            problems.append(f"{error}; kept as *.parquet.unreadable, made anew from the pieces")
+        else:
+            in_pieces = tables["runs"].column("run_id")
+            for name, table in collected.items():
+                kept = table.filter(pc.invert(pc.is_in(table.column("run_id"), value_set=in_pieces)))
+                tables[name] = pa.concat_tables([tables[name], kept])
+    if not tables["runs"].num_rows:
+        because = f"; {problems[0]}" if problems else "; `harness sweep experiment=NAME` makes them"
+        raise DataError(f"{folder}: no runs to collect{because}")
+    for name, table in tables.items():
+        order = [(column, "ascending") for column in _ORDER[name]]
+        tables[name] = table.sort_by(order).combine_chunks()
+    return _Merged(tables, tuple(problems), replaced)
+
+
+def _read_pieces(folder: Path, problems: list[str]) -> dict[str, pa.Table]:
+    """The rows of all pieces; those that cannot be used go to `problems`."""
+    pieces = {name: [schema.empty_table()] for name, schema in SCHEMAS.items()}
+    for run_id in _piece_ids(folder, problems):
+        path = piece_path(folder, run_id, "runs")
+        try:
+            run = read_table(path, "runs")
             numbers = read_table(piece_path(folder, run_id, "measurements"), "measurements")
-            path = piece_path(folder, run_id, "runs")
             check_run(run, numbers, str(path))
             if run.column("run_id")[0].as_py() != run_id:
                 raise DataError(f"{path}: foreign, holds run {run.column('run_id')[0]}")
@@ -117,35 +173,13 @@ def collect(folder: Path | str) -> CollectReport:
             continue
         pieces["runs"].append(run)
         pieces["measurements"].append(numbers)
+    return {name: pa.concat_tables(parts) for name, parts in pieces.items()}
 
-    tables = {name: pa.concat_tables(parts) for name, parts in pieces.items()}
-    paths = {name: folder / f"{name}.parquet" for name in SCHEMAS}
-    aside = False
-    if any(path.exists() for path in paths.values()):
-        try:
-            merged = {name: read_table(path, name) for name, path in paths.items()}
-        except OtherVersionError:
-            raise
-        except DataError as error:
-            aside = True
-            problems.append(f"{error}; kept as *.parquet.unreadable, made anew from the pieces")
-        else:
-            collected = tables["runs"].column("run_id")
-            for name, table in merged.items():
-                kept = table.filter(pc.invert(pc.is_in(table.column("run_id"), value_set=collected)))
-                tables[name] = pa.concat_tables([tables[name], kept])
-    if not tables["runs"].num_rows:
-        because = f"; {problems[0]}" if problems else "; `harness sweep experiment=NAME` makes them"
-        raise DataError(f"{folder}: no runs to collect{because}")
-    if aside:
-        _set_aside(paths.values())
+
+def _write(folder: Path, merged: _Merged) -> None:
+    # The runs last, as in a piece: a run is there once its numbers are.
     for name in ("measurements", "runs"):
-        order = [(column, "ascending") for column in _ORDER[name]]
-        write_table(tables[name].sort_by(order).combine_chunks(), paths[name])
-
-    counts = Counter(tables["runs"].column("status").to_pylist())
-    by_status = {status: counts[status] for status in STATUSES}
-    return CollectReport(folder, tables["runs"].num_rows, by_status, tables["measurements"].num_rows, tuple(problems))
+        write_table(merged.tables[name], folder / f"{name}.parquet")
 
 
 def _piece_ids(folder: Path, problems: list[str]) -> list[str]:
@@ -193,11 +227,8 @@ def finished_run_ids(folder: Path | str) -> dict[str, str]:
             runs = RUNS.empty_table()
         found |= zip(runs.column("run_id").to_pylist(), runs.column("status").to_pylist(), strict=True)
     for run_id in _piece_ids(folder, problems=[]):
-        try:
-            status = pq.read_table(piece_path(folder, run_id, "runs"), columns=["status"], partitioning=None)
-            found[run_id] = status.column("status")[0].as_py()
-        except (pa.ArrowException, OSError, IndexError, KeyError):
-            continue
+        if status := _status(piece_path(folder, run_id, "runs")):
+            found[run_id] = status
     return found
 
 
@@ -206,44 +237,58 @@ def load(
     steps: Literal["last", "all"] = "last",
     split: str = "eval",
     statuses: Sequence[str] = ("finished",),
+    runs: Literal["comparable", "all"] = "comparable",
 ) -> pd.DataFrame:
     """Measurements joined to the runs that made them.
+
+    Pieces of runs that are newer than a folder's tables are collected at once; in memory, where it cannot be written.
 
     Args:
         path: a results folder, a folder of several, or the name of one under ./results.
         steps: "last" for each run's last step, "all" for its trajectory.
         split: "eval" or "train".
         statuses: which runs; only finished ones unless told otherwise.
+        runs: "comparable" for those that make one curve, of a study's longest duration and each size's best learning
+            rate (see `records.comparable`), with a `RunsWarning` that counts the others; "all" for every one.
 
     Returns:
         One row per (run, subtask, metric), or per (run, subtask, metric, step) with steps="all". All columns of both
         tables: `step`, `tokens`, `flops` are those at the measurement, `tokens_run`, `flops_run` the run's totals.
+        Settings that differ among the runs of one study are columns too, e.g. ``task.n_bits``; `attrs["varying"]`
+        lists them. `attrs["left_out"]` says which runs were left out and why, where any were.
 
     Raises:
-        DataError: no such folder, no tables in it, a table that cannot be used, or a value of a finished run that is
-            not finite.
+        DataError: no such folder, no runs in it, a table that cannot be used, a value of a finished run that is not
+            finite, or learning rates that differ at a size without a loss to choose by.
     """
-    if steps not in ("last", "all"):
-        raise DataError(f"steps={steps!r}: allowed is 'last' or 'all'")
+    for name, given, allowed in (("steps", steps, ("last", "all")), ("runs", runs, ("comparable", "all"))):
+        if given not in allowed:
+            raise DataError(f"{name}={given!r}: allowed is {' or '.join(map(repr, allowed))}")
     if unknown := set(statuses) - set(STATUSES):
         raise DataError(f"statuses={sorted(unknown)[0]!r}: allowed are {', '.join(STATUSES)}")
-    frames = [_load_one(folder, steps, split, statuses) for folder in _folders(path)]
-    return pd.concat(frames, ignore_index=True)
-
-
-def _load_one(folder: Path, steps: str, split: str, statuses: Sequence[str]) -> pd.DataFrame:
-    runs = _read_runs(folder)
-    numbers = read_table(folder / "measurements.parquet", "measurements")
-    if "finished" in statuses:
-        ids = runs.filter(pc.equal(runs.column("status"), "finished")).column("run_id")
-        finished = numbers.filter(pc.is_in(numbers.column("run_id"), value_set=ids))
-        check_finite(finished, str(folder / "measurements.parquet"))
-    runs = runs.filter(pc.is_in(runs.column("status"), value_set=pa.array(statuses, pa.string())))
-    frame = numbers.filter(pc.equal(numbers.column("split"), split)).to_pandas()
-    if steps == "last":
-        frame = frame[frame["step"] == frame.groupby("run_id")["step"].transform("max")]
-    frame["n_eval"] = frame["n_eval"].where(frame["n_eval"] > 0)  # 0 where an import does not know it
-    return frame.merge(runs.to_pandas(), on="run_id", suffixes=("", "_run"), validate="many_to_one")
+    tables: list[dict[str, pa.Table]] = []
+    problems: list[str] = []
+    for folder in _folders(path):
+        tables.append(_tables(folder, problems))
+        if "finished" in statuses:
+            _check_finished(folder, tables[-1])
+    for problem in problems:
+        warnings.warn(f"left out {problem}", RunsWarning, stacklevel=2)
+    frame = pd.concat([_joined(each, steps, split, statuses) for each in tables], ignore_index=True)
+    frame, varying = with_varying_settings(frame)
+    left_out: tuple[str, ...] = ()
+    if runs == "comparable":
+        losses = pd.concat([final_losses(each["measurements"].to_pandas()) for each in tables])
+        # Without this, runs of several settings would compete for the longest duration and the best learning rate.
+        apart = [name for name in varying if not is_duration(name)]
+        frame, left_out = comparable(frame, losses.groupby(level=0).first(), apart=apart)
+        if varying:
+            warnings.warn(f"{path}: {mixed_in_words(frame)}", RunsWarning, stacklevel=2)
+        if left_out:
+            warnings.warn(f"{path}: {'; '.join(left_out)} (runs='all' keeps them)", RunsWarning, stacklevel=2)
+    frame = frame.reset_index(drop=True)
+    frame.attrs = {"varying": varying, "left_out": list(left_out)}
+    return frame
 
 
 def load_runs(path: Path | str) -> pd.DataFrame:
@@ -252,17 +297,77 @@ def load_runs(path: Path | str) -> pd.DataFrame:
     Raises:
         DataError: as `load`.
     """
-    return pd.concat([_read_runs(folder).to_pandas() for folder in _folders(path)], ignore_index=True)
+    problems: list[str] = []
+    runs = [_tables(folder, problems)["runs"].to_pandas() for folder in _folders(path)]
+    for problem in problems:
+        warnings.warn(f"left out {problem}", RunsWarning, stacklevel=2)
+    return pd.concat(runs, ignore_index=True)
 
 
-def _read_runs(folder: Path) -> pa.Table:
-    path = folder / "runs.parquet"
-    runs = read_table(path, "runs")
-    ids = runs.column("run_id")
+def _joined(tables: Mapping[str, pa.Table], steps: str, split: str, statuses: Sequence[str]) -> pd.DataFrame:
+    """Measurements of one folder joined to its runs, as `load` gives them."""
+    runs, numbers = tables["runs"], tables["measurements"]
+    runs = runs.filter(pc.is_in(runs.column("status"), value_set=pa.array(statuses, pa.string())))
+    frame = numbers.filter(pc.equal(numbers.column("split"), split)).to_pandas()
+    if steps == "last":
+        frame = frame[frame["step"] == frame.groupby("run_id")["step"].transform("max")]
+    frame["n_eval"] = frame["n_eval"].where(frame["n_eval"] > 0)  # 0 where an import does not know it
+    return frame.merge(runs.to_pandas(), on="run_id", suffixes=("", "_run"), validate="many_to_one")
+
+
+def _tables(folder: Path, problems: list[str]) -> dict[str, pa.Table]:
+    """Both tables of a folder with all its pieces in them; pieces that cannot be used go to `problems`.
+
+    Pieces that the tables lack are collected at once; where the folder cannot be written, in memory.
+    """
+    paths = _table_paths(folder)
+    have_tables = any(path.exists() for path in paths.values())
+    tables = {name: read_table(path, name) for name, path in paths.items()} if have_tables else {}
+    if not tables or _pieces_are_newer(folder, tables["runs"]):
+        merged = _merge(folder)
+        problems += merged.problems
+        with contextlib.suppress(UserError):
+            _write(folder, merged)
+        tables = merged.tables
+    ids = tables["runs"].column("run_id")
     if len(pc.unique(ids)) < len(ids):
         twice = Counter(ids.to_pylist()).most_common(1)[0][0]
-        raise DataError(f"{path}: run {twice} has more than one row")
-    return runs
+        raise DataError(f"{paths['runs']}: run {twice} has more than one row")
+    return tables
+
+
+def _check_finished(folder: Path, tables: Mapping[str, pa.Table]) -> None:
+    """Raises DataError where a value of a finished run is not finite."""
+    runs, numbers = tables["runs"], tables["measurements"]
+    finished = runs.filter(pc.equal(runs.column("status"), "finished")).column("run_id")
+    of_finished = numbers.filter(pc.is_in(numbers.column("run_id"), value_set=finished))
+    check_finite(of_finished, str(folder / "measurements.parquet"))
+
+
+def _pieces_are_newer(folder: Path, runs: pa.Table) -> bool:
+    """Whether a piece holds what the tables do not: a run that is not in them, or another end of one that is.
+
+    Pieces copied from another machine may bear an older date than the tables: of runs that had failed, which are the
+    ones that are tried again, the piece itself is asked.
+    """
+    written_ns = min(path.stat().st_mtime_ns for path in _table_paths(folder).values())
+    known = dict(zip(runs.column("run_id").to_pylist(), runs.column("status").to_pylist(), strict=True))
+    for run_id in _piece_ids(folder, problems=[]):
+        path = piece_path(folder, run_id, "runs")
+        if run_id not in known or os.stat(path).st_mtime_ns >= written_ns:
+            return True
+        if known[run_id] == "failed" and _status(path) != "failed":
+            return True
+    return False
+
+
+def _status(path: Path) -> str | None:
+    """How the run of a runs piece ended; None where the piece cannot be read."""
+    try:
+        column = pq.read_table(path, columns=["status"], partitioning=None).column("status")
+        return str(column[0].as_py())
+    except (pa.ArrowException, OSError, IndexError, KeyError):
+        return None
 
 
 def find_folder(path: Path | str) -> Path:
@@ -279,13 +384,10 @@ def find_folder(path: Path | str) -> Path:
 
 
 def _folders(path: Path | str) -> list[Path]:
-    """The folders with tables that `path` means."""
+    """The folders with runs that `path` means."""
     found = find_folder(path)
     inner = [found, *sorted(folder for folder in found.iterdir() if folder.is_dir())]
-    folders = [folder for folder in inner if (folder / "runs.parquet").exists()]
-    if folders:
-        return folders
-    if any((folder / PIECES).is_dir() for folder in inner):
-        raise DataError(f"{found}: runs not collected yet; `harness collect` makes the tables")
-    makers = "`harness sweep experiment=NAME` and `harness collect` make them"
-    raise DataError(f"{found}: no tables (runs.parquet); {makers}")
+    folders = [folder for folder in inner if (folder / "runs.parquet").exists() or any(_piece_ids(folder, []))]
+    if not folders:
+        raise DataError(f"{found}: no runs; `harness sweep experiment=NAME` makes them")
+    return folders

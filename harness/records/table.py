@@ -16,6 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.errors import DataError, nearest
+from harness.records.comparable import comparable, final_losses
+from harness.records.run_settings import refuse_mixed
 from harness.records.store import RESULTS, load
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
@@ -29,7 +31,8 @@ def read_rows(path: Path | str, as_text: bool = False) -> pd.DataFrame:
 
     Args:
         path: a CSV, TSV, JSONL (one object a line) or Parquet file, recognised by its suffix, all but Parquet also with
-            .gz; or a results folder, or the name of one under ./results, of which `store.load` gives the rows.
+            .gz; or a results folder, or the name of one under ./results, of which `store.load` gives the rows of all
+            runs. `curve_rows` then chooses those that make a curve.
         as_text: leave the cells of CSV and TSV files as text: "007" is then no number.
 
     Raises:
@@ -37,8 +40,8 @@ def read_rows(path: Path | str, as_text: bool = False) -> pd.DataFrame:
     """
     path = Path(path)
     try:
-        if path.is_dir() or (RESULTS / path).is_dir():
-            return _numbered(load(path))
+        if is_results(path):
+            return _numbered(load(path, runs="all"))
         if not path.exists():
             beside = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
             raise DataError(f"no such file{nearest(path.name, beside)}", source=path)
@@ -54,6 +57,31 @@ def read_rows(path: Path | str, as_text: bool = False) -> pd.DataFrame:
 
 def _numbered(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.set_axis(pd.RangeIndex(1, len(frame) + 1), axis="index")
+
+
+def is_results(path: Path | str) -> bool:
+    """Whether a path means a results folder rather than a file."""
+    return Path(path).is_dir() or (RESULTS / path).is_dir()
+
+
+def curve_rows(path: Path | str, kept: pd.DataFrame, frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The rows that make curves, and what was left out in words; rows of a user's own table are kept, every one.
+
+    Of the runs in a results folder, those of a study's longest duration and each size's best learning rate make its
+    curve (`comparable`).
+
+    Args:
+        path: where the rows were read from.
+        kept: the rows chosen so far.
+        frame: all rows, as `read_rows` gave them.
+
+    Raises:
+        DataError: rows of runs that differ in a setting would make one curve.
+    """
+    if not is_results(path):
+        return kept, ()
+    refuse_mixed(kept, 'choose those of one, e.g. by --where "{one}"')
+    return comparable(kept, final_losses(frame))
 
 
 def _read_file(path: Path, as_text: bool) -> pd.DataFrame:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from harness.records.comparable import ChosenRuns
 from harness.records.store import find_folder
 from harness.report.kept import fingerprint, keep, read_kept
 from harness.report.tables import as_rich, law_table, verdict_summary
@@ -16,25 +18,31 @@ from harness.report.wording import size_name
 NEEDED_WIDTH = {"why": 150, "choice of law": 150, "metric": 110, "judged by": 110}
 
 
-def show(folder: Path | str, console: Console, **settings: Any) -> None:
+def show(
+    folder: Path | str,
+    console: Console,
+    chosen: ChosenRuns | None = None,
+    by: Sequence[str] = (),
+    **settings: Any,
+) -> None:
     """Analyse a results folder, write its report and print verdicts, laws and the paths of what was written.
 
     Where tables, settings and code are those of the last time, what was written then is shown again.
 
     Args:
-        settings: as `analyze` takes them.
+        chosen, by, settings: as `analyze` takes them.
 
     Raises:
         UserError: as `analyze` and `write_report`.
     """
     folder = find_folder(folder)
-    key = fingerprint(folder, settings)
+    key = fingerprint(folder, settings | {"by": list(by), "chosen": chosen and [dict(chosen.lengths), chosen.left_out]})
     result = read_kept(folder, key)
     if result is None:
         from harness.report.analyze import analyze  # not needed, and slow to load, where nothing has changed
         from harness.report.html import write_report
 
-        analysis = analyze(folder, **settings)
+        analysis = analyze(folder, **settings, chosen=chosen, by=by)
         result = keep(analysis, key, write_report(analysis))
     left_out = tuple(name for name, width in NEEDED_WIDTH.items() if console.width < width)
     level = f"{100 * result.level:g} %"
@@ -44,7 +52,9 @@ def show(folder: Path | str, console: Console, **settings: Any) -> None:
     console.print(as_rich(law_table(result.laws), title, left_out))
     for study, reason in result.impossible.items():
         console.print(f"{study}: not tested, {reason}", markup=False)
-    if result.n_lost:
-        console.print(f"{result.n_lost} of {result.n_runs} runs did not finish; the report names them")
+    for line in result.left_out:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if result.n_unfinished:
+        console.print(f"{result.n_unfinished} of {result.n_runs} runs did not finish; the report names them")
     for path in result.paths:
         console.print(str(path), markup=False, highlight=False, soft_wrap=True)

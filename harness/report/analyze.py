@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from harness.analysis.curves import select_runs
+from harness.analysis.curves import label_runs
 from harness.analysis.emergence.find_jumps import find_jumps
 from harness.analysis.fitting.estimator import ScalingLaw
 from harness.analysis.fitting.exponents import fit_exponents
 from harness.analysis.fitting.laws import NO_LAW
 from harness.errors import DataError
+from harness.records.comparable import ChosenRuns, comparable
+from harness.records.run_settings import refuse_mixed, split_by
 from harness.records.schema import PARAMETER_CONVENTIONS
 from harness.records.store import find_folder, load, load_runs
 
@@ -30,8 +33,10 @@ class Analysis:
         alpha: false discovery rate of the jump tests.
         level: of all intervals.
         bootstrap: draws of each bootstrap of a law.
-        frame: measurements of finished runs at their last step, as compared: one learning rate and duration a rung.
+        frame: measurements of finished runs at their last step, of one duration a study and one learning rate a size.
+        every_duration: the same with the runs of all durations and learning rates.
         runs: the runs table, failures included.
+        left_out: which runs of the folder are not in `frame`, and why, a sentence each.
         jumps: as `find_jumps` returns it.
         laws: as `exponents` returns it.
         fits: (study, convention) -> the law chosen there, where one describes the runs (within NO_LAW).
@@ -44,7 +49,9 @@ class Analysis:
     level: float
     bootstrap: int
     frame: pd.DataFrame
+    every_duration: pd.DataFrame
     runs: pd.DataFrame
+    left_out: tuple[str, ...]
     jumps: pd.DataFrame
     laws: pd.DataFrame
     fits: dict[tuple[str, str], ScalingLaw]
@@ -63,6 +70,9 @@ def analyze(
     level: float = 0.95,
     bootstrap: int = 1000,
     seed: int = 0,
+    *,
+    chosen: ChosenRuns | None = None,
+    by: Sequence[str] = (),
 ) -> Analysis:
     """Fit laws to, and look for jumps in, every study of a results folder.
 
@@ -72,18 +82,30 @@ def analyze(
         folder: as `harness.load` takes it.
         x, alpha, level: as `find_jumps` takes them.
         bootstrap, seed: draws of each bootstrap of a law, and their seed.
+        chosen: the runs to analyse; all of them where None.
+        by: settings, e.g. ``optimizer.lr``, each of whose values makes a study of its own, named for it.
 
     Raises:
-        DataError: no tables there, or none that can be used.
+        DataError: no runs there, or none that can be used; or runs of several settings under one name of a study.
         SettingError: a setting out of its range.
     """
     folder = find_folder(folder)
-    runs = load_runs(folder)
-    frame = load(folder)
+    runs, frame = load_runs(folder), load(folder, runs="all")
+    if chosen is not None:
+        runs, frame = chosen.rows(runs, folder), frame[frame["run_id"].isin(list(chosen.lengths))]
+    if by:
+        named = split_by(runs.set_index("run_id"), by)
+        runs, frame = (table.assign(study=table["run_id"].map(named)) for table in (runs, frame))
+    try:
+        refuse_mixed(runs, "give the settings of one, as for sweep, or by={names} for a curve of each value")
+    except DataError as error:
+        raise DataError(f"{folder}: {error}") from error
     if x not in frame.columns:
         sizes = [*CONVENTIONS, "tokens", "width", "depth"]
         raise DataError(f"analysis.x={x}: no such column; sizes are {', '.join(sizes)}")
-    frame = select_runs(frame.sort_values(["study", "rung", "seed", "run_id"], kind="stable"))
+    every_duration = frame.sort_values(["study", "rung", "seed", "run_id"], kind="stable")
+    frame, left_out = comparable(every_duration, lengths=chosen.lengths if chosen else None)
+    frame = label_runs(frame)
     jumps, impossible = _jumps(frame, x, alpha, level)
     for study in runs["study"].unique():
         if study not in set(frame["study"]):
@@ -95,7 +117,21 @@ def analyze(
         (str(row["study"]), str(row["x"])): laws.fits[row["study"], row["task"], row["x"]]
         for row in described.to_dict("records")
     }
-    return Analysis(folder, x, alpha, level, bootstrap, frame, runs, jumps, laws.table, fits, impossible)
+    return Analysis(
+        folder,
+        x,
+        alpha,
+        level,
+        bootstrap,
+        frame,
+        every_duration,
+        runs,
+        (*(chosen.left_out if chosen else ()), *left_out),
+        jumps,
+        laws.table,
+        fits,
+        impossible,
+    )
 
 
 def _jumps(frame: pd.DataFrame, x: str, alpha: float, level: float) -> tuple[pd.DataFrame, dict[str, str]]:

@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.analysis.curves import select_runs
+from harness.analysis.curves import label_runs
 from harness.analysis.fitting.estimator import ScalingLaw
 from harness.analysis.fitting.laws import LAWS, NO_LAW
 from harness.analysis.fitting.rolling import CUTS, rolling_extrapolation
 from harness.analysis.fitting.selection import REFUSED
 from harness.analysis.planning.allocation import optimal_exponent
 from harness.errors import UserError
+from harness.records.comparable import best_learning_rates
 from harness.records.schema import PARAMETER_CONVENTIONS, STATUSES
-from harness.records.store import load
 from harness.report.analyze import CONVENTIONS, Analysis
 from harness.report.tables import law_table
 from harness.report.wording import count, estimate, percent, short, size_name
@@ -125,6 +125,7 @@ def _extraction(analysis: Analysis) -> Items:
         "Step": "the last evaluation of each run; earlier ones are not used",
         "Runs": f"{len(runs)}: {ended}",
         "Left out, did not finish": "; ".join(named + more) or "none",
+        "Left out, other runs of the folder": "; ".join(analysis.left_out) or "none",
         "Choice of learning rate": _by_study(runs, lambda part: _lr_choice(part, frame)),
         "Choice of duration": "the longest of the study; the surface uses all of them",
         "Runs behind the laws": _by_study(
@@ -301,14 +302,15 @@ def _extrapolation_error(analysis: Analysis, study: str) -> str:
 
 def _surfaces(analysis: Analysis) -> list[dict[str, str]]:
     """One row for each way to count N, of each study in which runs of the same size differ in tokens."""
-    frame = load(analysis.folder)
+    frame = analysis.every_duration
     loss = frame[(frame["metric"] == "loss") & (frame["subtask"] == "all") & (frame["tokens"] > 0)]
     rows = []
     for study, part in loss.groupby("study", sort=False):
         if part.groupby("params_total")["tokens"].nunique().max() < 2:
             continue
-        # The best learning rate at every size and duration: all durations at once would leave only the longest.
-        runs = pd.concat([select_runs(each) for _, each in part.groupby(["duration", "tokens"])])
+        # A surface takes all durations, each size at each with its best learning rate.
+        by_run = part.set_index("run_id", drop=False)
+        runs = label_runs(by_run[best_learning_rates(by_run, by_run["value"], ["duration", "tokens"])])
         rows += [{"study": str(study)} | _surface(runs, n, analysis.level) for n in PARAMETER_CONVENTIONS]
     return rows
 

@@ -13,7 +13,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from harness.analysis.curves import Curve, make_curves, select_runs
+from harness.analysis.curves import Curve, label_runs, make_curves
 from harness.analysis.emergence.evidence import Finding, examine
 from harness.analysis.emergence.verdicts import REPRODUCES
 from harness.errors import DataError
@@ -109,7 +109,7 @@ def _examined(frame: pd.DataFrame, jump: Mapping[str, Any], x: str) -> dict[str,
 
     As in `find_jumps`, all subtasks of the study are examined together, because noise is pooled over them.
     """
-    rows = select_runs(frame)
+    rows = label_runs(frame)
     # Names that are numbers are numbers in a table read from CSV, and text in the rows of `find_jumps`.
     of_study = rows["study"].astype(str) == str(jump["study"])
     rows = rows[of_study & rows["metric"].isin((jump["metric"], jump["continuous_metric"]))]

@@ -88,6 +88,7 @@ def _content(analysis: Analysis, drawn: Path) -> dict[str, Any]:
         "n_tests": _n_tests(analysis.jumps),
         "overview": tables.overview(runs),
         "failures": tables.failures(runs),
+        "left_out": analysis.left_out,
         "summary": tables.verdict_summary(analysis.jumps),
         "laws": tables.law_table(analysis.laws),
         "thresholds": thresholds,

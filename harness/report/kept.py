@@ -22,44 +22,56 @@ FILE = "analysis.json"
 
 @dataclass(frozen=True)
 class Result:
-    """What is told of an analysis: verdicts and laws as `find_jumps` and `exponents` return them, and the rest."""
+    """What the terminal shows of an analysis: verdicts and laws as `find_jumps` and `exponents` return them, and more.
+
+    Attributes:
+        n_runs, n_unfinished: runs analysed, and those of them that diverged or failed.
+        left_out, impossible: as in `Analysis`.
+        paths: page, card, verdicts, laws and folder of plots.
+    """
 
     jumps: pd.DataFrame
     laws: pd.DataFrame
     x: str
     level: float
     n_runs: int
-    n_lost: int
+    n_unfinished: int
+    left_out: list[str]
     impossible: dict[str, str]
     paths: list[Path]
 
 
 def fingerprint(folder: Path, settings: Mapping[str, Any]) -> str:
-    """Hash of all that an analysis follows from: both tables, its settings, and the code of this half of the house."""
+    """Hash of all that an analysis depends on: both tables, its settings, and the code that reads, analyses and draws.
+
+    Args:
+        settings: what was asked for, ready for JSON.
+    """
     digest = hashlib.sha256(json.dumps(dict(settings), sort_keys=True).encode())
-    house = Path(__file__).parents[1]
-    rooms = ("analysis", "records", "report")
-    code = sorted(path for room in rooms for kind in ("py", "j2") for path in (house / room).rglob(f"*.{kind}"))
+    package = Path(__file__).parents[1]
+    folders = ("analysis", "records", "report")
+    code = sorted(path for name in folders for kind in ("py", "j2") for path in (package / name).rglob(f"*.{kind}"))
     for path in (*code, folder / "runs.parquet", folder / "measurements.parquet"):
         digest.update(path.read_bytes() if path.exists() else b"")
     return digest.hexdigest()
 
 
 def keep(analysis: Analysis, key: str, paths: list[Path]) -> Result:
-    """Write down what `read_kept` needs beside the tables that the report has written, and return it."""
+    """Write what `read_kept` reads, beside the files that the report has written (`paths`), and return it."""
     names = ("page", "card", "verdicts", "laws", "plots")
-    told = {
+    content = {
         "fingerprint": key,
         "x": analysis.x,
         "level": analysis.level,
         "n_runs": len(analysis.runs),
-        "n_lost": int(analysis.runs["status"].ne("finished").sum()),
+        "n_unfinished": int(analysis.runs["status"].ne("finished").sum()),
+        "left_out": analysis.left_out,
         "impossible": analysis.impossible,
         "words": {"verdicts": _words(analysis.jumps), "laws": _words(analysis.laws)},
         # Where there is nothing to draw, there is no folder of plots.
         "files": {name: path.name for name, path in zip(names, paths, strict=True) if path.exists()},
     }
-    write_whole(analysis.folder / FILE, json.dumps(told, indent=2).encode())
+    write_whole(analysis.folder / FILE, json.dumps(content, indent=2).encode())
     result = read_kept(analysis.folder, key)
     assert result is not None
     return result
@@ -68,25 +80,25 @@ def keep(analysis: Analysis, key: str, paths: list[Path]) -> Result:
 def read_kept(folder: Path, key: str) -> Result | None:
     """The result of an analysis with this fingerprint; None where there is none, or part of it is gone."""
     try:
-        told = json.loads((folder / FILE).read_text())
-        if told["fingerprint"] != key:
+        content = json.loads((folder / FILE).read_text())
+        if content["fingerprint"] != key:
             return None
-        files = {name: folder / file for name, file in told["files"].items()}
+        files = {name: folder / file for name, file in content["files"].items()}
         if not all(path.exists() for path in files.values()):
             return None
-        jumps, laws = (_frame(files[name], told["words"][name]) for name in ("verdicts", "laws"))
+        jumps, laws = (_frame(files[name], content["words"][name]) for name in ("verdicts", "laws"))
+        numbers = {name: content[name] for name in ("x", "level", "n_runs", "n_unfinished", "left_out", "impossible")}
     except (OSError, ValueError, KeyError):
         return None
-    told = {name: told[name] for name in ("x", "level", "n_runs", "n_lost", "impossible")}
-    return Result(jumps, laws, **told, paths=list(files.values()))
+    return Result(jumps, laws, **numbers, paths=list(files.values()))
 
 
 def _words(frame: pd.DataFrame) -> list[str]:
-    """Columns that hold words: in CSV, words that are all empty look like numbers that are all missing."""
+    """Columns of text, which CSV does not tell from numbers where every cell is empty."""
     return [str(name) for name in frame.columns if frame[name].map(lambda cell: isinstance(cell, str)).any()]
 
 
 def _frame(path: Path, words: list[str]) -> pd.DataFrame:
-    """A table as it was before it was written: words that were empty are empty, not missing."""
+    """A table as it was before it was written: empty text is empty, not missing."""
     frame = pd.read_csv(path, dtype=dict.fromkeys(words, object))
     return frame.fillna(dict.fromkeys(words, ""))

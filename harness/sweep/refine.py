@@ -19,8 +19,10 @@ from harness.analysis.emergence.refinement import Candidate, is_wide, propose
 from harness.analysis.emergence.thresholds import thresholds
 from harness.errors import SettingError
 from harness.ladder import Job, build_ladder
-from harness.records.store import collect, finished_run_ids, load
+from harness.records.comparable import comparable
+from harness.records.store import finished_run_ids, load
 from harness.settings import Settings
+from harness.sweep.asked import choose_runs
 from harness.sweep.check import check_models
 from harness.sweep.plan import cells, pending, worker_count
 from harness.sweep.run import lock_folders, train_jobs
@@ -120,14 +122,14 @@ def _measured(study: Settings, sites: Sequence[Site]) -> tuple[pd.DataFrame, pd.
     All subtasks are measured together, for they share their noise; the loss chooses among learning rates.
     """
     metrics, subtasks = _wanted(study)
-    collect(study.results)
-    frame = load(study.results)
+    frame = load(study.results, runs="all")
     frame = frame[
         frame["run_id"].isin([run_id for site in sites for run_id in site.run_ids])
         & frame["metric"].isin([*metrics, "loss"])
     ]
     if frame.empty:
         return frame, pd.DataFrame()
+    frame, _ = comparable(frame, lengths=choose_runs([study], frame.drop_duplicates("run_id")).lengths)
     found = thresholds(frame, study.analysis.x, level=study.analysis.level)
     return frame, found[found["metric"].isin(metrics) & found["subtask"].isin(subtasks)]
 

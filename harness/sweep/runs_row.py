@@ -80,8 +80,10 @@ def parameter_columns(params: ParameterCount) -> dict[str, int]:
 def _config(job: Job, member: Member) -> dict[str, Any]:
     """What made the run, and the settings beside it that a report needs."""
     identity = identity_settings(job.settings, job.rung, job.duration, member.seed, member.lr)
+    # Beside the member's own learning rate those that were asked for with it, among which the best may be chosen.
+    about = {"notes": job.settings.notes, "learning_rates": job.settings.optimizer.learning_rates}
     asked = ("training", "ladder", "launcher")
-    return identity | {"notes": job.settings.notes} | {k: dataclasses.asdict(getattr(job.settings, k)) for k in asked}
+    return identity | about | {k: dataclasses.asdict(getattr(job.settings, k)) for k in asked}
 
 
 def recorded_identity(config: dict[str, Any]) -> dict[str, Any]:

@@ -1,52 +1,71 @@
-"""Which rows count: last step, longest duration, best learning rate, one value a run."""
+"""From a frame to curves: every row of it, one value a run."""
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from harness.analysis.curves import make_curves, select_runs
+from harness import compare_thresholds, exponents, find_jumps, known_scores, thresholds
+from harness.analysis.curves import label_runs, make_curves
+from harness.analysis.emergence.refinement import Candidate, propose
 from harness.datasets import make_induction_study
 from harness.errors import DataError
 
 
 @pytest.fixture
 def frame() -> pd.DataFrame:
-    return make_induction_study(random_state=0).assign(step=500, duration=0, lr=0.01)
+    return make_induction_study(random_state=0)
 
 
-def test_the_last_step_counts(frame: pd.DataFrame) -> None:
-    early = frame.assign(step=250, value=0.0)
-    pd.testing.assert_frame_equal(
-        select_runs(pd.concat([early, frame])).reset_index(drop=True), select_runs(frame).reset_index(drop=True)
+N_SIZES, N_SEEDS = 8, 3
+
+
+@pytest.fixture
+def own() -> pd.DataFrame:
+    """A user's table of 24 runs and two metrics, with columns that mean other things than in our records."""
+    frame = make_induction_study(random_state=0)
+    seconds = np.linspace(1.0, 90.0, len(frame))
+    return frame.assign(
+        duration=seconds, lr=0.01 / (1 + frame["rung"] + frame["seed"]), rung=0, step=np.arange(len(frame))
     )
 
 
-def test_the_longest_duration_counts(frame: pd.DataFrame) -> None:
-    longer = frame.assign(duration=1, run_id=frame["run_id"] + "-long")
-    assert set(select_runs(pd.concat([frame, longer]))["duration"]) == {1}
+def test_every_row_of_a_users_table_counts(own: pd.DataFrame) -> None:
+    labelled = label_runs(own)
+    pd.testing.assert_frame_equal(labelled[own.columns], own)
+    for curve in make_curves(labelled, "params_total"):
+        assert curve.runs.counts.tolist() == [N_SEEDS] * N_SIZES
 
 
-def test_the_learning_rate_with_the_lowest_loss_counts(frame: pd.DataFrame) -> None:
-    worse = frame.assign(lr=1.0, run_id=frame["run_id"] + "-lr")
-    worse.loc[worse["metric"] == "loss", "value"] += 1
-    both = pd.concat([frame, worse])
-    assert set(select_runs(both)["lr"]) == {0.01} and len(select_runs(both)) == len(frame)
-    with pytest.raises(DataError, match="differ in lr"):
-        select_runs(both[both["metric"] == "accuracy"])
+def test_no_function_drops_rows_for_the_name_of_a_column(own: pd.DataFrame) -> None:
+    """Against the same table without those columns, of which each function takes every row."""
+    x = "params_non_embedding"
+    plain = own.drop(columns=["duration", "lr", "rung", "step"])
+    (jump,) = find_jumps(own, x).to_dict("records")
+    assert jump["n_runs"] == N_SIZES * N_SEEDS and jump["n_rungs"] == N_SIZES and jump["verdict"] == "emergent"
+    (law,) = exponents(own, (x,)).to_dict("records")
+    assert law["n_runs"] == N_SIZES * N_SEEDS and law["n_sizes"] == N_SIZES
+    pd.testing.assert_frame_equal(find_jumps(own, x), find_jumps(plain, x))
+    pd.testing.assert_frame_equal(exponents(own, (x,)), exponents(plain, (x,)))
+    pd.testing.assert_frame_equal(thresholds(own, x), thresholds(plain, x))
+    pd.testing.assert_frame_equal(compare_thresholds(own, x).table, compare_thresholds(plain, x).table)
+    pd.testing.assert_frame_equal(known_scores(own, x, breaks=False), known_scores(plain, x, breaks=False))
+    intervals = thresholds(plain, x)
+    candidates = [Candidate(x=size, flops=1.0, seeds=4) for size in (3600.0, 5000.0, 7000.0)]
+    found, wanted = (propose(each, x, intervals, candidates, 1.05, 100.0) for each in (own, plain))
+    assert found == wanted and wanted
 
 
-def test_sizes_of_one_rung_number_choose_for_themselves(frame: pd.DataFrame) -> None:
-    """As when a ladder is written out anew, in a study that was refined."""
-    other = frame.assign(width=20, lr=1.0, run_id=frame["run_id"] + "-wide")
-    worse = other.assign(lr=2.0, run_id=frame["run_id"] + "-lr")
-    worse.loc[worse["metric"] == "loss", "value"] += 1
-    chosen = select_runs(pd.concat([frame.assign(width=10), other, worse]))
-    assert set(zip(chosen["width"], chosen["lr"], strict=True)) == {(10, 0.01), (20, 1.0)}
+@pytest.mark.parametrize("column", ["study", "task", "subtask", "metric"])
+def test_an_empty_label_is_named_where_it_would_lose_its_row(own: pd.DataFrame, column: str) -> None:
+    own.loc[7, column] = None
+    with pytest.raises(DataError, match=f"column {column}, row 7: empty"):
+        find_jumps(own, "params_total")
 
 
 def test_curves_carry_what_the_table_says(frame: pd.DataFrame) -> None:
-    accuracy, loss = make_curves(select_runs(frame), "params_total")
+    accuracy, loss = make_curves(label_runs(frame), "params_total")
     assert accuracy.discontinuous and accuracy.paired_metric == "loss" and accuracy.chance == 1 / 32
     assert not loss.discontinuous and not loss.higher_is_better and loss.paired_metric == ""
     assert accuracy.runs.counts.tolist() == [3] * 8
@@ -54,5 +73,5 @@ def test_curves_carry_what_the_table_says(frame: pd.DataFrame) -> None:
 
 def test_failed_runs_leave_rungs_of_unequal_size(frame: pd.DataFrame) -> None:
     kept = frame[~frame["run_id"].isin(["induction-2-0", "induction-7-1", "induction-7-2"])]
-    accuracy, _ = make_curves(select_runs(kept), "params_total")
+    accuracy, _ = make_curves(label_runs(kept), "params_total")
     assert accuracy.runs.counts.tolist() == [3, 3, 2, 3, 3, 3, 3, 1]

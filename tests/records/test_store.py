@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from record_rows import measurement_rows, run_row
 
-from harness.errors import DataError, UserError
+from harness.errors import DataError, RunsWarning, UserError
 from harness.records.schema import RUNS
 from harness.records.store import OtherVersionError, collect, finished_run_ids, load, load_runs
 from harness.records.writer import PIECES, piece_path, write_run, write_table
@@ -102,7 +104,8 @@ def test_bad_pieces_are_named_and_the_rest_goes_on(folder: Path, fault: str, tab
     (problem,) = report.problems
     assert problem.startswith(f"{path}: ") and said in problem and "\n" not in problem
     assert path.read_bytes() == broken
-    assert set(load(folder)["run_id"]) == {"aa"}
+    with pytest.warns(RunsWarning, match=re.escape(f"left out {path}: ")):
+        assert set(load(folder)["run_id"]) == {"aa"}
 
 
 def test_foreign_files_and_leftovers_are_named(folder: Path) -> None:
@@ -175,17 +178,14 @@ def test_empty_and_absent_folders_say_what_makes_them(
     empty.mkdir()
     with pytest.raises(DataError, match=r"no runs to collect; `harness sweep"):
         collect(empty)
-    with pytest.raises(DataError, match=r"no tables .* `harness sweep .* and `harness collect` make them"):
+    with pytest.raises(DataError, match=r"no runs; `harness sweep experiment=NAME` makes them"):
         load(empty)
-    with pytest.raises(DataError, match=r"not collected yet; `harness collect`"):
-        load(folder)
     assert finished_run_ids(tmp_path / "nowhere") == {}
     monkeypatch.chdir(tmp_path)
     (tmp_path / "results").mkdir()
     folder.rename(tmp_path / "results" / "quickstart")
     with pytest.raises(DataError, match="quickstrat: no such results folder; did you mean 'quickstart'"):
         load("quickstrat")
-    collect("results/quickstart")
     assert len(load("quickstart")) == 2
 
 
@@ -215,7 +215,107 @@ def test_load_takes_a_folder_of_several(folder: Path, tmp_path: Path) -> None:
     assert set(load(tmp_path)["experiment"]) == {"tiny", "other"}
 
 
-@pytest.mark.parametrize(("how", "said"), [({"steps": "first"}, "steps="), ({"statuses": ("done",)}, "statuses=")])
+# ------------------------------------------------------------------------------- pieces that are newer than the tables
+
+
+def test_a_folder_that_was_never_collected_is_collected_at_once(folder: Path) -> None:
+    assert set(load(folder)["run_id"]) == {"aa"}
+    first = tables(folder)
+    collect(folder)
+    assert tables(folder) == first
+
+
+def test_runs_that_ended_since_the_tables_were_made_are_in_them_at_once(folder: Path) -> None:
+    collect(folder)
+    write_run(folder, run_row("dd", seed=1), measurement_rows())
+    assert set(load(folder)["run_id"]) == {"aa", "dd"}
+    assert pq.read_table(folder / "runs.parquet").num_rows == 4
+    assert len(load_runs(folder)) == 4
+
+
+def age(path: Path, seconds: float) -> None:
+    stat = path.stat()
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns - int(1e9 * seconds)))
+
+
+@pytest.mark.parametrize("copied", [False, True])
+def test_a_failed_run_that_finished_since_takes_the_place_of_the_failure(folder: Path, copied: bool) -> None:
+    collect(folder)
+    write_run(folder, run_row("cc", rung=2), measurement_rows())
+    if copied:
+        # From another machine, with the date it had there.
+        age(piece_path(folder, "cc", "runs"), 3600)
+    assert set(load(folder)["run_id"]) == {"aa", "cc"}
+    assert set(load_runs(folder)["status"]) == {"finished", "diverged"}
+
+
+def test_a_finished_run_that_was_trained_anew_takes_the_place_of_the_old(folder: Path) -> None:
+    collect(folder)
+    for path in (*folder.glob("*.parquet"), *(folder / PIECES).iterdir()):
+        age(path, 3600)
+    write_run(folder, run_row("aa"), measurement_rows(value=0.125))
+    assert set(load(folder)["value"]) == {0.125}
+
+
+def test_tables_that_hold_every_piece_are_left_alone(folder: Path) -> None:
+    collect(folder)
+    for path in (folder / PIECES).iterdir():
+        age(path, 1)
+    before = [path.stat().st_mtime_ns for path in folder.glob("*.parquet")]
+    load(folder)
+    load_runs(folder)
+    assert [path.stat().st_mtime_ns for path in folder.glob("*.parquet")] == before
+
+
+def test_a_folder_that_cannot_be_written_is_read_beside_its_tables(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collect(folder)
+    before = tables(folder)
+    write_run(folder, run_row("dd", seed=1), measurement_rows())
+
+    def read_only(*_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(os, "replace", read_only)
+    assert set(load(folder)["run_id"]) == {"aa", "dd"}
+    assert len(load_runs(folder)) == 4
+    assert tables(folder) == before
+
+
+def test_unreadable_tables_are_left_to_collect(folder: Path) -> None:
+    collect(folder)
+    (folder / "runs.parquet").write_bytes(b"PAR1 not really")
+    with pytest.raises(DataError, match=r"runs\.parquet: corrupt"):
+        load(folder)
+    assert not list(folder.glob("*.unreadable"))
+
+
+# ------------------------------------------------------------------------------------------ settings that vary
+
+
+def test_settings_that_vary_are_columns_and_are_listed(folder: Path) -> None:
+    for run_id, n_bits, lr in (("dd", 12, 0.01), ("ee", 3, 0.01), ("ff", 3, 0.1)):
+        config = {"task": {"n_bits": n_bits, "k": 2}, "learning_rates": [0.1, 0.01]}
+        write_run(folder, run_row(run_id, study="bits", lr=lr, config=json.dumps(config)), measurement_rows())
+    with pytest.warns(RunsWarning) as told:
+        frame = load(folder)
+    assert frame.attrs["varying"] == ["task.n_bits"]
+    assert frame.groupby("run_id")["task.n_bits"].first().dropna().to_dict() == {"dd": 12, "ee": 3}
+    assert "task.k" not in frame
+    # The two learning rates of 3 bits compete with each other, and not with the run of 12 bits.
+    assert frame.attrs["left_out"] == [
+        "1 of 3 runs of bits are left out: of a learning rate with a higher mean loss than another at their size"
+    ]
+    messages = [str(each.message) for each in told]
+    assert f"{folder}: study bits holds runs of several settings: task.n_bits 3, 12" in messages
+    assert load(folder, runs="all").attrs == {"varying": ["task.n_bits"], "left_out": []}
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [({"steps": "first"}, "steps="), ({"statuses": ("done",)}, "statuses="), ({"runs": "best"}, "runs=")],
+)
 def test_load_refuses_unknown_choices(folder: Path, how: dict, said: str) -> None:
     with pytest.raises(DataError, match=said):
         load(folder, **how)

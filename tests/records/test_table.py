@@ -13,8 +13,8 @@ from record_rows import measurement_rows, run_row
 
 from harness.errors import DataError
 from harness.records.columns import any_column, number_column
-from harness.records.store import collect, load
-from harness.records.table import read_rows
+from harness.records.store import load
+from harness.records.table import curve_rows, read_rows
 from harness.records.writer import write_run
 
 FRAME = pd.DataFrame({"N": [1e6, 2e6, 4e6], "loss": [3.25, np.nan, 2.5], "family": ["gpt", "mlp", "gpt"]})
@@ -56,8 +56,6 @@ def test_every_format_gives_the_same_rows(tmp_path: Path, name: str) -> None:
 
 def test_a_results_folder_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_run(tmp_path / "results/tiny", run_row("aa"), measurement_rows())
-    refused(tmp_path / "results/tiny", "harness collect")
-    collect(tmp_path / "results/tiny")
     monkeypatch.chdir(tmp_path)
     for path in ("tiny", "results/tiny"):
         frame = read_rows(path)
@@ -72,6 +70,25 @@ def test_cells_as_text(tmp_path: Path, name: str) -> None:
     frame = read_rows(tmp_path / name, as_text=True)
     assert frame["run"].tolist() == ["007", "1e3", "7"]
     assert frame["size"][1] == "124_000_000" and frame["size"].isna().tolist() == [False, True, True]
+
+
+def test_a_results_folder_is_read_whole_and_its_curves_are_chosen_afterwards(tmp_path: Path) -> None:
+    """Laws over N and D need every duration; a curve is of one."""
+    for duration in range(2):
+        write_run(tmp_path, run_row(f"run{duration}", duration=duration), measurement_rows())
+    frame = read_rows(tmp_path)
+    assert set(frame["run_id"]) == {"run0", "run1"}
+    chosen, left_out = curve_rows(tmp_path, frame, frame)
+    assert set(chosen["run_id"]) == {"run1"} and len(left_out) == 1
+    shorter, nothing = curve_rows(tmp_path, frame[frame["duration"] == 0], frame)
+    assert set(shorter["run_id"]) == {"run0"} and nothing == ()
+
+
+def test_rows_of_a_users_own_table_all_make_curves(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.csv", "run_id,step,duration,lr,rung,metric,value\na,1,9,.1,0,acc,1\na,2,8,.2,0,acc,1\n")
+    frame = read_rows(path)
+    chosen, left_out = curve_rows(path, frame, frame)
+    assert chosen is frame and left_out == ()
 
 
 def test_spreadsheets_byte_order_mark_and_spaces(tmp_path: Path) -> None:

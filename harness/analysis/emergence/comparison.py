@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from harness.analysis.checks import check_between_0_and_1
-from harness.analysis.curves import Curve, make_curves, require_columns, select_runs
+from harness.analysis.curves import Curve, label_runs, make_curves, require_columns
 from harness.analysis.emergence.evidence import Finding, examine
 from harness.analysis.emergence.thresholds import threshold_of
 from harness.analysis.emergence.verdicts import p_text
@@ -117,7 +117,7 @@ def compare_thresholds(
     check_between_0_and_1(fraction=fraction, level=level)
     require_columns(frame, (x, "metric", "value"))
     falling = smaller_is_better(x)
-    curves = _chosen(list(make_curves(_along(select_runs(frame), x, falling), x)), metrics)
+    curves = _chosen(list(make_curves(_along(label_runs(frame), x, falling), x)), metrics)
     names = _names(curves)
     findings: list[Finding] = []
     kept: list[dict[str, object]] = []

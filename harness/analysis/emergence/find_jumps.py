@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.stats import false_discovery_control
 
 from harness.analysis.checks import check_between_0_and_1
-from harness.analysis.curves import Curve, assumed_meanings, make_curves, require_columns, select_runs
+from harness.analysis.curves import Curve, assumed_meanings, label_runs, make_curves, require_columns
 from harness.analysis.emergence.evidence import MIN_TESTED, Finding, examine
 from harness.analysis.emergence.remedies import what_would_settle
 from harness.analysis.emergence.thresholds import threshold_of
@@ -119,7 +119,7 @@ def find_jumps(
     """
     check_between_0_and_1(alpha=alpha, level=level, fraction=fraction)
     require_columns(frame, (x, "metric", "value"))
-    curves = list(make_curves(select_runs(frame), x))
+    curves = list(make_curves(label_runs(frame), x))
     pairs = _pairs(curves)
     tested = sorted({i for pair in pairs for i in pair if i is not None})
     findings = examine([curves[i] for i in tested])

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from harness.analysis.curves import Curve, make_curves, require_columns, select_runs
+from harness.analysis.curves import Curve, label_runs, make_curves, require_columns
 from harness.analysis.fitting.estimator import AT_BOUND, ScalingLaw
 from harness.errors import UserError
 
@@ -53,7 +53,7 @@ def known_scores(frame: pd.DataFrame, x: str = "params_non_embedding", breaks: b
     require_columns(frame, (x, "metric", "value"))
     columns = ["study", "task", "subtask", "metric", *_SCORES, *(_BREAKS if breaks else [])]
     rows = []
-    for curve in make_curves(select_runs(frame), x):
+    for curve in make_curves(label_runs(frame), x):
         sizes, y = curve.runs.sizes, curve.runs.means(curve.oriented)
         steps = float(linearity(y)), float(breakthroughness(y))
         change = _change_point(sizes, y), float(change_point_ratio(y))

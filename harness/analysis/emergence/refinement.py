@@ -17,7 +17,7 @@ import pandas as pd
 from scipy.optimize import nnls
 from scipy.special import ndtr
 
-from harness.analysis.curves import make_curves, require_columns, select_runs
+from harness.analysis.curves import label_runs, make_curves, require_columns
 from harness.analysis.emergence.evidence import Finding, examine
 from harness.analysis.emergence.rise_posterior import MISFIT
 from harness.analysis.emergence.smooth_null import logistic
@@ -113,7 +113,7 @@ def propose(
     wide = intervals[is_wide(intervals, ratio)]
     if wide.empty or not candidates:
         return []
-    curves = list(make_curves(select_runs(frame), x))
+    curves = list(make_curves(label_runs(frame), x))
     found = {
         (curve.study, curve.task, curve.subtask, curve.metric): finding
         for curve, finding in zip(curves, examine(curves), strict=True)

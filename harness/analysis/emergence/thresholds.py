@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from harness.analysis.checks import check_between_0_and_1
-from harness.analysis.curves import Curve, assumed_meanings, make_curves, require_columns, select_runs
+from harness.analysis.curves import Curve, assumed_meanings, label_runs, make_curves, require_columns
 from harness.analysis.emergence.evidence import MIN_SIZES, Finding, examine
 
 
@@ -79,7 +79,7 @@ def thresholds(
     """
     check_between_0_and_1(fraction=fraction, level=level)
     require_columns(frame, (x, "metric", "value"))
-    curves = list(make_curves(select_runs(frame), x))
+    curves = list(make_curves(label_runs(frame), x))
     rows = []
     for curve, finding in zip(curves, examine(curves), strict=True):
         found = threshold_of(curve, finding, fraction, level)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.analysis.curves import require_columns, select_runs
+from harness.analysis.curves import label_runs, require_columns
 from harness.analysis.fitting.estimator import FitStatus, ScalingLaw
 from harness.analysis.fitting.inputs import NotIdentifiableError
 from harness.analysis.fitting.selection import fit_best
@@ -77,7 +77,7 @@ def fit_exponents(
 ) -> Exponents:
     """`exponents` with the fits behind it."""
     require_columns(frame, ("task", "subtask", "metric", "value", *conventions))
-    frame = select_runs(frame)
+    frame = label_runs(frame)
     rows, fits = [], {}
     chosen = frame[(frame["metric"] == metric) & (frame["subtask"] == "all")]
     for (study, task), part in chosen.groupby(["study", "task"], sort=False):

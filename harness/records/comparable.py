@@ -1,0 +1,131 @@
+"""Which of the runs of a results folder stand beside each other in one curve: one duration, one learning rate a size.
+
+A sweep over several durations has each size trained to several ends, and a sweep over several learning rates has runs
+that were never meant to be good. Of the durations of a study the longest counts; of the learning rates of a size the
+one with the lowest mean loss, for otherwise a badly chosen learning rate would look like a second mode. What is left
+out is counted and said.
+
+Imported runs are all kept: nobody asked for them as alternatives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from harness.errors import DataError
+from harness.records.run_settings import durations, is_imported, parse_config
+
+#: Columns of the runs table that say which size a run is of.
+_SIZE = ["width", "depth", "heads", "params_total"]
+
+
+@dataclass(frozen=True)
+class ChosenRuns:
+    """The runs of a results folder that somebody asked for.
+
+    Attributes:
+        lengths: run_id -> how long the run was asked to train, in whatever unit all of its study share.
+        left_out: what else the folder holds, a sentence each.
+    """
+
+    lengths: Mapping[str, float]
+    left_out: tuple[str, ...] = ()
+
+    def rows(self, table: pd.DataFrame, folder: object) -> pd.DataFrame:
+        """The rows of a folder's table that are of these runs.
+
+        Raises:
+            DataError: none is.
+        """
+        found = table[table["run_id"].isin(list(self.lengths))]
+        if found.empty:
+            raise DataError("; ".join([f"{folder}: no runs of the settings asked for", *self.left_out]))
+        return found
+
+
+def final_losses(frame: pd.DataFrame) -> pd.Series:
+    """run_id -> evaluation loss of the task as a whole at the run's last step, from rows of measurements."""
+    loss = frame[(frame["metric"] == "loss") & (frame["subtask"] == "all") & (frame["split"] == "eval")]
+    last = loss[loss["step"] == loss.groupby("run_id")["step"].transform("max")]
+    return last.groupby("run_id")["value"].mean()
+
+
+def comparable(
+    frame: pd.DataFrame,
+    losses: pd.Series | None = None,
+    *,
+    lengths: Mapping[str, float] | None = None,
+    apart: Sequence[str] = (),
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The rows of the runs that count, and what was left out.
+
+    Args:
+        frame: rows of `store.load` with all runs.
+        losses: as `final_losses` gives them, for choosing among learning rates; those of `frame` where None.
+        lengths: run_id -> duration asked for; as the runs were recorded where None.
+        apart: columns besides `study` that hold curves apart.
+
+    Returns:
+        The rows, and a sentence for each reason why runs were left out, with their numbers by study.
+
+    Raises:
+        DataError: learning rates differ at a size of which there is no loss.
+    """
+    runs = frame.drop_duplicates("run_id").set_index("run_id")
+    asked = durations(runs)
+    if lengths is not None:
+        asked = pd.DataFrame({"unit": "", "length": runs.index.map(lengths)}, runs.index)
+    curve = [runs["study"], *(runs[name] for name in apart), asked["unit"]]
+    longest = asked["length"] == asked["length"].groupby(curve, dropna=False).transform("max")
+    shorter = ~longest & ~_imported(runs)
+
+    long_enough = runs[~shorter]
+    best = best_learning_rates(long_enough, final_losses(frame) if losses is None else losses, apart)
+    worse_rate = pd.Series(runs.index.isin(long_enough.index[~best]), runs.index)
+
+    reasons = {
+        "shorter than the longest duration of their study": shorter,
+        "of a learning rate with a higher mean loss than another at their size": worse_rate,
+    }
+    told = [f"{_counted(runs['study'], out)} are left out: {why}" for why, out in reasons.items() if out.any()]
+    return frame[~frame["run_id"].isin(runs.index[shorter | worse_rate])], tuple(told)
+
+
+def best_learning_rates(runs: pd.DataFrame, losses: pd.Series, apart: Sequence[str] = ()) -> np.ndarray:
+    """(runs,) whether each run has the learning rate of the lowest mean loss among the runs of its study and size.
+
+    Args:
+        runs: a row a run, indexed by run_id.
+        losses: run_id -> loss.
+        apart: columns besides study and size within which a learning rate is chosen.
+
+    Raises:
+        DataError: learning rates differ at a size of which there is no loss.
+    """
+    size = ["study", *apart, "task", *_SIZE]
+    several = (runs.groupby(size, dropna=False)["lr"].transform("nunique") > 1) & ~_imported(runs)
+    if not several.any():
+        return np.full(len(runs), True)
+    rated = runs.assign(loss=losses.reindex(runs.index)).dropna(subset="loss")
+    means = rated.groupby([*size, "lr"], dropna=False)["loss"].mean().reset_index()
+    best = means.loc[means.groupby(size, dropna=False)["loss"].idxmin(), [*size, "lr"]]
+    found = runs[size].merge(best, on=size, how="left")["lr"].to_numpy()
+    if (several & np.isnan(found)).any():
+        raise DataError("runs of a rung differ in lr and there is no metric 'loss' to choose by: select rows of one lr")
+    return np.asarray(~several | (runs["lr"] == found))
+
+
+def _imported(runs: pd.DataFrame) -> np.ndarray:
+    """(runs,) whether another tool trained each run."""
+    return np.array([is_imported(parse_config(text)) for text in runs["config"]], dtype=bool)
+
+
+def _counted(studies: pd.Series, out: pd.Series) -> str:
+    """'14 of 21 runs of text, 3 of 6 runs of digits'."""
+    counts = pd.DataFrame({"n": out.groupby(studies, sort=False).sum(), "of": studies.value_counts()})
+    some = counts[counts["n"] > 0]
+    return ", ".join(f"{row.n} of {row.of} runs of {study}" for study, row in some.iterrows())
