@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from harness import find_jumps, metric_names, metrics, thresholds
-from harness.analysis.curves import assumed_meanings, make_curves, select_runs, with_defaults
+from harness.analysis.curves import assumed_meanings, label_runs, make_curves, with_defaults
 from harness.errors import DataError
 from harness.metric_names import meaning, usual_pair, vocabulary, words
 from harness.records.importers.found import FoundRun, Number
@@ -153,7 +153,7 @@ def test_what_is_stated_is_not_assumed() -> None:
 def test_empty_cells_are_filled_and_wrong_ones_named() -> None:
     frame = pd.concat([frame_of("acc"), frame_of("mse")], ignore_index=True).assign(higher_is_better=None)
     frame.loc[:17, "higher_is_better"] = False
-    curves = {curve.metric: curve for curve in make_curves(select_runs(frame), "params")}
+    curves = {curve.metric: curve for curve in make_curves(label_runs(frame), "params")}
     assert not curves["acc"].higher_is_better and not curves["mse"].higher_is_better
     frame.loc[3, "higher_is_better"] = "no"
     with pytest.raises(DataError, match="column higher_is_better, row 3: 'no': allowed are True and False"):

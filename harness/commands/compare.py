@@ -16,7 +16,7 @@ from harness.analysis.curves import label_runs, with_defaults
 from harness.analysis.emergence.comparison import Comparison, compare_thresholds, rank_agreement
 from harness.commands.columns import SETTINGS, CurveTable, choose_curves, rename_in
 from harness.commands.output import check_plot, given, save_plot, write_json
-from harness.commands.tables import split_names
+from harness.commands.tables import choose_curve_rows, split_names
 from harness.errors import DataError, UserError, nearest
 from harness.report.tables import as_rich
 from harness.report.wording import interval, p_value

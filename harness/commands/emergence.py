@@ -15,6 +15,7 @@ from harness.analysis.emergence.find_jumps import find_jumps
 from harness.commands.arguments import MOST_DRAWN, SIZES
 from harness.commands.columns import SETTINGS, CurveTable, choose_curves, default_column, rename_in
 from harness.commands.output import check_plot, given, save_plot, write_json
+from harness.commands.tables import choose_curve_rows
 from harness.errors import DataError, UserError
 from harness.report.tables import as_rich
 from harness.report.wording import curve_name, interval, metric_name, p_value
