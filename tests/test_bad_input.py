@@ -150,9 +150,27 @@ def test_a_run_that_fails_is_named_and_exits_1(capsys: pytest.CaptureFixture[str
     tiny = [*TINY, "task._target_=failing_parity.FailingParity", "ladder.widths=[4]"]
     ran = run(capsys, "sweep", *tiny)
     assert ran.code == 1
-    assert "failed: main rung 0 (width 4, depth 1) seed=1 lr=0.01: ValueError: no data today" in ran.out
+    assert "failed: 2 runs of main, rung 0: ValueError: no data today (failing_parity.py:6)" in ran.out
+    assert ran.out.count("no data today") == 1
     assert "Traceback" not in ran.out + ran.err
     assert sorted(finished_run_ids(RESULTS).values()) == ["failed", "failed"]
+    alone = run(capsys, "train", *tiny)
+    assert alone.code == 1
+    assert "failed: main rung 0 (width 4, depth 1) seed=0 lr=0.01: ValueError: no data today" in alone.out
+
+
+def test_a_users_own_files_survive_results_in_their_folder(
+    capsys: pytest.CaptureFixture[str], empty_folder: Path
+) -> None:
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    own = [Path(".thesis.tex.tmp"), Path(f"notes/.draft.{dead.pid}.tmp"), Path(f".swap.{dead.pid}.tmp")]
+    for path in own:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
+    assert run(capsys, "train", *TINY, "results=.").code == 0
+    assert [path.read_text() for path in own] == ["mine"] * 3
+    assert list(finished_run_ids(".").values()) == ["finished"]
 
 
 def test_a_diverged_run_is_a_result(capsys: pytest.CaptureFixture[str]) -> None:
@@ -196,7 +214,7 @@ def test_stopped_in_mid_run(
     assert list(statuses.values()) == ["finished", "finished"]
     assert "running:" not in run(capsys, "status", *command[1:]).out
     left = {path.name for path in RESULTS.rglob("*") if path.is_file()}
-    assert left == {"lock"} | {f"{i}.{t}.parquet" for i in statuses for t in ("runs", "measurements")}
+    assert left == {"lock", ".lock"} | {f"{i}.{t}.parquet" for i in statuses for t in ("runs", "measurements")}
 
 
 def _wait_for_a_run_beside_another(sweep: subprocess.Popen[str], timeout_s: float = 60) -> list[int]:

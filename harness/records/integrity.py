@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -112,9 +112,7 @@ def _read_pieces(folder: Path, found: Findings) -> Iterator[tuple[str, tuple[Row
         if not path.name.endswith(tuple(f".{table}.parquet" for table in SCHEMAS)):
             found.problems.append(f"{path}: foreign, not a piece of a run")
     if interrupted := [run_id for run_id, tables in pieces.items() if "runs" not in tables]:
-        found.notes.append(
-            f"{len(interrupted)} runs were interrupted while they were written; a sweep trains them again"
-        )
+        found.notes.append(f"{_runs(interrupted)} interrupted while being written: a sweep trains them again")
     for run_id in pieces:
         if run_id in interrupted:
             continue
@@ -152,9 +150,7 @@ def _read_tables(folder: Path, found: Findings) -> dict[str, pa.Table]:
             found.problems.append(f"{paths['runs']}: run {run_id} has {times} rows")
     of_none = set(numbers.column("run_id").to_pylist()) - set(ids)
     if of_none:
-        found.problems.append(
-            f"{paths['measurements']}: holds numbers of {len(of_none)} runs that are not in the runs table"
-        )
+        found.problems.append(f"{paths['measurements']}: holds numbers of {_runs(of_none)} that the runs table lacks")
     finished = {row["run_id"] for row in runs.select(["run_id", "status"]).to_pylist() if row["status"] == "finished"}
     try:
         of_finished = np.isin(numbers.column("run_id").to_numpy(), list(finished))
@@ -168,7 +164,7 @@ def _compare(rows: dict[str, Row], numbers: pa.Table, pieces: dict[str, tuple[Ro
     """Rows and measurements of the tables with those of the pieces."""
     behind = [run_id for run_id, (run, _) in pieces.items() if run_id not in rows or _is_newer(run, rows[run_id])]
     if behind:
-        found.notes.append(f"{len(behind)} runs are newer than the tables: `harness collect` brings them in")
+        found.notes.append(f"{_runs(behind)} newer than the tables: `harness collect` brings them in")
     collected = numbers.to_pandas()
     by_run = dict(iter(collected.groupby("run_id")))
     for run_id, (run, its_numbers) in pieces.items():
@@ -212,3 +208,7 @@ def _check_numbers(rows: dict[str, Row], numbers: pd.DataFrame, found: Findings)
 
 def _words(number: pd.Series) -> str:
     return f"{number['metric']} of {number['subtask']} at step {number['step']}"
+
+
+def _runs(some: Collection[str]) -> str:
+    return "1 run" if len(some) == 1 else f"{len(some)} runs"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from harness.errors import UserError
 from harness.families.check import check_size
@@ -13,6 +13,9 @@ from harness.sweep.failures import reason
 
 def check_models(studies: Iterable[Settings], *, flops: bool, every_rung: bool = False) -> int:
     """Build the smallest size of each study, or every one, and check its roles, its counts and the shape of its logits.
+
+    Where the ladder has several depths, the smallest size of each is built: what is wrong with a second layer does not
+    show in a model of one.
 
     Args:
         flops: whether to compare the formulas for FLOPs with torch's count as well.
@@ -26,10 +29,17 @@ def check_models(studies: Iterable[Settings], *, flops: bool, every_rung: bool =
     n_checked = 0
     for study in studies:
         rungs = build_ladder(study)
-        for rung in rungs if every_rung else [min(rungs, key=lambda rung: rung.params.total)]:
+        for rung in rungs if every_rung else _smallest_of_each_depth(rungs):
             _check(study, rung, flops)
             n_checked += 1
     return n_checked
+
+
+def _smallest_of_each_depth(rungs: Sequence[Rung]) -> list[Rung]:
+    smallest: dict[int, Rung] = {}
+    for rung in sorted(rungs, key=lambda rung: rung.params.total):
+        smallest.setdefault(rung.shape.depth, rung)
+    return list(smallest.values())
 
 
 def _check(study: Settings, rung: Rung, flops: bool) -> None:

@@ -6,6 +6,8 @@ import errno
 import os
 import resource
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -193,11 +195,9 @@ def test_only_files_whose_writer_is_dead_are_removed(tmp_path: Path, monkeypatch
     monkeypatch.setattr(os, "fsync", lambda descriptor: seen.extend(path.name for path in tmp_path.iterdir()))
     write_whole(tmp_path / "runs.parquet", b"")
     (name,) = seen
-    dead = os.fork()
-    if dead == 0:
-        os._exit(0)
-    os.waitpid(dead, 0)
-    living, left = tmp_path / name, tmp_path / name.replace(str(os.getpid()), str(dead))
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    living, left = tmp_path / name, tmp_path / name.replace(str(os.getpid()), str(dead.pid))
     below = tmp_path / "below" / left.name
     below.parent.mkdir()
     for path in (living, left, below):

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 
 import pytest
+from command import TINY
 
 from harness.config import compose
 from harness.errors import SettingError
+from harness.ladder import Job, member
 from harness.settings import Settings
-from harness.sweep.plan import cells, pending, single_job, worker_count
+from harness.sweep.plan import cells, pending, recorded_cells, recorded_rung, rung_at, single_job, worker_count
+from harness.sweep.runs_row import run_row
 
 
 def test_cells_cross_rungs_with_durations_and_members(study: Settings) -> None:
@@ -53,3 +56,29 @@ def test_workers(study: Settings) -> None:
     assert worker_count(study, "cuda") == 1
     study.launcher.workers = 5
     assert worker_count(study, "cuda") == 5
+
+
+def test_recorded_cells_are_the_runs_of_these_settings_on_the_ladder_or_off_it(study: Settings) -> None:
+    own = cells(study)[1]
+    elsewhere = rung_at(study, 6, 1, index=7)
+    assert elsewhere is not None
+    off = Job(study, elsewhere, 0, (member(study, elsewhere, 0, seed=9, lr=0.2),))
+    (other,) = compose(*TINY, "ladder.steps=[5,10]", "seeds=3", "optimizer.lr=[0.1,0.2]", "task.n_bits=9")
+    jobs = (own, off, cells(other)[0])
+    rows = [run_row(job, each, "finished") for job in jobs for each in job.members]
+    found = recorded_cells(study, rows)
+    assert [(cell.rung.index, cell.duration, cell.rung.shape.width) for cell in found] == [(0, 1, 4), (7, 0, 6)]
+    assert found[0].members == own.members
+    assert found[1].members == off.members
+
+
+def test_a_size_that_cannot_be_built_is_none() -> None:
+    (study,) = compose("family=transformer", "task=copy", "ladder.steps=5", "ladder.head_width=8")
+    rounded = rung_at(study, 17, 1, index=3)
+    assert rounded is not None
+    assert (rounded.index, rounded.shape.width) == (3, 16)
+    row = {"width": 17, "depth": 1, "heads": 2, "rung": 3}
+    assert recorded_rung(study, row) is None
+    built = recorded_rung(study, row | {"width": 16})
+    assert built is not None
+    assert (built.index, built.shape) == (3, rounded.shape)
