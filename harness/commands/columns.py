@@ -47,7 +47,8 @@ class CurveTable:
 
     def as_json(self) -> dict[str, Any]:
         """What was assumed, not known and left out."""
-        return {"assumed": self.assumed, "unknown": list(self.unknown)} | self.rows.as_json()
+        told = {"assumed": self.assumed, "unknown": list(self.unknown), "other_runs": list(self.rows.other_runs)}
+        return told | self.rows.as_json()
 
     def report_assumed(self, console: Console, prefix: str = "") -> None:
         """Say what was assumed of metrics by their names, those of one meaning together."""

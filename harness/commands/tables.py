@@ -77,7 +77,7 @@ class Rows:
     def as_json(self) -> dict[str, Any]:
         """What was left out."""
         excluded = [{"row": int(row["row"]), "why": str(row["why"])} for row in self.excluded.to_dict("records")]
-        return {"excluded": excluded, "n_outside": self.n_outside, "other_runs": list(self.other_runs)}
+        return {"excluded": excluded, "n_outside": self.n_outside}
 
     def report(self, used: str, console: Console) -> None:
         """Say what was used, how many rows were not, and why the first of them."""
