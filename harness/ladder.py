@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.errors import SettingError, UserError
@@ -108,6 +108,16 @@ def build_ladder(settings: Settings) -> list[Rung]:
                 f"rungs {twin} and {rung.index} are both {rung.shape} after rounding: take a larger step or width"
             )
     return rungs
+
+
+def rung_of_size(settings: Settings, width: float, depth: float, index: int = 0) -> Rung | None:
+    """One rung of any size, rounded to a legal one as a geometric ladder's are; None where it cannot be built."""
+    sizes: dict[str, Any] = {"widths": None, "depths": None, "first_width": width, "first_depth": depth, "count": 1}
+    try:
+        (rung,) = build_ladder(replace(settings, ladder=replace(settings.ladder, **sizes)))
+    except UserError:
+        return None
+    return replace(rung, index=index)
 
 
 def _sizes(ladder: LadderSettings) -> list[tuple[float, float]]:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from harness.errors import SettingError, UserError
+from harness.errors import SettingError
 from harness.families.base import Shape
-from harness.ladder import Job, Member, Rung, build_ladder, member, members
+from harness.ladder import Job, Member, Rung, build_ladder, member, members, rung_of_size
 from harness.settings import Settings
 
 #: A run that ended so is not trained again: the same settings would end the same.
@@ -29,23 +29,13 @@ def cells(settings: Settings) -> list[Job]:
     ]
 
 
-def rung_at(study: Settings, width: float, depth: float, index: int) -> Rung | None:
-    """One rung of any size, rounded to a legal one as a geometric ladder's are; None where it cannot be built."""
-    sizes: dict[str, Any] = {"widths": None, "depths": None, "first_width": width, "first_depth": depth, "count": 1}
-    try:
-        (rung,) = build_ladder(replace(study, ladder=replace(study.ladder, **sizes)))
-    except UserError:
-        return None
-    return replace(rung, index=index)
-
-
 def recorded_rung(study: Settings, run: Mapping[str, Any]) -> Rung | None:
     """The rung of a row of the runs table; None where these settings do not build its size.
 
     It keeps the number that the run was recorded with, so that a number means one size.
     """
     shape = Shape(int(run["width"]), int(run["depth"]), int(run["heads"]))
-    rung = rung_at(study, shape.width, shape.depth, int(run["rung"]))
+    rung = rung_of_size(study, shape.width, shape.depth, int(run["rung"]))
     return rung if rung is not None and rung.shape == shape else None
 
 

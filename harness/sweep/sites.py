@@ -15,10 +15,10 @@ import numpy as np
 
 from harness.errors import SettingError
 from harness.families.base import Shape
-from harness.ladder import Job, Rung, build_ladder, member
+from harness.ladder import Job, Rung, build_ladder, member, rung_of_size
 from harness.records.integrity import recorded_runs
 from harness.settings import Settings
-from harness.sweep.plan import DONE, recorded_cells, rung_at
+from harness.sweep.plan import DONE, recorded_cells
 from harness.sweep.runs_row import size_columns
 
 #: Sizes that are considered between two neighbours; many of them round to the same.
@@ -64,7 +64,7 @@ def sites_between(study: Settings, sites: Sequence[Site]) -> list[Site]:
     for low, high in pairwise(rungs):
         first, last = ((rung.shape.width, rung.shape.depth) for rung in (low, high))
         for width, depth in np.geomspace(first, last, _BETWEEN + 2)[1:-1]:
-            rung = rung_at(study, width, depth, 0)
+            rung = rung_of_size(study, width, depth)
             if rung and factor * size_of(study, low) <= size_of(study, rung) <= size_of(study, high) / factor:
                 found[rung.shape] = rung
     taken = {rung.shape for rung in rungs}

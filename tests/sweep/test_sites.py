@@ -9,10 +9,10 @@ from command import TINY
 
 from harness.config import compose
 from harness.errors import SettingError
-from harness.ladder import build_ladder
+from harness.ladder import build_ladder, rung_of_size
 from harness.records.writer import write_run
 from harness.settings import Settings
-from harness.sweep.plan import cells, rung_at
+from harness.sweep.plan import cells
 from harness.sweep.runs_row import run_row
 from harness.sweep.sites import (
     Site,
@@ -30,7 +30,7 @@ from harness.sweep.sites import (
 
 def record(study: Settings, width: int, seed: int, status: str = "finished", index: int = 0) -> None:
     """Record all durations and learning rates of a seed at a size."""
-    rung = rung_at(study, width, 1, index)
+    rung = rung_of_size(study, width, 1, index)
     assert rung is not None
     for job in seed_jobs(study, rung, [seed]):
         for member in job.members:
