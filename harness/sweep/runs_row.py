@@ -88,7 +88,7 @@ def _config(job: Job, member: Member) -> dict[str, Any]:
 
 def recorded_identity(config: dict[str, Any]) -> dict[str, Any]:
     """What `run_id` is the hash of, from the `config` of a recorded run."""
-    beside = ("notes", "training", "ladder", "launcher")
+    beside = ("notes", "learning_rates", "training", "ladder", "launcher")
     return {name: value for name, value in config.items() if name not in beside}
 
 

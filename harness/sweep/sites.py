@@ -64,7 +64,7 @@ def sites_between(study: Settings, sites: Sequence[Site]) -> list[Site]:
     for low, high in pairwise(rungs):
         first, last = ((rung.shape.width, rung.shape.depth) for rung in (low, high))
         for width, depth in np.geomspace(first, last, _BETWEEN + 2)[1:-1]:
-            rung = rung_of_size(study, width, depth, 0)
+            rung = rung_of_size(study, width, depth)
             if rung and factor * size_of(study, low) <= size_of(study, rung) <= size_of(study, high) / factor:
                 found[rung.shape] = rung
     taken = {rung.shape for rung in rungs}

@@ -9,9 +9,9 @@ from command import TINY
 
 from harness.config import compose
 from harness.errors import SettingError
-from harness.ladder import Job, member
+from harness.ladder import Job, member, rung_of_size
 from harness.settings import Settings
-from harness.sweep.plan import cells, pending, recorded_cells, recorded_rung, rung_at, single_job, worker_count
+from harness.sweep.plan import cells, pending, recorded_cells, recorded_rung, single_job, worker_count
 from harness.sweep.runs_row import run_row
 
 
@@ -60,7 +60,7 @@ def test_workers(study: Settings) -> None:
 
 def test_recorded_cells_are_the_runs_of_these_settings_on_the_ladder_or_off_it(study: Settings) -> None:
     own = cells(study)[1]
-    elsewhere = rung_at(study, 6, 1, index=7)
+    elsewhere = rung_of_size(study, 6, 1, index=7)
     assert elsewhere is not None
     off = Job(study, elsewhere, 0, (member(study, elsewhere, 0, seed=9, lr=0.2),))
     (other,) = compose(*TINY, "ladder.steps=[5,10]", "seeds=3", "optimizer.lr=[0.1,0.2]", "task.n_bits=9")
@@ -74,7 +74,7 @@ def test_recorded_cells_are_the_runs_of_these_settings_on_the_ladder_or_off_it(s
 
 def test_a_size_that_cannot_be_built_is_none() -> None:
     (study,) = compose("family=transformer", "task=copy", "ladder.steps=5", "ladder.head_width=8")
-    rounded = rung_at(study, 17, 1, index=3)
+    rounded = rung_of_size(study, 17, 1, index=3)
     assert rounded is not None
     assert (rounded.index, rounded.shape.width) == (3, 16)
     row = {"width": 17, "depth": 1, "heads": 2, "rung": 3}

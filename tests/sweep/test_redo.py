@@ -11,13 +11,13 @@ import pytest
 from command import TINY, run
 from tiny_results import RESULTS, pieces, record_otherwise
 
-from harness.ladder import Job
+from harness.ladder import Job, rung_of_size
 from harness.records.store import finished_run_ids
 from harness.records.writer import piece_path
 from harness.settings import Settings
 from harness.sweep import run as verbs
 from harness.sweep import worker
-from harness.sweep.plan import cells, rung_at
+from harness.sweep.plan import cells
 from harness.sweep.sites import seed_jobs
 from harness.sweep.worker import run_job, write_failure
 
@@ -157,7 +157,7 @@ def test_failed_runs_are_done_again_and_finished_ones_left(
 def test_sizes_off_the_ladder_are_of_the_study_and_other_settings_are_not(
     trained: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    between = rung_at(trained, 6, 1, index=2)
+    between = rung_of_size(trained, 6, 1, index=2)
     assert between is not None
     (job,) = seed_jobs(trained, between, [0])
     run_job(job, None)
