@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from command import loaded_after, run
 from own_tables import done
+from scipy.stats import kendalltau
 
 from harness import compare_thresholds, find_jumps
 
@@ -56,7 +57,8 @@ def test_verdicts_of_ones_own_table(suffix: str, capsys: pytest.CaptureFixture[s
         frame.to_json("own.jsonl", orient="records", lines=True)
     found, ran = done(capsys, "emergence", f"own.{suffix}", *TOLD[2:])
     verdicts = {row["task"]: row["verdict"] for row in found["curves"]}
-    assert verdicts["reverse"] == "emergent" and verdicts["sum"] == "smooth" and verdicts["copy"] != "emergent"
+    assert verdicts["reverse"] == "emergent" and verdicts["sum"] == "smooth"
+    assert verdicts["copy"] in ("smooth", "metric artefact"), "its tokens rise smoothly"
     assert found["unknown"] == [] and "not known" not in ran.out
     wanted = {"x": "N", "value": "score", "task": "dataset", "n_eval": "items", "chance": "0", "alpha": 0.05}
     assert wanted.items() <= found["settings"].items()
@@ -172,9 +174,12 @@ def test_families_are_compared_under_names_of_their_own(capsys: pytest.CaptureFi
     assert sorted(names) == sorted(f"{family}: {task}" for family in ("small", "large") for task in TASKS)
     pair = {(row["first"], row["second"]): row for row in by_params["pairs"]}["small: reverse", "large: reverse"]
     assert pair["low"] < 4 < pair["high"] and pair["p_adjusted"] < 0.01
-    assert names[0] == "small: sum" or "their order is open" in ran.out
+    assert names[0] == "small: sum" and "their order is open" in ran.out
     assert f"{names[0]} appears at size " in ran.out and f"the size of {names[0]}" in ran.out
-    assert -1 <= found["agreement"]["low"] <= found["agreement"]["tau"] <= 1
+    # By FLOPs `sum` comes last of all instead of first: the two orders agree in part.
+    places = [{row["curve"]: row["threshold"] for row in each["table"]} for each in (by_params, by_flops)]
+    tau = kendalltau([places[0][name] for name in names], [places[1][name] for name in names]).statistic
+    assert found["agreement"]["tau"] == pytest.approx(tau) and found["agreement"]["high"] < 1
     assert "Kendall's tau" in ran.out and "Ratios of thresholds in params" in ran.out
     assert found["settings"]["results"] == ["small.csv", "large.csv"]
 
