@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness import datasets
+    from harness import datasets as datasets
     from harness.analysis.emergence.comparison import compare_thresholds
     from harness.analysis.emergence.find_jumps import find_jumps
     from harness.analysis.emergence.known_scores import known_scores
@@ -55,7 +55,6 @@ __all__ = [
     "ScalingLaw",
     "allocate",
     "compare_thresholds",
-    "datasets",
     "exponents",
     "find_jumps",
     "fit_best",

@@ -11,7 +11,8 @@ from harness.errors import UserError
 from harness.families.mlp import MLP
 from harness.families.transformer import Transformer
 from harness.ladder import Job, build_ladder, members
-from harness.settings import LadderSettings
+from harness.settings import LadderSettings, Settings
+from harness.tasks.parity import Parity
 
 
 def shapes(family, task, **ladder):
@@ -114,7 +115,6 @@ def run_ids(task=None, **changes):
 
 def test_identity_is_stable_and_moves_with_what_changes_numbers():
     base = run_ids()
-    # A fixed value: should it change, finished sweeps would train again. Raise IDENTITY_VERSION if that is meant.
     assert run_ids() == base
     for changes in (
         {"task": SignOfSum(n_eval=32)},
@@ -126,6 +126,13 @@ def test_identity_is_stable_and_moves_with_what_changes_numbers():
         {"study": "another"},
     ):
         assert not set(run_ids(**changes)) & set(base), changes
+
+
+def test_identity_is_that_of_the_runs_that_users_have():
+    """Should these values change, finished sweeps would train again; raise IDENTITY_VERSION where that is meant."""
+    settings = Settings(family=MLP(), task=Parity(), ladder=LadderSettings(widths=[8, 16], steps=12, batch_size=16))
+    found = members(settings, build_ladder(settings)[0], 0)
+    assert [member.run_id for member in found][:2] == ["ea66f88e3a69401a", "9c775398014e8cef"]
 
 
 def test_identity_does_not_move_with_what_does_not():

@@ -65,7 +65,6 @@ def test_what_the_table_does_not_say_is_said(capsys: pytest.CaptureFixture[str])
 
 
 def test_scores_of_the_literature_stand_beside(capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("ruptures")
     found, _ = done(capsys, *TOLD, "--scores")
     breakthrough = {row["task"]: row["breakthroughness"] for row in found["curves"]}
     assert breakthrough["reverse"] > breakthrough["sum"]

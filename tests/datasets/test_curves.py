@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import doctest
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -24,6 +26,12 @@ from harness.errors import SettingError
 def test_examples_in_docstrings_run() -> None:
     found = doctest.testmod(curves)
     assert found.attempted > 10 and found.failed == 0
+
+
+def test_datasets_come_with_the_package_and_load_neither_torch_nor_hydra() -> None:
+    code = "import sys, harness; harness.datasets.make_jumps(1); print({'torch', 'hydra'} & set(sys.modules))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == "set()\n"
 
 
 #: Mean score of 50 curves of each kind, as they were drawn for the tables of LOG.md.
