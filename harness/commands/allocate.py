@@ -54,6 +54,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     )
     title = "Over-training: smaller models, trained to the same loss"
     console.print(as_rich(_words(dearer, ("compute_ratio", "tokens_ratio"), "size_ratio"), title))
+    for message in dict.fromkeys(filter(None, [*best["message"], *dearer["message"]])):
+        console.print(message, markup=False, soft_wrap=True)
     beside = _parabolas(arguments, rows)
     console.print(beside["told"], markup=False)
     more = ("compute", "flops_per_token_parameter", "size_ratio")
@@ -80,10 +82,12 @@ def _parabolas(arguments: argparse.Namespace, rows: Rows) -> dict[str, Any]:
         return {"told": f"no parabolas beside the surface: {error}"}
     accepted = int((isoflop.minima_["status"] == MinimumStatus.ACCEPTED).sum())
     low, high = isoflop.exponent_interval_
-    told = isoflop.message_ or (
+    told = (
         f"by IsoFLOP parabolas, biased on lopsided curves: C^{isoflop.exponent_:.3f} ({low:.3f} to {high:.3f}), "
         f"{accepted} of {len(isoflop.minima_)} budgets accepted"
     )
+    if isoflop.message_:  # too few budgets for an interval, or one that failed
+        told = isoflop.message_ if low != low else f"{told}; {isoflop.message_}"
     exponent = {"value": isoflop.exponent_, "low": low, "high": high}
     return {"told": told, "exponent_of_N": exponent, "minima": isoflop.minima_.to_dict("records")}
 

@@ -24,7 +24,7 @@ from harness.commands.rows import (
     split_names,
     write_json,
 )
-from harness.commands.values import one_of, positive, whole_number
+from harness.commands.values import law_name, one_of, positive, whole_number
 from harness.errors import SettingError, UserError
 from harness.report.tables import as_rich
 
@@ -51,8 +51,8 @@ def add_law_arguments(parser: argparse.ArgumentParser) -> None:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     add_row_arguments(parser)
-    laws = f"best, or one of {', '.join(LAWS)}"
-    parser.add_argument("--law", default="best", type=one_of(("best", *LAWS)), metavar="NAME", help=laws)
+    laws = f"best, one of {', '.join(LAWS)}, or module.Class of your own"
+    parser.add_argument("--law", default="best", type=law_name(("best", *LAWS)), metavar="NAME", help=laws)
     add_law_arguments(parser)
     parser.add_argument("--n-eval", metavar="COLUMN", help="answers behind each share, for laws of bounded metrics")
     add_output_arguments(parser)

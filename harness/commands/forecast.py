@@ -22,7 +22,7 @@ from harness.commands.rows import (
     settings,
     write_json,
 )
-from harness.commands.values import one_of
+from harness.commands.values import law_name, one_of
 from harness.errors import UserError
 from harness.report.tables import as_rich
 
@@ -34,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     add_row_arguments(parser)
     parser.add_argument("--at", metavar="N=7e9,D=1.4e11", action="append", required=True, help="may be given often")
-    laws = f"best, or one of {', '.join(_LAWS[1:])}"
-    parser.add_argument("--law", default="best", type=one_of(_LAWS), metavar="NAME", help=laws)
+    laws = f"best, one of {', '.join(_LAWS[1:])}, or module.Class of your own"
+    parser.add_argument("--law", default="best", type=law_name(_LAWS), metavar="NAME", help=laws)
     parser.add_argument("--metric", metavar="COLUMN", help="foretell this instead, through the loss")
     links = f"loss -> metric: {', '.join(LINKS)} (sigmoid)"
     parser.add_argument("--link", type=one_of(LINKS), metavar="NAME", help=links)
@@ -62,6 +62,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         metric = numbers(rows.frame, arguments.metric, limits_of(LAWS[LINKS[link_name]]))
         chain = Chain(link_name, arguments.law, arguments.level).fit(rows.x, rows.y, metric)
         table, forecaster = chain.predict(at), chain.loss_
+        for message in dict.fromkeys(filter(None, table["message"])):
+            console.print(message, markup=False, soft_wrap=True)
         link = chain.link_
         about = {
             "metric": arguments.metric,
