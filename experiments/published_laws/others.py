@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from data import loss_of, marin
+from planted_laws import design, planted_theta
 
 from harness import ScalingLaw
 from harness.analysis.fitting.batch import fit_curves
-from harness.analysis.fitting.laws import LAWS, Law
+from harness.analysis.fitting.laws import LAWS
 from harness.analysis.fitting.objectives import Squares
 from harness.analysis.fitting.solver import Problem, optimum
 from harness.analysis.planning.allocation import optimal_exponent
@@ -56,7 +57,7 @@ def recovery(n: int = 200, seed: int = 1) -> None:
     """Every law from its default starts on planted parameters without noise: the share that misses 1e-6 relative."""
     rows = []
     for name, law in LAWS.items():
-        t, theta = _design(law), law.planted(np.random.default_rng(seed), n)
+        t, theta = design(law, {1: 60, 2: 7, 3: 5}), planted_theta(law, np.random.default_rng(seed), n)
         y = law.value(t, theta)
         began = time.perf_counter()
         found = optimum(Problem.of(law, Squares(), t, y, np.ones_like(y)))
@@ -75,13 +76,6 @@ def recovery(n: int = 200, seed: int = 1) -> None:
             }
         )
     print(pd.DataFrame(rows).to_string(index=False))
-
-
-def _design(law: Law) -> np.ndarray:
-    """t in [-3, 3]: 60 points on a line, 7 x 7, or 5 x 5 x 5."""
-    d = len(law.variables)
-    axis = np.linspace(-3, 3, {1: 60, 2: 7, 3: 5}[d])
-    return np.stack([side.ravel() for side in np.meshgrid(*[axis] * d)])
 
 
 def many_curves(curves: int = 10_000, seed: int = 0) -> None:

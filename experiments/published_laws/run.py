@@ -21,6 +21,9 @@ import sys  # noqa: E402
 from collections.abc import Callable  # noqa: E402
 from pathlib import Path  # noqa: E402
 
+# The planted truths are those of the tests.
+sys.path.append(str(Path(__file__).parents[2] / "tests" / "support"))
+
 import chinchilla  # noqa: E402
 import data  # noqa: E402
 import forecasts  # noqa: E402

@@ -36,6 +36,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     )
     title = "Over-training: smaller models, trained to the same loss"
     console.print(as_rich(_words(smaller, ("compute_ratio", "tokens_ratio"), "size_ratio"), title))
+    for message in dict.fromkeys(filter(None, [*best["message"], *smaller["message"]])):
+        console.print(message, markup=False, soft_wrap=True)
     parabolas = _parabolas(arguments, runs)
     console.print(parabolas["summary"], markup=False)
     more = ("compute", "flops_per_token_parameter", "size_ratio")
@@ -62,10 +64,12 @@ def _parabolas(arguments: argparse.Namespace, runs: RunTable) -> dict[str, Any]:
         return {"summary": f"no parabolas beside the surface: {error}"}
     accepted = int((isoflop.minima_["status"] == MinimumStatus.ACCEPTED).sum())
     low, high = isoflop.exponent_interval_
-    summary = isoflop.message_ or (
+    summary = (
         f"by IsoFLOP parabolas, biased on lopsided curves: C^{isoflop.exponent_:.3f} ({low:.3f} to {high:.3f}), "
         f"{accepted} of {len(isoflop.minima_)} budgets accepted"
     )
+    if isoflop.message_:  # too few budgets for an interval, or one that failed
+        summary = isoflop.message_ if low != low else f"{summary}; {isoflop.message_}"
     exponent = {"value": isoflop.exponent_, "low": low, "high": high}
     return {"summary": summary, "exponent_of_N": exponent, "minima": isoflop.minima_.to_dict("records")}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 
 from harness import metric_names
-from harness.commands.values import between_0_and_1, one_of, positive, whole_number
+from harness.commands.values import between_0_and_1, law_name, one_of, positive, whole_number
 
 LAWS = (
     *("power", "power_floor", "hoffmann", "width_depth", "gadre", "kaplan", "bnsl0", "bnsl1", "bnsl2", "m4"),
@@ -39,8 +39,8 @@ MOST_DRAWN = 6
 def of_fit(parser: argparse.ArgumentParser) -> None:
     """``harness fit``."""
     _add_runs(parser)
-    laws = f"best, or one of {', '.join(LAWS)}"
-    parser.add_argument("--law", default="best", type=one_of(("best", *LAWS)), metavar="NAME", help=laws)
+    laws = f"best, one of {', '.join(LAWS)}, or module.Class of your own"
+    parser.add_argument("--law", default="best", type=law_name(("best", *LAWS)), metavar="NAME", help=laws)
     _add_fitting(parser)
     parser.add_argument("--n-eval", metavar="COLUMN", help="answers behind each share, for laws of bounded metrics")
     _add_output(parser)
@@ -51,8 +51,8 @@ def of_forecast(parser: argparse.ArgumentParser) -> None:
     """``harness forecast``."""
     _add_runs(parser)
     parser.add_argument("--at", metavar="N=7e9,D=1.4e11", action="append", required=True, help="may be given often")
-    laws = f"best, or one of {', '.join(LAWS_OF_A_LOSS)}"
-    parser.add_argument("--law", default="best", type=one_of(("best", *LAWS_OF_A_LOSS)), metavar="NAME", help=laws)
+    laws = f"best, one of {', '.join(LAWS_OF_A_LOSS)}, or module.Class of your own"
+    parser.add_argument("--law", default="best", type=law_name(("best", *LAWS_OF_A_LOSS)), metavar="NAME", help=laws)
     parser.add_argument("--metric", metavar="COLUMN", help="foretell this instead, through the loss")
     links = f"loss -> metric: {', '.join(LINKS)} (sigmoid)"
     parser.add_argument("--link", type=one_of(LINKS), metavar="NAME", help=links)

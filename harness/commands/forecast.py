@@ -40,6 +40,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         metric = numbers(runs.rows.frame, arguments.metric, limits_of(LAWS[LINKS[link_name]]))
         chain = Chain(link_name, arguments.law, arguments.level).fit(runs.x, runs.y, metric)
         table, forecaster = chain.predict(at), chain.loss_
+        for message in dict.fromkeys(filter(None, table["message"])):
+            console.print(message, markup=False, soft_wrap=True)
         link = chain.link_
         about = {
             "metric": arguments.metric,

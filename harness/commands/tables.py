@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from harness.analysis.fitting.laws import LAWS, Law
+from harness.analysis.fitting.inputs import find_law
+from harness.analysis.fitting.laws import Law
 from harness.errors import DataError, UserError
 from harness.records.columns import NOT_NEGATIVE, POSITIVE, SHARE, Limits, label_column, number_column
 from harness.records.expressions import derive, select
@@ -189,7 +190,7 @@ def choose_runs(arguments: argparse.Namespace) -> RunTable:
         UserError: a law of another number of columns.
         DataError: as `records.table` and `records.expressions`, a value that is not allowed, or no row left.
     """
-    names, law = split_names(arguments.x), LAWS.get(arguments.law)
+    names, law = split_names(arguments.x), None if arguments.law == "best" else find_law(arguments.law, "--law")
     if law is not None and len(names) != len(law.variables):
         wanted = f"{law.name} is a law of {len(law.variables)}: {','.join(law.variables)}"
         raise UserError(f"--x {arguments.x}: {len(names)} {'column' if len(names) == 1 else 'columns'}; {wanted}")

@@ -46,6 +46,12 @@ def one_of(allowed: Iterable[str]) -> Callable[[str], str]:
     return read
 
 
+def law_name(known: Iterable[str]) -> Callable[[str], str]:
+    """One of these names of laws, or the module.Class of a law of the user's own."""
+    one_of_known = one_of(known)
+    return lambda text: text if "." in text else one_of_known(text)
+
+
 def _number(text: str, above: float, below: float, allowed: str) -> float:
     try:
         value = float(text)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,55 +13,48 @@ from scipy import stats
 
 from harness.analysis.checks import check_between_0_and_1, positive_columns
 from harness.analysis.fitting import intervals
-from harness.analysis.fitting.inputs import check_law, law_columns, refuse_design, unsolved
-from harness.analysis.fitting.intervals import Interval, Quantity, percentile_interval
-from harness.analysis.fitting.lack_of_fit import rung_misfit
+from harness.analysis.fitting.inputs import find_law, law_columns, refuse_design, unsolved
+from harness.analysis.fitting.intervals import Interval, Quantity, failure_message, hold_estimate
+from harness.analysis.fitting.lack_of_fit import WORTH_SAYING, Noise, judge_noise, noise_of_shares
 from harness.analysis.fitting.laws import Law
 from harness.analysis.fitting.objectives import BetaBinomial, Binomial, Huber, Objective, Squares
+from harness.analysis.fitting.overdispersion import FIRST_CORRELATION, with_correlation
 from harness.analysis.fitting.solver import Problem, Solution, optimum
+from harness.analysis.fitting.status import AT_BOUND, FitStatus, at_bounds, free_directions, interval_status
 from harness.analysis.runs import Runs, gather_runs, row_means
 from harness.errors import DataError, SettingError, UserError, nearest
 
 OBJECTIVES = ("squares", "huber", "binomial", "beta_binomial")
 INTERVALS = ("profile", "bootstrap", "delta")
 
-#: An exponent whose interval spans more than this factor is not identified.
-_WIDE = 5.0
-#: Least noise of a run, on the law's scale: what rounding leaves of runs that lie on the law exactly.
-_ROUNDING = 1e-12
-#: A coordinate this near to its bound is at it.
-AT_BOUND = 1e-6
-#: Reciprocal condition of the scaled curvature below which some direction of the parameters is free.
-_SINGULAR = 1e-9
+#: Fewest refits whose percentiles mean anything.
+LEAST_BOOTSTRAP = 100
+#: Share of a bootstrap's refits that may fail before there is no interval.
+_MOST_FAILED_REFITS = 0.5
 
-
-class FitStatus(StrEnum):
-    """How a fit ended; only `CONVERGED` is to be quoted without its message."""
-
-    CONVERGED = "converged"
-    AT_BOUND = "at a bound"
-    NOT_IDENTIFIABLE = "not identifiable"
-    TOO_FEW_DATA = "too few data"
+__all__ = ["AT_BOUND", "INTERVALS", "LEAST_BOOTSTRAP", "OBJECTIVES", "FitStatus", "PowerLaw", "ScalingLaw"]
 
 
 @dataclass
 class ScalingLaw:
-    """One law of `LAWS` fitted to runs.
+    """One law fitted to runs.
 
-    Three kinds of interval. 'profile' (profile likelihood with Student's t for the noise; the default) covers 93 to
-    97 % at 95 % in every regime measured, few runs and heavy tails included. 'delta' is its quadratic approximation.
+    Minimises the sum over runs of rho(value(x_i; theta); y_i) from many starts, and gives each parameter an interval of
+    one of three kinds. 'profile' (profile likelihood with Student's t for the noise; the default) covers 93 to 97 % at
+    95 % in every regime measured, few runs and heavy tails included. 'delta' is its quadratic approximation.
     'bootstrap' resamples runs and refits; it is the default with Huber's objective, as published fits have it, and
-    covers less with few runs (experiments/coverage). None covers a law that is wrong in kind.
+    covers less with few runs (experiments/coverage). None covers a law that is wrong in kind. METHOD.md in this folder
+    tells the method in order.
 
     Args:
-        law: key of `LAWS`.
+        law: key of `LAWS`, 'module.Class' or an instance of a `Law` of your own.
         objective: 'squares' on the law's scale (ln y for losses); 'huber' on the same, summed, with `delta`;
             'binomial' or 'beta_binomial' for shares with `n_eval`. By default what the law's source uses: 'huber' for
             hoffmann, 'beta_binomial' for shares with n_eval, else 'squares'.
         delta: of Huber, in units of ln y.
         interval: 'profile', 'bootstrap' or 'delta'.
         level: of the intervals, in (0, 1).
-        n_bootstrap: refits of a bootstrap.
+        n_bootstrap: refits of a bootstrap, at least 100.
         seed: of the bootstrap; equal seeds give equal numbers.
 
     After `fit`:
@@ -70,16 +62,19 @@ class ScalingLaw:
         intervals_: name -> (low, high); an open end is -inf, 0 or inf.
         status_: a `FitStatus`; message_: '' or what the data lack.
         objective_: what was minimised, at its least, summed over runs.
+        objective_name_, interval_: the objective and the kind of interval that were used.
         n_failed_refits_: bootstrap refits that did not converge (left out of the intervals).
         residuals_: (n,) observed less fitted on the law's scale, a row of the data each.
         aicc_: corrected Akaike criterion over runs, comparable between laws fitted to the same data by squares.
         theta_: (1, p) the law's own coordinates at the optimum (see `public`).
         draws_: (draws, p) those of the bootstrap's refits that converged.
         noise_: standard deviation of one run about the law, on the law's scale.
+        seed_correlation_: of the answers of one run, by 'beta_binomial' only.
         n_sizes_, n_runs_: distinct places of x, runs.
+        law_: the `Law`.
     """
 
-    law: str = "power_floor"
+    law: str | Law = "power_floor"
     objective: str | None = None
     delta: float = 1e-3
     interval: str | None = None
@@ -93,16 +88,19 @@ class ScalingLaw:
     status_: FitStatus = field(init=False, repr=False)
     message_: str = field(init=False, repr=False)
     objective_: float = field(init=False, repr=False)
+    objective_name_: str = field(init=False, repr=False)
+    interval_: str = field(init=False, repr=False)
     n_failed_refits_: int = field(init=False, repr=False)
     residuals_: np.ndarray = field(init=False, repr=False)
     aicc_: float = field(init=False, repr=False)
     theta_: np.ndarray = field(init=False, repr=False)
     draws_: np.ndarray = field(init=False, repr=False)
     noise_: float = field(init=False, repr=False)
+    seed_correlation_: float = field(init=False, repr=False)
     n_sizes_: int = field(init=False, repr=False)
     n_runs_: int = field(init=False, repr=False)
 
-    @np.errstate(over="ignore", divide="ignore", invalid="ignore")  # of starts that are far off, and come to nothing
+    @np.errstate(over="ignore", divide="ignore", invalid="ignore")  # in starts that are far off, and are dropped
     def fit(
         self,
         x: ArrayLike | pd.DataFrame,
@@ -119,7 +117,7 @@ class ScalingLaw:
             y: loss, or a share in [0, 1] for the laws of bounded metrics.
             groups: rows that share (x, group) are one run, whose value is their mean; without groups each row is one.
             clusters: (n,) labels; runs of one label stay together in the bootstrap, and with any labels the profile
-                takes its noise from the means at each x (seeds of one rung that err together).
+                takes its noise from the means at each x (seeds of one size that err together).
             n_eval: (n,) answers that each share is made of.
 
         Raises:
@@ -127,33 +125,27 @@ class ScalingLaw:
             TooFewDataError: fewer distinct x than the law's parameters and one.
             NotIdentifiableError: a variable that takes one value only.
             SettingError: a setting out of its range.
+            UserError: a law of your own that lacks what a law needs; as `inputs.find_law`.
         """
         self.law_ = law = self._check_settings()
         places, values = law_columns(law, x, y)
         runs = self._gather(places, values, groups)
         self.n_sizes_, self.n_runs_ = len(runs.sizes), len(runs.value)
         refuse_design(law, runs.sizes[runs.rung])
-
-        self._unit = float(np.exp(runs.value.mean())) if law.scale == "log" else 1.0
-        if law.x_scale == "log":
-            self._centre = np.exp(np.log(runs.sizes).mean(axis=0))
-        else:
-            self._centre = runs.sizes.mean(axis=0)
+        self._centre, self._unit = law.centre(runs.sizes), law.unit(runs.value)
         offset = np.log(self._unit) if law.scale == "log" else 0.0
         counts = None if n_eval is None else row_means(positive_columns(n_eval=n_eval)[0], runs.of_row)
-        self._problem = self._build(law, runs, offset, counts)
-        found = optimum(self._problem)
-        if isinstance(self._problem.objective, BetaBinomial):
-            found = self._with_spread(found.theta)
+        found = self._solve(self._pose(law, runs, offset, counts))
         if not found.converged[0]:
             raise unsolved(law, runs.sizes, self.n_runs_)
         self.theta_, self.objective_ = found.theta, float(found.cost[0])
         fitted = law.value(self._t(runs.sizes), self.theta_)[0]
         self.residuals_ = values - offset - law.value(self._t(places), self.theta_)[0]
-        self._judge_noise(runs, fitted + offset, clusters is not None)
-        k = self.theta_.shape[1] + 1
+        n_parameters, objective = self.theta_.shape[1], self._problem.objective
+        self._noise = judge_noise(runs, fitted + offset, n_parameters, objective, clusters is not None)
+        self.noise_ = self._noise.of_a_run
         squares = float(np.sum((runs.value - offset - fitted[runs.rung]) ** 2))
-        self.aicc_ = _aicc(squares, self.n_runs_, k)
+        self.aicc_ = _aicc(squares, self.n_runs_, n_parameters + 1)
         self.draws_ = self._resample(clusters, runs.of_row)
         self._describe()
         return self
@@ -161,7 +153,7 @@ class ScalingLaw:
     # ------------------------------------------------------------------------------------------------ what is fitted
 
     def _check_settings(self) -> Law:
-        law = check_law(self.law)
+        law = find_law(self.law)
         for name, allowed in (("objective", OBJECTIVES), ("interval", INTERVALS)):
             found = getattr(self, name)
             if found is not None and found not in allowed:
@@ -169,8 +161,8 @@ class ScalingLaw:
         check_between_0_and_1(level=self.level)
         if not 0 < self.delta < np.inf:
             raise SettingError("delta", self.delta, "a number above 0")
-        if self.n_bootstrap < 100:
-            raise SettingError("n_bootstrap", self.n_bootstrap, "at least 100")
+        if self.n_bootstrap < LEAST_BOOTSTRAP:
+            raise SettingError("n_bootstrap", self.n_bootstrap, f"at least {LEAST_BOOTSTRAP}")
         if self.objective in ("binomial", "beta_binomial") and law.scale == "log":
             raise SettingError("objective", self.objective, f"squares or huber for {law.name}, whose y is no share")
         return law
@@ -182,12 +174,10 @@ class ScalingLaw:
         return gather_runs(places, values, None if groups is None else np.asarray(groups))
 
     def _t(self, places: np.ndarray) -> np.ndarray:
-        """(d, n) coordinates of places (n, d)."""
-        if self.law_.x_scale == "log":
-            return np.log(places / self._centre).T
-        return (places - self._centre).T
+        return self.law_.coordinates(places, self._centre)
 
-    def _build(self, law: Law, runs: Runs, offset: float, n_eval: np.ndarray | None) -> Problem:
+    def _pose(self, law: Law, runs: Runs, offset: float, n_eval: np.ndarray | None) -> Problem:
+        """What is to be minimised."""
         shares = n_eval is not None and law.scale == "linear"
         chosen = self.objective or ("beta_binomial" if shares else law.objective)
         if chosen in ("binomial", "beta_binomial") and n_eval is None:
@@ -200,76 +190,21 @@ class ScalingLaw:
         elif chosen == "binomial":
             objective, weight = Binomial(), np.asarray(n_eval, dtype=float)[None]
         elif chosen == "beta_binomial":
-            objective = BetaBinomial(np.asarray(n_eval, dtype=float), np.full((1, 1), 1e-3))
+            objective = BetaBinomial(np.asarray(n_eval, dtype=float), np.full((1, 1), FIRST_CORRELATION))
         self.objective_name_ = chosen
         return Problem.of(law, objective, t, y, weight)
 
-    def _with_spread(self, theta: np.ndarray) -> Solution:
-        """Fit and spread of seeds in turn: the correlation that makes Pearson's statistic what it should be.
-
-        Williams 1982, "Extra-binomial variation in logistic linear models".
-        """
-        assert isinstance(self._problem.objective, BetaBinomial)
-        n, y = self._problem.objective.n, self._problem.y[0]
-        for _ in range(4):
-            p = np.clip(self.law_.value(self._problem.t, theta)[0], 0.5 / n, 1 - 0.5 / n)
-            pearson = n * (y - p) ** 2 / (p * (1 - p))
-            freedom = max(len(y) - theta.shape[1], 1)
-            rhos = np.geomspace(1e-6, 0.9, 200)
-            excess = (pearson / (1 + (n - 1) * rhos[:, None])).sum(axis=1) - freedom
-            rho = rhos[np.argmin(np.abs(excess))] if excess[0] > 0 else rhos[0]
-            self._problem = replace(self._problem, objective=BetaBinomial(n, np.full((1, 1), rho)))
-            found = optimum(self._problem)
-            theta = found.theta
-        self.seed_correlation_ = float(rho)
+    def _solve(self, problem: Problem) -> Solution:
+        self._problem, found = problem, optimum(problem)
+        if isinstance(problem.objective, BetaBinomial):
+            self._problem, found, self.seed_correlation_ = with_correlation(problem, found.theta)
         return found
 
     # --------------------------------------------------------------------------------------------------- uncertainty
 
-    def _judge_noise(self, runs: Runs, fitted: np.ndarray, together: bool) -> None:
-        """How far the objective may rise within the interval, and the noise of one run."""
-        p, n = self.theta_.shape[1], self.n_runs_
-        residual = runs.value - fitted[runs.rung]
-        self.noise_ = float(np.sqrt(np.sum(residual**2) / (n - p))) if n > p else float("nan")
-        means = runs.means(runs.value)
-        self._noise_within = float(np.sqrt(np.mean((runs.value - means[runs.rung]) ** 2)))
-        self._misfit, self._freedom, scale = 0.0, float(n - p), 1.0
-        if self.objective_name_ == "squares":
-            self._misfit = rung_misfit(runs, fitted, p)
-            scale = self.noise_**2
-            if self._misfit > 0 or together:
-                self._freedom = float(self.n_sizes_ - p)
-                scale = float(np.sum(runs.counts * (means - fitted) ** 2) / self._freedom)
-        elif self.objective_name_ == "huber":
-            first, exact, _ = self._problem.objective.derivatives(-residual, np.zeros_like(residual))
-            inner = max(float(np.mean(exact)), 1 / n)
-            scale = float(np.sum(first**2) / (n - p)) / inner
-        elif self.objective_name_ == "binomial":
-            self._freedom = np.inf
-        self._scale = max(scale, _ROUNDING**2)
-
     def allowed_rise(self, level: float) -> float:
         """How far above its least the objective may stand within a profile interval of this level."""
-        return float(stats.t.ppf((1 + level) / 2, self._freedom) ** 2 * self._scale / 2)
-
-    def _resample(self, clusters: ArrayLike | None, of_row: np.ndarray) -> np.ndarray:
-        """(draws, p) theta of the refits that converged; none unless intervals are by bootstrap."""
-        self.n_failed_refits_ = 0
-        self.interval_ = self.interval or ("bootstrap" if self.objective_name_ == "huber" else "profile")
-        if self.interval_ != "bootstrap":
-            return np.empty((0, self.theta_.shape[1]))
-        together = np.arange(self.n_runs_)
-        if clusters is not None:
-            labels = np.unique(np.asarray(clusters).astype(str), return_inverse=True)[1]
-            together = np.zeros(self.n_runs_, dtype=int)
-            together[of_row] = labels
-            if len(np.unique(together)) < 2:
-                raise DataError("clusters: all runs are in one cluster, so there is nothing to resample")
-        found = intervals.bootstrap(self._problem, self.theta_[0], together, self.n_bootstrap, self.seed)
-        self.n_failed_refits_ = int(np.sum(~found.converged))
-        if self.n_failed_refits_ > self.n_bootstrap // 2:
-            raise UserError(f"{self.n_failed_refits_} of {self.n_bootstrap} bootstrap refits failed: no interval")
-        return self.law_.canonical(found.theta[found.converged])
+        return self._noise.allowed_rise(level)
 
     def interval_of(self, quantity: Quantity, count: int, level: float) -> Interval:
         """Intervals (count,) of what follows from the parameters, by the estimator's kind of interval.
@@ -281,7 +216,7 @@ class ScalingLaw:
         if self.interval_ == "bootstrap":
             n = len(self.draws_)
             drawn, _ = quantity(np.tile(self.draws_, (count, 1)), np.repeat(np.arange(count), n))
-            return Interval(*percentile_interval(drawn.reshape(count, n).T, level))
+            return intervals.percentile_interval(drawn.reshape(count, n).T, level)
         problem, theta = self._problem.rows(rows), self.theta_[rows]
         drop = np.full(count, self.allowed_rise(level))
         if self.interval_ == "delta":
@@ -299,62 +234,58 @@ class ScalingLaw:
             lambda theta, which: self.law_.judged(theta, chosen[which], self._centre, self._unit)
         )
 
-    # -------------------------------------------------------------------------------------------------- what is told
+    def _resample(self, clusters: ArrayLike | None, of_row: np.ndarray) -> np.ndarray:
+        """(draws, p) theta of the refits that converged; none unless intervals are by bootstrap."""
+        self.n_failed_refits_ = 0
+        self.interval_ = self.interval or ("bootstrap" if self.objective_name_ == "huber" else "profile")
+        if self.interval_ != "bootstrap":
+            return np.empty((0, self.theta_.shape[1]))
+        together = np.arange(self.n_runs_)
+        if clusters is not None:
+            labels = np.unique(np.asarray(clusters).astype(str), return_inverse=True)[1]
+            together = np.zeros(self.n_runs_, dtype=int)
+            together[of_row] = labels
+            if len(np.unique(together)) < 2:
+                raise DataError("clusters: all runs are in one cluster, so there is nothing to resample")
+        found = intervals.bootstrap(self._problem, self.theta_[0], together, self.n_bootstrap, self.seed)
+        self.n_failed_refits_ = int(np.sum(~found.converged))
+        if self.n_failed_refits_ > _MOST_FAILED_REFITS * self.n_bootstrap:
+            raise UserError(f"{self.n_failed_refits_} of {self.n_bootstrap} bootstrap refits failed: no interval")
+        return self.law_.canonical(found.theta[found.converged])
+
+    # ------------------------------------------------------------------------------------------- parameters and status
 
     def _describe(self) -> None:
+        """Parameters, their intervals, status and message."""
         law, names = self.law_, self.law_.parameters
         point = self.public(self.theta_[0])
         self.params_ = dict(zip(names, point.tolist(), strict=True))
         found = self.interval_of(self.parameters(range(len(names))), len(names), self.level)
-        self.intervals_ = {}
-        for i, name in enumerate(names):
-            ends = np.array([found.low[i], found.high[i]])
-            if name in law.log_parameters:
-                with np.errstate(over="ignore"):  # an end beyond all numbers is open
-                    ends = np.exp(ends)
-            self.intervals_[name] = (float(min(ends[0], point[i])), float(max(ends[1], point[i])))
-        self.status_, self.message_ = FitStatus.CONVERGED, ""
-        if stuck := self._stuck():
-            self.status_, self.message_ = FitStatus.AT_BOUND, "; ".join(dict.fromkeys(stuck))
-        elif free := self._free():
-            self.status_, self.message_ = FitStatus.NOT_IDENTIFIABLE, free
-        elif self._misfit > 3 * self._noise_within:
-            self.message_ = (
-                f"sizes scatter about the curve by {self._misfit:.1%}, runs of one size by "
-                f"{self._noise_within:.1%}: the law holds only roughly over this range"
+        logarithmic = np.array([name in law.log_parameters for name in names])
+        with np.errstate(over="ignore"):  # an end beyond all numbers is open
+            low, high = (np.where(logarithmic, np.exp(end), end) for end in (found.low, found.high))
+        held, failed = hold_estimate(point, Interval(low, high))
+        self.intervals_ = {name: (float(held.low[i]), float(held.high[i])) for i, name in enumerate(names)}
+        self.status_, messages = self._judge(self._noise)
+        if failed.any():
+            self.status_ = FitStatus.INTERVAL_FAILED if self.status_ is FitStatus.CONVERGED else self.status_
+            messages.append(failure_message([name for name, bad in zip(names, failed, strict=True) if bad]))
+        self.message_ = "; ".join(dict.fromkeys(messages))
+
+    def _judge(self, noise: Noise) -> tuple[FitStatus, list[str]]:
+        if stuck := at_bounds(self._problem, self.theta_[0]):
+            return FitStatus.AT_BOUND, stuck
+        if free := free_directions(self._problem, self.theta_, self.public, self.params_, self.intervals_):
+            return FitStatus.NOT_IDENTIFIABLE, [free]
+        if noise.misfit > WORTH_SAYING * noise.within:
+            rough = (
+                f"sizes scatter about the curve by {noise.misfit:.1%}, runs of one size by {noise.within:.1%}: "
+                "the law holds only roughly over this range"
             )
+            return FitStatus.CONVERGED, [rough]
+        return FitStatus.CONVERGED, []
 
-    def _stuck(self) -> list[str]:
-        theta, problem = self.theta_[0], self._problem
-        return [
-            message
-            for i in range(len(theta))
-            for side, bound in (("low", problem.low[0, i]), ("high", problem.high[0, i]))
-            if abs(theta[i] - bound) <= AT_BOUND and (message := self.law_.bound_message(i, side))  # type: ignore[arg-type]
-        ]
-
-    def _free(self) -> str:
-        """What the data leave free, '' where they leave nothing."""
-        law = self.law_
-        wide = [name for name in law.exponents if unidentified(self.params_[name], *self.intervals_[name])]
-        _, matrix, scale = self._problem.derivatives(self.theta_, np.zeros(1))
-        root = 1 / np.sqrt(np.maximum(scale[0], 1e-300))
-        scaled = np.nan_to_num(matrix[0] * root[:, None] * root, posinf=0.0, neginf=0.0)
-        values, vectors = np.linalg.eigh(scaled)
-        singular = values[0] < _SINGULAR * max(values[-1], 1e-300)
-        if not singular and not wide:
-            return ""
-        step = 1e-4 * vectors[:, 0] * root / np.abs(vectors[:, 0] * root).max()
-        ends = [self.public(self.theta_[0] + sign * step) for sign in (-1, 1)]
-        change = np.nan_to_num((ends[1] - ends[0]) / np.maximum(np.abs(ends[0]), 1e-12))
-        moved = [i for i in np.argsort(-np.abs(change)) if abs(change[i]) >= 0.05 * np.abs(change).max()]
-        first = np.sign(change[moved[0]])
-        words = ", ".join(f"{law.parameters[i]} {'up' if change[i] * first > 0 else 'down'}" for i in moved)
-        spans = ", ".join(f"{n} {_span(self.intervals_[n])}" for n in (wide or [law.parameters[i] for i in moved]))
-        return (
-            f"parameters trade off along {words}: {spans} fit about equally well; a wider range of "
-            f"{' and '.join(law.variables)}, or more runs, would tell"
-        )
+    # ---------------------------------------------------------------------------------------------------- prediction
 
     def predict(self, x: ArrayLike | pd.DataFrame, level: float | None = None) -> np.ndarray | pd.DataFrame:
         """The law at x.
@@ -362,7 +293,8 @@ class ScalingLaw:
         Args:
             x: (m,) or (m, d).
             level: None for the curve alone, else a frame with the variables of x and columns predicted, low, high
-                (interval of the curve), run_low, run_high (interval of a new run: curve and run-to-run noise).
+                (interval of the curve), run_low, run_high (interval of a new run: curve and run-to-run noise), status
+                ('converged', or 'interval failed' where the interval found did not hold the curve).
         """
         law = self.law_
         places, _ = law_columns(law, x)
@@ -371,28 +303,23 @@ class ScalingLaw:
         if level is None:
             return self._natural(value)
         check_between_0_and_1(level=level)
-        found = self.interval_of(intervals.prediction(law, t), len(places), level)
-        low, high = np.minimum(found.low, value), np.maximum(found.high, value)
+        held, failed = hold_estimate(value, self.interval_of(intervals.prediction(law, t), len(places), level))
         noise = self._new_run(value, level)
         columns = {name: places[:, j] for j, name in enumerate(law.variables)} | {
             "predicted": self._natural(value),
-            "low": self._natural(low),
-            "high": self._natural(high),
-            "run_low": self._natural(value - np.hypot(value - low, noise)),
-            "run_high": self._natural(value + np.hypot(high - value, noise)),
+            "low": self._natural(held.low),
+            "high": self._natural(held.high),
+            "run_low": self._natural(value - np.hypot(value - held.low, noise)),
+            "run_high": self._natural(value + np.hypot(held.high - value, noise)),
         }
-        return pd.DataFrame(columns)
+        return pd.DataFrame(columns | {"status": interval_status(failed)})
 
     def _new_run(self, value: np.ndarray, level: float) -> np.ndarray:
         """Half-width of one run about the law, on its scale."""
-        freedom = self.n_runs_ - self.theta_.shape[1] if not self._misfit else self.n_sizes_ - self.theta_.shape[1]
-        t = stats.t.ppf((1 + level) / 2, max(freedom, 1))
+        n = self.n_sizes_ if self._noise.misfit else self.n_runs_
+        t = stats.t.ppf((1 + level) / 2, max(n - self.theta_.shape[1], 1))
         if self.objective_name_ in ("binomial", "beta_binomial"):
-            objective = self._problem.objective
-            n = float(np.median(objective.n if isinstance(objective, BetaBinomial) else self._problem.weight))
-            rho = objective.rho_seeds[0, 0] if isinstance(objective, BetaBinomial) else 0.0
-            p = np.clip(value, 0, 1)
-            return t * np.sqrt(p * (1 - p) / n * (1 + (n - 1) * rho))
+            return t * noise_of_shares(self._problem.objective, self._problem.weight, value)
         return np.full(value.shape, t * self.noise_)
 
     def _natural(self, value: np.ndarray) -> np.ndarray:
@@ -410,17 +337,8 @@ class PowerLaw(ScalingLaw):
         super().__init__(law="power_floor" if irreducible else "power", **settings)
 
 
-def unidentified(value: np.ndarray | float, low: np.ndarray | float, high: np.ndarray | float) -> np.ndarray:
-    """Whether an exponent's interval has an open end, or spans more than `_WIDE` times."""
-    is_open = ~(np.isfinite(low) & np.isfinite(high))
-    return is_open | ((np.asarray(value) > 0) & (high > _WIDE * np.maximum(low, 1e-3)))
-
-
-def _span(interval: tuple[float, float]) -> str:
-    return f"{interval[0]:.3g} to {interval[1]:.3g}"
-
-
 def _aicc(squares: float, n: int, k: int) -> float:
+    """n ln(squares / n) + 2k + 2k (k + 1) / (n - k - 1), Hurvich and Tsai 1989, with the noise among k parameters."""
     if n - k - 1 <= 0:
         return float("inf")
     return n * float(np.log(max(squares, 1e-300) / n)) + 2 * k + 2 * k * (k + 1) / (n - k - 1)

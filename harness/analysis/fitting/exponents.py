@@ -10,9 +10,11 @@ import pandas as pd
 
 from harness.analysis.curves import label_runs, require_columns
 from harness.analysis.fitting.estimator import FitStatus, ScalingLaw
+from harness.analysis.fitting.guessing import Guessing, judge_guessing
 from harness.analysis.fitting.inputs import NotIdentifiableError
 from harness.analysis.fitting.selection import fit_best
-from harness.errors import UserError
+from harness.analysis.runs import gather_runs, row_means
+from harness.errors import SettingError, UserError
 
 _COLUMNS = [
     "study",
@@ -33,6 +35,9 @@ _COLUMNS = [
     "n_runs",
     "message",
 ]
+
+
+_NUMBERS = {"value", "chance", "stderr"}
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,9 @@ def exponents(
 ) -> pd.DataFrame:
     """The law of a metric (subtask 'all') of every study and task under each convention of x.
 
+    Of a power law with and without a floor, the one with the lower AICc. Where the metric is a loss whose chance level
+    is known (column `chance`) and no size is below it by more than noise, nothing is fitted: see `guessing`.
+
     Args:
         frame: as `harness.load` returns it; `study` is optional.
         conventions: columns to take as x.
@@ -64,10 +72,11 @@ def exponents(
     Returns:
         A row per study, task and convention: study, task, x, law, formula, alpha, alpha_low, alpha_high, E, E_low,
         E_high, status, delta_aicc (of the next law), scatter (root mean square of ln residuals), n_sizes, n_runs,
-        message. What cannot be fitted stands with a status and a message.
+        message. What cannot be fitted stands with a status and a message, and no law or parameters.
 
     Raises:
         DataError: a column is missing.
+        SettingError: a setting out of its range.
     """
     return fit_exponents(frame, conventions, metric, **settings).table
 
@@ -81,20 +90,45 @@ def fit_exponents(
     rows, fits = [], {}
     chosen = frame[(frame["metric"] == metric) & (frame["subtask"] == "all")]
     for (study, task), part in chosen.groupby(["study", "task"], sort=False):
+        guessing = _guessing(part, conventions[0], metric)
         for x in conventions:
             about = {"study": study, "task": task, "x": x, "n_sizes": part[x].nunique(), "n_runs": len(part)}
+            if guessing is not None and guessing.nothing_learnt:
+                rows.append(about | _without_law(FitStatus.NOTHING_LEARNT, guessing.message))
+                continue
             try:
                 choice = fit_best(
                     part[x], part["value"], part["run"], laws=("power", "power_floor"), rolling=False, **settings
                 )
+            except SettingError:
+                raise
             except UserError as error:
                 blind = isinstance(error, NotIdentifiableError)
-                status = str(FitStatus.NOT_IDENTIFIABLE if blind else FitStatus.TOO_FEW_DATA)
-                rows.append(about | {"law": "", "formula": "", "status": status, "message": str(error)})
+                status = FitStatus.NOT_IDENTIFIABLE if blind else FitStatus.TOO_FEW_DATA
+                rows.append(about | _without_law(status, str(error)))
                 continue
             fits[str(study), str(task), x] = fit = choice.best
             rows.append(about | _row(fit, choice.ranking["delta_aicc"].iloc[1:].min(), choice.verdict))
     return Exponents(pd.DataFrame(rows, columns=_COLUMNS), fits)
+
+
+def _guessing(part: pd.DataFrame, x: str, metric: str) -> Guessing | None:
+    """Whether the loss of one study leaves guessing; None where chance or noise is not known, or higher is better."""
+    numbers = {
+        name: pd.to_numeric(part[name], errors="coerce").to_numpy(float) for name in _NUMBERS & set(part.columns)
+    }
+    higher_is_better = part["higher_is_better"].any() if "higher_is_better" in part.columns else metric != "loss"
+    chance = np.unique(numbers.get("chance", np.nan))
+    if higher_is_better or len(chance) != 1 or not np.isfinite(chance[0]):
+        return None
+    sizes = pd.to_numeric(part[x], errors="coerce").to_numpy(float)
+    runs = gather_runs(sizes, numbers["value"], part["run"].to_numpy())
+    stderr = row_means(numbers["stderr"], runs.of_row) if "stderr" in numbers else None
+    return judge_guessing(runs, float(chance[0]), stderr)
+
+
+def _without_law(status: FitStatus, message: str) -> dict[str, Any]:
+    return {"law": "", "formula": "", "status": str(status), "message": message}
 
 
 def _row(fit: ScalingLaw, delta_aicc: float, verdict: str) -> dict[str, Any]:

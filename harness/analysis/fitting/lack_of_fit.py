@@ -1,28 +1,108 @@
-"""Whether sizes scatter about a law by more than their runs explain: the lack-of-fit F test."""
+"""The noise of runs about a law, and whether sizes scatter about it by more than their runs explain.
+
+With n runs at R sizes and p parameters, the sum of squares about a law splits into that of the runs about the mean of
+their size, with n - R degrees of freedom, and that of these means about the law, with R - p. Their mean squares have
+one expectation where the law is exact. Where an F test says otherwise, the law holds only roughly, and what the runs of
+one size have in common counts as noise: the uncertainty of the law is then that of R means, not of n runs.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
+from harness.analysis.fitting.objectives import BetaBinomial, Binomial, Huber, Objective, Squares
 from harness.analysis.runs import Runs
 
-#: p of the lack-of-fit F test below which sizes are taken to scatter about the law by more than their runs explain.
+#: p of the lack-of-fit F test below which sizes are taken to scatter about the law by more than their runs explain. To
+#: find lack of fit where there is none costs some width of the intervals; to miss it costs their coverage: so 10, not 1
+#: %.
 LACK_OF_FIT = 0.1
+#: Least noise of a run, on the law's scale: what rounding leaves of runs that lie on the law exactly.
+_LEAST_NOISE = 1e-12
+#: Multiple of the runs' own scatter above which lack of fit is worth a message.
+WORTH_SAYING = 3.0
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What scatters about a fit, on the law's scale.
+
+    Attributes:
+        of_a_run: standard deviation of one run about the law; NaN with as many parameters as runs.
+        within: root mean square distance of runs from the mean of their size.
+        misfit: standard deviation of sizes about the law beyond what their runs explain; 0 if F says none.
+        freedom: degrees of freedom of `scale`; inf for a binomial likelihood.
+        scale: what a rise of the objective is measured in: the variance of a run for squares, 1 for likelihoods.
+    """
+
+    of_a_run: float
+    within: float
+    misfit: float
+    freedom: float
+    scale: float
+
+    def allowed_rise(self, level: float) -> float:
+        """Rise of the objective within an interval of this level: t^2 scale / 2, with Student's t."""
+        return float(stats.t.ppf((1 + level) / 2, self.freedom) ** 2 * self.scale / 2)
+
+
+def judge_noise(runs: Runs, fitted: np.ndarray, n_parameters: int, objective: Objective, clustered: bool) -> Noise:
+    """The noise of runs about a fit.
+
+    For Huber's objective `scale` is that of an M-estimator, the mean square of the objective's slope over its mean
+    curvature (Huber 1973).
+
+    Args:
+        fitted: (R,) the law at each size.
+        clustered: whether runs of one size err together, so that noise is judged by the sizes' means whatever F says.
+    """
+    p, n, n_sizes = n_parameters, len(runs.value), len(runs.sizes)
+    residual = runs.value - fitted[runs.rung]
+    of_a_run = float(np.sqrt(np.sum(residual**2) / (n - p))) if n > p else float("nan")
+    means = runs.means(runs.value)
+    within = float(np.sqrt(np.mean((runs.value - means[runs.rung]) ** 2)))
+    misfit, freedom, scale = 0.0, float(n - p), 1.0
+    if isinstance(objective, Squares):
+        misfit, scale = rung_misfit(runs, fitted, p), of_a_run**2
+        if misfit > 0 or clustered:
+            freedom = float(n_sizes - p)
+            scale = float(np.sum(runs.counts * (means - fitted) ** 2) / freedom)
+    elif isinstance(objective, Huber):
+        first, exact, _ = objective.derivatives(-residual, np.zeros_like(residual))
+        scale = float(np.sum(first**2) / (n - p)) / max(float(np.mean(exact)), 1 / n)
+    elif isinstance(objective, Binomial):
+        freedom = np.inf
+    return Noise(of_a_run, within, misfit, freedom, max(scale, _LEAST_NOISE**2))
+
+
+def noise_of_shares(objective: Objective, weight: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """Standard deviation of a new run's share of right answers about the law's value (m,).
+
+    Binomial, with the median number of answers; larger by the correlation of the answers of one run, where it was
+    fitted.
+    """
+    correlated = isinstance(objective, BetaBinomial)
+    n = float(np.median(objective.n if correlated else weight))  # type: ignore[attr-defined]
+    rho = objective.rho_seeds[0, 0] if correlated else 0.0  # type: ignore[attr-defined]
+    p = np.clip(value, 0, 1)
+    return np.asarray(np.sqrt(p * (1 - p) / n * (1 + (n - 1) * rho)))
 
 
 def rung_misfit(runs: Runs, fitted: np.ndarray, n_parameters: int) -> float:
-    """Standard deviation with which rungs scatter about the curve beyond what their runs explain; 0 if F says none.
+    """Standard deviation with which sizes scatter about the curve beyond what their runs explain; 0 if F says none.
 
-    The lack-of-fit F test at 10 %; 0 too where no rung has two runs.
+    The lack-of-fit F test at `LACK_OF_FIT`; 0 too where no size has two runs.
     """
-    n, n_rungs = len(runs.value), len(runs.sizes)
-    if n == n_rungs:
+    n, n_sizes = len(runs.value), len(runs.sizes)
+    if n == n_sizes:
         return 0.0
     means = runs.means(runs.value)
-    between = np.sum(runs.counts * (means - fitted) ** 2) / (n_rungs - n_parameters)
-    within = np.sum((runs.value - means[runs.rung]) ** 2) / (n - n_rungs)
-    if not lacks_fit(between, within, n_rungs - n_parameters, n - n_rungs):
+    between = np.sum(runs.counts * (means - fitted) ** 2) / (n_sizes - n_parameters)
+    within = np.sum((runs.value - means[runs.rung]) ** 2) / (n - n_sizes)
+    if not lacks_fit(between, within, n_sizes - n_parameters, n - n_sizes):
         return 0.0
     return float(np.sqrt(max(0.0, between - within) / runs.counts.mean()))
 
@@ -30,5 +110,5 @@ def rung_misfit(runs: Runs, fitted: np.ndarray, n_parameters: int) -> float:
 def lacks_fit(
     between: np.ndarray, within: np.ndarray, between_freedom: np.ndarray | int, within_freedom: np.ndarray | int
 ) -> np.ndarray:
-    """Whether mean squares of rungs about the curve exceed those of their runs: the F test at `LACK_OF_FIT`."""
+    """Whether mean squares of sizes about the curve exceed those of their runs: the F test at `LACK_OF_FIT`."""
     return stats.f.sf(between / np.maximum(within, 1e-300), between_freedom, within_freedom) < LACK_OF_FIT

@@ -1,7 +1,12 @@
-"""Choice among laws: by how well they fit, and by how well they foresaw the largest runs from the smaller ones."""
+"""Choice among laws: by AICc, with the error of rolling extrapolation beside it.
+
+AICc = n ln(RSS / n) + 2k + 2k (k + 1) / (n - k - 1) weighs the fit against the number of parameters k (Hurvich and Tsai
+1989); rolling extrapolation shows how far each law, fitted to the smaller runs, missed the larger ones.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +15,10 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from harness.analysis.fitting.estimator import FitStatus, ScalingLaw
-from harness.analysis.fitting.inputs import TooFewDataError, check_law, laws_for
-from harness.analysis.fitting.laws import LAWS
+from harness.analysis.fitting.inputs import TooFewDataError, find_law, laws_for
+from harness.analysis.fitting.laws import Law
 from harness.analysis.fitting.rolling import rolling_extrapolation
-from harness.errors import DataError, UserError
+from harness.errors import DataError, SettingError, UserError
 
 #: Laws of a loss that `fit_best` compares, by their number of variables.
 COMPARED = {
@@ -22,7 +27,8 @@ COMPARED = {
     3: ("width_depth",),
 }
 
-#: A difference of AICc above which a law is refused (Burnham and Anderson 2002, section 2.6).
+#: Difference of AICc above which a law is refused: its support is "essentially none" (Burnham and Anderson 2002,
+#: section 2.6).
 REFUSED = 10.0
 
 
@@ -58,7 +64,7 @@ def fit_best(
     x: ArrayLike | pd.DataFrame,
     y: ArrayLike,
     groups: ArrayLike | None = None,
-    laws: tuple[str, ...] | None = None,
+    laws: Sequence[str | Law] | None = None,
     rolling: bool = True,
     **settings: Any,
 ) -> Choice:
@@ -66,57 +72,65 @@ def fit_best(
 
     Args:
         x, y, groups: as in `ScalingLaw.fit`.
-        laws: keys of `laws.LAWS`; by default those of `COMPARED` with as many variables as x has columns.
+        laws: as `ScalingLaw` takes them; by default those of `COMPARED` with as many variables as x has columns.
         rolling: whether to fit each law to the smaller sizes as well, for `rolling_error`.
-        settings: of `ScalingLaw`, but for law and objective.
+        settings: of `ScalingLaw`, except law and objective.
 
     Raises:
+        DataError: a value that is not allowed.
+        SettingError: a setting out of its range, a law that is not known, or two laws of one name.
         UserError: no law can be fitted; the message is that of the law with the fewest parameters.
     """
-    laws = laws_for(x, COMPARED) if laws is None else laws
+    found = [find_law(law, "laws") for law in (laws_for(x, COMPARED) if laws is None else laws)]
+    by_name = {law.name: law for law in found}
+    if len(by_name) < len(found):
+        raise SettingError("laws", ",".join(law.name for law in found), "each name once")
     fits: dict[str, ScalingLaw] = {}
     refused: dict[str, UserError] = {}
-    for name in laws:
-        check_law(name, "laws")
+    for name, law in by_name.items():
         try:
-            fits[name] = ScalingLaw(**settings | {"law": name, "objective": "squares"}).fit(x, y, groups)
-        except DataError:
+            fits[name] = ScalingLaw(**settings | {"law": law, "objective": "squares"}).fit(x, y, groups)
+        except (DataError, SettingError):
             raise
         except UserError as error:
             refused[name] = error
     if not fits:
-        raise refused[min(refused, key=lambda name: LAWS[name].min_points)]
-    order = sorted(fits, key=lambda name: (fits[name].aicc_, LAWS[name].min_points))
-    lowest = fits[order[0]].aicc_
-    rows = [
-        {
-            "law": name,
-            "formula": LAWS[name].formula,
-            "aicc": fits[name].aicc_,
-            "delta_aicc": 0.0 if name == order[0] else fits[name].aicc_ - lowest,
-            "rolling_error": _rolling_error(name, x, y, groups) if rolling else np.nan,
-            "status": str(fits[name].status_),
-            "params": fits[name].params_,
-            "message": fits[name].message_,
-        }
-        for name in order
-    ]
-    rows += [
-        {
-            "law": name,
-            "formula": LAWS[name].formula,
-            "aicc": np.nan,
-            "delta_aicc": np.nan,
-            "rolling_error": np.nan,
-            "status": str(FitStatus.TOO_FEW_DATA if isinstance(error, TooFewDataError) else FitStatus.NOT_IDENTIFIABLE),
-            "params": {},
-            "message": str(error),
-        }
-        for name, error in refused.items()
-    ]
-    return Choice(fits[order[0]], pd.DataFrame(rows), fits)
+        raise refused[min(refused, key=lambda name: by_name[name].min_points)]
+    order = sorted(fits, key=lambda name: (fits[name].aicc_, by_name[name].min_points))
+    best = fits[order[0]]
+    errors = {name: _rolling_error(by_name[name], x, y, groups) if rolling else np.nan for name in order}
+    rows = [_fitted_row(fits[name], best, errors[name]) for name in order]
+    rows += [_refused_row(by_name[name], error) for name, error in refused.items()]
+    return Choice(best, pd.DataFrame(rows), fits)
 
 
-def _rolling_error(name: str, x: ArrayLike | pd.DataFrame, y: ArrayLike, groups: ArrayLike | None) -> float:
-    errors = rolling_extrapolation(x, y, groups, law=name)["error"].abs()
+def _fitted_row(fit: ScalingLaw, best: ScalingLaw, rolling_error: float) -> dict[str, Any]:
+    return {
+        "law": fit.law_.name,
+        "formula": fit.law_.formula,
+        "aicc": fit.aicc_,
+        "delta_aicc": 0.0 if fit is best else fit.aicc_ - best.aicc_,
+        "rolling_error": rolling_error,
+        "status": str(fit.status_),
+        "params": fit.params_,
+        "message": fit.message_,
+    }
+
+
+def _refused_row(law: Law, error: UserError) -> dict[str, Any]:
+    too_few = isinstance(error, TooFewDataError)
+    return {
+        "law": law.name,
+        "formula": law.formula,
+        "aicc": np.nan,
+        "delta_aicc": np.nan,
+        "rolling_error": np.nan,
+        "status": str(FitStatus.TOO_FEW_DATA if too_few else FitStatus.NOT_IDENTIFIABLE),
+        "params": {},
+        "message": str(error),
+    }
+
+
+def _rolling_error(law: Law, x: ArrayLike | pd.DataFrame, y: ArrayLike, groups: ArrayLike | None) -> float:
+    errors = rolling_extrapolation(x, y, groups, law=law)["error"].abs()
     return float(errors.median()) if len(errors) else float("nan")

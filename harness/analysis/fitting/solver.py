@@ -1,4 +1,9 @@
-"""The one solver: bounded Newton steps for a batch of fits, in which every start, data set and refit moves at once."""
+"""The one solver: Newton's method within bounds, for a batch of fits at once.
+
+Everything that is fitted goes through `minimise`: the starts of a fit, the data sets of a table of curves, the refits
+of a bootstrap, and the constrained refits behind a profile are rows of one batch, and each iteration is a few
+operations on arrays. `optimum` chooses starts and returns the best end.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +15,30 @@ import numpy as np
 from harness.analysis.fitting.laws.base import Law
 from harness.analysis.fitting.objectives import BetaBinomial, Objective, Squares
 
-#: Numbers of a batch that are worked on together: small enough for a core's cache.
-_CHUNK_NUMBERS = 24_000
+#: Values of y that are worked on together: few enough for a core's cache.
+_CHUNK = 24_000
 
-#: Steps after which a gain too small to matter ends a fit.
-_PATIENCE = 60
+#: Iterations of a fit at most, and of a start before the starts are compared.
+_MAX_ITERATIONS, _HEAT_ITERATIONS = 200, 8
+#: Starts that set out for each that is followed to its end: the cost of a start says less of its valley than the cost
+#: after a few steps does.
+_HEATS = 6
+#: Points on which starts are sought and compared at most: as good for finding valleys, and far quicker.
+_THINNED = 500
 
-#: A term of theta alone, added to what is minimised: theta (b, p) and the rows of the batch that these are ->
+#: Share of the cost below which the gain that a step promises ends a fit; and the share that does after `_PATIENCE`
+#: iterations, for in a valley that is all but flat steps gain ever less, and whoever fits judges identifiability.
+_TOLERANCE, _PATIENCE, _LATE_TOLERANCE = 1e-13, 60, 1e-8
+#: Largest relative step that counts as standing still.
+_STILL = 1e-10
+#: Levenberg's damping: first value, factors after a step that failed and one that succeeded, least value, and the value
+#: at which a fit is given up.
+_DAMPING, _DAMPING_UP, _DAMPING_DOWN, _LEAST_DAMPING, _MOST_DAMPING = 1e-3, 6.0, 8.0, 1e-13, 1e12
+#: Share of Gauss and Newton's curvature in the mixture with the exact one: first value of a fit that begins near its
+#: end, factors after a step that failed (from the least such value on) and one that succeeded, and the share that is 0.
+_TRUST_NEAR, _TRUST_UP, _TRUST_FAILED, _TRUST_DOWN, _NO_TRUST = 0.1, 3.0, 0.02, 0.25, 5e-3
+
+#: A term of theta alone, added to what is minimised: theta (b, p) and the indices (b,) of these fits in the batch ->
 #: value (b,), gradient (b, p), curvature (b, p, p).
 Extra = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
 
@@ -91,7 +113,7 @@ class Problem:
         return tuple(np.concatenate(column) for column in zip(*parts, strict=True))  # type: ignore[return-value]
 
     def _chunks(self) -> list[tuple[slice, Problem]]:
-        size = max(1, _CHUNK_NUMBERS // self.y.shape[1])
+        size = max(1, _CHUNK // self.y.shape[1])
         starts = range(0, len(self.y), size)
         return [(chunk, self.rows(chunk)) for chunk in (slice(i, i + size) for i in starts)]
 
@@ -110,40 +132,36 @@ def minimise(
     problem: Problem,
     start: np.ndarray,
     extra: Extra | None = None,
-    max_iterations: int = 200,
+    max_iterations: int = _MAX_ITERATIONS,
     exact: bool = False,
-    tolerance: float = 1e-13,
+    tolerance: float = _TOLERANCE,
 ) -> Solution:
     """Minimise each fit of a batch from its start.
 
-    Newton's method with Levenberg's damping in the metric of Marquardt, projected on the bounds. Curvature begins as
-    that of Gauss and Newton (for Huber: of reweighted least squares), which leads downhill from anywhere, and turns
-    into the exact one as steps succeed, which converges quadratically also where residuals stay large.
+    Newton's method with Levenberg's damping in the metric of Marquardt (1963), projected on the bounds. The curvature
+    begins as that of Gauss and Newton (for Huber's objective: of reweighted least squares), whose steps lead downhill
+    from anywhere, and turns into the exact one as steps succeed, which converges quadratically even where residuals
+    stay large.
 
     Args:
         start: (b, p).
         extra: a term of theta alone.
         exact: whether to begin with the exact curvature, for starts that are near their end.
-        tolerance: share of the cost below which what a step promises to gain ends a fit.
+        tolerance: share of the cost below which the gain that a step promises ends a fit.
 
     Returns:
         Where each ended; not converged if after `max_iterations` it still moved, or its cost is not finite.
     """
     theta = np.clip(start, problem.low, problem.high)
-    b, _ = theta.shape
-    everyone = np.arange(b)
+    everyone = np.arange(len(theta))
     cost = problem.cost(theta) + (extra(theta, everyone)[0] if extra else 0.0)
-    damping, trust = np.full(b, 1e-3), np.full(b, 0.1 if exact else 1.0)
+    damping, trust = np.full(len(theta), _DAMPING), np.full(len(theta), _TRUST_NEAR if exact else 1.0)
     # Second derivatives by differences cost more than they save where Gauss and Newton's steps do as well.
     plain = isinstance(problem.objective, Squares) and type(problem.law).curvature is Law.curvature
-    converged, active = np.zeros(b, dtype=bool), everyone
+    converged, active = np.zeros(len(theta), dtype=bool), everyone
     for iteration in range(max_iterations):
         part, here = problem.rows(active), theta[active]
-        slope, matrix, scale = part.derivatives(here, trust[active])
-        if extra:
-            _, more_slope, more_matrix = extra(here, active)
-            slope, matrix = slope + more_slope, matrix + more_matrix
-            scale = scale + np.abs(np.einsum("bpp->bp", more_matrix))
+        slope, matrix, scale = _local_model(part, here, trust[active], extra, active)
         held = ((here <= part.low) & (slope > 0)) | ((here >= part.high) & (slope < 0)) | (part.low >= part.high)
         step = _step(np.where(held, 0.0, slope), matrix, scale, held, damping[active])
         there = np.clip(here + step, part.low, part.high)
@@ -152,28 +170,44 @@ def minimise(
         before = cost[active]
         better = now <= before
         promised = np.abs(np.einsum("bp,bp->b", np.where(held, 0.0, slope), moved))
-        still = np.max(np.abs(moved) / (np.abs(here) + 1e-3), axis=1) < 1e-10
-        # Along a valley that is all but flat steps gain ever less: whoever fits judges whether it is identified.
-        least = tolerance if iteration < _PATIENCE else 1e-8
+        still = np.max(np.abs(moved) / (np.abs(here) + 1e-3), axis=1) < _STILL
+        least = tolerance if iteration < _PATIENCE else _LATE_TOLERANCE
         done = still | (promised <= least * np.abs(before) + 1e-300)
         taken = active[better]
         theta[taken], cost[taken] = there[better], now[better]
-        damping[active] = np.where(better, np.maximum(damping[active] / 8, 1e-13), damping[active] * 6)
-        trust[active] = np.where(better, trust[active] * 0.25, np.minimum(np.maximum(trust[active], 0.02) * 3, 1.0))
-        trust[trust < 5e-3] = 0.0
+        damping[active], trust[active] = _adapted(damping[active], trust[active], better)
         if plain:
             trust[:] = 1.0
         converged[active[done]] = True
-        active = active[~done & (damping[active] < 1e12)]
+        active = active[~done & (damping[active] < _MOST_DAMPING)]
         if not len(active):
             break
     return Solution(theta, cost, converged & np.isfinite(cost))
 
 
+def _local_model(
+    problem: Problem, theta: np.ndarray, trust: np.ndarray, extra: Extra | None, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`Problem.derivatives` with those of the extra term added."""
+    slope, matrix, scale = problem.derivatives(theta, trust)
+    if extra is None:
+        return slope, matrix, scale
+    _, more_slope, more_matrix = extra(theta, rows)
+    return slope + more_slope, matrix + more_matrix, scale + np.abs(np.einsum("bpp->bp", more_matrix))
+
+
+def _adapted(damping: np.ndarray, trust: np.ndarray, better: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Damping and trust (b,) of the next step: bolder after one that succeeded, more careful after one that failed."""
+    damping = np.where(better, np.maximum(damping / _DAMPING_DOWN, _LEAST_DAMPING), damping * _DAMPING_UP)
+    failed = np.minimum(np.maximum(trust, _TRUST_FAILED) * _TRUST_UP, 1.0)
+    trust = np.where(better, trust * _TRUST_DOWN, failed)
+    return damping, np.where(trust < _NO_TRUST, 0.0, trust)
+
+
 def _step(
     slope: np.ndarray, matrix: np.ndarray, scale: np.ndarray, held: np.ndarray, damping: np.ndarray
 ) -> np.ndarray:
-    """Damped Newton steps (b, p); along directions of negative curvature its size counts, not its sign."""
+    """Damped Newton steps (b, p), in which negative curvature counts by its size, so that steps lead downhill."""
     root = 1 / np.sqrt(np.maximum(scale, 1e-14 * scale.max(axis=1, keepdims=True) + 1e-300))
     free = ~held
     matrix = np.where(free[:, :, None] & free[:, None, :], matrix * root[:, :, None] * root[:, None, :], 0.0)
@@ -183,36 +217,33 @@ def _step(
     return -root * np.einsum("bpk,bk->bp", vectors, along / sizes) * free
 
 
-#: Starts that set out for each that is followed to its end, and the steps after which they are compared.
-_HEATS, _HEAT_STEPS = 6, 8
-#: Points on which starts are sought and compared.
-_ENOUGH = 500
-
-
 def optimum(problem: Problem, extra: Extra | None = None) -> Solution:
-    """The best of many starts, chosen by the law (`Law.starts`): `Law.n_starts` of a wider field go on to their end.
+    """The best end of many starts.
 
-    Not converged where none did.
+    The law proposes starts (`Law.starts`); after a few iterations the best `Law.n_starts` of them go on to their end.
+
+    Returns:
+        The end of lowest cost of each fit, among those that converged; not converged where none did.
     """
     keep, few = problem.law.n_starts, _thinned(problem)
     starts = few.law.starts(few.t, few.y, few.weight, _HEATS * keep)
     if starts.shape[1] > keep:
-        heats = _from_starts(few, starts, extra, _HEAT_STEPS)
+        heats = _from_starts(few, starts, extra, _HEAT_ITERATIONS)
         order = np.argsort(np.nan_to_num(heats.cost, nan=np.inf), axis=1, kind="stable")[:, :keep]
         starts = np.take_along_axis(heats.theta, order[..., None], axis=1)
-    ends = _from_starts(problem, starts, extra, 200)
+    ends = _from_starts(problem, starts, extra, _MAX_ITERATIONS)
     chosen = np.argmin(np.where(ends.converged, ends.cost, np.inf), axis=1)
     rows = np.arange(len(starts)), chosen
     return Solution(problem.law.canonical(ends.theta[rows]), ends.cost[rows], ends.converged[rows])
 
 
 def _thinned(problem: Problem) -> Problem:
-    """The same with at most `_ENOUGH` points, spread over the data: as good for finding valleys, and far quicker."""
+    """The same problem on at most `_THINNED` points, spread over the data."""
     n = problem.y.shape[1]
-    if n <= _ENOUGH or problem.t.ndim > 2 or isinstance(problem.objective, BetaBinomial):
+    if n <= _THINNED or problem.t.ndim > 2 or isinstance(problem.objective, BetaBinomial):
         return problem
     order = np.argsort(problem.t.sum(axis=0), kind="stable")
-    kept = order[np.linspace(0, n - 1, _ENOUGH).astype(int)]
+    kept = order[np.linspace(0, n - 1, _THINNED).astype(int)]
     return replace(problem, t=problem.t[:, kept], y=problem.y[:, kept], weight=problem.weight[:, kept])
 
 

@@ -1,4 +1,9 @@
-"""What a fitted surface says of spending compute: the optimal N and D, and what a smaller model costs at equal loss."""
+"""How to spend compute, by a fitted surface: the optimal N and D, and the cost of a smaller model at equal loss.
+
+For L = E + A N^-alpha + B D^-beta at C = k N D the optimum is N = G (C/k)^(beta / (alpha + beta)), with
+G = (alpha A / (beta B))^(1 / (alpha + beta)) (Hoffmann et al. 2022, eq. 4). Everything here follows from the
+parameters, so its intervals are profiles of the same fit.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +14,8 @@ import pandas as pd
 
 from harness.analysis.checks import check_between_0_and_1, positive_columns
 from harness.analysis.fitting.estimator import FitStatus, ScalingLaw
-from harness.analysis.fitting.intervals import Quantity, by_differences
+from harness.analysis.fitting.intervals import Interval, Quantity, by_differences, failure_message, hold_estimate
+from harness.analysis.fitting.status import interval_status
 from harness.errors import UserError
 
 #: Laws of the form E + A/N^alpha + B/D^beta.
@@ -22,9 +28,7 @@ def allocate(
     flops_per_token_parameter: float = 6.0,
     level: float | None = None,
 ) -> pd.DataFrame:
-    """The split of C = k N D that the law says gives the lowest loss (Hoffmann et al. 2022, eq. 4).
-
-    N = G (C/k)^(beta/(alpha+beta)) with G = (alpha A / (beta B))^(1/(alpha+beta)).
+    """The split of C = k N D with the lowest loss by the law.
 
     Args:
         fit: of hoffmann or gadre.
@@ -33,8 +37,8 @@ def allocate(
         level: of the intervals; that of the fit by default.
 
     Returns:
-        A row a budget: compute, then N, D, tokens_per_parameter and loss, each with _low and _high; intervals are of
-        the curve, not of a new run.
+        A row a budget: compute, then N, D, tokens_per_parameter and loss, each with _low and _high (of the curve, not
+        of a new run); status ('converged', or 'interval failed') and message.
 
     Raises:
         UserError: another law, or one in which N or D has no part.
@@ -43,12 +47,13 @@ def allocate(
     (budgets,) = positive_columns(compute=np.atleast_1d(np.asarray(compute, dtype=float)))
     names = ("N", "D", "tokens_per_parameter", "loss")
     products = np.repeat(budgets / flops_per_token_parameter, len(names))
-    told = np.tile(np.arange(len(names)), len(budgets))
-    table = _with_intervals(fit, _optimum(fit, products, told), len(told), level).reshape(-1, len(names), 3)
-    columns: dict[str, np.ndarray] = {"compute": budgets}
+    which = np.tile(np.arange(len(names)), len(budgets))
+    ends, failed = _with_intervals(fit, _optimum(fit, products, which), len(which), level)
+    ends, failed = ends.reshape(-1, len(names), 3), failed.reshape(-1, len(names))
+    columns: dict[str, object] = {"compute": budgets}
     for i, name in enumerate(names):
-        columns |= {name: table[:, i, 0], f"{name}_low": table[:, i, 1], f"{name}_high": table[:, i, 2]}
-    return pd.DataFrame(columns)
+        columns |= {name: ends[:, i, 0], f"{name}_low": ends[:, i, 1], f"{name}_high": ends[:, i, 2]}
+    return pd.DataFrame(columns | _status_columns(failed, names))
 
 
 def overtraining(
@@ -61,27 +66,29 @@ def overtraining(
 
     Returns:
         A row a ratio: size_ratio, compute_ratio and tokens_ratio, each with _low and _high; inf where no number of
-        tokens reaches that loss.
+        tokens reaches that loss; status ('converged', or 'interval failed') and message.
 
     Raises:
         UserError: as `allocate`.
     """
     level = _checked(fit, level)
     (ratios,) = positive_columns(size_ratio=np.atleast_1d(np.asarray(size_ratio, dtype=float)))
-    tokens = np.full((len(ratios), 3), np.inf)
+    tokens, failed = np.full((len(ratios), 3), np.inf), np.zeros(len(ratios), dtype=bool)
     everyone = np.arange(len(ratios))
     with np.errstate(invalid="ignore"):
-        reached = np.isfinite(_dearer(fit, ratios)(np.repeat(fit.theta_, len(ratios), axis=0), everyone)[0])
+        at_optimum, _ = _tokens_at_equal_loss(fit, ratios)(np.repeat(fit.theta_, len(ratios), axis=0), everyone)
+    reached = np.isfinite(at_optimum)
     if reached.any():
-        tokens[reached] = _with_intervals(fit, _dearer(fit, ratios[reached]), int(reached.sum()), level)
-    columns = {"size_ratio": ratios}
+        quantity = _tokens_at_equal_loss(fit, ratios[reached])
+        tokens[reached], failed[reached] = _with_intervals(fit, quantity, int(reached.sum()), level)
+    columns: dict[str, object] = {"size_ratio": ratios}
     for name, factor in (("compute_ratio", ratios), ("tokens_ratio", np.ones_like(ratios))):
         columns |= {f"{name}{end}": tokens[:, i] * factor for i, end in enumerate(("", "_low", "_high"))}
-    return pd.DataFrame(columns)
+    return pd.DataFrame(columns | _status_columns(failed[:, None], ("tokens_ratio",)))
 
 
 def optimal_exponent(fit: ScalingLaw, level: float | None = None) -> tuple[float, float, float]:
-    """a of N_opt proportional to C^a, beta / (alpha + beta), with its interval: (value, low, high)."""
+    """The exponent a = beta / (alpha + beta) of N_opt ~ C^a, with its interval: (value, low, high)."""
     level = _checked(fit, level)
     if fit.law_.name == "gadre":  # its exponents are equal whatever the data
         return 0.5, 0.5, 0.5
@@ -114,8 +121,8 @@ def _surface(fit: ScalingLaw, theta: np.ndarray) -> tuple[np.ndarray, ...]:
     return floor, a * 6.0**-eta, b * 6.0**-eta, 2 * eta, 2 * eta
 
 
-def _optimum(fit: ScalingLaw, products: np.ndarray, told: np.ndarray) -> Quantity:
-    """Where N D = product and the loss is least: ln N, ln D, ln D/N or ln loss, as `told` (0 to 3) says of each."""
+def _optimum(fit: ScalingLaw, products: np.ndarray, which_of_four: np.ndarray) -> Quantity:
+    """At the optimum with N D = product: ln N, ln D, ln D/N or ln loss, by an index of 0 to 3 for each."""
 
     def value(theta: np.ndarray, which: np.ndarray) -> np.ndarray:
         floor, a, b, alpha, beta = _surface(fit, theta)
@@ -124,12 +131,12 @@ def _optimum(fit: ScalingLaw, products: np.ndarray, told: np.ndarray) -> Quantit
         log_n = (log_ratio + beta * log_product) / (alpha + beta)
         log_d = log_product - log_n
         log_loss = np.log(floor + a * np.exp(-alpha * log_n) + b * np.exp(-beta * log_d))
-        return np.stack([log_n, log_d, log_d - log_n, log_loss])[told[which], np.arange(len(which))]
+        return np.stack([log_n, log_d, log_d - log_n, log_loss])[which_of_four[which], np.arange(len(which))]
 
     return by_differences(value)
 
 
-def _dearer(fit: ScalingLaw, ratios: np.ndarray) -> Quantity:
+def _tokens_at_equal_loss(fit: ScalingLaw, ratios: np.ndarray) -> Quantity:
     """ln D'/D at equal loss for a model `ratio` times the optimal size; inf where no D' is enough."""
 
     def value(theta: np.ndarray, which: np.ndarray) -> np.ndarray:
@@ -141,10 +148,16 @@ def _dearer(fit: ScalingLaw, ratios: np.ndarray) -> Quantity:
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def _with_intervals(fit: ScalingLaw, quantity: Quantity, count: int, level: float) -> np.ndarray:
-    """(count, 3) exp of value, low, high."""
+def _with_intervals(fit: ScalingLaw, quantity: Quantity, count: int, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """(count, 3) exp of value, low, high, and (count,) where the interval found did not hold the value."""
     point, _ = quantity(np.repeat(fit.theta_, count, axis=0), np.arange(count))
     found = fit.interval_of(quantity, count, level)
     # A draw in which no number of tokens is enough leaves the upper end open.
-    high = np.maximum(np.nan_to_num(found.high, nan=np.inf), point)
-    return np.exp(np.stack([point, np.minimum(found.low, point), high], axis=1))
+    held, failed = hold_estimate(point, Interval(found.low, np.where(np.isnan(found.high), np.inf, found.high)))
+    return np.exp(np.stack([point, held.low, held.high], axis=1)), failed
+
+
+def _status_columns(failed: np.ndarray, names: Sequence[str]) -> dict[str, list[str]]:
+    """Status and message of each row of estimates of which some (rows, names) have an interval that failed."""
+    messages = [failure_message([name for name, bad in zip(names, row, strict=True) if bad]) for row in failed]
+    return {"status": interval_status(np.any(failed, axis=1)), "message": messages}

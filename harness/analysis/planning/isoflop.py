@@ -1,7 +1,7 @@
 """Compute-optimal sizes read off the runs themselves: IsoFLOP parabolas (approach 2) and the envelope (approach 1).
 
 On asymmetric surfaces the parabola is biased even without noise, the more so the wider its curve (measured in
-experiments/published_laws), so the surface fit with `analysis.allocation` is the default and these stand beside it.
+experiments/published_laws), so the surface fit with `planning.allocation` is the default and these stand beside it.
 """
 
 from __future__ import annotations
@@ -15,13 +15,16 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from harness.analysis.checks import check_between_0_and_1, positive_columns
+from harness.analysis.fitting.intervals import Interval, failure_message, hold_estimate
 from harness.errors import SettingError, UserError
 
-#: Runs of one budget are no further apart in ln C than this from the next, and all of them no further than the second:
-#: 6 N D strays from the FLOPs that were meant.
+#: Greatest distance in ln C of a run from the next one of its budget, and from the first: 6 N D differs from the FLOPs
+#: that were meant by some percent.
 GAP, WIDEST = 0.12, 0.45
-#: Runs of one budget below which a parabola has nothing to be judged by.
+#: Fewest sizes of a budget: with three a parabola goes through all of them, and nothing is left to judge it by.
 MIN_SIZES = 4
+#: Level at which residuals, resampled as they are, are widened for few degrees of freedom: by Student's t over normal.
+_WIDENED_AT = 0.95
 
 
 class MinimumStatus(StrEnum):
@@ -34,7 +37,7 @@ class MinimumStatus(StrEnum):
 
 
 def group_budgets(flops: ArrayLike) -> np.ndarray:
-    """(n,) the budget (geometric mean) that each run's FLOPs belong to; see `GAP`."""
+    """(n,) the budget (geometric mean of its runs) that each run's FLOPs belong to; see `GAP`."""
     (counted,) = positive_columns(flops=flops)
     logs = np.log(counted)
     label, least, last, current = np.empty(len(logs), dtype=int), -np.inf, -np.inf, -1
@@ -56,15 +59,16 @@ class IsoFlop:
             the largest.
         flops_per_token_parameter: C = this x N x D.
         level: of the intervals, in (0, 1).
-        n_bootstrap: data sets in which residuals are dealt out anew (approach 2), or runs (approach 1).
+        n_bootstrap: data sets in which residuals are resampled (approach 2), or runs (approach 1).
         seed: of the bootstrap.
 
     After `fit`:
         budget_: (n,) the budget of each run, in the order given.
-        minima_: a row a budget: budget, n_runs, status, N, N_low, N_high, D, loss (N and on are NaN unless accepted).
+        minima_: a row a budget: budget, n_runs, status, N, N_low, N_high, D, loss (N and on are NaN unless accepted),
+            and message ('' unless the interval found did not hold N).
         exponent_, exponent_interval_: of N_opt in C; NaN with fewer than two accepted budgets, and the interval too
             with fewer than three.
-        message_: '' or what is lacking.
+        message_: '' or what is lacking, or an interval that did not hold its estimate.
         n_failed_refits_: bootstrap data sets without two accepted minima, left out of the intervals.
     """
 
@@ -109,26 +113,31 @@ class IsoFlop:
         else:
             fits = [_Lowest(size, y) for size, y in curves]  # type: ignore[misc]
             draws = np.stack([fit.resampled(None, self.n_bootstrap, rng) for fit in fits], axis=1)
-        rows = []
-        for c, (size, _), fit, drawn in zip(budgets, curves, fits, draws.T, strict=True):
-            low, high = _interval(drawn, self.level)
-            accepted = fit.status is MinimumStatus.ACCEPTED
-            place = np.exp(fit.place) if accepted else np.nan
-            rows.append(
-                {
-                    "budget": c,
-                    "n_runs": len(size),
-                    "status": str(fit.status),
-                    "N": place,
-                    "N_low": min(np.exp(low), place) if accepted else np.nan,
-                    "N_high": max(np.exp(high), place) if accepted else np.nan,
-                    "D": c / self.flops_per_token_parameter / place,
-                    "loss": fit.least if accepted else np.nan,
-                }
-            )
+        rows = [
+            {"budget": c, "n_runs": len(size)} | self._minimum(c, fit, drawn)
+            for c, (size, _), fit, drawn in zip(budgets, curves, fits, draws.T, strict=True)
+        ]
         self.minima_ = pd.DataFrame(rows)
         self._through(np.log(budgets), np.array([fit.place for fit in fits]), draws)
         return self
+
+    def _minimum(self, budget: float, fit: _Parabola | _Lowest, draws: np.ndarray) -> dict[str, float | str]:
+        """The minimum of one budget, as in `minima_`."""
+        if fit.status is not MinimumStatus.ACCEPTED:
+            nothing = dict.fromkeys(("N", "N_low", "N_high", "D", "loss"), np.nan)
+            return {"status": str(fit.status)} | nothing | {"message": ""}
+        size = np.exp(fit.place)
+        low, high = np.exp(_percentiles(draws, self.level))
+        held, failed = hold_estimate(np.array([size]), Interval(np.array([low]), np.array([high])))
+        return {
+            "status": str(fit.status),
+            "N": size,
+            "N_low": held.low[0],
+            "N_high": held.high[0],
+            "D": budget / self.flops_per_token_parameter / size,
+            "loss": fit.least,
+            "message": failure_message(["N"] if failed[0] else []),
+        }
 
     def _through(self, log_budgets: np.ndarray, places: np.ndarray, draws: np.ndarray) -> None:
         """The exponent through the accepted minima, and its interval."""
@@ -143,8 +152,10 @@ class IsoFlop:
         if accepted < 3:
             self.message_ = "two budgets with a minimum: an exponent without an interval"
             return
-        low, high = _interval(slopes, self.level)
-        self.exponent_interval_ = (float(min(low, self.exponent_)), float(max(high, self.exponent_)))
+        ends = [np.array([end]) for end in _percentiles(slopes, self.level)]
+        held, failed = hold_estimate(np.array([self.exponent_]), Interval(*ends))
+        self.exponent_interval_ = (float(held.low[0]), float(held.high[0]))
+        self.message_ = failure_message(["the exponent"] if failed[0] else [])
 
 
 class _Parabola:
@@ -206,13 +217,14 @@ class _Lowest:
 
 
 def _pooled(fits: list[_Parabola]) -> np.ndarray:
-    """Residuals of all budgets, widened for the parameters that each parabola took and for few runs."""
+    """Residuals of all budgets together, widened for the three parameters that each parabola took and for few runs."""
     enough = [fit for fit in fits if fit.enough]
     if not enough:
         return np.empty(0)
     residual = np.concatenate([fit.residual for fit in enough])
     freedom = len(residual) - 3 * len(enough)
-    student = stats.t.ppf(0.975, freedom) / stats.norm.ppf(0.975) if freedom > 0 else 1.0
+    tail = (1 + _WIDENED_AT) / 2
+    student = stats.t.ppf(tail, freedom) / stats.norm.ppf(tail) if freedom > 0 else 1.0
     return (residual - residual.mean()) * np.sqrt(len(residual) / max(freedom, 1)) * student
 
 
@@ -227,7 +239,7 @@ def _slopes(x: np.ndarray, places: np.ndarray) -> np.ndarray:
     return np.where(count >= 2, slope, np.nan)
 
 
-def _interval(draws: np.ndarray, level: float) -> tuple[float, float]:
+def _percentiles(draws: np.ndarray, level: float) -> tuple[float, float]:
     draws = draws[np.isfinite(draws)]
     if not len(draws):
         return float("nan"), float("nan")

@@ -1,4 +1,4 @@
-"""From size to a metric through the loss: two laws composed, the uncertainty of both carried through."""
+"""From size to a metric through the loss: two laws composed, with the uncertainty of both carried through."""
 
 from __future__ import annotations
 
@@ -11,11 +11,16 @@ from scipy import stats
 
 from harness.analysis.checks import check_between_0_and_1
 from harness.analysis.fitting.estimator import ScalingLaw
+from harness.analysis.fitting.intervals import Interval, failure_message, hold_estimate
+from harness.analysis.fitting.laws import Law
+from harness.analysis.fitting.status import interval_status
 from harness.analysis.planning.forecast import Forecaster
 from harness.errors import DataError, SettingError, nearest
 
-#: The second halves of a chain, by the name a user gives.
+#: Laws of the metric given the loss, by the name a user gives.
 LINKS = {"exponential": "exponential_of_loss", "sigmoid": "sigmoid_of_loss"}
+#: Losses at which the band of the link is computed; between them it is interpolated, for it changes slowly.
+_BAND_LOSSES = 33
 
 
 @dataclass
@@ -35,7 +40,7 @@ class Chain:
     """
 
     link: str = "sigmoid"
-    law: str = "best"
+    law: str | Law = "best"
     level: float = 0.95
     n_draws: int = 4000
     seed: int = 0
@@ -61,32 +66,44 @@ class Chain:
         return self
 
     def predict(self, x: ArrayLike | pd.DataFrame, level: float | None = None) -> pd.DataFrame:
-        """Forecasts at x (m,) or (m, d): the variables of x, loss, and predicted, low, high of the metric of a new run.
+        """Forecasts of the metric of a new run at x (m,) or (m, d).
 
-        The new run's loss is drawn from its forecast; the link's own uncertainty at that loss is added to each draw.
+        The new run's loss is drawn from its forecast, and the link's own uncertainty at that loss is added to each
+        draw.
+
+        Returns:
+            The variables of x, loss, and predicted, low, high of the metric; status ('converged', or 'interval failed'
+            where the percentiles of the draws do not hold the prediction) and message.
         """
         level = self.level if level is None else level
         check_between_0_and_1(level=level)
         loss = self.loss_.predict(x, level=level)
         rng = np.random.default_rng(self.seed)
-        t = stats.t.ppf((1 + level) / 2, self.loss_.freedom_)
-        rows = []
-        for middle, high in zip(loss["predicted"], loss["high"], strict=True):
-            deviate = stats.t.rvs(self.loss_.freedom_, size=self.n_draws, random_state=rng)
-            drawn = middle * np.exp(np.log(high / middle) / t * deviate)
-            # The link moves slowly with the loss: its band at a few losses serves all draws.
-            places = np.unique(np.quantile(drawn, np.linspace(0, 1, 33)))
-            band = self.link_.predict(np.concatenate([places, [middle]]), level=level)
-            assert isinstance(band, pd.DataFrame)
-            half = (band["run_high"] - band["run_low"]).to_numpy()[:-1] / 2
-            own = stats.norm.rvs(size=self.n_draws, random_state=rng) * np.interp(drawn, places, half)
-            values = np.interp(drawn, places, band["predicted"].to_numpy()[:-1]) + own / stats.norm.ppf((1 + level) / 2)
-            low, upper = -np.inf, np.inf  # a link that its data leave open says nothing of the metric
-            if np.isfinite(values).all():
-                low, upper = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-            rows.append((float(band["predicted"].iloc[-1]), float(low), float(upper)))
-        point, low_end, high_end = map(np.array, zip(*rows, strict=True))
+        rows = [
+            self._metric(middle, high, level, rng) for middle, high in zip(loss["predicted"], loss["high"], strict=True)
+        ]
+        point, low, high = map(np.array, zip(*rows, strict=True))
         if self.link == "sigmoid":
-            low_end, high_end = np.clip(low_end, 0, 1), np.clip(high_end, 0, 1)
+            low, high = np.clip(low, 0, 1), np.clip(high, 0, 1)
+        held, failed = hold_estimate(point, Interval(low, high))
         table = loss[list(self.loss_.variables_)].assign(loss=loss["predicted"], predicted=point)
-        return table.assign(low=np.minimum(low_end, point), high=np.maximum(high_end, point))
+        messages = [failure_message(["the metric"] if bad else []) for bad in failed]
+        return table.assign(low=held.low, high=held.high, status=interval_status(failed), message=messages)
+
+    def _metric(
+        self, loss: float, loss_high: float, level: float, rng: np.random.Generator
+    ) -> tuple[float, float, float]:
+        """Metric at a forecast loss with the high end of its interval, and percentiles of the metric of a new run."""
+        t = stats.t.ppf((1 + level) / 2, self.loss_.freedom_)
+        deviate = stats.t.rvs(self.loss_.freedom_, size=self.n_draws, random_state=rng)
+        drawn = loss * np.exp(np.log(loss_high / loss) / t * deviate)
+        places = np.unique(np.quantile(drawn, np.linspace(0, 1, _BAND_LOSSES)))
+        band = self.link_.predict(np.concatenate([places, [loss]]), level=level)
+        assert isinstance(band, pd.DataFrame)
+        half = (band["run_high"] - band["run_low"]).to_numpy()[:-1] / 2
+        own = stats.norm.rvs(size=self.n_draws, random_state=rng) * np.interp(drawn, places, half)
+        values = np.interp(drawn, places, band["predicted"].to_numpy()[:-1]) + own / stats.norm.ppf((1 + level) / 2)
+        low, high = -np.inf, np.inf  # a link that its data leave open says nothing of the metric
+        if np.isfinite(values).all():
+            low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+        return float(band["predicted"].iloc[-1]), float(low), float(high)

@@ -1,4 +1,4 @@
-"""Optimal allocation by surface, parabolas and envelope; over-training."""
+"""Optimal allocation by the surface, and what a smaller model costs."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness import IsoFlop, ScalingLaw, allocate, overtraining
+from harness import ScalingLaw, allocate, overtraining
+from harness.analysis.fitting import intervals
 from harness.analysis.planning.allocation import optimal_exponent
-from harness.analysis.planning.isoflop import group_budgets
 from harness.datasets import LossSurface, make_surface
-from harness.errors import SettingError, UserError
+from harness.errors import UserError
 
 TRUTH = LossSurface()
 
@@ -83,46 +83,37 @@ def test_laws_without_an_optimum_are_refused() -> None:
         allocate(kaplan, 1e22)
 
 
-@pytest.mark.parametrize("approach", [1, 2])
-def test_minima_of_each_budget(approach: int) -> None:
-    runs = make_surface(random_state=3, noise=0.001).frame
-    found = IsoFlop(approach=approach, n_bootstrap=500).fit(runs["N"], runs["D"], runs["loss"])
-    assert (found.minima_["status"] == "accepted").all() and found.message_ == ""
-    for row in found.minima_.to_dict("records"):
-        assert row["N"] == pytest.approx(best_split(row["budget"])[0], rel=0.6)
-        assert row["N_low"] <= row["N"] <= row["N_high"]
-    low, high = found.exponent_interval_
-    assert low <= found.exponent_ <= high
-    # The parabola is biased on such curves (experiments/published_laws), the envelope coarse.
-    assert found.exponent_ == pytest.approx(TRUTH.size_exponent, abs=0.08)
+def test_intervals_are_profiles_that_hold_their_estimates(fit: ScalingLaw) -> None:
+    for table in (allocate(fit, [1e20, 1e24]), overtraining(fit, [0.5, 0.25])):
+        assert (table["status"] == "converged").all() and (table["message"] == "").all()
+    table = overtraining(fit, [0.5, 0.25])
+    low, high = table["tokens_ratio_low"], table["tokens_ratio_high"]
+    assert ((low < table["tokens_ratio"]) & (table["tokens_ratio"] < high)).all()
 
 
-def test_a_minimum_must_lie_inside_and_curve_upwards() -> None:
-    runs = make_surface(random_state=4, noise=0).frame
-    one_sided = runs[runs.groupby("C")["N"].rank() <= 4]
-    edges = IsoFlop().fit(one_sided["N"], one_sided["D"], one_sided["loss"])
-    assert (edges.minima_["status"] == "minimum beyond the sizes measured").all()
-    assert np.isnan(edges.exponent_) and "no exponent" in edges.message_ and edges.minima_["N"].isna().all()
-    hump = runs.assign(loss=4 - runs["loss"])
-    assert (IsoFlop().fit(hump["N"], hump["D"], hump["loss"]).minima_["status"] == "curves downwards").all()
-    few = runs[runs.groupby("C")["N"].rank() <= 3]
-    assert (IsoFlop().fit(few["N"], few["D"], few["loss"]).minima_["status"] == "too few sizes").all()
+def test_an_interval_that_does_not_hold_its_estimate_is_told(fit: ScalingLaw, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A solver that fails for the second of every four quantities: D of an allocation."""
+
+    def profile(problem: object, theta: np.ndarray, cost: object, quantity: intervals.Quantity, drop: object):
+        value, _ = quantity(theta, np.arange(len(theta)))
+        off = np.where(np.arange(len(theta)) % 4 == 1, 0.1, -0.1)
+        return intervals.Interval(value + off, value + 0.2)
+
+    monkeypatch.setattr(intervals, "profile", profile)
+    table = allocate(fit, [1e20, 1e24])
+    assert table["status"].tolist() == ["interval failed"] * 2
+    assert table["message"].str.startswith("D: the interval found does not hold its estimate").all()
+    np.testing.assert_allclose(table["D_low"], table["D"])
+    assert (table["N_low"] < table["N"]).all()
+    dearer = overtraining(fit, [1.0, 0.5, 0.05])
+    assert dearer["status"].tolist() == ["converged", "interval failed", "converged"]
+    assert dearer["message"][1].startswith("tokens_ratio: ")
 
 
-def test_one_budget_is_refused() -> None:
-    runs = make_surface(random_state=5, n_budgets=1).frame
-    with pytest.raises(UserError, match="at least two budgets"):
-        IsoFlop().fit(runs["N"], runs["D"], runs["loss"])
-    with pytest.raises(SettingError, match="approach=3"):
-        IsoFlop(approach=3).fit(runs["N"], runs["D"], runs["loss"])
-
-
-def test_budgets_are_told_apart_by_gaps() -> None:
-    flops = np.array([1e18, 1.02e18, 3e18, 0.99e18, 3.1e18])
-    found = group_budgets(flops)
-    assert len(np.unique(found)) == 2
-    assert found[0] == found[1] == found[3] == pytest.approx(1e18, rel=0.02)
-    # A chain of runs is not one budget.
-    chain = group_budgets(1e18 * np.exp(0.1 * np.arange(30)))
-    spans = [np.ptp(np.arange(30)[chain == budget]) for budget in np.unique(chain)]
-    assert len(spans) > 5 and max(spans) <= 4
+def test_a_law_without_a_part_for_n_allocates_nothing() -> None:
+    runs = make_surface(random_state=6).frame
+    rising_in_n = (2 + 2100 * runs["D"] ** -0.37) * runs["N"] ** 0.01
+    flat = ScalingLaw("hoffmann", objective="squares").fit(runs[["N", "D"]], rising_in_n)
+    assert flat.status_ == "at a bound" and "A = 0" in flat.message_
+    with pytest.raises(UserError, match="no optimal split of compute: A = 0"):
+        allocate(flat, 1e22)

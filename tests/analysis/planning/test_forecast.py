@@ -1,16 +1,19 @@
-"""Forecasts, rolling extrapolation, the chain from loss to metric, and many curves at once."""
+"""Forecasts: errors and coverage on planted surfaces, weights, and what is refused."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.special import expit
 
-from harness import Chain, Forecaster, ScalingLaw, fit_best, fit_curves
-from harness.analysis.fitting.rolling import rolling_extrapolation
+from harness import Forecaster
+from harness.analysis.planning import forecast
 from harness.datasets import LossSurface, make_surface
 from harness.errors import DataError, SettingError, UserError
+
+TRUTH = LossSurface()
 
 FAR = pd.DataFrame({"N": [3e9, 7e9, 1.4e9], "D": [6e10, 1.4e11, 9e11]})
 
@@ -20,8 +23,8 @@ def test_forecasts_are_near_and_their_intervals_cover() -> None:
     rng = np.random.default_rng(0)
     errors, covered = [], []
     for _ in range(40):
-        truth = LossSurface(alpha=rng.uniform(0.3, 0.4), beta=rng.uniform(0.32, 0.42))
-        runs = make_surface(noise=0.004, truth=truth, random_state=rng).frame
+        truth = replace(TRUTH, alpha=rng.uniform(0.3, 0.4), beta=rng.uniform(0.32, 0.42))
+        runs = make_surface(random_state=rng, noise=0.004, truth=truth).frame
         runs = runs[runs["C"] < 3e20]
         table = Forecaster().fit(runs[["N", "D"]], runs["loss"]).predict(FAR)
         later = truth.loss(FAR["N"], FAR["D"]) * np.exp(0.004 * rng.standard_normal(3))
@@ -86,62 +89,26 @@ def test_refuses_what_it_cannot_use() -> None:
         Forecaster().fit(np.ones((9, 4)), np.ones(9))
 
 
-def test_rolling_extrapolation_judges_on_larger_runs_only() -> None:
-    runs = make_surface(random_state=6).frame
-    table = rolling_extrapolation(runs[["N", "D"]], runs["loss"], law="hoffmann")
-    assert (table["reach"] > 1).all() and table["error"].abs().median() < 0.01
-    choice = fit_best(runs[["N", "D"]], runs["loss"])
-    assert choice.ranking["law"].tolist()[0] == "hoffmann" and choice.ranking["rolling_error"].notna().all()
-    assert set(choice.ranking["law"]) == {"hoffmann", "gadre", "kaplan"}
-    assert rolling_extrapolation(runs[["N", "D"]].iloc[:6], runs["loss"].iloc[:6], law="hoffmann").empty
+def test_the_law_that_predicted_better_weighs_more() -> None:
+    """Exponents of .35 and .6, which one common exponent cannot follow; weights are errors to the power -4."""
+    runs = make_surface(random_state=8, noise=0.001, truth=replace(TRUTH, beta=0.6, B=4e5)).frame
+    found = Forecaster().fit(runs[["N", "D"]], runs["loss"])
+    errors = {}
+    for law in ("gadre", "hoffmann"):
+        rolled = Forecaster(law=law).fit(runs[["N", "D"]], runs["loss"]).rolling_
+        errors[law] = rolled.groupby("cut")["error"].agg(lambda e: np.log1p(e).abs().median()).mean()
+    raw = {law: error**-forecast.SHARPNESS for law, error in errors.items()}
+    assert found.weights_["gadre"] == pytest.approx(raw["gadre"] / sum(raw.values()), rel=1e-6)
+    assert found.weights_["gadre"] < 0.1
 
 
-@pytest.mark.parametrize("link", ["sigmoid", "exponential"])
-def test_a_metric_through_the_loss(link: str) -> None:
-    rng = np.random.default_rng(7)
-    runs = make_surface(random_state=rng).frame
-
-    def metric(loss: np.ndarray) -> np.ndarray:
-        return 0.25 + 0.7 * expit(-(loss - 2.6) / 0.3) if link == "sigmoid" else 0.8 - 3 * np.exp(-1.2 * loss)
-
-    seen = runs["C"] < 3e20
-    held = runs[~seen]
-    observed = metric(held["loss"].to_numpy()) + 0.005 * rng.standard_normal(len(held))
-    noisy = metric(runs["loss"].to_numpy()) + 0.005 * rng.standard_normal(len(runs))
-    chain = Chain(link).fit(runs[seen][["N", "D"]], runs[seen]["loss"], noisy[seen])
-    table = chain.predict(held[["N", "D"]])
-    assert list(table.columns) == ["N", "D", "loss", "predicted", "low", "high"]
-    assert np.median(np.abs(table["predicted"] - observed)) < 0.02
-    assert np.mean((table["low"] <= observed) & (observed <= table["high"])) >= 0.8
-    # Doubt about the loss is carried through: the interval is wider than the link's alone.
-    alone = chain.link_.predict(table["loss"], level=0.95)
-    assert isinstance(alone, pd.DataFrame)
-    assert ((table["high"] - table["low"]) > (alone["run_high"] - alone["run_low"]).to_numpy()).all()
-    with pytest.raises(SettingError, match="did you mean 'sigmoid'"):
-        Chain("sigmod").fit(runs[["N", "D"]], runs["loss"], noisy)
-
-
-def test_many_curves_are_what_each_is_alone() -> None:
-    rng = np.random.default_rng(8)
-    x = np.geomspace(1e3, 1e6, 8)
-    parts = []
-    for name, seeds, kept in (("a", 5, 8), ("b", 1, 8), ("c", 3, 6), ("short", 2, 3)):
-        sizes = np.repeat(x[:kept], seeds)
-        loss = (1.2 + 80 * sizes**-0.45) * np.exp(0.01 * rng.standard_normal(len(sizes)))
-        parts.append(pd.DataFrame({"study": "s", "task": name, "params": sizes, "loss": loss}))
-    frame = pd.concat(parts).sample(frac=1, random_state=0)
-    table = fit_curves(frame, "params", "loss", by=["study", "task"]).set_index("task")
-    assert table.loc["short", "status"] == "too few data" and np.isnan(table.loc["short", "alpha"])
-    for name in ("a", "b", "c"):
-        part = frame[frame["task"] == name]
-        alone = ScalingLaw("power_floor").fit(part["params"], part["loss"])
-        row = table.loc[name]
-        assert row["status"] == alone.status_ and row["n_runs"] == alone.n_runs_
-        for parameter, value in alone.params_.items():
-            assert row[parameter] == pytest.approx(value, rel=1e-5)
-            assert row[f"{parameter}_low"] == pytest.approx(alone.intervals_[parameter][0], rel=0.02, abs=1e-3)
-            assert row[f"{parameter}_high"] == pytest.approx(alone.intervals_[parameter][1], rel=0.02)
-    with pytest.raises(SettingError, match="law=hoffmann"):
-        fit_curves(frame, "params", "loss", by=["task"], law="hoffmann")
-    with pytest.raises(DataError, match="column 'los' is missing; did you mean 'loss'"):
-        fit_curves(frame, "params", "los", by=["task"])
+def test_intervals_widen_with_the_distance_and_with_what_rolling_missed() -> None:
+    runs = make_surface(random_state=9).frame
+    found = Forecaster().fit(runs[["N", "D"]], runs["loss"])
+    near, far = (pd.DataFrame({"N": [n], "D": [20 * n]}) for n in (3e9, 3e11))
+    widths = [np.log(table["high"][0] / table["low"][0]) for table in (found.predict(near), found.predict(far))]
+    assert widths[1] > widths[0] + 2 * forecast.DRIFT * np.log(100)
+    before = found.calibration_
+    found.calibration_ = 2 * before
+    table = found.predict(near)
+    assert np.log(table["high"][0] / table["low"][0]) == pytest.approx(2 * widths[0])

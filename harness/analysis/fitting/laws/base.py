@@ -1,88 +1,110 @@
-"""What a law is: value, gradient, parameters, bounds, starts and source. Estimators live in `analysis.fitting`.
+"""What a law is. Laws are pure forms: nothing here knows data, objectives or estimators.
 
-A law is written in coordinates theta that a solver likes, over t = ln(x / centre) (or x - centre), with the centre
-chosen by the estimator; `public` turns theta into the parameters that people quote. Arrays are batched: theta (..., p),
-t (d, n) or (b, d, n) for d variables, values (..., n).
+A law is a curve or surface y(x; theta). It is written in coordinates theta that suit a solver, over
+t = ln(x / centre) (`x_scale` 'log') or t = x - centre ('linear'), and returns ln(y / unit) (`scale` 'log') or y
+('linear'); the parameters that people quote follow from theta by `public`. Arrays are batched over fits: theta (b, p),
+t (d, n) for d variables, the same for all fits, or (b, d, n), values (b, n).
+
+A law of your own needs its attributes and one method, `value`:
+
+    class Saturating(Law):
+        name = "saturating"
+        formula = "E + A exp(-x / x0)"
+        parameters = ("E", "A", "x0")
+        log_parameters = frozenset({"A", "x0"})
+        ranges = {"E": (0, 10), "A": (1e-2, 1e2), "x0": (1e3, 1e9)}
+
+        def value(self, t, theta):
+            floor, log_a, log_x0 = (theta[..., i, None] for i in range(3))
+            return np.log(floor + np.exp(log_a - np.exp(t[..., 0, :] - log_x0)))
+
+It has centre 1 and unit 1, so t is ln x, the value ln y, and theta the parameters themselves, or the logarithms of
+those in `log_parameters`. Its derivatives are taken by differences, and fits start from points spread over `ranges`.
+Laws with a `gradient`, `starts` and `public` of their own are faster, and are centred on the data.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import numpy as np
 
+from harness.analysis.fitting.laws.starts import best, spread
+from harness.errors import UserError
+
 #: Steepest exponent a fit may return; beyond it the curve is a wall and a floor, not a power law.
 MAX_EXPONENT = 10.0
 
-#: A law that the runs are further from than this, as the root mean square of their ln residuals, describes nothing.
+#: Root mean square of the residuals of ln y above which a law describes nothing. In the quickstart losses that follow a
+#: law are at most .11 off it, losses that jump 1.1 and more.
 NO_LAW = 0.25
 
-#: Step of differences where a law gives no second derivatives of its own.
-_STEP = 1e-5
+#: Relative step of central differences of the value: about the cube root of the rounding error, where the errors of
+#: rounding and of truncation are alike.
+_GRADIENT_STEP = 6e-6
+
+#: Relative step of central differences of a gradient that is analytic, and of one that is itself by differences.
+_CURVATURE_STEP, _ROUGH_CURVATURE_STEP = 1e-5, 3e-4
+
+#: Points spread over `ranges` of which the best are starts.
+_SPREAD_STARTS = 2048
 
 
 class Law(ABC):
-    """One form y(x).
-
-    A new law is a subclass with the five abstract methods and an entry in `LAWS`; tests of its gradient and of the
-    recovery of planted truth then run on it without more.
+    """One form y(x; theta).
 
     Attributes:
-        name: key in `LAWS`.
+        name: key in `LAWS`, and what tables call it.
         formula: for people.
         source: where it is from.
         variables: of x, in order.
         parameters: public names, in the order of `public`.
-        log_parameters: those among them that are positive and have wide intervals, better judged by their logarithm.
+        log_parameters: those that are positive and whose intervals are wide, better judged by their logarithm.
+        ranges: parameter -> (low, high), finite: where it is sought. For laws without `limits` of their own.
         scale: what `value` returns: 'log' for ln y (y > 0), 'linear' for y.
         x_scale: what t is: 'log' for ln(x / centre) (x > 0), 'linear' for x - centre.
-        objective: what its source fits it by, a name of `fitting.OBJECTIVES`.
-        n_starts: that a fit follows to their end.
+        objective: what its source fits it by, a name of `fitting.estimator.OBJECTIVES`.
+        n_starts: starts that a fit follows to their end.
         exponents: parameters without unit whose interval tells whether the law is identified.
     """
 
     name: str
     formula: ClassVar[str]
-    source: ClassVar[str]
+    source: ClassVar[str] = ""
     variables: ClassVar[tuple[str, ...]] = ("x",)
     parameters: tuple[str, ...]
     log_parameters: frozenset[str] = frozenset()
+    ranges: Mapping[str, tuple[float, float]] = {}
     scale: ClassVar[Literal["log", "linear"]] = "log"
     x_scale: ClassVar[Literal["log", "linear"]] = "log"
     exponents: tuple[str, ...] = ()
     objective: ClassVar[str] = "squares"
     n_starts: int = 6
 
-    @property
-    def min_points(self) -> int:
-        """Distinct places of x below which the law cannot be judged: one more than its parameters."""
-        return len(self.parameters) + 1
+    # ------------------------------------------------------------------------------------------ what every law defines
 
     @abstractmethod
     def value(self, t: np.ndarray, theta: np.ndarray) -> np.ndarray:
         """ln y, or y where the scale is linear: (b, n) for theta (b, p)."""
 
-    @abstractmethod
+    # ------------------------------------------------------------------- what a law may know better than these defaults
+
     def gradient(self, t: np.ndarray, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The value (b, n) and its derivatives by theta (b, p, n)."""
+        """The value (b, n) and its derivatives by theta (b, p, n); here by central differences.
 
-    @abstractmethod
-    def limits(self, t: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Low and high bound of each coordinate, (p,) or (b, p); y on the law's scale."""
-
-    @abstractmethod
-    def starts(self, t: np.ndarray, y: np.ndarray, weight: np.ndarray, keep: int) -> np.ndarray:
-        """(b, keep, p) places for a solver to begin; y, weight (b, n), y on the law's scale."""
-
-    @abstractmethod
-    def public(self, theta: np.ndarray, centre: np.ndarray, unit: float | np.ndarray) -> np.ndarray:
-        """(..., P) parameters in the order of `parameters`; centre (d,) in units of x, y in multiples of `unit`."""
-
-    @abstractmethod
-    def planted(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        """(n, p) theta of laws as they occur, told apart by data over t in [-3, 3]; for tests of recovery."""
+        Where the value is not finite on one side, at the edge of a logarithm say, the difference is one-sided.
+        """
+        value, slopes = self.value(t, theta), []
+        for j in range(theta.shape[-1]):
+            step = np.zeros_like(theta)
+            step[..., j] = _GRADIENT_STEP * (1 + np.abs(theta[..., j]))
+            ahead, behind, size = self.value(t, theta + step), self.value(t, theta - step), step[..., j, None]
+            slope = (ahead - behind) / (2 * size)
+            one_sided = np.where(np.isfinite(ahead), ahead - value, value - behind) / size
+            slopes.append(np.where(np.isfinite(slope), slope, one_sided))
+        return value, np.stack(slopes, axis=-2)
 
     def curvature(self, t: np.ndarray, theta: np.ndarray, weight: np.ndarray, slopes: np.ndarray) -> np.ndarray:
         """sum_i weight_i d2 value_i / d theta2: (b, p, p); here by differences of the gradient.
@@ -91,76 +113,93 @@ class Law(ABC):
             weight: (b, n).
             slopes: (b, p, n), the gradient at theta, which a law may know how to use.
         """
+        relative = _ROUGH_CURVATURE_STEP if type(self).gradient is Law.gradient else _CURVATURE_STEP
         columns = []
         for j in range(theta.shape[-1]):
             step = np.zeros_like(theta)
-            step[..., j] = _STEP * (1 + np.abs(theta[..., j]))
+            step[..., j] = relative * (1 + np.abs(theta[..., j]))
             ahead = np.einsum("bpn,bn->bp", self.gradient(t, theta + step)[1], weight)
             behind = np.einsum("bpn,bn->bp", self.gradient(t, theta - step)[1], weight)
             columns.append((ahead - behind) / (2 * step[..., j : j + 1]))
         matrix = np.stack(columns, axis=-1)
         return (matrix + np.swapaxes(matrix, -1, -2)) / 2
 
-    def judged(self, theta: np.ndarray, index: np.ndarray, centre: np.ndarray, unit: float | np.ndarray) -> np.ndarray:
-        """(b,) the public parameter `index` (b,) of each theta (b, p); its logarithm for `log_parameters`."""
-        logarithm = np.array([name in self.log_parameters for name in self.parameters])[index]
-        public = self.public(theta, centre, unit)[np.arange(len(theta)), index]
-        return np.where(logarithm, np.log(np.maximum(public, 1e-300)), public)
+    def limits(self, t: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Low and high bound of each coordinate, (p,) or (b, p); y on the law's scale. Here those of `ranges`."""
+        ends = np.array([self.ranges[name] for name in self.parameters], dtype=float)
+        logarithmic = self._logarithmic[:, None]
+        ends = np.where(logarithmic, np.log(np.where(logarithmic, ends, 1.0)), ends)
+        return ends[:, 0], ends[:, 1]
+
+    def starts(self, t: np.ndarray, y: np.ndarray, weight: np.ndarray, keep: int) -> np.ndarray:
+        """(b, keep, p) places for a solver to begin; y, weight (b, n), y on the law's scale.
+
+        Here the best of points spread evenly over the limits.
+
+        Raises:
+            UserError: limits that are open.
+        """
+        low, high = (np.broadcast_to(end, (len(y), len(self.parameters))) for end in self.limits(t, y))
+        if not (np.isfinite(low) & np.isfinite(high)).all():
+            raise UserError(f"{self.name}: starts are spread over its limits, which must be finite; or define `starts`")
+        shares = spread(_SPREAD_STARTS, low.shape[1])
+        parts = []
+        for i in range(len(y)):
+            theta = low[i] + shares * (high[i] - low[i])
+            value = self.value(t if t.ndim == 2 else np.repeat(t[i : i + 1], len(theta), axis=0), theta)
+            parts.append(best(theta[None], (weight[i] * (value - y[i]) ** 2).sum(axis=1)[None], keep)[0])
+        return np.stack(parts)
+
+    def public(self, theta: np.ndarray, centre: np.ndarray, unit: float | np.ndarray) -> np.ndarray:
+        """(..., P) parameters in the order of `parameters`; centre (d,) in units of x, y in multiples of `unit`.
+
+        Here theta itself, or its exponential for `log_parameters`, of a law that is not centred.
+        """
+        return np.where(self._logarithmic, np.exp(np.where(self._logarithmic, theta, 0.0)), theta)
 
     def canonical(self, theta: np.ndarray) -> np.ndarray:
-        """theta (..., p) as it is told, where several say the same: breaks in the order of their places."""
+        """The one theta (..., p) to report where several describe the same curve: breaks in order of their places."""
         return theta
 
     def bound_message(self, coordinate: int, side: Literal["low", "high"]) -> str:
-        """What a fit that stands at this bound says of the data; '' where it says nothing."""
-        return ""
+        """What a fit that stands at this bound says of the data; '' where it is a finding like any other."""
+        name = self.parameters[coordinate]
+        return f"{name} stands at the {side} end of its range: a wider range, or the data do not determine it"
 
+    # ------------------------------------------------------------------------------------------------ what follows
 
-def grid(*axes: Sequence[float] | np.ndarray) -> np.ndarray:
-    """(s, len(axes)) all combinations."""
-    return np.stack([axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")], axis=-1)
+    @property
+    def min_points(self) -> int:
+        """Distinct places of x below which the law cannot be judged: one more than its parameters."""
+        return len(self.parameters) + 1
 
+    @property
+    def centred(self) -> bool:
+        """Whether fits centre x and scale y: only a law with a `public` of its own can undo that."""
+        return type(self).public is not Law.public
 
-def within(rng: np.random.Generator, n: int, limits: Sequence[tuple[float, float]]) -> np.ndarray:
-    """(n, len(limits)) numbers drawn evenly between the limits of each column."""
-    low, high = np.array(limits, dtype=float).T
-    return rng.uniform(low, high, (n, len(limits)))
+    def centre(self, places: np.ndarray) -> np.ndarray:
+        """(d,) what x is measured from: the middle of places (n, d), where the law is centred."""
+        if not self.centred:
+            return np.full(places.shape[1], 1.0 if self.x_scale == "log" else 0.0)
+        if self.x_scale == "log":
+            return np.exp(np.log(places).mean(axis=0))
+        return places.mean(axis=0)
 
+    def unit(self, y: np.ndarray) -> float:
+        """What y is measured in: the geometric mean of y (n,), given on the law's scale, where the law is centred."""
+        return float(np.exp(y.mean())) if self.centred and self.scale == "log" else 1.0
 
-def amplitudes(basis: np.ndarray, target: np.ndarray, weight: np.ndarray, positive: bool) -> np.ndarray:
-    """Linear least squares, the inner step of variable projection (Golub and Pereyra 1973), batched.
+    def coordinates(self, places: np.ndarray, centre: np.ndarray) -> np.ndarray:
+        """t (d, n) of places (n, d)."""
+        return np.log(places / centre).T if self.x_scale == "log" else (places - centre).T
 
-    Args:
-        basis: (..., K, n).
-        target, weight: (..., n).
-        positive: whether amplitudes that come out negative are held at 0 and the others solved again.
+    def judged(self, theta: np.ndarray, index: np.ndarray, centre: np.ndarray, unit: float | np.ndarray) -> np.ndarray:
+        """(b,) the public parameter `index` (b,) of each theta (b, p); its logarithm for `log_parameters`."""
+        public = self.public(theta, centre, unit)[np.arange(len(theta)), index]
+        return np.where(self._logarithmic[index], np.log(np.maximum(public, 1e-300)), public)
 
-    Returns:
-        (..., K) amplitudes.
-    """
-    weighted = basis * weight[..., None, :]
-    normal = weighted @ np.swapaxes(basis, -1, -2)
-    right = np.einsum("...kn,...n->...k", weighted, target)
-    size = np.sqrt(np.maximum(np.einsum("...kk->...k", normal), 1e-300))
-    normal = normal / (size[..., :, None] * size[..., None, :])
-    right = right / size
-    free = np.ones(right.shape, dtype=bool)
-    eye = np.eye(right.shape[-1])
-    solution = np.zeros_like(right)
-    for _ in range(right.shape[-1] if positive else 1):
-        matrix = np.where(free[..., :, None] & free[..., None, :], normal, 0.0)
-        matrix = matrix + eye * np.where(free, 1e-12, 1.0)[..., None, :]
-        solution = np.where(free, np.linalg.solve(matrix, np.where(free, right, 0.0)[..., None])[..., 0], 0.0)
-        negative = free & (solution < 0)
-        if not positive or not negative.any():
-            break
-        free &= ~negative
-    return solution / size if not positive else np.maximum(solution, 0.0) / size
-
-
-def best(candidates: np.ndarray, cost: np.ndarray, keep: int) -> np.ndarray:
-    """(b, keep, p) of candidates (b, s, p): those of lowest cost (b, s), the lowest first."""
-    keep = min(keep, cost.shape[1])
-    cost = np.where(np.isfinite(cost), cost, np.inf)
-    order = np.argsort(cost, axis=1, kind="stable")[:, :keep]
-    return np.take_along_axis(candidates, order[..., None], axis=1)
+    @property
+    def _logarithmic(self) -> np.ndarray:
+        """(P,) whether each parameter is judged by its logarithm."""
+        return np.array([name in self.log_parameters for name in self.parameters])

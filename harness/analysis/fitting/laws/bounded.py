@@ -1,4 +1,4 @@
-"""Laws of metrics with a floor and a ceiling: over size, and over the loss (the second half of loss -> metric)."""
+"""Laws of metrics with a floor and a ceiling: over size, and over the loss (the second step from size to metric)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,20 @@ from typing import ClassVar, Literal
 import numpy as np
 from scipy.special import expit
 
-from harness.analysis.fitting.laws.base import Law, amplitudes, best, grid, within
+from harness.analysis.fitting.laws.base import Law
+from harness.analysis.fitting.laws.starts import amplitudes, best, grid
 
-#: Narrowest and widest rise of a start, as shares of the range of x.
+#: Midpoints and widths tau of a start's rise, as shares of the range of x: from a step between two sizes to a rise that
+#: fills the range, with its middle inside or a tenth beyond.
+_START_PLACES = np.linspace(-0.1, 1.1, 13)
 _START_WIDTHS = (0.02, 0.05, 0.1, 0.2, 0.4)
+#: Limits of tau as shares of the range of x: e^-7, a step at any ladder, to e^2, a straight line over the range.
+_WIDTH_LIMITS = (-7.0, 2.0)
+
+#: Rates gamma of a start, and their limits, in units of 1 / range of the losses. Below .05 the exponential is a
+#: straight line over the range to a thousandth of its height; above 40 it is flat but for one end.
+_START_RATES = np.geomspace(0.1, 20, 16)
+_RATE_LIMITS = (0.05, 40.0)
 
 
 class Logistic(Law):
@@ -44,13 +54,14 @@ class Logistic(Law):
         x = t[..., 0, :]
         least, most = x.min(axis=-1), x.max(axis=-1)
         span, zero = most - least, np.zeros_like(least)
-        low = [zero, zero, least - span, np.log(span) - 7]
-        return np.stack(low, axis=-1), np.stack([zero + 1, zero + 1, most + span, np.log(span) + 2], axis=-1)
+        narrow, wide = (np.log(span) + limit for limit in _WIDTH_LIMITS)
+        low, high = [zero, zero, least - span, narrow], [zero + 1, zero + 1, most + span, wide]
+        return np.stack(low, axis=-1), np.stack(high, axis=-1)
 
     def starts(self, t: np.ndarray, y: np.ndarray, weight: np.ndarray, keep: int) -> np.ndarray:
         x = np.broadcast_to(t[..., 0, :], y.shape)
         least, span = x.min(axis=1), np.ptp(x, axis=1)
-        shares = grid(np.linspace(-0.1, 1.1, 13), _START_WIDTHS)
+        shares = grid(_START_PLACES, _START_WIDTHS)
         place, tau = least[:, None] + shares[:, 0] * span[:, None], shares[:, 1] * span[:, None]
         risen = expit(self.direction * (x[:, None] - place[..., None]) / tau[..., None])
         basis = np.stack([1 - risen, risen], axis=-2)
@@ -63,10 +74,6 @@ class Logistic(Law):
         floor, ceiling, place, log_tau = np.moveaxis(theta, -1, 0)
         x50 = centre[0] * np.exp(place) if self.x_scale == "log" else centre[0] + place
         return np.stack([floor, ceiling, x50, np.exp(log_tau)], axis=-1)
-
-    def planted(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        limits = ((0.02, 0.3), (0.6, 0.98), (-1.2, 1.2), (np.log(0.2), np.log(0.8)))
-        return within(rng, n, limits)
 
     def bound_message(self, coordinate: int, side: Literal["low", "high"]) -> str:
         if coordinate < 2:
@@ -114,12 +121,12 @@ class ExponentialOfLoss(Law):
     def limits(self, t: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         span = np.ptp(t[..., 0, :], axis=-1)
         zero = np.zeros_like(span)
-        low = [zero - np.inf, zero, np.log(0.05 / span)]
-        return np.stack(low, axis=-1), np.stack([zero + np.inf, zero + np.inf, np.log(40 / span)], axis=-1)
+        slow, fast = (np.log(limit / span) for limit in _RATE_LIMITS)
+        return np.stack([zero - np.inf, zero, slow], axis=-1), np.stack([zero + np.inf, zero + np.inf, fast], axis=-1)
 
     def starts(self, t: np.ndarray, y: np.ndarray, weight: np.ndarray, keep: int) -> np.ndarray:
         x = np.broadcast_to(t[..., 0, :], y.shape)
-        gamma = np.geomspace(0.1, 20, 16) / np.ptp(x, axis=1)[:, None]
+        gamma = _START_RATES / np.ptp(x, axis=1)[:, None]
         falling = np.exp(-gamma[..., None] * x[:, None])
         basis = np.stack([np.ones_like(falling), -falling], axis=-2)
         found = amplitudes(basis, y[:, None], weight[:, None], positive=False)
@@ -131,10 +138,6 @@ class ExponentialOfLoss(Law):
         end, scale, log_gamma = np.moveaxis(theta, -1, 0)
         gamma = np.exp(log_gamma)
         return np.stack([end * unit, scale * unit * np.exp(gamma * centre[0]), gamma], axis=-1)
-
-    def planted(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        limits = ((0.6, 0.95), (0.05, 0.4), (np.log(0.3), np.log(1.2)))
-        return within(rng, n, limits)
 
     def bound_message(self, coordinate: int, side: Literal["low", "high"]) -> str:
         if coordinate == 1:

@@ -8,14 +8,33 @@ from typing import Literal
 import numpy as np
 from scipy.special import expit
 
-from harness.analysis.fitting.laws.base import MAX_EXPONENT, Law, amplitudes, best, grid, within
+from harness.analysis.fitting.laws.base import MAX_EXPONENT, Law
+from harness.analysis.fitting.laws.starts import amplitudes, best, grid
 
-#: Sharpest and gentlest break, in ln x.
-_SHARPNESS = (0.02, 6.0)
-#: Floors to start from, as shares of the least y.
-_FLOORS = np.array([0.0, 0.3, 0.6, 0.8, 0.9, 0.96, 0.99])
-#: Numbers of y for which starts are sought together: bounds the memory.
-_START_NUMBERS = 200
+#: Limits of f, the width of a break in ln x: from a kink between two sizes to a bend over eleven decades.
+_WIDTH_LIMITS = (0.02, 6.0)
+#: Floors to start from, as shares of the least y: closer together near it, where the shape changes most.
+_START_FLOORS = np.array([0.0, 0.3, 0.6, 0.8, 0.9, 0.96, 0.99])
+#: Quantiles of ln x where breaks start, and widths they start with; a coarser grid where breaks come in pairs, whose
+#: combinations are many.
+_START_BREAKS, _START_BREAKS_OF_TWO = np.linspace(0.08, 0.92, 10), np.linspace(0.08, 0.92, 9)
+_START_WIDTHS, _START_WIDTHS_OF_TWO = (0.1, 0.3, 0.8, 2.0), (0.12, 0.4, 1.2)
+#: Starts followed to their end with no, one and two breaks: with fewer, planted curves with two breaks end in other
+#: valleys (LOG.md, "Published laws", 4).
+_N_STARTS = (4, 6, 32)
+#: Values of y for which starts are sought together: bounds the memory.
+_START_CHUNK = 200
+
+#: Starts of M4: floors as shares of the least y, plateaus as multiples of the greatest, and alpha.
+_M4_START_FLOORS = (0.0, 0.3, 0.6, 0.8, 0.9, 0.97)
+_M4_START_PLATEAUS = (1.01, 1.05, 1.2, 1.6, 3.0)
+_M4_START_ALPHAS = (0.25, 0.5, 1.0, 2.0, 4.0)
+#: Highest plateau of M4, as a multiple of the greatest y: one above that is none, and y is a power law with a floor.
+_M4_HIGHEST_PLATEAU = 100.0
+#: Least ln(y0 - a) of M4: below, the curve is flat to rounding.
+_M4_LEAST_LOG_HEIGHT = -30.0
+#: Limits of M4's alpha and c: outside, the approach to the plateau is not seen, or y is flat or a wall.
+_M4_ALPHA_LIMITS, _M4_C_LIMITS = (0.05, 20.0), (1e-3, 4 * MAX_EXPONENT)
 
 
 def softplus(z: np.ndarray) -> np.ndarray:
@@ -40,7 +59,7 @@ class BrokenPower(Law):
         self.parameters = ("a", "b", "c0", *breaks)
         self.log_parameters = frozenset({"b", *(name for name in breaks if name[0] in "df")})
         self.exponents = ("c0",)
-        self.n_starts = (4, 6, 32)[n_breaks]
+        self.n_starts = _N_STARTS[n_breaks]
 
     def _logs(self, t: np.ndarray, theta: np.ndarray) -> tuple[np.ndarray, list[tuple[np.ndarray, ...]]]:
         """ln of the part that falls, (b, n), and (c, f, (ln x - ln d) / f, softplus of that) of each break."""
@@ -74,7 +93,7 @@ class BrokenPower(Law):
     def limits(self, t: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         least, most = t[..., 0, :].min(axis=-1), t[..., 0, :].max(axis=-1)
         one = np.ones_like(least)
-        log_f = np.log(_SHARPNESS)
+        log_f = np.log(_WIDTH_LIMITS)
         low, high = [0 * one, -np.inf * one, -MAX_EXPONENT * one], [np.inf * one, np.inf * one, MAX_EXPONENT * one]
         for _ in range(self.n_breaks):
             low += [-MAX_EXPONENT * one, least, log_f[0] * one]
@@ -82,24 +101,24 @@ class BrokenPower(Law):
         return np.stack(low, axis=-1), np.stack(high, axis=-1)
 
     def starts(self, t: np.ndarray, y: np.ndarray, weight: np.ndarray, keep: int) -> np.ndarray:
-        """For every floor, place and sharpness of the breaks the rest is linear in ln(y - a)."""
-        size = max(1, _START_NUMBERS // y.shape[1])
+        """For every floor, and place and width of the breaks, the rest is linear in ln(y - a)."""
+        size = max(1, _START_CHUNK // y.shape[1])
         chunks = [slice(i, i + size) for i in range(0, len(y), size)]
         return np.concatenate([self._starts(t if t.ndim == 2 else t[c], y[c], weight[c], keep) for c in chunks])
 
     def _starts(self, t: np.ndarray, y: np.ndarray, weight: np.ndarray, keep: int) -> np.ndarray:
         x = t[..., 0, :].reshape(-1, 1, y.shape[1])  # (1 or b, 1, n)
-        shares = np.linspace(0.08, 0.92, 10 if self.n_breaks < 2 else 9)
-        sharpness = (0.1, 0.3, 0.8, 2.0) if self.n_breaks < 2 else (0.12, 0.4, 1.2)
+        shares = _START_BREAKS if self.n_breaks < 2 else _START_BREAKS_OF_TWO
+        widths = _START_WIDTHS if self.n_breaks < 2 else _START_WIDTHS_OF_TWO
         choice = np.array(list(combinations(range(len(shares)), self.n_breaks)), dtype=int)
-        how = grid(*[sharpness] * self.n_breaks) if self.n_breaks else np.zeros((1, 0))
-        # s = (places, sharpness) of the breaks, sharpness fastest.
+        how = grid(*[widths] * self.n_breaks) if self.n_breaks else np.zeros((1, 0))
+        # s = (places, widths) of the breaks, widths fastest.
         place = np.moveaxis(np.quantile(x[:, 0], shares, axis=-1), 0, -1)[:, np.repeat(choice, len(how), axis=0)]
         f = np.tile(how, (len(choice), 1))
         bends = [-f[:, i, None] * softplus((x - place[..., i, None]) / f[:, i, None]) for i in range(self.n_breaks)]
         full = (len(x), len(f), y.shape[1])
         basis = np.stack([np.ones(full), np.broadcast_to(-x, full), *bends], axis=-2)[:, None]
-        floor = np.exp(y.min(axis=1, keepdims=True)) * _FLOORS  # (b, a)
+        floor = np.exp(y.min(axis=1, keepdims=True)) * _START_FLOORS  # (b, a)
         above = np.exp(y)[:, None] - floor[..., None]
         trust = (weight[:, None] * (above / np.exp(y)[:, None]) ** 2)[:, :, None]
         target = np.log(above)[:, :, None]
@@ -112,8 +131,8 @@ class BrokenPower(Law):
             at = np.broadcast_to(place[:, None, :, i], cost.shape)
             columns += [linear[..., 2 + i], at, np.broadcast_to(np.log(f[:, i]), cost.shape)]
         theta = np.stack(columns, axis=-1)
-        # The best sharpness for each floor and choice of places: starts side by side would find the same valley.
-        one = (len(y) * len(_FLOORS) * len(choice), len(how))
+        # The best width for each floor and choice of places: starts side by side would find the same valley.
+        one = (len(y) * len(_START_FLOORS) * len(choice), len(how))
         first = best(theta.reshape(*one, -1), cost.reshape(one), 1)[:, 0]
         return best(first.reshape(len(y), -1, theta.shape[-1]), cost.reshape(one).min(axis=1).reshape(len(y), -1), keep)
 
@@ -135,17 +154,6 @@ class BrokenPower(Law):
         breaks = theta[..., 3:].reshape(*theta.shape[:-1], self.n_breaks, 3)
         breaks = np.take_along_axis(breaks, order, axis=-2).reshape(*theta.shape[:-1], -1)
         return np.concatenate([theta[..., :3], breaks], axis=-1)
-
-    def planted(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        # Slow, fast, slow again where there are two breaks; a floor that does not hide what follows the last one.
-        floor = (0.005, 0.03) if self.n_breaks == 2 else (0.05, 0.4)
-        columns = [rng.uniform(*floor, n), rng.uniform(-0.3, 0.3, n), rng.uniform(0.1, 0.4, n)]
-        changes = ((), ((0.5, 1.0),), ((0.6, 1.2), (-0.9, -0.4)))[self.n_breaks]
-        for i, change in enumerate(changes):
-            middle = 0.0 if self.n_breaks == 1 else (-1.3, 1.3)[i]
-            place, width = middle + rng.uniform(-0.4, 0.4, n), rng.uniform(0.1, 0.35, n)
-            columns += [rng.uniform(*change, n), place, np.log(width)]
-        return np.stack(columns, axis=-1)
 
     def bound_message(self, coordinate: int, side: Literal["low", "high"]) -> str:
         if coordinate == 0:
@@ -177,7 +185,10 @@ class M4(Law):
 
     @staticmethod
     def _logit(right: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-        """s = logit(u) with ln u - alpha ln(1 - u) = right: Newton, which converges for the left side bends one way."""
+        """s = logit(u) where ln u - alpha ln(1 - u) = right, by Newton's method.
+
+        It converges from any start on the right side, for in s the left side is convex, or concave, throughout.
+        """
         s = np.where(right < 0, right, right / alpha)
         for _ in range(60):
             gap = alpha * softplus(s) - softplus(-s) - right
@@ -204,17 +215,15 @@ class M4(Law):
         return np.log(total), np.stack(slopes, axis=-2)
 
     def limits(self, t: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        low = np.array([0.0, -30.0, np.log(0.05), -np.inf, 1e-3])
-        # A plateau a hundredfold above all that was seen is none: y is a power law with a floor.
-        highest = np.log(100) + y.max(axis=-1)
-        high = [np.full_like(highest, limit) for limit in (np.inf, np.log(20.0), np.inf, 4 * MAX_EXPONENT)]
+        low = np.array([0.0, _M4_LEAST_LOG_HEIGHT, np.log(_M4_ALPHA_LIMITS[0]), -np.inf, _M4_C_LIMITS[0]])
+        highest = np.log(_M4_HIGHEST_PLATEAU) + y.max(axis=-1)
+        rest = (np.inf, np.log(_M4_ALPHA_LIMITS[1]), np.inf, _M4_C_LIMITS[1])
+        high = [np.full_like(highest, limit) for limit in rest]
         return np.broadcast_to(low, (*highest.shape, 5)), np.stack([high[0], highest, *high[1:]], axis=-1)
 
     def starts(self, t: np.ndarray, y: np.ndarray, weight: np.ndarray, keep: int) -> np.ndarray:
         x = np.broadcast_to(t[..., 0, :], y.shape)[:, None]
-        shares, above, alphas = grid(
-            (0.0, 0.3, 0.6, 0.8, 0.9, 0.97), (1.01, 1.05, 1.2, 1.6, 3.0), (0.25, 0.5, 1.0, 2.0, 4.0)
-        ).T
+        shares, above, alphas = grid(_M4_START_FLOORS, _M4_START_PLATEAUS, _M4_START_ALPHAS).T
         floor = shares * np.exp(y.min(axis=1, keepdims=True))  # (b, s)
         height = above * np.exp(y.max(axis=1, keepdims=True)) - floor
         alpha = alphas[:, None]
@@ -235,10 +244,6 @@ class M4(Law):
         height, alpha = np.exp(log_height), np.exp(log_alpha)
         log_beta = zeta + (1 - alpha) * np.log(height * unit) + c * np.log(centre[0])
         return np.stack([floor * unit, (floor + height) * unit, alpha, np.exp(log_beta), c], axis=-1)
-
-    def planted(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        limits = ((0.1, 0.6), (np.log(0.8), np.log(1.5)), (np.log(0.5), np.log(2.0)), (-1.0, 1.0), (0.8, 2.0))
-        return within(rng, n, limits)
 
     def bound_message(self, coordinate: int, side: Literal["low", "high"]) -> str:
         plateau = "y0 at its limit: no plateau is seen at small sizes"

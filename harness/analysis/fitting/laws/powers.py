@@ -6,25 +6,39 @@ from typing import Literal
 
 import numpy as np
 
-from harness.analysis.fitting.laws.base import MAX_EXPONENT, Law, amplitudes, best, grid, within
+from harness.analysis.fitting.laws.base import MAX_EXPONENT, Law
+from harness.analysis.fitting.laws.starts import amplitudes, best, grid
 
-#: An amplitude of a start that least squares would have at or below zero, as a share of y.
-_LEAST_START = 1e-3
+#: Amplitude of a start, in units of y, where least squares would have it at or below zero.
+_LEAST_AMPLITUDE = 1e-3
+#: Least exponent of a law with a floor: at a lower one the power can hardly be distinguished from the floor.
+_LEAST_EXPONENT = 1e-3
+#: Exponents that starts combine: of surfaces over two variables, of one variable (finer), of three (coarser).
+_START_EXPONENTS = (0.05, 0.15, 0.3, 0.5, 0.8, 1.3, 2.0)
+_START_EXPONENTS_OF_ONE = (0.03, 0.08, 0.15, 0.25, 0.4, 0.6, 0.9, 1.4, 2.2, 4.0)
+_START_EXPONENTS_OF_THREE = (0.15, 0.35, 0.7, 1.3)
+#: Starts of Kaplan's law: share of the term in N at the centre, and both exponents.
+_KAPLAN_START_SHARES = (0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98)
+_KAPLAN_START_EXPONENTS = (0.04, 0.1, 0.2, 0.4, 0.8, 1.4)
+#: How near that share may come to 0 and 1, where the loss does not depend on N, or on D.
+_KAPLAN_LEAST_SHARE = 1e-6
 
 
 class PowerSum(Law):
     """ln y = ln sum_k a_k x_v(k)^-e(k); theta = (amplitudes at the centre in units of y, exponents).
 
-    Amplitudes are >= 0 and stand in theta as they are, so that a term that the data do not want ends at 0 exactly.
+    Amplitudes are >= 0 and are coordinates themselves, not their logarithms, so that a term that the data do not
+    support ends at exactly 0.
 
     Attributes:
         terms: (index of the variable, index of the exponent) of each term; None for the floor.
         exponent_limits: of all exponents.
+        start_exponents: those that starts combine.
     """
 
     terms: tuple[tuple[int, int] | None, ...]
-    exponent_limits: tuple[float, float] = (1e-3, MAX_EXPONENT)
-    start_exponents: tuple[float, ...] = (0.05, 0.15, 0.3, 0.5, 0.8, 1.3, 2.0)
+    exponent_limits: tuple[float, float] = (_LEAST_EXPONENT, MAX_EXPONENT)
+    start_exponents: tuple[float, ...] = _START_EXPONENTS
 
     @property
     def _n_exponents(self) -> int:
@@ -86,14 +100,14 @@ class PowerSum(Law):
         one = np.ones((*np.broadcast_shapes(*(b.shape for b in bases if b is not None)),))
         basis = np.stack([one if b is None else b for b in bases], axis=-2)
         basis = basis if basis.ndim == 4 else basis[None]
-        # Relative errors: each point's equation is divided by its y.
+        # Relative errors are minimised: each point's equation is divided by its y.
         relative = basis * np.exp(-y)[:, None, None, :]
         target = np.ones((len(y), 1, y.shape[1]))
         scale = amplitudes(relative, target, weight[:, None, :], positive=True)
         fitted = np.einsum("bsk,bskn->bsn", scale, relative)
         cost = np.einsum("bsn,bn->bs", (fitted - 1) ** 2, weight)
         theta = np.concatenate(
-            [np.maximum(scale, _LEAST_START), np.broadcast_to(exponents, (len(y), *exponents.shape))], axis=-1
+            [np.maximum(scale, _LEAST_AMPLITUDE), np.broadcast_to(exponents, (len(y), *exponents.shape))], axis=-1
         )
         return best(theta, cost, keep)
 
@@ -104,10 +118,6 @@ class PowerSum(Law):
             for i, term in enumerate(self.terms)
         ]
         return np.stack([*columns, *np.moveaxis(theta[..., k:], -1, 0)], axis=-1)
-
-    def planted(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        k, m = len(self.terms), self._n_exponents
-        return np.concatenate([rng.uniform(0.2, 1.0, (n, k)), rng.uniform(0.15, 1.2, (n, m))], axis=1)
 
     def bound_message(self, coordinate: int, side: Literal["low", "high"]) -> str:
         k = len(self.terms)
@@ -130,7 +140,7 @@ class Power(PowerSum):
     source = "Hestness et al. 2017; Kaplan et al. 2020, eq. 1.1"
     parameters = ("A", "alpha")
     log_parameters = frozenset({"A"})
-    exponents = ()  # one that may have either sign is flat, not unidentified
+    exponents = ()  # an exponent of either sign that is near 0 means a flat curve, not one that is not identified
     terms = ((0, 0),)
     exponent_limits = (-MAX_EXPONENT, MAX_EXPONENT)
 
@@ -148,7 +158,7 @@ class PowerWithFloor(PowerSum):
     log_parameters = frozenset({"A"})
     exponents = ("alpha",)
     terms = (None, (0, 0))
-    start_exponents = (0.03, 0.08, 0.15, 0.25, 0.4, 0.6, 0.9, 1.4, 2.2, 4.0)
+    start_exponents = _START_EXPONENTS_OF_ONE
 
     def bound_message(self, coordinate: int, side: Literal["low", "high"]) -> str:
         if side == "low" and coordinate > 0:
@@ -175,13 +185,13 @@ class WidthDepth(PowerSum):
 
     name = "width_depth"
     formula = "E + A/w^a + B/d^b + C/D^c"
-    source = "Hoffmann et al. 2022, eq. 2, with N taken apart into width and depth"
+    source = "Hoffmann et al. 2022, eq. 2, with N split into width and depth"
     variables = ("w", "d", "D")
     parameters = ("E", "A", "B", "C", "a", "b", "c")
     log_parameters = frozenset({"A", "B", "C"})
     exponents = ("a", "b", "c")
     terms = (None, (0, 0), (1, 1), (2, 2))
-    start_exponents = (0.15, 0.35, 0.7, 1.3)
+    start_exponents = _START_EXPONENTS_OF_THREE
 
 
 class Gadre(PowerSum):
@@ -198,7 +208,7 @@ class Gadre(PowerSum):
     log_parameters = frozenset({"a", "b"})
     exponents = ("eta",)
     terms = (None, (0, 0), (1, 0))
-    start_exponents = PowerWithFloor.start_exponents
+    start_exponents = _START_EXPONENTS_OF_ONE
 
     def public(self, theta: np.ndarray, centre: np.ndarray, unit: float | np.ndarray) -> np.ndarray:
         floor, *scales, double = np.moveaxis(super().public(theta, centre, unit), -1, 0)
@@ -241,11 +251,11 @@ class Kaplan(Law):
         return level + alpha_d * log_total, np.stack(slopes, axis=-2)
 
     def limits(self, t: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return np.array([-np.inf, 1e-6, 1e-3, 1e-3]), np.array([np.inf, 1 - 1e-6, MAX_EXPONENT, MAX_EXPONENT])
+        low = np.array([-np.inf, _KAPLAN_LEAST_SHARE, _LEAST_EXPONENT, _LEAST_EXPONENT])
+        return low, np.array([np.inf, 1 - _KAPLAN_LEAST_SHARE, MAX_EXPONENT, MAX_EXPONENT])
 
     def starts(self, t: np.ndarray, y: np.ndarray, weight: np.ndarray, keep: int) -> np.ndarray:
-        shares, exponents = (0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98), (0.04, 0.1, 0.2, 0.4, 0.8, 1.4)
-        rest = grid(shares, exponents, exponents)
+        rest = grid(_KAPLAN_START_SHARES, _KAPLAN_START_EXPONENTS, _KAPLAN_START_EXPONENTS)
         theta = np.concatenate([np.zeros((len(rest), 1)), rest], axis=1)
         shape = self.value(t if t.ndim == 2 else t[:, None], theta)
         shape = shape if shape.ndim == 3 else shape[None]
@@ -260,10 +270,6 @@ class Kaplan(Law):
         root = (level + np.log(unit)) / alpha_d
         critical_n = centre[0] * np.exp((np.log(share) + root) * alpha_d / alpha_n)
         return np.stack([critical_n, centre[1] * (1 - share) * np.exp(root), alpha_n, alpha_d], axis=-1)
-
-    def planted(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        limits = ((-1.0, 1.0), (0.2, 0.8), (0.05, 0.8), (0.05, 0.8))
-        return within(rng, n, limits)
 
     def bound_message(self, coordinate: int, side: Literal["low", "high"]) -> str:
         if coordinate == 1:

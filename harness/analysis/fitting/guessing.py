@@ -1,0 +1,113 @@
+"""Whether a loss ever leaves guessing: the test that comes before a law is fitted to it.
+
+A law of a loss that never falls below chance is a law of noise, and its exponent means nothing. The null hypothesis is
+that no size's expected loss is below chance. It is tested one-sided, for the mean of each size and of all runs
+together, with the runs' scatter within sizes pooled:
+
+    t_i = (chance - mean_i) / (s / sqrt(n_i)),  s^2 = sum of squares within sizes / (n - R)
+
+Each t_i has n - R degrees of freedom, and the least p of the R + 1 is multiplied by R + 1 (Bonferroni). "Nothing was
+learnt" is said where that is not below `ALPHA`: under normal noise of one size, a loss that stays at chance is taken
+for one that fell in at most 1 % of studies, and an improvement of one size by 3 standard deviations of a run is seen in
+nine studies of ten with 7 sizes and 3 seeds (tests/analysis/fitting/test_guessing.py).
+
+Where some runs learn and others do not, these inflate s themselves. So a loss also counts as having fallen where a size
+lies below chance by more than `GROSS` times a noise that such runs cannot inflate: the median over sizes of the scatter
+within them, or the typical distance from chance of the runs above it, whichever is less.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from harness.analysis.runs import Runs
+
+#: Error rate of the test: share of studies that stay at chance and are taken to have learnt something.
+ALPHA = 0.01
+#: Multiple of the robust noise above which a loss is below chance whatever the scatter. At chance the largest of 8 x 5,
+#: 7 x 3 and 5 x 2 runs exceeds it in fewer than 1 % of studies, while a run that learnt what there is to learn lies
+#: a hundredfold below.
+GROSS = 15.0
+#: Least noise, as a share of the chance level: what rounding leaves of runs that guess exactly.
+_ROUNDING = 1e-9
+#: Median of |z| for a standard normal z: turns a median distance into a standard deviation.
+_MEDIAN_OF_NORMAL = 0.6745
+
+
+@dataclass(frozen=True)
+class Guessing:
+    """The test of one study.
+
+    Attributes:
+        chance: loss of a guesser.
+        p_value: that no size is below chance, corrected for all that were tested.
+        below: how far the lowest mean lies below chance, in its standard errors; negative above chance.
+        gross: the same in units of the robust noise; 0 where there is none.
+        n_sizes: sizes tested.
+    """
+
+    chance: float
+    p_value: float
+    below: float
+    gross: float
+    n_sizes: int
+
+    @property
+    def nothing_learnt(self) -> bool:
+        """Whether no size's loss is below chance by more than its noise."""
+        return self.p_value >= ALPHA and self.gross <= GROSS
+
+    @property
+    def message(self) -> str:
+        """In words, for a study that learnt nothing."""
+        side = f"at most {self.below:.1f} standard errors below" if self.below > 0 else "all above"
+        return (
+            f"nothing was learnt: no size's loss is below that of guessing, {self.chance:.4g}, by more than its noise "
+            f"({side}, p = {self.p_value:.2g} for {self.n_sizes} sizes); no law is fitted"
+        )
+
+
+def judge_guessing(runs: Runs, chance: float, stderr: np.ndarray | None = None) -> Guessing | None:
+    """Test whether the loss of any size is below chance.
+
+    Args:
+        runs: value is a loss, lower is better.
+        chance: loss of a guesser.
+        stderr: (n,) standard error of each run's evaluation, the only noise known where no size has two runs. Training
+            noise is then not known, so that noise is taken for learning more often; never the other way about.
+
+    Returns:
+        None where no noise is known: no claim.
+    """
+    counts, means = runs.counts, runs.means(runs.value)
+    freedom = len(runs.value) - len(counts)
+    sizes, everyone = chance - means, chance - runs.value.mean()
+    least = _ROUNDING * abs(chance) + 1e-300
+    if freedom > 0:
+        squares = (runs.value - means[runs.rung]) ** 2
+        noise = max(float(np.sqrt(squares.sum() / freedom)), least)
+        errors = np.append(noise / np.sqrt(counts), noise / np.sqrt(len(runs.value)))
+        robust = max(_robust_noise(runs, squares, chance), least)
+        gross = float(np.max(sizes * np.sqrt(counts))) / robust
+    elif stderr is not None and np.isfinite(stderr).all():
+        variance = np.maximum(stderr, least) ** 2
+        errors = np.sqrt(np.append(runs.means(variance) / counts, variance.mean() / len(variance)))
+        gross = 0.0
+    else:
+        return None
+    below = float(np.max(np.append(sizes, everyone) / errors))
+    tail = stats.t.sf(below, freedom) if freedom > 0 else stats.norm.sf(below)
+    corrected = float(np.minimum(1.0, (len(counts) + 1) * tail))  # NaN of a value that is NaN, which the fit refuses
+    return Guessing(chance, corrected, below, gross, len(counts))
+
+
+def _robust_noise(runs: Runs, squares: np.ndarray, chance: float) -> float:
+    """A standard deviation of runs at chance that runs which learnt cannot inflate."""
+    several = runs.counts > 1
+    within = np.bincount(runs.rung, squares, minlength=len(runs.counts))[several] / (runs.counts[several] - 1)
+    above = runs.value[runs.value > chance] - chance
+    distance = float(np.median(above)) / _MEDIAN_OF_NORMAL if len(above) else np.inf
+    return min(float(np.sqrt(np.median(within))), distance)
