@@ -78,7 +78,7 @@ def parameter_columns(params: ParameterCount) -> dict[str, int]:
 
 
 def _config(job: Job, member: Member) -> dict[str, Any]:
-    """What made the run, and the settings beside it that a report needs."""
+    """The run's identity, and the settings beside it that a report needs."""
     identity = identity_settings(job.settings, job.rung, job.duration, member.seed, member.lr)
     asked = ("training", "ladder", "launcher")
     return identity | {"notes": job.settings.notes} | {k: dataclasses.asdict(getattr(job.settings, k)) for k in asked}
