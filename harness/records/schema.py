@@ -3,7 +3,7 @@
 `runs` has one row per run: one member (seed, learning rate) of one rung trained for one duration.
 `measurements` is long: one row per number, (run_id, step, split, subtask, metric) -> value.
 
-Units are in the names or in the field metadata key ``unit``. A change of layout raises SCHEMA_VERSION; tables of
+Units are in the columns' names or in their metadata under ``unit``. A change of layout raises SCHEMA_VERSION; tables of
 another version are refused by name, never reinterpreted.
 """
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 
 SCHEMA_VERSION = 1
 
-#: How a run can end. Failures are rows too.
+#: How a run can end, the best end first. Failures are rows too.
 STATUSES = ("finished", "diverged", "failed")
 
 

@@ -1,4 +1,12 @@
-"""What a job will take: seconds from runs measured before, or from a rough model; memory from its sizes."""
+"""What a job will take: seconds, from finished runs or from a rough model, and memory, from its sizes.
+
+One step of a job takes
+
+    seconds = overhead + members x FLOPs of a step / speed,
+
+where the overhead (dispatch, data, logging) and the speed belong to a family on a machine. Both are fitted to the runs
+that finished in the same results folder; without such runs the numbers of `ROUGH` stand in.
+"""
 
 from __future__ import annotations
 
@@ -13,20 +21,19 @@ from harness.errors import DataError
 from harness.ladder import Job
 from harness.records.store import load_runs
 
-#: Of a worker before it trains anything: Python, torch and a task's data.
+#: Memory of a worker before it trains anything: Python, torch and a task's data.
 WORKER_BYTES = 350e6
 
-#: Parameters, gradient, two moments and temporaries, in float32.
+#: Parameters, gradient, Adam's two moments and two temporaries, in float32.
 BYTES_PER_PARAMETER = 4 * 6
 
-
-#: Of a job before its first step: building, tracing, the evaluation set.
+#: Time of a job before its first step: building and tracing the model, making the evaluation set.
 SETUP_S = 0.6
 
 
 @dataclass(frozen=True)
 class Speed:
-    """One step takes `overhead_s` and a second for every `flops_per_s`, all members of the job together."""
+    """Of one step: `overhead_s` for all members together, and a second for every `flops_per_s` FLOPs of all of them."""
 
     overhead_s: float
     flops_per_s: float
@@ -35,13 +42,13 @@ class Speed:
         return SETUP_S + job.steps * self.overhead_s + len(job.members) * job.flops / self.flops_per_s
 
 
-#: One core of a recent x86 server, from the quickstart's runs; a wide model reaches more, a narrow one less.
+#: One core of a recent x86 server, from the quickstart's runs; a wide model is faster, a narrow one slower.
 ROUGH = Speed(overhead_s=1e-3, flops_per_s=1.4e10)
 
 
 @dataclass(frozen=True)
 class CostModel:
-    """Predicted cost of jobs; `measured` holds the families whose speed was fitted to finished runs."""
+    """Predicted cost of jobs; `measured` holds the speed of each family that has enough finished runs to fit it."""
 
     measured: Mapping[str, Speed] = field(default_factory=dict)
 
@@ -50,7 +57,7 @@ class CostModel:
         return self.measured.get(job.settings.family.name, ROUGH).seconds(job)
 
     def bytes(self, job: Job) -> float:
-        """Peak memory of the worker that trains a job; right within a factor of two."""
+        """Peak memory of the worker that trains a job, within a factor of two."""
         shape, signature = job.rung.shape, job.settings.task.signature
         # Ten values a position and layer are kept for the backward pass, and four copies of the logits.
         kept = 10 * shape.width * shape.depth + 4 * signature.n_outputs
@@ -63,7 +70,7 @@ class CostModel:
 
 
 def cost_model(results: Path) -> CostModel:
-    """The model calibrated by the finished runs that a results folder holds; rough where it holds none."""
+    """The model fitted to the finished runs of a results folder; the rough one where there are none."""
     try:
         runs = load_runs(results)
     except DataError:
@@ -80,10 +87,13 @@ def cost_model(results: Path) -> CostModel:
 
 
 def fit_speed(flops: np.ndarray, seconds: np.ndarray) -> Speed | None:
-    """Least relative squares of seconds a step = overhead + flops / speed; None where that is not to be had.
+    """Fit seconds = overhead + flops / speed by least squares of relative errors, both terms at least 0.
 
     Args:
-        flops, seconds: (n,) of one step of each run, its job's members together; both above 0.
+        flops, seconds: (n,) of one step of each run, all members of its job together; both above 0.
+
+    Returns:
+        None where the runs do not determine a speed: all of one size, or slower when smaller.
     """
     if len(np.unique(flops)) < 2:
         return None

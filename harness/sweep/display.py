@@ -30,12 +30,12 @@ class Display(Protocol):
 
 
 def display_for(console: Console, jobs: Sequence[Job], cost: Cost) -> Display:
-    """Bars where someone watches, lines where output goes to a file."""
+    """Bars on a terminal, lines where output goes to a file or a pipe."""
     return Bars(console, jobs, cost) if console.is_terminal else Lines(console, jobs, cost)
 
 
 class Overall:
-    """How much of all the work is done, each job weighing what it is predicted to cost."""
+    """How much of all the work is done, each job weighted by its predicted cost."""
 
     def __init__(self, jobs: Sequence[Job], cost: Cost) -> None:
         self.costs = {job.members[0].run_id: cost(job) for job in jobs}
@@ -50,13 +50,13 @@ class Overall:
     def part(self, job: Job, step: int) -> float:
         return self.costs[job.members[0].run_id] / self.total * step / job.steps
 
-    def left(self, share: float) -> str:
+    def time_left(self, share: float) -> str:
         elapsed = time.monotonic() - self.started
         return duration(elapsed * (1 - share) / share) if share > 0.01 else "?"
 
 
 class Lines:
-    """One line a finished job, no control codes."""
+    """A line for each finished job, without control codes."""
 
     def __init__(self, console: Console, jobs: Sequence[Job], cost: Cost) -> None:
         self.console, self.overall = console, Overall(jobs, cost)
@@ -70,7 +70,7 @@ class Lines:
     def ended(self, job: Job, runs: list[Ended]) -> None:
         self.overall.end(job)
         counts = count_by_status(runs)
-        of, left = f"[{self.overall.done}/{self.overall.jobs}]", self.overall.left(self.overall.share)
+        of, left = f"[{self.overall.done}/{self.overall.jobs}]", self.overall.time_left(self.overall.share)
         self.console.print(
             f"{of} {job.label}, {job.steps} steps: {counts}; {left} left", markup=False, soft_wrap=True, highlight=False
         )
@@ -134,13 +134,13 @@ class Bars:
             self.all,
             completed=share,
             steps=f"{self.overall.done}/{self.overall.jobs}",
-            left=self.overall.left(share),
+            left=self.overall.time_left(share),
         )
         self.progress.refresh()
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person says them: "45 s", "3 min 20 s", "2 h 5 min"; "?" where unknown."""
+    """Seconds in words: "45 s", "3 min 20 s", "2 h 5 min"; "?" for NaN."""
     if math.isnan(seconds):
         return "?"
     minutes, s = divmod(round(seconds), 60)

@@ -1,4 +1,4 @@
-"""The jobs of a study: which members are still to be trained, and which of them side by side."""
+"""The jobs of a study: which members are still to be trained, and which of them train side by side."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.families.base import Shape
 from harness.ladder import Job, Member, Rung, build_ladder, member, members, rung_of_size
 from harness.settings import Settings
 
-#: A run that ended so is not trained again: the same settings would end the same.
+#: Runs that ended so are not trained again, for the same settings would give the same end.
 DONE = ("finished", "diverged")
 
 
@@ -75,7 +75,7 @@ def pending(cell: Job, status: Mapping[str, str], device: str) -> Iterator[Job]:
 
 
 def _together(cell: Job, device: str) -> int:
-    """On a GPU small rungs are bound by launches, so members together win for every family."""
+    """How many members train in one job. On a GPU, where small models wait for kernel launches, all of them."""
     return len(cell.members) if device != "cpu" or cell.settings.family.together_on_cpu else 1
 
 

@@ -1,7 +1,7 @@
-"""Jobs on one-thread processes: a job that fails or is killed never takes the others with it.
+"""Jobs on one-thread processes: a job that fails or is killed takes no other with it.
 
-Workers come from a fork server that has torch loaded already (0.02 s a worker; importing it costs seconds), and
-pebble's pool replaces a worker that dies and tells which job it had.
+Workers are forked from a server that has torch loaded already (0.02 s a worker, where importing it takes seconds).
+pebble's pool replaces a worker that dies and says which job it had.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from harness.sweep.worker import run_job, write_failure
 
 POLL_S = 0.25
 
-#: Libraries that would start a thread a core in every worker.
+#: Settings of libraries that would otherwise start a thread for each core in every worker.
 _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 Work = Callable[[Job, str | None], list[Ended]]
@@ -35,8 +35,8 @@ def run_jobs(
 ) -> list[Ended]:
     """Run jobs in the order given on `workers` processes; returns how every run ended.
 
-    Failed jobs are recorded as failed runs. When this is left by an exception (Ctrl-C), the workers are ended; what
-    they had not written is lost, whole runs only.
+    Failed jobs are recorded as failed runs. On an exception (Ctrl-C) the workers are ended: runs that they had not
+    written yet are lost, and none is written in part.
 
     Raises:
         UserError: a results folder cannot be written.

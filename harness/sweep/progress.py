@@ -1,7 +1,7 @@
 """How far running jobs are: one small file a job, which any process can read.
 
-Files outlive a worker that is killed and can be read from another terminal; a queue shared by workers can be left
-locked by one that dies.
+Files outlive a worker that is killed, and another terminal can read them. A queue that workers share would stay locked
+if one of them died while it held the lock.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 from harness.ladder import Job
 from harness.training.loop import Progress
 
-#: Folder, in a results folder, of what only matters while a sweep runs.
+#: Folder, inside a results folder, of files that only matter while a sweep runs.
 STATE = ".sweep"
 
 #: Progress files, complete or not: named by the run_id of the job's first member.
@@ -47,12 +47,12 @@ class JobProgress:
 
     @property
     def seconds_left(self) -> float:
-        """At the pace kept so far; NaN before the first step."""
+        """At the average pace so far; NaN before the first step."""
         return (time.time() - self.started) * (self.steps - self.step) / self.step if self.step else math.nan
 
 
 class Reporter:
-    """Writes the progress file of one job; on leaving the `with` block the file goes."""
+    """Writes the progress file of one job, and removes it when the `with` block is left."""
 
     def __init__(self, job: Job) -> None:
         self.path = progress_path(job)
@@ -86,7 +86,7 @@ def progress_path(job: Job) -> Path:
 
 
 def read_progress(path: Path) -> JobProgress | None:
-    """The state in one progress file, or None where there is none (any more)."""
+    """The state in one progress file; None where it is gone, or not complete."""
     try:
         state = json.loads(path.read_text())
         return JobProgress(**state | {"run_ids": tuple(state["run_ids"])})

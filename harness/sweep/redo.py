@@ -40,12 +40,14 @@ def redo(studies: Sequence[Settings], console: Console, yes: bool = False) -> in
         UserError: a setting, study, device or results folder that cannot be used.
     """
     device = resolve(studies[0].training.device).type
-    check_models(studies, flops=True)
     if not yes:
+        check_models(studies, flops=True)
         return _show(studies, _chosen_jobs(studies, device), device, console)
     with lock_folders(studies):
         if not (jobs := _chosen_jobs(studies, device)):
             return _show(studies, jobs, device, console)
+        if studies[0].redo.which != "changed" and studies[0].redo.before is None:
+            console.print(f"After a stop the same command with {_before_now()} goes on.", highlight=False)
         return train_jobs(jobs, {}, worker_count(studies[0], device), console)
 
 
@@ -104,14 +106,18 @@ def _show(studies: Sequence[Settings], jobs: Sequence[Job], device: str, console
     n_runs, workers = sum(len(job.members) for job in jobs), worker_count(studies[0], device)
     cost_in_words = prediction(studies, jobs, cost, device, workers)
     console.print(f"{n_runs} runs to train anew {cost_in_words}", highlight=False, soft_wrap=True)
-    now = datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds")
     console.print(
         f"Nothing was trained: --yes trains these runs anew, each replaced when its new self has finished. "
-        f"With redo.before={now} the same command goes on after a stop.",
+        f"With {_before_now()} the same command goes on after a stop.",
         highlight=False,
         soft_wrap=True,
     )
     return 0
+
+
+def _before_now() -> str:
+    """The setting that leaves out what is recorded from now on."""
+    return f"redo.before={datetime.now(UTC).replace(tzinfo=None).isoformat(timespec='milliseconds')}"
 
 
 def _table(jobs: Sequence[Job]) -> Table:

@@ -23,7 +23,6 @@ from harness.records.comparable import comparable
 from harness.records.store import finished_run_ids, load
 from harness.settings import Settings
 from harness.sweep.asked import choose_runs
-from harness.sweep.check import check_models
 from harness.sweep.plan import cells, pending, worker_count
 from harness.sweep.run import lock_folders, train_jobs
 from harness.sweep.sites import (
@@ -49,7 +48,6 @@ def refine(studies: Sequence[Settings], console: Console) -> int:
     """
     for study in studies:
         _check(study)
-    check_models(studies, flops=True)
     device = resolve(studies[0].training.device).type
     with lock_folders(studies):
         return max([_refine(study, device, console) for study in studies])
@@ -106,7 +104,7 @@ def _train(study: Settings, jobs: Sequence[Job], device: str, console: Console) 
 
 
 def _enough(study: Settings, round_: int, intervals: pd.DataFrame) -> str | None:
-    """Why there is nothing left to do, or None."""
+    """Why refinement ends here; None where it goes on."""
     if intervals.empty or intervals["threshold"].isna().all():
         return "no N* on the ladder"
     if not is_wide(intervals, study.refine.ratio).any():
@@ -138,7 +136,7 @@ def _measured(study: Settings, sites: Sequence[Site]) -> tuple[pd.DataFrame, pd.
 
 
 def _begun(study: Settings, sites: Sequence[Site]) -> list[Job]:
-    """What is left of a batch that was interrupted, as far as the budget goes."""
+    """The rest of a batch that was interrupted, as far as the budget allows."""
     n, own = study.refine.seeds or study.seeds, {rung.shape for rung in build_ladder(study)}
     budget, jobs = flops_left(study, sites), []
     for site in sites:

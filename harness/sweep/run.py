@@ -1,4 +1,4 @@
-"""The verbs that train or look at training: each takes studies and joins jobs, pool and records."""
+"""The verbs plan, sweep, train and status: each takes studies and brings jobs, pool and records together."""
 
 from __future__ import annotations
 
@@ -61,10 +61,7 @@ def sweep(studies: Sequence[Settings], console: Console) -> int:
     device = resolve(studies[0].training.device).type
     with lock_folders(studies):
         known = _known(studies)
-        jobs = _jobs(studies, known, device)
-        unfinished = {job.settings.study for job in jobs}
-        check_models([study for study in studies if study.study in unfinished], flops=True)
-        return train_jobs(jobs, known, worker_count(studies[0], device), console)
+        return train_jobs(_jobs(studies, known, device), known, worker_count(studies[0], device), console)
 
 
 def train(studies: Sequence[Settings], console: Console) -> int:
@@ -115,11 +112,16 @@ def _remarks(study: Settings, rows: Mapping[str, Mapping[str, Any]], running_now
 
 
 def train_jobs(jobs: Sequence[Job], known: Mapping[str, str], workers: int, console: Console) -> int:
-    """Train jobs, costly ones first, and print how they ended, each error once; returns 1 if one failed, else 0."""
+    """Train jobs, costly ones first, and print how they ended, each error once; returns 1 if one failed, else 0.
+
+    Raises:
+        UserError: a family counts wrongly or cannot be built, which every job of its study would meet; none is trained.
+    """
     n_done = sum(state in DONE for state in known.values())
     if not jobs:
         console.print(f"Nothing to train: all runs asked for are done ({n_done} in the results).", highlight=False)
         return 0
+    check_models({job.settings.study: job.settings for job in jobs}.values(), flops=True)
     cost = cost_model(Path(jobs[0].settings.results)).seconds
     jobs = sorted(jobs, key=cost, reverse=True)
     with display_for(console, jobs, cost) as display:

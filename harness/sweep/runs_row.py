@@ -78,7 +78,7 @@ def parameter_columns(params: ParameterCount) -> dict[str, int]:
 
 
 def _config(job: Job, member: Member) -> dict[str, Any]:
-    """What made the run, and the settings beside it that a report needs."""
+    """The run's identity, and the settings beside it that a report needs."""
     identity = identity_settings(job.settings, job.rung, job.duration, member.seed, member.lr)
     # Beside the member's own learning rate those that were asked for with it, among which the best may be chosen.
     about = {"notes": job.settings.notes, "learning_rates": job.settings.optimizer.learning_rates}

@@ -22,8 +22,8 @@ from harness.sweep.plan import cells, pending
 def plan_table(study: Settings, cost: CostModel, device: str) -> Group:
     """A study's rungs: sizes as built (and as asked, where rounding changed them), counts, durations, cost.
 
-    Tokens and FLOPs are of one run, time is of all runs of the rung on one worker, memory is of one worker. What is the
-    same for every rung stands in the title.
+    Tokens and FLOPs are those of one run, time is for all runs of the rung on one worker, memory is that of one worker.
+    Columns with one value for all rungs are in the title instead.
     """
     rows = [_plan_row(cell, cost, device) for cell in cells(study)]
     same = {name for name in rows[0] if len(rows) > 1 and len({row[name] for row in rows}) == 1}
@@ -84,7 +84,7 @@ def prediction(studies: Sequence[Settings], jobs: Sequence[Job], cost: CostModel
 
 
 def status_table(studies: Sequence[Settings], status: Mapping[str, str], running: set[str]) -> Table:
-    """Runs of each rung by how they stand; `running` are the run_ids in training now."""
+    """Runs of each rung by state; `running` are the run_ids in training now."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in ("study", "rung", "width", "depth", "steps"):
         table.add_column(name, justify="left" if name == "study" else "right")
@@ -104,7 +104,7 @@ def status_table(studies: Sequence[Settings], status: Mapping[str, str], running
 
 
 def count_by_state(cell: Job, status: Mapping[str, str], running: set[str]) -> Counter[str]:
-    """How many members of a cell finished, diverged, failed, are running or pending."""
+    """How many members of a cell have finished, diverged or failed, are running, or are pending."""
     ids = [member.run_id for member in cell.members]
     return Counter("running" if run_id in running else status.get(run_id, "pending") for run_id in ids)
 
