@@ -54,7 +54,8 @@ def cited_options(document: Path) -> Iterator[tuple[str, str, list[str]]]:
 
 @of_documents
 def test_paths_exist(document: Path) -> None:
-    cited = {path.rstrip(".") for path in re.findall(r"\b(?:experiments|notebooks)/[\w./-]+", document.read_text())}
+    named = re.findall(r"(?<![\w./])(?:experiments|harness|notebooks|tests)/[\w./-]+", document.read_text())
+    cited = {path.rstrip(".") for path in named}
     assert sorted(path for path in cited if not (REPOSITORY / path).exists()) == []
 
 
