@@ -8,6 +8,7 @@ one rung and one duration beyond the grid, and only then trains those runs. Pict
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 
@@ -108,6 +109,7 @@ def planned() -> pd.DataFrame:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     command(["sweep", f"experiment={GRID}"])
     command(["collect", f"experiment={GRID}"])
     runs = loss(GRID)

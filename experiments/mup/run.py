@@ -5,6 +5,7 @@ python experiments/mup/run.py      (2 cores, about 5 minutes; figures and tables
 
 from __future__ import annotations
 
+import argparse
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -111,6 +112,7 @@ def transfer() -> pd.DataFrame:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     OUT.mkdir(parents=True, exist_ok=True)
     print(check_coordinates().round(2).to_string(index=False))
     print(transfer().round(4).to_string(index=False))

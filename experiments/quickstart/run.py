@@ -5,6 +5,7 @@ python experiments/quickstart/run.py      (2 cores, about 12 minutes; what is tr
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import matplotlib
@@ -84,6 +85,7 @@ def draw(analysis: Analysis, stem: Path) -> None:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     sweeps = {}
     for first_seed in SEEDS:
         name = "quickstart" if first_seed == 0 else f"quickstart-{first_seed}"
