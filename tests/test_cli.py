@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
+import yaml
 from command import TINY, run
+from planted_runs import LEAP, write_planted
 
 from harness.cli import VERBS
 from harness.config import compose
@@ -32,6 +36,36 @@ def test_cfg_shows_the_settings(capsys: pytest.CaptureFixture[str]) -> None:
     assert shown.code == 0
     assert "seeds: 9" in shown.out
     assert "study: text" in shown.out
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> None:
+    """An experiment of two studies with settings beside them."""
+    (tmp_path / "conf" / "experiment").mkdir(parents=True)
+    (tmp_path / "conf" / "experiment" / "two.yaml").write_text(
+        "# @package _global_\nname: two\nstudies: [quickstart/parity, quickstart/digits]\n"
+        "seeds: 5\noptimizer: {lr: 0.5}\n"
+    )
+
+
+@pytest.mark.parametrize("flags", [["--cfg", "job"], ["-c", "job"], ["--cfg=job"]])
+def test_cfg_shows_the_settings_of_every_study(flags: list[str], own: None, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = run(capsys, "sweep", "experiment=two", *flags, "seeds=7")
+    assert shown.code == 0, shown.err
+    documents = [yaml.safe_load(part) for part in shown.out.split("---\n")[1:]]
+    for document, study in zip(documents, compose("experiment=two", "seeds=7"), strict=True):
+        assert document["study"] == study.study and document["seeds"] == study.seeds == 7
+        assert document["optimizer"] == dataclasses.asdict(study.optimizer) and document["optimizer"]["lr"] == 0.5
+        assert document["ladder"] == dataclasses.asdict(study.ladder)
+    assert "# study parity" in shown.out and "# study digits" in shown.out
+
+
+def test_cfg_shows_a_package_with_references_followed(own: None, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = run(capsys, "sweep", "experiment=two", "task=digits", "--cfg", "job", "--package", "optimizer")
+    assert shown.out.startswith("# @package optimizer\nkind: adamw\nlr: 0.5\n")
+    shown = run(capsys, "--cfg", "job", "-p", "results", "--resolve", "experiment=two", "task=digits")
+    assert shown.out == "# @package results\nresults/two\n"
+    assert run(capsys, "sweep", "experiment=two", "--cfg", "job", "-p", "optimiser").refused("--package optimiser")
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,6 +134,87 @@ def test_picking_nothing_lists_the_studies(capsys: pytest.CaptureFixture[str]) -
 def test_a_choice_replaces_that_of_a_plain_experiment() -> None:
     (study,) = compose("experiment=quickstart/digits", "task=parity")
     assert study.task.name == "parity"
+
+
+# ------------------------------------------------------------------------------------------------------------ analyze
+
+
+def planted(*overrides: str, able_from: float = 60) -> int:
+    (study,) = compose(*LEAP, *overrides)
+    return write_planted(study, able_from)
+
+
+def verdicts() -> pd.DataFrame:
+    return pd.read_csv("results/leap/verdicts.csv")
+
+
+def test_analyze_uses_the_runs_asked_for_and_names_the_others(capsys: pytest.CaptureFixture[str]) -> None:
+    planted()
+    assert run(capsys, "analyze", *LEAP).code == 0
+    alone = verdicts()
+    planted("optimizer.lr=.003", "parametrization=mup", able_from=0)
+    ran = run(capsys, "analyze", *LEAP)
+    assert ran.code == 0, ran.err
+    pd.testing.assert_frame_equal(verdicts(), alone)
+    assert "results/leap: 36 runs (36 finished)" in ran.out
+    assert (
+        "study main holds runs of other settings: optimizer.lr 0.01, 0.003; parametrization.kind standard, mup"
+        in ran.out
+    )
+    assert "18 of 36 runs are left out" in ran.out and "still to do" not in ran.out
+
+
+def test_analyze_shows_each_value_of_a_setting_where_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    planted()
+    planted("optimizer.lr=.003", able_from=30)
+    for overrides in (LEAP, ["name=leap"]):
+        ran = run(capsys, "analyze", *overrides, "by=optimizer.lr")
+        assert ran.code == 0, ran.err
+        assert set(verdicts()["study"]) == {"main (optimizer.lr=0.01)", "main (optimizer.lr=0.003)"}
+    assert run(capsys, "analyze", *LEAP, "by=[optimizer.lr,task.k]").code == 0
+    assert "main (optimizer.lr=0.003, task.k=3)" in set(verdicts()["study"])
+    assert list(Path("results/leap/plots").glob("main__optimizer_lr_0_003*.svg"))
+    assert run(capsys, "analyze", *LEAP, "by=optimizer.rate").refused("by=optimizer.rate", "optimizer.lr")
+
+
+def test_analyze_without_a_study_refuses_runs_of_several_settings(capsys: pytest.CaptureFixture[str]) -> None:
+    planted()
+    assert run(capsys, "analyze", "name=leap").code == 0
+    planted("task.n_bits=6")
+    refused = run(capsys, "analyze", "name=leap")
+    assert refused.refused(
+        "results/leap: study main holds runs of several settings: task.n_bits 6, 16", "by=task.n_bits"
+    )
+    # A setting of a study would change nothing where none is chosen.
+    assert run(capsys, "analyze", "name=leap", "optimizer.lr=0.01").refused("optimizer.lr=0.01", "family= and task=")
+    assert run(capsys, "analyze", "name=leap", "family=mlp").refused("task is not chosen")
+
+
+def test_analyze_says_what_is_still_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    planted()
+    ran = run(capsys, "analyze", *LEAP, "seeds=5", "study=main")
+    assert ran.code == 0, ran.err
+    assert "main: 12 of 30 runs are still to do" in ran.out
+    refused = run(capsys, "analyze", *LEAP, "study=other")
+    assert refused.refused("results/leap: no runs of the settings asked for; studies not asked for are left out: main")
+    assert "other: 18 of 18 runs are still to do" in refused.out
+
+
+def test_analyze_of_a_multirun_takes_every_study(capsys: pytest.CaptureFixture[str]) -> None:
+    for lr in ("0.01", "0.003"):
+        planted(f"optimizer.lr={lr}", f"study='main (optimizer.lr={lr})'")
+    ran = run(capsys, "analyze", "--multirun", *LEAP, "optimizer.lr=0.01,0.003")
+    assert ran.code == 0, ran.err
+    assert set(verdicts()["study"]) == {"main (optimizer.lr=0.01)", "main (optimizer.lr=0.003)"}
+    assert "left out" not in ran.out and "still to do" not in ran.out
+
+
+@pytest.mark.parametrize("verb", ["plan", "sweep", "status", "collect", "analyze"])
+@pytest.mark.parametrize("name", ["..", "."])
+def test_names_that_climb_out_of_the_results_folder(verb: str, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, verb, *LEAP, f"name={name}").refused(f"name='{name}'")
+    assert run(capsys, verb, *LEAP, "results=").refused("results=")
+    assert not list(Path().iterdir())
 
 
 def test_own_configs_and_classes_are_found(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -1,17 +1,17 @@
-"""Every file in conf/ composes, and settings out of their range are refused by name."""
+"""Every file in conf/ composes; an experiment of several studies is composed study by study."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from command import REPOSITORY
 
 from harness.config import compose
-from harness.errors import SettingError, UserError
+from harness.errors import UserError
 from harness.ladder import build_ladder
-from harness.settings import Settings, number_list
 
 CONF = REPOSITORY / "conf"
 
@@ -76,42 +76,55 @@ def test_studies_take_shared_settings_from_the_experiment_that_lists_them(
     assert (renamed.results, renamed.analysis.alpha) == ("results/other", 0.02)
 
 
-@pytest.mark.parametrize(
-    ("setting", "value"),
-    [
-        ("optimizer.kind", "adam"),
-        ("optimizer.lr", -1.0),
-        ("optimizer.lr", [0.1, float("inf")]),
-        ("optimizer.lr", "fast"),
-        ("optimizer.beta1", 1.5),
-        ("optimizer.grad_clip", 0.0),
-        ("schedule.kind", "linear"),
-        ("schedule.warmup", -0.1),
-        ("parametrization.kind", "sp"),
-        ("parametrization.base_width", 0),
-        ("training.device", "tpu"),
-        ("training.precision", "float16"),
-        ("training.evaluations", 0),
-        ("launcher.workers", 0),
-        ("launcher.members_together", 0),
-        ("ladder.batch_size", 0),
-        ("analysis.alpha", 0.7),
-        ("analysis.level", 0.3),
-        ("analysis.bootstrap", 0),
-        ("seeds", 0),
-        ("name", "a/b"),
-    ],
-)
-def test_values_out_of_range_are_refused_by_name(setting: str, value: object) -> None:
-    owner, _, name = setting.rpartition(".")
-    kind = type(getattr(Settings(), owner)) if owner else Settings
-    with pytest.raises(SettingError, match=f"^{setting}"):
-        kind(**{name: value})
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Writes conf/experiment/two.yaml in the folder that the test runs in."""
+    (tmp_path / "conf" / "experiment").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+
+    def write(text: str) -> None:
+        studies = "# @package _global_\nname: two\nstudies: [quickstart/parity, quickstart/digits]\n"
+        (tmp_path / "conf" / "experiment" / "two.yaml").write_text(studies + text)
+
+    return write
 
 
-def test_a_number_or_a_list_of_numbers() -> None:
-    assert number_list("x", 3) == [3]
-    assert number_list("x", [1, 2.5]) == [1, 2.5]
-    for wrong in ([], "a", [1, "a"], True, None):
-        with pytest.raises(SettingError):
-            number_list("x", wrong)
+def test_settings_beside_studies_apply_to_every_study(own: Callable[[str], None]) -> None:
+    own("seeds: 5\noptimizer: {lr: [0.1, 0.2]}\nladder: {steps: 10}\n")
+    parity, digits = compose("experiment=two")
+    for study in (parity, digits):
+        assert (study.seeds, study.optimizer.lr, study.ladder.steps) == (5, [0.1, 0.2], 10)
+    # What it does not set stays as each study's own file has it.
+    assert parity.ladder.widths == [4, 8, 16, 32, 64, 128, 256] and digits.ladder.widths == [8, 16, 32, 64, 128, 256]
+    assert (parity.ladder.batch_size, digits.ladder.batch_size) == (256, 64)
+    assert (parity.parametrization.kind, digits.parametrization.kind) == ("mup", "standard")
+
+
+def test_the_command_line_wins_over_settings_beside_studies(own: Callable[[str], None]) -> None:
+    own("seeds: 5\noptimizer: {lr: 0.5}\n")
+    for study in compose("experiment=two", "seeds=7"):
+        assert (study.seeds, study.optimizer.lr) == (7, 0.5)
+    (digits,) = compose("experiment=two", "task=digits", "optimizer.lr=0.25")
+    assert (digits.study, digits.seeds, digits.optimizer.lr) == ("digits", 5, 0.25)
+
+
+def test_choices_beside_studies_apply_to_every_study(own: Callable[[str], None]) -> None:
+    own("defaults:\n  - override /optimizer: sgd\n  - override /schedule: cosine\n")
+    for study in compose("experiment=two"):
+        assert (study.optimizer.kind, study.schedule.kind) == ("sgd", "cosine")
+    for study in compose("experiment=two", "schedule=constant"):
+        assert (study.optimizer.kind, study.schedule.kind) == ("sgd", "constant")
+
+
+def test_a_setting_that_not_every_study_has_is_named(own: Callable[[str], None]) -> None:
+    own("task: {n_bits: 12}\n")
+    with pytest.raises(UserError, match=r"task\.n_bits is not a setting of harness\.tasks\.digits"):
+        compose("experiment=two")
+
+
+def test_studies_of_one_experiment_have_names_of_their_own(own: Callable[[str], None]) -> None:
+    own("study: both\n")
+    with pytest.raises(UserError, match=r"study=both: the name of both quickstart/parity and quickstart/digits"):
+        compose("experiment=two")
+    (one,) = compose("experiment=two", "task=digits")
+    assert one.study == "both"

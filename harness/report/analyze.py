@@ -96,10 +96,8 @@ def analyze(
     if by:
         named = split_by(runs.set_index("run_id"), by)
         runs, frame = (table.assign(study=table["run_id"].map(named)) for table in (runs, frame))
-    try:
-        refuse_mixed(runs, "give the settings of one, as for sweep, or by={names} for a curve of each value")
-    except DataError as error:
-        raise DataError(f"{folder}: {error}") from error
+    if chosen is None:
+        _refuse_mixed(runs, folder)
     if x not in frame.columns:
         sizes = [*CONVENTIONS, "tokens", "width", "depth"]
         raise DataError(f"analysis.x={x}: no such column; sizes are {', '.join(sizes)}")
@@ -132,6 +130,13 @@ def analyze(
         fits,
         impossible,
     )
+
+
+def _refuse_mixed(runs: pd.DataFrame, folder: Path) -> None:
+    try:
+        refuse_mixed(runs, "give the settings of one, as for sweep, or by={names} for a curve of each value")
+    except DataError as error:
+        raise DataError(f"{folder}: {error}") from error
 
 
 def _jumps(frame: pd.DataFrame, x: str, alpha: float, level: float) -> tuple[pd.DataFrame, dict[str, str]]:

@@ -88,7 +88,7 @@ def read_kept(folder: Path, key: str) -> Result | None:
             return None
         jumps, laws = (_frame(files[name], content["words"][name]) for name in ("verdicts", "laws"))
         numbers = {name: content[name] for name in ("x", "level", "n_runs", "n_unfinished", "left_out", "impossible")}
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
     return Result(jumps, laws, **numbers, paths=list(files.values()))
 

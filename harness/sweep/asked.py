@@ -73,13 +73,18 @@ def choose_runs(studies: Sequence[Settings], runs: pd.DataFrame, by: Sequence[st
 
     Args:
         runs: a row a run, as `load_runs` gives them.
+
+    Raises:
+        UserError: two studies of one name that differ in their settings.
     """
     # Runs that do not state what made them cannot be told from those that were asked for.
     states = np.array(["version" in parse_config(text) for text in runs["config"]], dtype=bool)
     lengths = dict(zip(runs.loc[~states, "run_id"], durations(runs[~states])["length"], strict=True))
     runs, left_out = runs[states], []
-    by_name = {study.study: study for study in studies}
+    by_name: dict[str, Settings] = {}
     for study in studies:
+        if _asked_values(study) != _asked_values(by_name.setdefault(study.study, study)):
+            raise UserError(f"study={study.study}: the name of two studies that differ in their settings")
         lengths |= _asked_for(study, runs[runs["study"] == study.study], by)
     for name, study in by_name.items():
         of_study = runs[runs["study"] == name]
@@ -170,7 +175,7 @@ def _differences(study: Settings, runs: pd.DataFrame, by: Sequence[str]) -> dict
         for name, values in own.items():
             known = found.setdefault(name, list(asked.get(name, [])))
             known += [value for value in values if value not in known]
-    return found
+    return {name: found[name] for name in [*asked, *found] if name in found}
 
 
 def _asked_values(study: Settings) -> dict[str, list[Any]]:

@@ -1,0 +1,117 @@
+"""Every setting refuses values out of its range, by its full name."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import pytest
+
+from harness.errors import SettingError
+from harness.settings import LadderSettings, OptimizerSettings, ScheduleSettings, Settings, number_list
+
+NAN, INF = math.nan, math.inf
+
+#: Setting -> values that it refuses.
+REFUSED: dict[str, list[Any]] = {
+    "ladder.widths": [[], [0], [8, -1]],
+    "ladder.depths": [[], [0]],
+    "ladder.first_width": [0, -1],
+    "ladder.width_step": [0.5, 0.0, -2.0, NAN, INF],
+    "ladder.first_depth": [0],
+    "ladder.depth_step": [0.5, NAN, INF],
+    "ladder.count": [0],
+    "ladder.heads": [0],
+    "ladder.head_width": [0],
+    "ladder.batch_size": [0],
+    "optimizer.kind": ["adam", ""],
+    "optimizer.lr": [-1.0, 0.0, NAN, INF, [0.1, INF], [], "fast", True],
+    "optimizer.beta1": [1.5, 1.0, -0.1, NAN],
+    "optimizer.beta2": [1.0, -0.1, NAN],
+    "optimizer.momentum": [1.0, -0.1, NAN],
+    "optimizer.eps": [-1e-8, NAN, INF],
+    "optimizer.weight_decay": [-0.1, NAN, INF],
+    "optimizer.grad_clip": [0.0, -1.0, NAN, INF],
+    "schedule.kind": ["linear"],
+    "schedule.warmup": [-0.1, 1.5, NAN],
+    "schedule.decay": [-0.1, 1.5, NAN],
+    "schedule.final": [-0.1, 1.5, NAN],
+    "parametrization.kind": ["sp"],
+    "parametrization.base_width": [0],
+    "parametrization.base_heads": [0],
+    "training.device": ["tpu"],
+    "training.precision": ["float16"],
+    "training.evaluations": [0],
+    "launcher.workers": [0, -1],
+    "launcher.members_together": [0],
+    "analysis.alpha": [0.7, -0.1, NAN],
+    "analysis.level": [0.3, 1.1, NAN],
+    "analysis.bootstrap": [0],
+    "analysis.seed": [-1],
+    "refine.ratio": [1.0, 0.5, NAN, INF],
+    "refine.budget": [-1.0, NAN, INF],
+    "refine.seeds": [0],
+    "refine.rounds": [0],
+    "name": ["", "a/b", ".", ".."],
+    "seeds": [0, -3],
+    "first_seed": [-1],
+    "rung": [-1],
+    "seed": [-1],
+    "by": [[""], [1], ""],
+    "results": [""],
+}
+#: Settings of which any value of their type will do here: their own users check them.
+FREE = {
+    *("study", "studies", "notes", "family", "task"),
+    *(f"ladder.{unit}" for unit in ("steps", "tokens", "tokens_per_param", "flops")),
+    *("analysis.x", "refine.metrics", "refine.subtasks"),
+}
+
+
+def names(settings: Any, prefix: str = "") -> set[str]:
+    found = set()
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        inner = dataclasses.is_dataclass(value)
+        found |= names(value, f"{prefix}{field.name}.") if inner else {prefix + field.name}
+    return found
+
+
+def test_every_setting_is_checked_or_known_to_be_free() -> None:
+    assert names(Settings()) == set(REFUSED) | FREE
+
+
+@pytest.mark.parametrize(("setting", "value"), [(name, value) for name, values in REFUSED.items() for value in values])
+def test_values_out_of_range_are_refused_by_name(setting: str, value: object) -> None:
+    owner, _, name = setting.rpartition(".")
+    kind = type(getattr(Settings(), owner)) if owner else Settings
+    with pytest.raises(SettingError, match=f"^{setting}"):
+        kind(**{name: value})
+
+
+def test_values_at_the_ends_of_their_range_are_taken() -> None:
+    OptimizerSettings(beta1=0.0, momentum=0.0, eps=0.0, weight_decay=0.0, grad_clip=1e-9)
+    ScheduleSettings(kind="wsd", warmup=0.2, decay=0.8, final=1.0)
+    LadderSettings(width_step=1.0, heads=1, widths=[1])
+    Settings(first_seed=0, rung=0, seed=0, name="..a", results=".")
+
+
+def test_warmup_and_decay_share_the_steps() -> None:
+    with pytest.raises(SettingError, match=r"^schedule\.decay=0\.8: allowed is at most 0\.7"):
+        ScheduleSettings(kind="wsd", warmup=0.3, decay=0.8)
+    ScheduleSettings(kind="cosine", warmup=0.3, decay=0.8)
+
+
+def test_by_is_one_name_or_a_list() -> None:
+    assert Settings().curves_by == []
+    assert Settings(by="optimizer.lr").curves_by == ["optimizer.lr"]
+    assert Settings(by=["optimizer.lr", "task.k"]).curves_by == ["optimizer.lr", "task.k"]
+
+
+def test_a_number_or_a_list_of_numbers() -> None:
+    assert number_list("x", 3) == [3]
+    assert number_list("x", [1, 2.5]) == [1, 2.5]
+    for wrong in ([], "a", [1, "a"], True, None):
+        with pytest.raises(SettingError):
+            number_list("x", wrong)
