@@ -9,13 +9,15 @@ import pandas as pd
 
 from harness.analysis.curves import select_runs
 from harness.analysis.emergence.find_jumps import find_jumps
-from harness.analysis.fitting.estimator import ScalingLaw
+from harness.analysis.fitting.estimator import LEAST_BOOTSTRAP, ScalingLaw
 from harness.analysis.fitting.exponents import fit_exponents
 from harness.analysis.fitting.laws import NO_LAW
-from harness.errors import DataError
+from harness.errors import DataError, SettingError
 from harness.records.schema import PARAMETER_CONVENTIONS
 from harness.records.store import find_folder, load, load_runs
 
+#: Kinds of interval of the laws.
+INTERVALS = ("profile", "bootstrap")
 #: What the loss is fitted against; an exponent is reported under each.
 CONVENTIONS = (*PARAMETER_CONVENTIONS, "flops")
 
@@ -29,7 +31,8 @@ class Analysis:
         x: column of sizes in which thresholds are given.
         alpha: false discovery rate of the jump tests.
         level: of all intervals.
-        bootstrap: draws of each bootstrap of a law.
+        interval: kind of the laws' intervals, profile or bootstrap.
+        bootstrap: refits of each bootstrap of a law.
         frame: measurements of finished runs at their last step, as compared: one learning rate and duration a rung.
         runs: the runs table, failures included.
         jumps: as `find_jumps` returns it.
@@ -42,6 +45,7 @@ class Analysis:
     x: str
     alpha: float
     level: float
+    interval: str
     bootstrap: int
     frame: pd.DataFrame
     runs: pd.DataFrame
@@ -61,6 +65,7 @@ def analyze(
     x: str = "params_non_embedding",
     alpha: float = 0.05,
     level: float = 0.95,
+    interval: str = "profile",
     bootstrap: int = 1000,
     seed: int = 0,
 ) -> Analysis:
@@ -71,12 +76,17 @@ def analyze(
     Args:
         folder: as `harness.load` takes it.
         x, alpha, level: as `find_jumps` takes them.
-        bootstrap, seed: draws of each bootstrap of a law, and their seed.
+        interval: kind of the laws' intervals, profile or bootstrap.
+        bootstrap, seed: refits of each bootstrap of a law, and the seed of its draws; unused with interval=profile.
 
     Raises:
         DataError: no tables there, or none that can be used.
         SettingError: a setting out of its range.
     """
+    if interval not in INTERVALS:
+        raise SettingError("analysis.interval", interval, f"one of {', '.join(INTERVALS)}")
+    if bootstrap < LEAST_BOOTSTRAP:
+        raise SettingError("analysis.bootstrap", bootstrap, f"a whole number of at least {LEAST_BOOTSTRAP}")
     folder = find_folder(folder)
     runs = load_runs(folder)
     frame = load(folder)
@@ -89,13 +99,13 @@ def analyze(
         if study not in set(frame["study"]):
             impossible[study] = "none of its runs finished"
     jumps = jumps.sort_values(["study", "subtask", "metric"], kind="stable", ignore_index=True)
-    laws = fit_exponents(frame, CONVENTIONS, level=level, n_bootstrap=bootstrap, seed=seed)
+    laws = fit_exponents(frame, CONVENTIONS, level=level, interval=interval, n_bootstrap=bootstrap, seed=seed)
     described = laws.table[laws.table["scatter"] <= NO_LAW]
     fits = {
         (str(row["study"]), str(row["x"])): laws.fits[row["study"], row["task"], row["x"]]
         for row in described.to_dict("records")
     }
-    return Analysis(folder, x, alpha, level, bootstrap, frame, runs, jumps, laws.table, fits, impossible)
+    return Analysis(folder, x, alpha, level, interval, bootstrap, frame, runs, jumps, laws.table, fits, impossible)
 
 
 def _jumps(frame: pd.DataFrame, x: str, alpha: float, level: float) -> tuple[pd.DataFrame, dict[str, str]]:

@@ -28,6 +28,7 @@ class Result:
     laws: pd.DataFrame
     x: str
     level: float
+    interval: str
     n_runs: int
     n_lost: int
     impossible: dict[str, str]
@@ -52,6 +53,7 @@ def keep(analysis: Analysis, key: str, paths: list[Path]) -> Result:
         "fingerprint": key,
         "x": analysis.x,
         "level": analysis.level,
+        "interval": analysis.interval,
         "n_runs": len(analysis.runs),
         "n_lost": int(analysis.runs["status"].ne("finished").sum()),
         "impossible": analysis.impossible,
@@ -76,7 +78,7 @@ def read_kept(folder: Path, key: str) -> Result | None:
         jumps, laws = (_frame(files[name], told["words"][name]) for name in ("verdicts", "laws"))
     except (OSError, ValueError, KeyError):
         return None
-    told = {name: told[name] for name in ("x", "level", "n_runs", "n_lost", "impossible")}
+    told = {name: told[name] for name in ("x", "level", "interval", "n_runs", "n_lost", "impossible")}
     return Result(jumps, laws, **told, paths=list(files.values()))
 
 
