@@ -154,18 +154,25 @@ class LauncherSettings:
 
 @dataclass
 class AnalysisSettings:
-    """What `harness analyze` computes."""
+    """What `harness analyze` computes.
+
+    `interval`: the kind of the laws' intervals, profile or bootstrap. `bootstrap`: refits of a bootstrap; `seed`: of
+    its draws; both unused with interval=profile.
+    """
 
     x: str = "params_non_embedding"
     alpha: float = 0.05
     level: float = 0.95
+    interval: str = "profile"
     bootstrap: int = 1000
     seed: int = 0
 
     def __post_init__(self) -> None:
         _between("analysis", self, "alpha", 0.0, 0.5)
         _between("analysis", self, "level", 0.5, 1.0)
-        _at_least_one("analysis", self, "bootstrap")
+        _one_of("analysis", self, "interval", ("profile", "bootstrap"))
+        if self.bootstrap < 100:
+            raise SettingError("analysis.bootstrap", self.bootstrap, "a whole number of at least 100")
         _not_negative("analysis", self, "seed")
 
 

@@ -12,7 +12,7 @@ from harness.records.comparable import ChosenRuns
 from harness.records.store import find_folder
 from harness.report.kept import fingerprint, keep, read_kept
 from harness.report.tables import as_rich, law_table, verdict_summary
-from harness.report.wording import size_name
+from harness.report.wording import interval_kind, size_name
 
 #: Columns that a terminal needs at least this many characters for; the report has them all.
 NEEDED_WIDTH = {"why": 150, "choice of law": 150, "metric": 110, "judged by": 110}
@@ -48,7 +48,7 @@ def show(
     level = f"{100 * result.level:g} %"
     title = f"Verdicts; N* in {size_name(result.x)}, {level} intervals"
     console.print(as_rich(verdict_summary(result.jumps), title, left_out))
-    title = f"Exponents of the loss, {level} intervals"
+    title = f"Exponents of the loss, {level} intervals {interval_kind(result.interval)}"
     console.print(as_rich(law_table(result.laws), title, left_out))
     for study, reason in result.impossible.items():
         console.print(f"{study}: not tested, {reason}", markup=False)

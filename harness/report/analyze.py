@@ -10,15 +10,17 @@ import pandas as pd
 
 from harness.analysis.curves import label_runs
 from harness.analysis.emergence.find_jumps import find_jumps
-from harness.analysis.fitting.estimator import ScalingLaw
+from harness.analysis.fitting.estimator import LEAST_BOOTSTRAP, ScalingLaw
 from harness.analysis.fitting.exponents import fit_exponents
 from harness.analysis.fitting.laws import NO_LAW
-from harness.errors import DataError
+from harness.errors import DataError, SettingError
 from harness.records.comparable import ChosenRuns, comparable
 from harness.records.run_settings import refuse_mixed, split_by
 from harness.records.schema import PARAMETER_CONVENTIONS
 from harness.records.store import find_folder, load, load_runs
 
+#: Kinds of interval of the laws.
+INTERVALS = ("profile", "bootstrap")
 #: What the loss is fitted against; an exponent is reported under each.
 CONVENTIONS = (*PARAMETER_CONVENTIONS, "flops")
 
@@ -32,7 +34,8 @@ class Analysis:
         x: column of sizes in which thresholds are given.
         alpha: false discovery rate of the jump tests.
         level: of all intervals.
-        bootstrap: draws of each bootstrap of a law.
+        interval: kind of the laws' intervals, profile or bootstrap.
+        bootstrap: refits of each bootstrap of a law.
         frame: measurements of finished runs at their last step, of one duration a study and one learning rate a size.
         every_duration: the same with the runs of all durations and learning rates.
         runs: the runs table, failures included.
@@ -47,6 +50,7 @@ class Analysis:
     x: str
     alpha: float
     level: float
+    interval: str
     bootstrap: int
     frame: pd.DataFrame
     every_duration: pd.DataFrame
@@ -68,6 +72,7 @@ def analyze(
     x: str = "params_non_embedding",
     alpha: float = 0.05,
     level: float = 0.95,
+    interval: str = "profile",
     bootstrap: int = 1000,
     seed: int = 0,
     *,
@@ -81,7 +86,8 @@ def analyze(
     Args:
         folder: as `harness.load` takes it.
         x, alpha, level: as `find_jumps` takes them.
-        bootstrap, seed: draws of each bootstrap of a law, and their seed.
+        interval: kind of the laws' intervals, profile or bootstrap.
+        bootstrap, seed: refits of each bootstrap of a law, and the seed of its draws; unused with interval=profile.
         chosen: the runs to analyse; all of them where None.
         by: settings, e.g. ``optimizer.lr``, each of whose values makes a study of its own, named for it.
 
@@ -89,6 +95,10 @@ def analyze(
         DataError: no runs there, or none that can be used; or runs of several settings under one name of a study.
         SettingError: a setting out of its range.
     """
+    if interval not in INTERVALS:
+        raise SettingError("analysis.interval", interval, f"one of {', '.join(INTERVALS)}")
+    if bootstrap < LEAST_BOOTSTRAP:
+        raise SettingError("analysis.bootstrap", bootstrap, f"a whole number of at least {LEAST_BOOTSTRAP}")
     folder = find_folder(folder)
     runs, frame = load_runs(folder), load(folder, runs="all")
     if chosen is not None:
@@ -109,7 +119,7 @@ def analyze(
         if study not in set(frame["study"]):
             impossible[study] = "none of its runs finished"
     jumps = jumps.sort_values(["study", "subtask", "metric"], kind="stable", ignore_index=True)
-    laws = fit_exponents(frame, CONVENTIONS, level=level, n_bootstrap=bootstrap, seed=seed)
+    laws = fit_exponents(frame, CONVENTIONS, level=level, interval=interval, n_bootstrap=bootstrap, seed=seed)
     described = laws.table[laws.table["scatter"] <= NO_LAW]
     fits = {
         (str(row["study"]), str(row["x"])): laws.fits[row["study"], row["task"], row["x"]]
@@ -120,6 +130,7 @@ def analyze(
         x,
         alpha,
         level,
+        interval,
         bootstrap,
         frame,
         every_duration,

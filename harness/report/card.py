@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from harness.analysis.curves import label_runs
-from harness.analysis.fitting.estimator import ScalingLaw
+from harness.analysis.fitting.estimator import FitStatus, ScalingLaw
+from harness.analysis.fitting.guessing import ALPHA
 from harness.analysis.fitting.laws import LAWS, NO_LAW
 from harness.analysis.fitting.rolling import CUTS, rolling_extrapolation
 from harness.analysis.fitting.selection import REFUSED
@@ -24,7 +25,7 @@ from harness.records.comparable import best_learning_rates
 from harness.records.schema import PARAMETER_CONVENTIONS, STATUSES
 from harness.report.analyze import CONVENTIONS, Analysis
 from harness.report.tables import law_table
-from harness.report.wording import count, estimate, percent, short, size_name
+from harness.report.wording import count, estimate, interval_kind, percent, short, size_name
 
 NOT_RECORDED = "not recorded"
 #: Laws that `analyze` fits to the loss in one variable.
@@ -154,16 +155,25 @@ def _fitting(analysis: Analysis) -> Items:
         "Intervals": f"{100 * analysis.level:g} %, {used}" if used else "none: no law describes the runs",
         "Failed refits": f"{failed}" if resampled else "none: nothing is resampled",
         "Choice of law": f"by AICc; the other law is refused where its AICc is higher by more than {REFUSED:g}",
+        "Loss at chance": _at_chance(analysis),
         "No law": f"no exponent is given where residuals of ln loss exceed {100 * NO_LAW:g} % (root mean square)",
         "Extrapolation": _by_study(analysis.runs, lambda part: _extrapolation_error(analysis, part["study"].iloc[0])),
     }
+
+
+def _at_chance(analysis: Analysis) -> str:
+    laws = analysis.laws
+    studies = sorted(set(laws.loc[laws["status"] == str(FitStatus.NOTHING_LEARNT), "study"].map(str)))
+    rule = f"no law where no size is below it by more than noise (one-sided t test, {100 * ALPHA:g} %)"
+    return f"{rule}: {', '.join(studies) or 'in no study'}"
 
 
 def _results(analysis: Analysis) -> list[str]:
     laws = law_table(analysis.laws)
     status = analysis.laws.groupby("study")["status"].agg(lambda values: ", ".join(dict.fromkeys(values)))
     laws.insert(len(laws.columns) - 2, "status", laws["study"].map(status))
-    lines = [f"Exponents of the loss, {100 * analysis.level:g} % intervals:", "", *_markdown_table(laws)]
+    kind = f"{100 * analysis.level:g} % intervals {interval_kind(analysis.interval)}"
+    lines = [f"Exponents of the loss, {kind}:", "", *_markdown_table(laws)]
     if not (rows := _surfaces(analysis)):
         return [
             *lines,

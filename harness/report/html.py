@@ -20,7 +20,7 @@ from harness.report import plots, tables
 from harness.report.analyze import CONVENTIONS, Analysis
 from harness.report.card import card
 from harness.report.emergence_plots import plot_mirage
-from harness.report.wording import curve_name, metric_name, short, size_name
+from harness.report.wording import curve_name, interval_kind, metric_name, short, size_name
 
 #: The files of a report, in the results folder.
 FILES = ("report.html", "card.md", "verdicts.csv", "laws.csv", "plots")
@@ -84,6 +84,7 @@ def _content(analysis: Analysis, drawn: Path) -> dict[str, Any]:
         "x_name": size_name(analysis.x),
         "x": analysis.x,
         "level": f"{100 * analysis.level:g}\u00a0%",
+        "interval_kind": interval_kind(analysis.interval),
         "alpha": analysis.alpha,
         "n_tests": _n_tests(analysis.jumps),
         "overview": tables.overview(runs),

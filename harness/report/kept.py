@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 FILE = "analysis.json"
 
 
+#: What a result states beside its tables and files.
+_STATED = ("x", "level", "interval", "n_runs", "n_unfinished", "left_out", "impossible")
+
+
 @dataclass(frozen=True)
 class Result:
     """What the terminal shows of an analysis: verdicts and laws as `find_jumps` and `exponents` return them, and more.
@@ -34,6 +38,7 @@ class Result:
     laws: pd.DataFrame
     x: str
     level: float
+    interval: str
     n_runs: int
     n_unfinished: int
     left_out: list[str]
@@ -63,6 +68,7 @@ def keep(analysis: Analysis, key: str, paths: list[Path]) -> Result:
         "fingerprint": key,
         "x": analysis.x,
         "level": analysis.level,
+        "interval": analysis.interval,
         "n_runs": len(analysis.runs),
         "n_unfinished": int(analysis.runs["status"].ne("finished").sum()),
         "left_out": analysis.left_out,
@@ -87,10 +93,10 @@ def read_kept(folder: Path, key: str) -> Result | None:
         if not all(path.exists() for path in files.values()):
             return None
         jumps, laws = (_frame(files[name], content["words"][name]) for name in ("verdicts", "laws"))
-        numbers = {name: content[name] for name in ("x", "level", "n_runs", "n_unfinished", "left_out", "impossible")}
+        stated = {name: content[name] for name in _STATED}
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return Result(jumps, laws, **numbers, paths=list(files.values()))
+    return Result(jumps, laws, **stated, paths=list(files.values()))
 
 
 def _words(frame: pd.DataFrame) -> list[str]:

@@ -84,6 +84,11 @@ def duration(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
+def interval_kind(kind: str) -> str:
+    """How the intervals of laws were made, in a word or two."""
+    return {"profile": "by profile likelihood", "bootstrap": "by bootstrap", "delta": "by the delta method"}[kind]
+
+
 def curve_name(row: Mapping[Any, Any]) -> str:
     """What a curve is called: its study (or task, or metric) and, where it is not the whole task, its subtask."""
     name = str(row["study"] or row.get("task") or metric_name(str(row["metric"])))
