@@ -23,8 +23,9 @@ from harness.errors import UserError
 from harness.records.schema import PARAMETER_CONVENTIONS, STATUSES
 from harness.records.store import load
 from harness.report.analyze import CONVENTIONS, Analysis
+from harness.report.names import size_name
 from harness.report.tables import law_table
-from harness.report.wording import count, estimate, percent, short, size_name
+from harness.wording import confidence, count, estimate, percent, short
 
 NOT_RECORDED = "not recorded"
 #: Laws that `analyze` fits to the loss in one variable.
@@ -150,10 +151,10 @@ def _fitting(analysis: Analysis) -> Items:
         "Weighting": "every run alike",
         "Solver": "Newton's method with bounds and exact derivatives, to convergence",
         "Starts": f"{' or '.join(map(str, starts))} followed to their end, the most promising of a grid",
-        "Intervals": f"{100 * analysis.level:g} %, {used}" if used else "none: no law describes the runs",
+        "Intervals": f"{confidence(analysis.level)}, {used}" if used else "none: no law describes the runs",
         "Failed refits": f"{failed}" if resampled else "none: nothing is resampled",
         "Choice of law": f"by AICc; the other is refused where its AICc is higher by more than {REFUSED:g}",
-        "No law": f"no exponent where the runs are off by more than {100 * NO_LAW:g} % (root mean square)",
+        "No law": f"no exponent where the runs are off by more than {percent(NO_LAW)} (root mean square)",
         "Foretelling": _by_study(analysis.runs, lambda part: _foretold(analysis, part["study"].iloc[0])),
     }
 
@@ -162,10 +163,10 @@ def _results(analysis: Analysis) -> list[str]:
     laws = law_table(analysis.laws)
     status = analysis.laws.groupby("study")["status"].agg(lambda values: ", ".join(dict.fromkeys(values)))
     laws.insert(len(laws.columns) - 2, "status", laws["study"].map(status))
-    lines = [f"Exponents of the loss, {100 * analysis.level:g} % intervals:", "", *_markdown_table(laws)]
+    lines = [f"Exponents of the loss, {confidence(analysis.level)} intervals:", "", *_markdown_table(laws)]
     if not (rows := _surfaces(analysis)):
         return [*lines, "", "No surface over N and D: in no study do the runs of one size differ in tokens."]
-    title = f"Surfaces over N and D (squares), with N_opt ∝ C^a, {100 * analysis.level:g} % intervals:"
+    title = f"Surfaces over N and D (squares), with N_opt ∝ C^a, {confidence(analysis.level)} intervals:"
     notes = [f"- {_plain(row['study'])}, {row['N']}: {_plain(row['message'])}" for row in rows if row["message"]]
     table = pd.DataFrame(rows).drop(columns="message")
     return [*lines, "", title, "", *_markdown_table(table), *([""] if notes else []), *notes]

@@ -44,7 +44,7 @@ from harness.report.axes import (
     size_ticks,
 )
 from harness.report.forecast_plots import plot_forecast, plot_rolling
-from harness.report.wording import count, estimate
+from harness.wording import between, confidence, count, estimate
 
 __all__ = [
     "plot_fit",
@@ -123,7 +123,7 @@ def _isoflop_meanings(statuses: list[str], level: float) -> list[Line2D]:
     """Legend entries of minima, and of the reasons for which budgets have none."""
     entries = []
     if MinimumStatus.ACCEPTED in statuses:
-        label = f"minimum, {100 * level:g} % interval"
+        label = f"minimum, {confidence(level)} interval"
         entries.append(Line2D([], [], color=VERMILLION, marker="D", markersize=3.6, label=label))
     for reason in dict.fromkeys(status for status in statuses if status != MinimumStatus.ACCEPTED):
         label = "\n".join(textwrap.wrap(f"hollow: {reason}", 24))
@@ -238,7 +238,7 @@ def plot_fit(fit: ScalingLaw, x: ArrayLike, y: ArrayLike, ax: Axes | None = None
     band = fit.predict(along, level=fit.level)
     ax.plot(sizes, values, "o", color=BLACK, alpha=0.55, markersize=3.2, markerfacecolor="none", label="runs")
     ax.plot(along, band["predicted"], color=VERMILLION, label=law.name)
-    label = f"{100 * fit.level:g} % interval"
+    label = f"{confidence(fit.level)} interval"
     ax.fill_between(along, band["low"], band["high"], color=VERMILLION, alpha=0.2, linewidth=0, label=label)
     if law.x_scale == "log":
         ax.set_xscale("log")
@@ -268,7 +268,7 @@ def plot_profile(fit: ScalingLaw, parameter: str, ax: Axes | None = None) -> Axe
     logarithm = parameter in fit.law_.log_parameters
     ends, rises = _profile(fit, parameter)
     ends = np.exp(ends) if logarithm else ends
-    # An open end has no place; the legend has its ∞.
+    # An open end has no place; the legend says that it is open.
     known = np.isfinite(ends) & ((ends > 0) if logarithm else True)
     ax = ax or new_figure(2.3, top_in=0.45).add_subplot()
     order = np.lexsort((rises * np.sign(ends - fit.params_[parameter]), ends))
@@ -279,7 +279,7 @@ def plot_profile(fit: ScalingLaw, parameter: str, ax: Axes | None = None) -> Axe
         ax.set_xscale("log")
     left, right = ax.get_xlim()
     low, high = fit.intervals_[parameter]
-    label = f"{100 * fit.level:g} %: {_number(low)} to {_number(high)}"
+    label = f"{confidence(fit.level)}: {between(low, high, _number)}"
     ax.axvspan(max(low, left), min(high, right), color=BLUE, alpha=0.12, linewidth=0, zorder=0, label=label)
     doubt = "" if fit.status_ == "converged" else f"\n({fit.status_})"
     label = f"{parameter} = {_number(fit.params_[parameter])}{doubt}"
@@ -290,7 +290,7 @@ def plot_profile(fit: ScalingLaw, parameter: str, ax: Axes | None = None) -> Axe
     else:
         ax.xaxis.set_major_locator(MaxNLocator(5))
     ax.yaxis.set_major_locator(MaxNLocator(4))
-    ax.set(xlabel=parameter, ylabel=f"rise of the objective\n(1: {100 * fit.level:g} % interval)")
+    ax.set(xlabel=parameter, ylabel=f"rise of the objective\n(1: {confidence(fit.level)} interval)")
     ax.set_ylim(-0.04 * rises.max(), 1.04 * rises.max())
     legend_above(ax, columns=2)
     return ax
@@ -366,6 +366,4 @@ def _robust_reach(residuals: np.ndarray) -> float:
 
 def _number(value: float) -> str:
     """To three significant digits; from a thousand on as a size is written."""
-    if np.isinf(value):
-        return "∞" if value > 0 else "−∞"
     return count(value) if abs(value) >= 1e3 else estimate(value, 0, 0).split()[0]

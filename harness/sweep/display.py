@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from harness.ladder import Job
 from harness.sweep.progress import progress_path, read_progress
 from harness.sweep.worker import Ended
+from harness.wording import duration
 
 Cost = Callable[[Job], float]
 
@@ -143,14 +144,3 @@ class Bars:
 def _counts(runs: Sequence[Ended]) -> str:
     statuses = [run.status for run in runs]
     return ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses))
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person says them: "45 s", "3 min 20 s", "2 h 5 min"; "?" where unknown."""
-    if math.isnan(seconds):
-        return "?"
-    minutes, s = divmod(round(seconds), 60)
-    hours, m = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {m} min"
-    return f"{m} min {s} s" if minutes else f"{s} s"

@@ -13,7 +13,7 @@ from harness.ladder import Job
 from harness.records.store import finished_run_ids
 from harness.settings import Settings
 from harness.sweep.cost import cost_model
-from harness.sweep.display import display_for, duration
+from harness.sweep.display import display_for
 from harness.sweep.lock import holder, locked
 from harness.sweep.plan import DONE, cells, pending, single_job, worker_count
 from harness.sweep.pool import run_jobs
@@ -21,6 +21,7 @@ from harness.sweep.progress import running
 from harness.sweep.runs_row import git_revision
 from harness.sweep.tables import plan_table, plan_totals, status_table
 from harness.training.device import resolve
+from harness.wording import duration
 
 
 def plan(studies: Sequence[Settings], console: Console) -> int:

@@ -13,6 +13,7 @@ import nbformat
 import pandas as pd
 import pytest
 from nbclient import NotebookClient
+from one_style import check_one_style
 from rich.console import Console
 from synthetic import make_results
 
@@ -140,6 +141,14 @@ def test_the_terminal_gets_verdicts_laws_and_paths(results: Path, analysis: Anal
     wide = Console(file=io.StringIO(), width=200)
     wide.print(as_rich(verdict_summary(analysis.jumps), "Verdicts"))
     assert "why" in wide.file.getvalue()  # type: ignore[attr-defined]
+    check_one_style(said + wide.file.getvalue())  # type: ignore[attr-defined]
+
+
+def test_the_page_and_the_card_write_numbers_in_one_style(page: str, results: Path) -> None:
+    text = html.unescape(re.sub(r"<[^>]+>", " ", re.sub(r"(?s)<(style|script|svg)\b.*?</\1>", " ", page)))
+    assert "p < 0.001" in text
+    check_one_style(text)
+    check_one_style((results / "card.md").read_text())
 
 
 def test_a_study_that_cannot_be_used_does_not_stop_the_others(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from harness.analysis.emergence.evidence import MIN_TESTED, Finding, examine
 from harness.analysis.emergence.remedies import what_would_settle
 from harness.analysis.emergence.thresholds import Threshold, placed
 from harness.analysis.emergence.verdicts import Evidence, PowerRelation, State, Verdict, judge, power_relation
+from harness.wording import percent
 
 _COLUMNS = [
     "study",
@@ -156,7 +157,7 @@ def _row(
     if evidence.state is State.UNDETERMINED and verdict is Verdict.INCONCLUSIVE:
         reason += f"; {what_would_settle(finding, alpha)}"
     if flagged and finding.test.seeds_apart:
-        reason += f"; {finding.share_with:.0%} of the seeds have it at the largest size"
+        reason += f"; {percent(finding.share_with)} of the seeds have it at the largest size"
     widths, heights = finding.widths(ends), finding.heights(ends)
     measured = {
         "p_value": finding.test.p_value,

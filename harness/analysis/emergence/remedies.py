@@ -8,6 +8,7 @@ from scipy.special import ndtri
 from harness.analysis.emergence.evidence import Finding
 from harness.analysis.emergence.rise_posterior import JUMP_STEPS
 from harness.analysis.emergence.smooth_null import SmoothNull, logistic
+from harness.wording import count, percent
 
 #: Power at which a question counts as settled.
 ENOUGH = 0.8
@@ -28,9 +29,9 @@ def what_would_settle(finding: Finding, alpha: float) -> str:
     distance = layout.null.distance(jump, variance / layout.counts)
     found_at = (ndtri(ENOUGH) - ndtri(alpha)) / max(distance, 1e-9)
     if finding.test.flat:
-        return f"a jump of {found_at:.2g} would be found in {ENOUGH:.0%}, smaller ones more rarely"
+        return f"a jump of {found_at:.2g} would be found in {percent(ENOUGH)}, smaller ones more rarely"
     near = np.argsort(np.abs(layout.t - place))[:4]
-    at = f"{finding.x_at(layout.t[near.min()]):.3g} to {finding.x_at(layout.t[near.max()]):.3g}"
+    at = f"{count(finding.x_at(layout.t[near.min()]))} to {count(finding.x_at(layout.t[near.max()]))}"
     remedies = []
     for times in (2, 4):
         counts = layout.counts.astype(float)
@@ -39,7 +40,7 @@ def what_would_settle(finding: Finding, alpha: float) -> str:
     between = _halved(finding, place)
     if between is not None:
         t, of_mean = between
-        named = f"a size near {finding.x_at(float(np.setdiff1d(t, layout.t)[0])):.3g}"
+        named = f"a size near {count(finding.x_at(float(np.setdiff1d(t, layout.t)[0])))}"
         remedies.append((named, SmoothNull(t, np.ones(len(t))), t, of_mean))
     if noise.evaluation.mean() > _MOSTLY_EVALUATION * variance.mean():
         fewer = np.maximum(variance - 0.75 * noise.evaluation, 1e-12)
@@ -50,7 +51,8 @@ def what_would_settle(finding: Finding, alpha: float) -> str:
     enough = [i for i, power in enumerate(powers) if power >= ENOUGH]
     chosen = enough[0] if enough else int(np.argmax(powers))
     if powers[chosen] < 0.3:
-        return f"a jump as low as {height:.2g} is beyond this ladder: {found_at:.2g} would be found in {ENOUGH:.0%}"
+        beyond = f"a jump as low as {height:.2g} is beyond this ladder"
+        return f"{beyond}: {found_at:.2g} would be found in {percent(ENOUGH)}"
     return f"{remedies[chosen][0]} would find it with power {powers[chosen]:.2f}"
 
 

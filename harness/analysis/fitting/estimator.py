@@ -320,8 +320,8 @@ class ScalingLaw:
             self.status_, self.message_ = FitStatus.NOT_IDENTIFIABLE, free
         elif self._misfit > 3 * self._noise_within:
             self.message_ = (
-                f"sizes scatter about the curve by {self._misfit:.1%}, runs of one size by "
-                f"{self._noise_within:.1%}: the law holds only roughly over this range"
+                f"sizes scatter about the curve by {100 * self._misfit:.1f} %, runs of one size by "
+                f"{100 * self._noise_within:.1f} %: the law holds only roughly over this range"
             )
 
     def _stuck(self) -> list[str]:
