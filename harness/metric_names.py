@@ -9,8 +9,9 @@ A metric is *discontinuous* where it can jump although the probabilities that a 
 smoothly (Schaeffer et al. 2023, "Are Emergent Abilities of Large Language Models a Mirage?"): it counts answers that
 are wholly right. It is *continuous* where it is a smooth function of these probabilities, or a mean over the parts of
 an answer. Word and character error rates are of the second kind: edits per word are linear in the errors made, as token
-accuracy is; Schaeffer et al. measure the token edit distance beside exact match for that reason, and speech recognition
-fits power laws to word error rates. An error rate without further words is 1 - accuracy, and discontinuous.
+accuracy is, and no share of items (they can exceed 1); Schaeffer et al. measure the token edit distance beside exact
+match for that reason, and speech recognition fits power laws to word error rates. An error rate without further words
+is 1 - accuracy, and discontinuous.
 
 All that is assumed here can be stated instead: in a table by its columns `higher_is_better`, `discontinuous` and
 `paired_metric`, on the command line by flags. Metrics of the harness's own tasks (`metrics`) state it themselves.
@@ -22,6 +23,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
+from textwrap import TextWrapper
 
 
 @dataclass(frozen=True)
@@ -145,12 +147,16 @@ def describe(higher_is_better: bool | None = None, discontinuous: bool | None = 
     return ", ".join([*parts, f"judged by {pair}"] if pair else parts)
 
 
-def vocabulary() -> str:
-    """All names that are known, in a paragraph; for --help."""
-    groups = "; ".join(f"{group.title}: {group.names}" for group in _GROUPS)
-    return (
-        "What a table does not state of a metric is assumed by the last word of its name that is known. Whole words "
-        f"count, in any case. {groups}. All else: higher is better, discontinuous. 'neg' or 'negative' before the word "
-        "reverses the direction. A discontinuous metric is judged by the loss, else by the first continuous metric, of "
-        "the same study, task and subtask (exact match by token accuracy, where that was measured)."
-    )
+def vocabulary(width: int = 79) -> str:
+    """All names that are known and what follows from them, in lines of at most this width; for --help."""
+    paragraphs = [
+        "What neither a flag nor the columns higher_is_better, discontinuous and paired_metric state of a metric is "
+        "assumed by the last word of its name that is known. Whole words count, in any case:",
+        *(f"  {group.title}: {group.names}" for group in _GROUPS),
+        "  all else: higher is better, discontinuous",
+        "'neg' or 'negative' before the word reverses the direction. A discontinuous metric is judged by the loss, "
+        "else by the first continuous metric, of the same study, task and subtask (exact match by token accuracy, "
+        "where that was measured).",
+    ]
+    lines = TextWrapper(width, break_on_hyphens=False)
+    return "\n".join(lines.fill(paragraph) for paragraph in paragraphs)

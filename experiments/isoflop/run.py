@@ -20,7 +20,7 @@ from harness.analysis.planning.allocation import optimal_exponent
 from harness.cli import main as command
 from harness.report import law_plots
 from harness.report.axes import save_figure
-from harness.report.wording import size_name
+from harness.report.names import size_name
 
 GRID, BEYOND = "isoflop", "isoflop_beyond"
 CONVENTIONS = ("params_total", "params_non_embedding")

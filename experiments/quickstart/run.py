@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from harness.cli import main as harness
 from harness.report.analyze import Analysis, analyze
 from harness.report.plots import save_figure
-from harness.report.wording import interval
+from harness.wording import interval
 
 #: First seeds of the sweeps; no two have a seed in common.
 SEEDS = (0, 100, 200, 300)

@@ -22,8 +22,8 @@ from rich.console import Console
 import harness
 from harness.config import compose
 from harness.records.store import collect
-from harness.report.wording import interval
 from harness.sweep.run import sweep
+from harness.wording import interval
 
 NAME = "transformer_emergence"
 SIZE, TOKENS, FLOPS = "params_non_embedding", "tokens_run", "flops_run"

@@ -25,9 +25,9 @@ class Curve:
     Attributes:
         study, task, subtask, metric: where it is from.
         runs: sizes (in the unit of x) and the metric's value for each run.
-        seed: (n,) index of the seed of each run; where no column tells, runs of one name at several sizes share it.
-        evaluation: (R,) variance of a run's value at each size from its finite evaluation set, 0 where unknown.
-        repeated: rows of a run beyond its first, which were averaged.
+        seed: (n,) index of each run's seed; without a column seed, runs of one name at several sizes share one.
+        evaluation: (R,) variance that the finite evaluation set adds to a run's value at each size, 0 where unknown.
+        repeated: number of rows beyond the first of their run; the rows of a run are averaged.
         chance: value of a guesser, or NaN.
         higher_is_better: direction of the metric.
         discontinuous: whether the metric can jump where outputs move smoothly.
@@ -117,7 +117,8 @@ def _seeds(part: pd.DataFrame, runs: Runs) -> np.ndarray:
 
 
 def _evaluation_variance(part: pd.DataFrame, runs: Runs, share_of_items: bool) -> np.ndarray:
-    """(R,) binomial variance for a share of items right; else the square of the standard error that the table gives."""
+    """(R,) variance of a run's value from its finite evaluation set: binomial for a share of n_eval items, else the
+    square of the standard error that the table gives, else 0."""
     n_sizes = len(runs.sizes)
     if share_of_items and part["n_eval"].notna().all():
         n_eval = row_means(part["n_eval"].to_numpy(float), runs.of_row)
@@ -128,9 +129,10 @@ def _evaluation_variance(part: pd.DataFrame, runs: Runs, share_of_items: bool) -
 
 
 def binomial_variance(mean: np.ndarray, n_eval: np.ndarray, n_runs: np.ndarray | int) -> np.ndarray:
-    """Variance of a run's share of `n_eval` items right about the mean of `n_runs`, all of one shape.
+    """Variance p (1 - p) / n_eval of a run's share of `n_eval` items; all arguments of one shape.
 
-    Half an item of all runs together is moved towards the middle, so that no variance is 0.
+    p is the mean of `n_runs` runs with half an item added to either side, (right + 1/2) / (items + 1) over the items of
+    all runs, so that a mean of 0 or 1 does not stand for a variance of 0.
     """
     items = n_eval * n_runs
     right = (mean * items + 0.5) / (items + 1)

@@ -36,7 +36,7 @@ class Verb:
 
 VERBS = {
     "fit": Verb("harness.commands.fit", "fit a law, or rank laws, on any table of runs", arguments.of_fit),
-    "forecast": Verb("harness.commands.forecast", "foretell runs not yet made, with intervals", arguments.of_forecast),
+    "forecast": Verb("harness.commands.forecast", "forecast runs not yet made, with intervals", arguments.of_forecast),
     "allocate": Verb(
         "harness.commands.allocate", "the optimal size and tokens for a budget of compute", arguments.of_allocate
     ),

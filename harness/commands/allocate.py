@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from typing import Any
 
 import pandas as pd
@@ -15,6 +16,7 @@ from harness.commands.output import given, write_json
 from harness.commands.tables import RunTable, choose_runs
 from harness.errors import UserError
 from harness.report.tables import as_rich
+from harness.wording import between
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
@@ -77,6 +79,9 @@ def _parabolas(arguments: argparse.Namespace, runs: RunTable) -> dict[str, Any]:
 def _words(table: pd.DataFrame, names: tuple[str, ...], first: str) -> pd.DataFrame:
     words = pd.DataFrame({first.replace("_", " "): [f"{value:.4g}" for value in table[first]]})
     for name in names:
-        ends = zip(table[name], table[f"{name}_low"], table[f"{name}_high"], strict=True)
-        words[name.replace("_", " ")] = [f"{value:.4g} ({low:.4g} to {high:.4g})" for value, low, high in ends]
+        found = zip(table[name], table[f"{name}_low"], table[f"{name}_high"], strict=True)
+        words[name.replace("_", " ")] = [
+            f"{value:.4g} ({between(low, high)})" if math.isfinite(value) else "out of reach"
+            for value, low, high in found
+        ]
     return words

@@ -53,7 +53,7 @@ def of_forecast(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--at", metavar="N=7e9,D=1.4e11", action="append", required=True, help="may be given often")
     laws = f"best, one of {', '.join(LAWS_OF_A_LOSS)}, or module.Class of your own"
     parser.add_argument("--law", default="best", type=law_name(("best", *LAWS_OF_A_LOSS)), metavar="NAME", help=laws)
-    parser.add_argument("--metric", metavar="COLUMN", help="foretell this instead, through the loss")
+    parser.add_argument("--metric", metavar="COLUMN", help="forecast this instead, through the loss")
     links = f"loss -> metric: {', '.join(LINKS)} (sigmoid)"
     parser.add_argument("--link", type=one_of(LINKS), metavar="NAME", help=links)
     _add_output(parser)
@@ -161,6 +161,7 @@ def _add_curves(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(flag, metavar="METRIC,...", help=f"{what} (see below)")
     _add_choice(parser)
     parser.epilog = metric_names.vocabulary()
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
 
 
 def _add_fraction(parser: argparse.ArgumentParser) -> None:

@@ -19,7 +19,7 @@ from harness.commands.output import check_plot, given, save_plot, write_json
 from harness.commands.tables import choose_curve_rows, split_names
 from harness.errors import DataError, UserError, nearest
 from harness.report.tables import as_rich
-from harness.report.wording import interval, p_value
+from harness.wording import confidence, counted, ends, interval, p_value
 
 #: Columns of a table that a comparison uses, beside its sizes.
 _COLUMNS = [
@@ -140,14 +140,14 @@ def _short_name(path: str, paths: list[str]) -> str:
 
 
 def _report(comparison: Comparison, console: Console) -> None:
-    level, table = f"{100 * comparison.level:g} %", comparison.table.to_dict("records")
+    level, table = confidence(comparison.level), comparison.table.to_dict("records")
     if table:
         words = pd.DataFrame(
             {
                 "rank": [f"{row['rank']}" for row in table],
                 "what": [str(row["curve"]) for row in table],
                 "N*": [interval(row["threshold"], row["threshold_low"], row["threshold_high"]) for row in table],
-                "all together": [_ends(row["simultaneous_low"], row["simultaneous_high"]) for row in table],
+                "all together": [ends(row["simultaneous_low"], row["simultaneous_high"]) for row in table],
             }
         )
         console.print(as_rich(words, f"Thresholds in {comparison.x}, {level} intervals"))
@@ -172,7 +172,7 @@ def _report_pairs(comparison: Comparison, level: str, console: Console) -> None:
     words = pd.DataFrame(
         {
             "what": [f"{row['second']} / {row['first']}" for row in pairs.to_dict("records")],
-            "ratio": [_ratio(row["ratio"], row["low"], row["high"]) for row in pairs.to_dict("records")],
+            "ratio": [interval(row["ratio"], row["low"], row["high"], 2, "x") for row in pairs.to_dict("records")],
             "p": [p_value(value) for value in pairs["p_value"]],
             "p adj.": [p_value(value) for value in pairs["p_adjusted"]],
         }
@@ -186,20 +186,12 @@ def _report_table(path: str, curves: CurveTable, several: bool, console: Console
     curves.report_assumed(console, prefix)
     for what in curves.unknown:
         console.print(f"{prefix}not known: {what}", markup=False, soft_wrap=True)
-    curves.rows.report(f"{prefix}{len(curves.frame)} rows", console)
+    curves.rows.report(prefix + counted(len(curves.frame), "row"), console)
 
 
 def _as_json(comparison: Comparison) -> dict[str, Any]:
     parts = {name: getattr(comparison, name).to_dict("records") for name in ("table", "pairs", "absent")}
     return {"x": comparison.x} | parts
-
-
-def _ends(low: float, high: float) -> str:
-    return interval(1.0, low, high).removeprefix("1 (").removesuffix(")")
-
-
-def _ratio(value: float, low: float, high: float) -> str:
-    return interval(value, low, high, 2)
 
 
 def _draw(comparison: Comparison, path: Path, several: bool, console: Console) -> None:

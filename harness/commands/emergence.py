@@ -17,8 +17,9 @@ from harness.commands.columns import SETTINGS, CurveTable, choose_curves, defaul
 from harness.commands.output import check_plot, given, save_plot, write_json
 from harness.commands.tables import choose_curve_rows
 from harness.errors import DataError, UserError
+from harness.report.names import curve_name, metric_name
 from harness.report.tables import as_rich
-from harness.report.wording import curve_name, interval, metric_name, p_value
+from harness.wording import ABSENT, confidence, counted, interval, p_value
 
 _KEY = ["study", "task", "subtask", "metric"]
 
@@ -68,7 +69,7 @@ def _scores(frame: pd.DataFrame, x: str) -> pd.DataFrame:
 def _report(
     jumps: pd.DataFrame, scores: pd.DataFrame | None, curves: CurveTable, x: str, level: float, console: Console
 ) -> None:
-    title = f"Verdicts; N* in {x}, {100 * level:g} % intervals"
+    title = f"Verdicts; N* in {x}, {confidence(level)} intervals"
     console.print(as_rich(_verdicts(jumps, scores), title))
     for row in jumps.to_dict("records"):
         name, metric = curve_name(row), metric_name(str(row["metric"]))
@@ -78,8 +79,7 @@ def _report(
     for what in curves.unknown:
         console.print(f"not known: {what}", markup=False, soft_wrap=True)
     console.print(_resolution(jumps, x), markup=False, soft_wrap=True)
-    counts = f"{len(jumps)} curve{'s' * (len(jumps) != 1)}, {len(curves.frame)} rows"
-    curves.rows.report(counts, console)
+    curves.rows.report(f"{counted(len(jumps), 'curve')}, {counted(len(curves.frame), 'row')}", console)
 
 
 def _verdicts(jumps: pd.DataFrame, scores: pd.DataFrame | None) -> pd.DataFrame:
@@ -94,7 +94,7 @@ def _verdicts(jumps: pd.DataFrame, scores: pd.DataFrame | None) -> pd.DataFrame:
     if scores is not None:
         beside = jumps[_KEY].merge(scores, on=_KEY, how="left").drop(columns=_KEY)
         for name in beside.columns:
-            words[metric_name(str(name))] = [f"{value:.3g}" if value == value else "–" for value in beside[name]]
+            words[metric_name(str(name))] = [f"{value:.3g}" if value == value else ABSENT for value in beside[name]]
     return words
 
 

@@ -16,6 +16,7 @@ from harness.commands.tables import RunTable, choose_runs, numbers, split_names
 from harness.errors import UserError
 from harness.records.columns import POSITIVE
 from harness.report.tables import as_rich
+from harness.wording import ABSENT, between, confidence, percent
 
 #: Flags of a single law: `fit_best` compares laws by squares, run by run.
 _OF_ONE_LAW = ("objective", "cluster", "n_eval")
@@ -88,7 +89,7 @@ def report_fit(fit: ScalingLaw, runs: RunTable, console: Console) -> None:
         {
             "parameter": list(fit.params_),
             "value": [f"{value:.5g}" for value in fit.params_.values()],
-            f"{100 * fit.level:g} % interval": [f"{low:.4g} to {high:.4g}" for low, high in fit.intervals_.values()],
+            f"{confidence(fit.level)} interval": [between(*ends) for ends in fit.intervals_.values()],
         }
     )
     # Beside the table, for it is often longer than the table is wide.
@@ -108,8 +109,8 @@ def _ranking_table(ranking: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "law": ranking["law"],
-            "AICc above best": [f"{value:.1f}" if value == value else "–" for value in ranking["delta_aicc"]],
-            "rolling error": [f"{100 * e:.2g} %" if e == e else "–" for e in ranking["rolling_error"]],
+            "AICc above best": [f"{value:.1f}" if value == value else ABSENT for value in ranking["delta_aicc"]],
+            "rolling error": [percent(error) for error in ranking["rolling_error"]],
             "status": ranking["status"],
             "note": ranking["message"],
         }

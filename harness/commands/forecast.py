@@ -18,6 +18,7 @@ from harness.errors import DataError, UserError, nearest
 from harness.records.columns import number_column
 from harness.records.expressions import derive
 from harness.report.tables import as_rich
+from harness.wording import between, confidence, percent
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
@@ -86,15 +87,15 @@ def _report(
     words = pd.DataFrame({name: [f"{value:.4g}" for value in at[name]] for name in at.columns})
     words[arguments.metric or arguments.y] = [f"{value:.4g}" for value in table["predicted"]]
     ends = zip(table["low"], table["high"], strict=True)
-    words[f"a new run, {100 * arguments.level:g} %"] = [f"{low:.4g} to {high:.4g}" for low, high in ends]
+    words[f"a new run, {confidence(arguments.level)}"] = [between(low, high) for low, high in ends]
     console.print(as_rich(words, "Forecasts"))
-    shares = ", ".join(f"{name} {weight:.0%}" for name, weight in forecaster.weights_.items())
+    shares = ", ".join(f"{name} {percent(weight)}" for name, weight in forecaster.weights_.items())
     console.print(f"laws weighed by rolling extrapolation: {shares}", markup=False)
     for name, why in forecaster.left_out_.items():
         console.print(f"left out {name}: {why}", markup=False, soft_wrap=True)
     if len(forecaster.rolling_):
         errors = forecaster.rolling_["error"].abs()
-        missed = f"rolling extrapolation missed by {errors.median():.2%} (median of {len(errors)})"
+        missed = f"rolling extrapolation missed by {percent(float(errors.median()))} (median of {len(errors)})"
         widened = f"; intervals widened {forecaster.calibration_:.2g} times" if forecaster.calibration_ > 1 else ""
         console.print(missed + widened, markup=False)
     else:

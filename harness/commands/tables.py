@@ -17,6 +17,7 @@ from harness.errors import DataError, UserError
 from harness.records.columns import NOT_NEGATIVE, POSITIVE, SHARE, Limits, label_column, number_column
 from harness.records.expressions import derive, select
 from harness.records.table import curve_rows, read_rows
+from harness.wording import counted
 
 #: Excluded rows that a terminal lists; the JSON has all.
 _SHOWN = 10
@@ -176,8 +177,8 @@ class RunTable:
 
     def report(self, console: Console, n_runs: int | None = None) -> None:
         """Say how many rows were used, as how many runs, and which were not."""
-        rows = "" if n_runs in (None, len(self.y)) else f" in {len(self.y)} rows"
-        self.rows.report(f"{n_runs or len(self.y)} runs{rows}", console)
+        rows = "" if n_runs in (None, len(self.y)) else f" in {counted(len(self.y), 'row')}"
+        self.rows.report(counted(n_runs or len(self.y), "run") + rows, console)
 
 
 def choose_runs(arguments: argparse.Namespace) -> RunTable:
@@ -193,7 +194,7 @@ def choose_runs(arguments: argparse.Namespace) -> RunTable:
     names, law = split_names(arguments.x), None if arguments.law == "best" else find_law(arguments.law, "--law")
     if law is not None and len(names) != len(law.variables):
         wanted = f"{law.name} is a law of {len(law.variables)}: {','.join(law.variables)}"
-        raise UserError(f"--x {arguments.x}: {len(names)} {'column' if len(names) == 1 else 'columns'}; {wanted}")
+        raise UserError(f"--x {arguments.x}: {counted(len(names), 'column')}; {wanted}")
     rows = choose_rows(read_rows(arguments.table), arguments.table, arguments)
     rows = rows.with_numbers_in([*names, arguments.y]).without_repeats()
     frame = rows.require_some().frame

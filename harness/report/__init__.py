@@ -11,8 +11,9 @@ from rich.console import Console
 from harness.records.comparable import ChosenRuns
 from harness.records.store import find_folder
 from harness.report.kept import fingerprint, keep, read_kept
+from harness.report.names import interval_kind, size_name
 from harness.report.tables import as_rich, law_table, verdict_summary
-from harness.report.wording import interval_kind, size_name
+from harness.wording import confidence
 
 #: Columns that a terminal needs at least this many characters for; the report has them all.
 NEEDED_WIDTH = {"why": 150, "choice of law": 150, "metric": 110, "judged by": 110}
@@ -45,7 +46,7 @@ def show(
         analysis = analyze(folder, **settings, chosen=chosen, by=by)
         result = keep(analysis, key, write_report(analysis))
     left_out = tuple(name for name, width in NEEDED_WIDTH.items() if console.width < width)
-    level = f"{100 * result.level:g} %"
+    level = confidence(result.level)
     title = f"Verdicts; N* in {size_name(result.x)}, {level} intervals"
     console.print(as_rich(verdict_summary(result.jumps), title, left_out))
     title = f"Exponents of the loss, {level} intervals {interval_kind(result.interval)}"

@@ -22,7 +22,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 from numpy.typing import ArrayLike
 
 from harness.records.writer import write_whole
-from harness.report.wording import plain, short, size_name
+from harness.report.names import size_name
+from harness.wording import plain, short
 
 COLUMN_WIDTH_IN = 3.4
 PAGE_WIDTH_IN = 7.0

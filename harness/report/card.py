@@ -24,8 +24,9 @@ from harness.errors import UserError
 from harness.records.comparable import best_learning_rates
 from harness.records.schema import PARAMETER_CONVENTIONS, STATUSES
 from harness.report.analyze import CONVENTIONS, Analysis
+from harness.report.names import interval_kind, size_name
 from harness.report.tables import law_table
-from harness.report.wording import count, estimate, interval_kind, percent, short, size_name
+from harness.wording import confidence, count, estimate, percent, short
 
 NOT_RECORDED = "not recorded"
 #: Laws that `analyze` fits to the loss in one variable.
@@ -152,11 +153,11 @@ def _fitting(analysis: Analysis) -> Items:
         "Weighting": "all runs equally",
         "Solver": "Newton's method with bounds and exact derivatives, to convergence",
         "Starts": f"the {' or '.join(map(str, starts))} most promising points of a grid, each followed to convergence",
-        "Intervals": f"{100 * analysis.level:g} %, {used}" if used else "none: no law describes the runs",
+        "Intervals": f"{confidence(analysis.level)}, {used}" if used else "none: no law describes the runs",
         "Failed refits": f"{failed}" if resampled else "none: nothing is resampled",
         "Choice of law": f"by AICc; the other law is refused where its AICc is higher by more than {REFUSED:g}",
         "Loss at chance": _at_chance(analysis),
-        "No law": f"no exponent is given where residuals of ln loss exceed {100 * NO_LAW:g} % (root mean square)",
+        "No law": f"no exponent is given where residuals of ln loss exceed {percent(NO_LAW)} (root mean square)",
         "Extrapolation": _by_study(analysis.runs, lambda part: _extrapolation_error(analysis, part["study"].iloc[0])),
     }
 
@@ -172,7 +173,7 @@ def _results(analysis: Analysis) -> list[str]:
     laws = law_table(analysis.laws)
     status = analysis.laws.groupby("study")["status"].agg(lambda values: ", ".join(dict.fromkeys(values)))
     laws.insert(len(laws.columns) - 2, "status", laws["study"].map(status))
-    kind = f"{100 * analysis.level:g} % intervals {interval_kind(analysis.interval)}"
+    kind = f"{confidence(analysis.level)} intervals {interval_kind(analysis.interval)}"
     lines = [f"Exponents of the loss, {kind}:", "", *_markdown_table(laws)]
     if not (rows := _surfaces(analysis)):
         return [
@@ -180,7 +181,7 @@ def _results(analysis: Analysis) -> list[str]:
             "",
             "No surface over N and D: in every study, runs of the same size saw the same number of tokens.",
         ]
-    title = f"Surfaces over N and D (least squares), with N_opt ∝ C^a, {100 * analysis.level:g} % intervals:"
+    title = f"Surfaces over N and D (least squares), with N_opt ∝ C^a, {confidence(analysis.level)} intervals:"
     notes = [f"- {_one_line(row['study'])}, {row['N']}: {_one_line(row['message'])}" for row in rows if row["message"]]
     table = pd.DataFrame(rows).drop(columns="message")
     return [*lines, "", title, "", *_markdown_table(table), *([""] if notes else []), *notes]

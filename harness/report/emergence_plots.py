@@ -18,8 +18,8 @@ from harness.analysis.emergence.evidence import Finding, examine
 from harness.analysis.emergence.verdicts import REPRODUCES
 from harness.errors import DataError
 from harness.report.axes import BLACK, BLUE, GREEN, GREY, ORANGE, PAGE_WIDTH_IN, STYLE, size_axis
+from harness.report.names import curve_name, metric_name
 from harness.report.plots import draw_runs, mark_threshold, value_axis, value_label
-from harness.report.wording import curve_name, metric_name
 
 __all__ = ["plot_mirage", "plot_mirages"]
 

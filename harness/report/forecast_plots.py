@@ -32,6 +32,7 @@ from harness.report.axes import (
     new_figure,
     split_off_below,
 )
+from harness.wording import confidence, percent
 
 #: Colour and marker of each law, in order of appearance; either alone identifies the law.
 _LOOKS = ((BLUE, "o"), (VERMILLION, "s"), (GREEN, "^"), (PURPLE, "D"), (ORANGE, "v"), (SKY, "P"))
@@ -62,7 +63,8 @@ def plot_rolling(tables: Mapping[str, pd.DataFrame], ax: Axes | None = None) -> 
         error = 100 * table["error"].abs()
         ax.plot(table["reach"], error.clip(lower=low), marker, color=colour, markersize=2.2, alpha=0.3, linewidth=0)
         line = _medians(table["reach"].to_numpy(), error.clip(lower=low).to_numpy())
-        ax.plot(*line, color=colour, marker=marker, markersize=3.8, label=f"{law} {error.median():.2g} %", zorder=3)
+        label = f"{law} {percent(float(table['error'].abs().median()))}"
+        ax.plot(*line, color=colour, marker=marker, markersize=3.8, label=label, zorder=3)
     ax.set(xscale="log", yscale="log", ylabel="error of the forecast (%)")
     ax.set_xlabel("size beyond the largest run fitted to (factor)")
     decade_ticks(ax, 1.0, max(float(everything["reach"].max()) * 1.1, 1.2))
@@ -103,7 +105,7 @@ def plot_forecast(
     below = split_off_below(ax, parts=(1.5, 1), gap=0.42)
     rank = np.arange(1, len(x_out) + 1)
     ax.plot(x_seen, seen[loss], "o", color=GREY, markersize=2.4, markerfacecolor="none", label="fitted to")
-    _bars(ax, x_out, predicted, label=f"forecast, {100 * forecaster.level:g} % interval")
+    _bars(ax, x_out, predicted, label=f"forecast, {confidence(forecaster.level)} interval")
     _bars(below, rank, 100 * predicted[["predicted", "low", "high"]].div(middle, axis=0) - 100)
     for chosen, colour, what in ((inside, BLACK, "inside"), (~inside, VERMILLION, "outside")):
         if chosen.any():

@@ -20,7 +20,8 @@ from harness.report import plots, tables
 from harness.report.analyze import CONVENTIONS, Analysis
 from harness.report.card import card
 from harness.report.emergence_plots import plot_mirage
-from harness.report.wording import curve_name, interval_kind, metric_name, short, size_name
+from harness.report.names import curve_name, interval_kind, metric_name, size_name
+from harness.wording import confidence, short
 
 #: The files of a report, in the results folder.
 FILES = ("report.html", "card.md", "verdicts.csv", "laws.csv", "plots")
@@ -83,7 +84,7 @@ def _content(analysis: Analysis, drawn: Path) -> dict[str, Any]:
         "ended": runs["finished_at"].max().strftime("%d %B %Y"),
         "x_name": size_name(analysis.x),
         "x": analysis.x,
-        "level": f"{100 * analysis.level:g}\u00a0%",
+        "level": confidence(analysis.level).replace(" ", "\u00a0"),
         "interval_kind": interval_kind(analysis.interval),
         "alpha": analysis.alpha,
         "n_tests": _n_tests(analysis.jumps),
@@ -122,7 +123,8 @@ def _forest(analysis: Analysis, drawn: Path) -> Picture:
     placed = analysis.jumps["threshold"].notna()
     without = [curve_name(row) for row in analysis.jumps[~placed].to_dict("records")]
     left_out = f" Curves without a threshold on their ladder: {', '.join(without)}." if without else ""
-    caption = f"The size at which each ability appears: N* with its {100 * analysis.level:g}\u00a0% interval.{left_out}"
+    level = confidence(analysis.level).replace(" ", "\u00a0")
+    caption = f"The size at which each ability appears: N* with its {level} interval.{left_out}"
     alt = f"Forest plot of {placed.sum()} thresholds; the tables of verdicts give the numbers."
     return _picture(axes, drawn, "thresholds", alt, caption)
 

@@ -44,7 +44,7 @@ from harness.report.axes import (
     size_ticks,
 )
 from harness.report.forecast_plots import plot_forecast, plot_rolling
-from harness.report.wording import count, estimate
+from harness.wording import between, confidence, count, estimate
 
 __all__ = [
     "plot_fit",
@@ -123,7 +123,7 @@ def _explanations(statuses: list[str], level: float) -> list[Line2D]:
     """Legend entries for accepted minima, and for each reason why a budget has none."""
     entries = []
     if MinimumStatus.ACCEPTED in statuses:
-        label = f"minimum, {100 * level:g} % interval"
+        label = f"minimum, {confidence(level)} interval"
         entries.append(Line2D([], [], color=VERMILLION, marker="D", markersize=3.6, label=label))
     for reason in dict.fromkeys(status for status in statuses if status != MinimumStatus.ACCEPTED):
         label = "\n".join(textwrap.wrap(f"hollow: {reason}", 24))
@@ -247,7 +247,7 @@ def plot_fit(fit: ScalingLaw, x: ArrayLike, y: ArrayLike, ax: Axes | None = None
     band = fit.predict(along, level=fit.level)
     ax.plot(sizes, values, "o", color=BLACK, alpha=0.55, markersize=3.2, markerfacecolor="none", label="runs")
     ax.plot(along, band["predicted"], color=VERMILLION, label=law.name)
-    label = f"{100 * fit.level:g} % interval"
+    label = f"{confidence(fit.level)} interval"
     ax.fill_between(along, band["low"], band["high"], color=VERMILLION, alpha=0.2, linewidth=0, label=label)
     if law.x_scale == "log":
         ax.set_xscale("log")
@@ -277,7 +277,7 @@ def plot_profile(fit: ScalingLaw, parameter: str, ax: Axes | None = None) -> Axe
     logarithm = parameter in fit.law_.log_parameters
     ends, rises = _profile(fit, parameter)
     ends = np.exp(ends) if logarithm else ends
-    # An open end cannot be drawn; the legend shows it as ∞.
+    # An open end cannot be drawn; the legend says that it is open.
     known = np.isfinite(ends) & ((ends > 0) if logarithm else True)
     ax = ax or new_figure(2.3, top_in=0.45).add_subplot()
     order = np.lexsort((rises * np.sign(ends - fit.params_[parameter]), ends))
@@ -292,7 +292,7 @@ def plot_profile(fit: ScalingLaw, parameter: str, ax: Axes | None = None) -> Axe
     else:
         ax.xaxis.set_major_locator(MaxNLocator(5))
     ax.yaxis.set_major_locator(MaxNLocator(4))
-    ax.set(xlabel=parameter, ylabel=f"rise of the objective\n(1: {100 * fit.level:g} % interval)")
+    ax.set(xlabel=parameter, ylabel=f"rise of the objective\n(1: {confidence(fit.level)} interval)")
     ax.set_ylim(-0.04 * rises.max(), 1.04 * rises.max())
     legend_above(ax, columns=2)
     return ax
@@ -302,7 +302,7 @@ def _mark_estimate(ax: Axes, fit: ScalingLaw, parameter: str) -> None:
     """The estimate as a line, with the fit's status where it is in doubt, and its interval shaded."""
     left, right = ax.get_xlim()
     low, high = fit.intervals_[parameter]
-    label = f"{100 * fit.level:g} %: {_number(low)} to {_number(high)}"
+    label = f"{confidence(fit.level)}: {between(low, high, _number)}"
     ax.axvspan(max(low, left), min(high, right), color=BLUE, alpha=0.12, linewidth=0, zorder=0, label=label)
     doubt = "" if fit.status_ == "converged" else f"\n({fit.status_})"
     label = f"{parameter} = {_number(fit.params_[parameter])}{doubt}"
@@ -388,6 +388,4 @@ def _robust_reach(residuals: np.ndarray) -> float:
 
 def _number(value: float) -> str:
     """Three significant digits; from a thousand on, written like a size."""
-    if np.isinf(value):
-        return "∞" if value > 0 else "−∞"
     return count(value) if abs(value) >= 1e3 else estimate(value, 0, 0).split()[0]

@@ -33,7 +33,8 @@ from harness.report.axes import (
     size_axis,
     split_off_below,
 )
-from harness.report.wording import estimate, interval, metric_name, size_name
+from harness.report.names import metric_name, size_name
+from harness.wording import estimate, interval
 
 __all__ = ["plot_curve", "plot_jump", "plot_scaling", "plot_subtasks", "plot_thresholds", "save_figure"]
 

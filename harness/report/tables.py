@@ -13,7 +13,8 @@ from rich.table import Table
 from harness.analysis.fitting.laws import NO_LAW
 from harness.analysis.fitting.selection import REFUSED
 from harness.records.schema import STATUSES
-from harness.report.wording import count, duration, estimate, interval, metric_name, p_value, percent, short, size_name
+from harness.report.names import metric_name, size_name
+from harness.wording import ABSENT, count, duration, estimate, interval, p_value, percent, short
 
 VERDICT_STYLES = {"emergent": "bold red", "metric artefact": "magenta", "smooth": "blue", "inconclusive": "dim"}
 
@@ -58,7 +59,7 @@ def verdict_table(jumps: pd.DataFrame) -> pd.DataFrame:
             "study": row["study"],
             "subtask": row["subtask"],
             "metric": metric_name(row["metric"]),
-            "judged by": metric_name(row["continuous_metric"]) or "–",
+            "judged by": metric_name(row["continuous_metric"]) or ABSENT,
             "verdict": row["verdict"],
             "p adj.": p_value(row["p_adjusted"]),
             "N*": _threshold(row),
@@ -103,11 +104,11 @@ def law_table(laws: pd.DataFrame) -> pd.DataFrame:
         for law in part.to_dict("records"):
             row[size_name(law["x"])] = _exponent(law)
         misfit = part["scatter"].max()
-        row["misfit"] = percent(misfit) if np.isfinite(misfit) else "–"
+        row["misfit"] = percent(misfit)
         row["choice of law"] = "no power law describes it" if misfit > NO_LAW else "; ".join(_choices(part))
         rows.append(row)
     columns = ["study", *map(size_name, conventions), "misfit", "choice of law"]
-    return pd.DataFrame(rows, columns=columns).fillna("–")
+    return pd.DataFrame(rows, columns=columns).fillna(ABSENT)
 
 
 def _choices(part: pd.DataFrame) -> Iterator[str]:
@@ -151,7 +152,7 @@ def _summary(name: str, metric: object, row: dict, threshold: str, p: float, why
     return {
         "what": name,
         "metric": metric_name(str(metric)),
-        "judged by": metric_name(row["continuous_metric"]) or "–",
+        "judged by": metric_name(row["continuous_metric"]) or ABSENT,
         "verdict": row["verdict"],
         "N*": threshold,
         "p adj.": p_value(p),
@@ -167,7 +168,7 @@ def _span(thresholds: pd.Series) -> str:
     """The smallest and largest N* of several curves."""
     placed = thresholds[np.isfinite(thresholds)]
     if placed.empty:
-        return "–"
+        return ABSENT
     missing = f", {len(thresholds) - len(placed)} not placed" if len(placed) < len(thresholds) else ""
     low, high = count(placed.min()), count(placed.max())
     return (low if low == high else f"{low} … {high}") + missing
@@ -175,7 +176,7 @@ def _span(thresholds: pd.Series) -> str:
 
 def _width(row: dict) -> str:
     if not np.isfinite(row["rise_width"]):
-        return "–"
+        return ABSENT
     return f"{row['rise_width']:.2g} ({row['rise_width_low']:.2g} to {row['rise_width_high']:.2g})"
 
 
@@ -183,7 +184,7 @@ def _exponent(law: dict) -> str:
     if not law["law"]:
         return str(law["status"])
     if law["scatter"] > NO_LAW:
-        return "–"
+        return ABSENT
     text = estimate(law["alpha"], law["alpha_low"], law["alpha_high"])
     if law["E"] > 0:
         text += f",\nfloor {law['E']:.3g}"

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from harness.ladder import Job
 from harness.sweep.failures import Ended, count_by_status
 from harness.sweep.progress import progress_path, read_progress
+from harness.wording import duration
 
 Cost = Callable[[Job], float]
 
@@ -137,14 +138,3 @@ class Bars:
             left=self.overall.time_left(share),
         )
         self.progress.refresh()
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words: "45 s", "3 min 20 s", "2 h 5 min"; "?" for NaN."""
-    if math.isnan(seconds):
-        return "?"
-    minutes, s = divmod(round(seconds), 60)
-    hours, m = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {m} min"
-    return f"{m} min {s} s" if minutes else f"{s} s"

@@ -17,7 +17,7 @@ from harness.records.store import finished_run_ids
 from harness.settings import Settings
 from harness.sweep.check import check_models
 from harness.sweep.cost import cost_model
-from harness.sweep.display import display_for, duration
+from harness.sweep.display import display_for
 from harness.sweep.failures import Ended, count_by_status, failure_lines
 from harness.sweep.lock import holder, locked
 from harness.sweep.plan import DONE, cells, pending, recorded_cells, single_job, worker_count
@@ -27,6 +27,7 @@ from harness.sweep.recorded import count_differences, explained
 from harness.sweep.runs_row import git_revision
 from harness.sweep.tables import plan_table, plan_totals, status_table
 from harness.training.device import resolve
+from harness.wording import duration
 
 
 def plan(studies: Sequence[Settings], console: Console, check: bool = False) -> int:

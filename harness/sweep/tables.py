@@ -15,8 +15,8 @@ from harness.ladder import Job
 from harness.records.schema import STATUSES
 from harness.settings import Settings
 from harness.sweep.cost import CostModel
-from harness.sweep.display import duration
 from harness.sweep.plan import cells, pending
+from harness.wording import duration
 
 
 def plan_table(study: Settings, cost: CostModel, device: str) -> Group:

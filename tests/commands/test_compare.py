@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from command import loaded_after, run
+from one_style import check_one_style
 from own_curves import TASKS, write_curves
 from own_tables import done
 
@@ -141,3 +142,10 @@ def test_a_metric_of_which_less_is_better_is_no_size_that_grows(capsys: pytest.C
     falling = done(capsys, "compare", "small.csv", "--x", "params,bpb")[0]
     assert [row["curve"] for row in falling["comparisons"][1]["table"]] == names[::-1]
     assert falling["agreement"]["tau"] == 1
+
+
+def test_one_output_has_one_style(capsys: pytest.CaptureFixture[str]) -> None:
+    """p was 0.012 in a table and .012 in a sentence, a size 4.13M here and 4.13e+06 there."""
+    ran = run(capsys, "compare", "small.csv", "large.csv", "--x", "params,flops", "--metrics", "em")
+    check_one_style(ran.out)
+    assert "their order is open (p = " in ran.out and "x (" in ran.out and "e+" not in ran.out

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from command import loaded_after, run
+from one_style import check_one_style
 from own_curves import OWN, TOLD, write_curves
 from own_tables import done
 from record_rows import measurement_rows, run_row
@@ -142,3 +143,10 @@ def test_a_results_folder_states_all(tmp_path: Path, capsys: pytest.CaptureFixtu
     collect(tmp_path / "theirs")
     found, _ = done(capsys, "emergence", str(tmp_path / "theirs"), "--x", "params_total")
     assert found["assumed"] == {} and found["curves"][0]["continuous_metric"] == "loss"
+
+
+def test_one_output_has_one_style(capsys: pytest.CaptureFixture[str]) -> None:
+    """p was <0.001 in the table and p < .001 in the reasons, shares 95 % and 100%."""
+    ran = run(capsys, *TOLD)
+    check_one_style(ran.out)
+    assert "p < 0.001" in ran.out and " < 0.001 " in ran.out

@@ -19,9 +19,9 @@ from harness.analysis.checks import check_between_0_and_1
 from harness.analysis.curves import Curve, label_runs, make_curves, require_columns
 from harness.analysis.emergence.evidence import Finding, examine
 from harness.analysis.emergence.thresholds import threshold_of
-from harness.analysis.emergence.verdicts import p_text
 from harness.errors import DataError, nearest
 from harness.metric_names import meaning
+from harness.wording import confidence, interval, p_equals
 
 #: Quantiles of each posterior; the ratio of two curves has the square of it, so that tails of 1e-4 are still resolved.
 N_LEVELS = 300
@@ -55,7 +55,7 @@ class Agreement:
     def __str__(self) -> str:
         return (
             f"order of appearance by {self.first} and by {self.second}, {self.n} curves: Kendall's tau {self.tau:.2f} "
-            f"({100 * self.level:g} % {self.low:.2f} to {self.high:.2f})"
+            f"({confidence(self.level)} {self.low:.2f} to {self.high:.2f})"
         )
 
 
@@ -273,32 +273,14 @@ def _sentences(table: pd.DataFrame, pairs: pd.DataFrame, x: str, level: float) -
     size = "size" if x.startswith("params") else x.replace("_", " ")
     for i, row in enumerate(table.to_dict("records")):
         if i == 0:
-            at = _between(row["threshold"], row["threshold_low"], row["threshold_high"])
+            at = interval(row["threshold"], row["threshold_low"], row["threshold_high"])
             yield f"{row['curve']} appears at {size} {at}"
             continue
         pair = pairs.iloc[i - 1]  # the pairs of the first curve come first
-        ratio = _between(pair["ratio"], pair["low"], pair["high"], "x")
+        ratio = interval(pair["ratio"], pair["low"], pair["high"], 2, "x")
         sentence = f"{row['curve']} appears at {ratio} the {size} of {pair['first']}"
         open_order = pair["p_adjusted"] >= 1 - level
-        yield f"{sentence}; their order is open ({p_text(pair['p_adjusted'])})" if open_order else sentence
-
-
-def _between(value: float, low: float, high: float, unit: str = "") -> str:
-    """A number with its interval: 2.1x (1.4 to 3.3)."""
-    value_, low_, high_ = (_number(each) for each in (value, low, high))
-    if np.isinf(high):
-        ends = f"{low_} or more" if low > 0 else "or anywhere"
-    else:
-        ends = f"{low_} to {high_}" if low > 0 else f"up to {high_}"
-    return f"{value_}{unit} ({ends})"
-
-
-def _number(value: float) -> str:
-    if not np.isfinite(value):
-        return str(value)
-    if 100 <= value < 1e6:
-        return f"{float(f'{value:.3g}'):,.12g}"
-    return f"{value:#.2g}".rstrip(".") if 1e-3 <= value < 100 else f"{value:.3g}"
+        yield f"{sentence}; their order is open ({p_equals(pair['p_adjusted'])})" if open_order else sentence
 
 
 def _kendall(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -24,6 +24,7 @@ from harness.analysis.emergence.verdicts import (
     judge,
     power_relation,
 )
+from harness.wording import percent
 
 #: Share of the degrees of freedom of a curve's noise from other curves, above which the noise is said to be of all
 #: tasks.
@@ -259,7 +260,7 @@ def _addenda(finding: Finding, evidence: Evidence, verdict: Verdict, alpha: floa
     if evidence.state is State.UNDETERMINED and verdict is Verdict.INCONCLUSIVE:
         added.append(what_would_settle(finding, alpha))
     if evidence.state in FLAGGED and finding.test.by_seed:
-        added.append(f"{finding.share_able:.0%} of the seeds have it at the largest size")
+        added.append(f"{percent(finding.share_able)} of the seeds have it at the largest size")
     return "".join(f"; {each}" for each in (*added, *_caveats(finding)))
 
 

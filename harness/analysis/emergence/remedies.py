@@ -15,6 +15,7 @@ from scipy.special import ndtri
 from harness.analysis.emergence.evidence import Finding
 from harness.analysis.emergence.rise_posterior import JUMP_STEPS
 from harness.analysis.emergence.smooth_null import SmoothNull, logistic
+from harness.wording import count, percent
 
 #: Power at which a question counts as settled: the usual one of study planning.
 ENOUGH = 0.8
@@ -59,13 +60,14 @@ def what_would_settle(finding: Finding, alpha: float) -> str:
     distance = design.null.distance(jump, _variance(finding) / design.counts)
     found_at = (ndtri(ENOUGH) - ndtri(alpha)) / max(distance, 1e-9)
     if finding.test.flat:
-        return f"a jump of {found_at:.2g} would be found in {ENOUGH:.0%}, smaller ones more rarely"
+        return f"a jump of {found_at:.2g} would be found in {percent(ENOUGH)}, smaller ones more rarely"
     remedies = list(_remedies(finding, place))
     powers = [each.power(place, height, alpha) for each in remedies]
     enough = [i for i, power in enumerate(powers) if power >= ENOUGH]
     chosen = enough[0] if enough else int(np.argmax(powers))
     if powers[chosen] < HOPELESS:
-        return f"a jump as low as {height:.2g} is beyond this ladder: {found_at:.2g} would be found in {ENOUGH:.0%}"
+        beyond = f"a jump as low as {height:.2g} is beyond this ladder"
+        return f"{beyond}: {found_at:.2g} would be found in {percent(ENOUGH)}"
     return f"{remedies[chosen].name} would find it with power {powers[chosen]:.2f}"
 
 
@@ -73,7 +75,7 @@ def _remedies(finding: Finding, place: float) -> Iterator[Remedy]:
     """Remedies for a jump at `place`, in steps, the least effort first."""
     design, evaluation, variance = finding.design, finding.noise.evaluation, _variance(finding)
     near = np.argsort(np.abs(design.t - place))[:NEAREST]
-    at = f"{finding.x_at(design.t[near.min()]):.3g} to {finding.x_at(design.t[near.max()]):.3g}"
+    at = f"{count(finding.x_at(design.t[near.min()]))} to {count(finding.x_at(design.t[near.max()]))}"
     for times in MORE_RUNS:
         counts = design.counts.astype(float)
         counts[near] *= times
@@ -93,7 +95,7 @@ def _size_between(finding: Finding, after: int) -> Remedy:
     counts = np.insert(design.counts, after, round(float(np.median(design.counts))))
     widened = np.maximum(np.insert(variance, after, variance[after - 1 : after + 1].mean()), _MIN_VARIANCE)
     null = SmoothNull(np.insert(design.t, after, middle))
-    return Remedy(f"a size near {finding.x_at(middle):.3g}", null, widened / counts)
+    return Remedy(f"a size near {count(finding.x_at(middle))}", null, widened / counts)
 
 
 def _variance(finding: Finding) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from harness.analysis.runs import Runs
+from harness.wording import p_equals
 
 
 class State(StrEnum):
@@ -112,11 +113,7 @@ class Evidence:
     def __str__(self) -> str:
         rise = f"10 to 90 % in {self.width:.1f} steps" if self.width >= 0.1 else "between two sizes"
         rise = "seeds one by one" if self.by_seed else rise
-        return f"{self.name} ({rise}, {p_text(self.p_value)})"
-
-
-def p_text(p: float) -> str:
-    return "p < .001" if p < 0.001 else f"p = {p:.3f}".replace("0.", ".", 1)
+        return f"{self.name} ({rise}, {p_equals(self.p_value)})"
 
 
 def judge(

@@ -279,8 +279,8 @@ class ScalingLaw:
             return FitStatus.NOT_IDENTIFIABLE, [free]
         if noise.misfit > WORTH_SAYING * noise.within:
             rough = (
-                f"sizes scatter about the curve by {noise.misfit:.1%}, runs of one size by {noise.within:.1%}: "
-                "the law holds only roughly over this range"
+                f"sizes scatter about the curve by {100 * noise.misfit:.1f} %, runs of one size by "
+                f"{100 * noise.within:.1f} %: the law holds only roughly over this range"
             )
             return FitStatus.CONVERGED, [rough]
         return FitStatus.CONVERGED, []

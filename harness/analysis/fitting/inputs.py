@@ -132,7 +132,7 @@ def refuse_design(law: Law, places: np.ndarray) -> None:
     for j, name in enumerate(law.variables):
         least, most = places[:, j].min(), places[:, j].max()
         if distinct > 1 and most < least * SPREAD:
-            where = f"is {least:.4g}" if most == least else f"is {least:.4g} within {most / least - 1:.1%}"
+            where = f"is {least:.4g}" if most == least else f"is {least:.4g} within {100 * (most / least - 1):.1f} %"
             raise NotIdentifiableError(
                 f"{law.name}: not identifiable, {name} {where} in all {len(places)} runs; "
                 "its term cannot be told from a constant"

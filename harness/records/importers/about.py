@@ -29,7 +29,7 @@ class About:
 
     Attributes:
         settings: of all runs, as `checked` returns them.
-        sidecar: a row a file or run, as `import_results` takes it; its cells go before `settings`.
+        sidecar: a row a file or run, as `import_results` takes it; its cells override `settings`.
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Text logs of nanoGPT, llm.c and their kin: lines with a step and a loss, among any other lines.
+"""Text logs of nanoGPT, llm.c and tools like them: lines with a step and a loss, among any other lines.
 
 Read are, for instance::
 

@@ -15,7 +15,7 @@ from harness.metric_names import meaning, usual_pair
 from harness.records.importers.about import checked
 from harness.records.importers.found import FoundRun, Number, read_bytes
 
-#: What a column holds that neither the file nor the user states; see the package.
+#: What a column holds where neither the file nor the user states it; see the package.
 NEUTRAL: dict[str, Any] = {
     "family": "unknown",
     "task": "unknown",
@@ -50,7 +50,7 @@ def run_row(kind: str, run: FoundRun, stated: Mapping[str, Any], experiment: str
     Args:
         kind: name of the format.
         run: what the file holds.
-        stated: what the user states of the run; goes before the file's own word.
+        stated: what the user states of the run, which overrides what the file states.
         experiment: name of the results folder.
 
     Raises:

@@ -77,7 +77,7 @@ def test_table_pairs_and_sentences_say_the_same() -> None:
     assert "their order is open" in second and "open" not in third
     pair = found.pairs.iloc[1]
     assert pair["low"] < 8 < pair["high"] and pair["p_adjusted"] < 0.001
-    assert f"task 0 appears at {pair['ratio']:.1f}x (" in third and third.endswith(f"the size of {pair['first']}")
+    assert f"task 0 appears at {pair['ratio']:.2g}x (" in third and third.endswith(f"the size of {pair['first']}")
     assert (found.pairs["p_value"] > 0).all() and (found.pairs["p_adjusted"] >= found.pairs["p_value"]).all()
 
 

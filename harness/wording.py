@@ -1,0 +1,112 @@
+"""How numbers are put into words: sizes, intervals, shares, p values and durations, in one style everywhere.
+
+Numbers have a leading zero (0.012), thousands are separated by commas, units and % stand after a space, and a number
+that is not there is a dash.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+_PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+#: What stands for a number that is not there.
+ABSENT = "–"
+_ANYWHERE = "anywhere"
+
+
+def short(value: float, digits: int = 2) -> str:
+    """A size in few characters: 800, 1.6k, 12M; for tick labels."""
+    if not math.isfinite(value):
+        return ABSENT
+    for scale, prefix in _PREFIXES:
+        if abs(value) >= 0.9995 * scale:
+            return f"{_significant(value / scale, digits)}{prefix}"
+    return _significant(value, max(3, digits))
+
+
+def count(value: float, digits: int = 3) -> str:
+    """A size in full to three significant digits, 4,130; from a million on with a prefix, 4.13M."""
+    if not math.isfinite(value):
+        return ABSENT
+    return short(value, digits) if abs(value) >= 1e6 else f"{float(f'{value:.{digits}g}'):,.12g}"
+
+
+def plain(value: float) -> str:
+    """A number as 20, 0.05 or, below a thousandth, 1e-4; for tick labels."""
+    if not 0 < abs(value) < 1e-3:
+        return f"{value:g}"
+    mantissa, exponent = f"{value:e}".split("e")
+    return f"{float(mantissa):g}e{int(exponent)}"
+
+
+def interval(value: float, low: float, high: float, digits: int = 3, unit: str = "") -> str:
+    """A size or ratio with its interval: 4,130 (3,300 to 5,210); open ends as `ends` has them."""
+    if not math.isfinite(value):
+        return ABSENT
+    within = ends(low, high, digits)
+    return f"{count(value, digits)}{unit} ({'or anywhere' if within == _ANYWHERE else within})"
+
+
+def ends(low: float, high: float, digits: int = 3) -> str:
+    """The interval of a size, which is open where its ends are 0 or infinite: 3,300 to 5,210, 3,300 or more, up to
+    5,210, anywhere."""
+    return between(low if low > 0 else -math.inf, high, lambda size: count(size, digits))
+
+
+def between(low: float, high: float, write: Callable[[float], str] = "{:.4g}".format) -> str:
+    """The interval of any number, which is open where its ends are infinite: -0.443 to 0.59, 0.443 or more, up to 0.59,
+    anywhere."""
+    if low == -math.inf:
+        return _ANYWHERE if high == math.inf else f"up to {write(high)}"
+    return f"{write(low)} or more" if high == math.inf else f"{write(low)} to {write(high)}"
+
+
+def estimate(value: float, low: float, high: float) -> str:
+    """A fitted number with its interval, to the decimals of its own third significant digit: 0.515 (0.443 to 0.590)."""
+    decimals = max(0, 2 - math.floor(math.log10(abs(value)))) if value else 2
+    return f"{value:.{decimals}f} ({low:.{decimals}f} to {high:.{decimals}f})"
+
+
+def percent(share: float) -> str:
+    """A share as 0.6 % or 170 %."""
+    if not math.isfinite(share):
+        return ABSENT
+    return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"
+
+
+def confidence(level: float) -> str:
+    """The level of an interval, in full: 95 %, 99.9 %."""
+    return f"{100 * level:g} %"
+
+
+def p_value(p: float) -> str:
+    """A p value in a column of them, never rounded to 0: 0.012, < 0.001."""
+    if not math.isfinite(p):
+        return ABSENT
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def p_equals(p: float) -> str:
+    """A p value in a sentence: p = 0.012, p < 0.001."""
+    return f"p {p_value(p)}" if p < 0.001 else f"p = {p_value(p)}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 45 s, 3 min 20 s, 2 h 5 min; "?" where unknown."""
+    if not math.isfinite(seconds):
+        return "?"
+    minutes, s = divmod(round(seconds), 60)
+    hours, m = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {m} min"
+    return f"{m} min {s} s" if minutes else f"{s} s"
+
+
+def counted(n: int, noun: str) -> str:
+    """1 curve, 4,000 curves; of nouns with a plural in -s."""
+    return f"{n:,} {noun}{'s' * (n != 1)}"
+
+
+def _significant(value: float, digits: int) -> str:
+    return f"{float(f'{value:.{digits}g}'):.12g}"

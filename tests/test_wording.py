@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+
+import pytest
+
+from harness import wording
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        (wording.short(801), "801"),
+        (wording.short(1601), "1.6k"),
+        (wording.short(999.9), "1k"),
+        (wording.short(9_990), "10k"),
+        (wording.short(2.5e13), "25T"),
+        (wording.short(0.25), "0.25"),
+        (wording.short(math.inf), "–"),
+        (wording.count(4_134), "4,130"),
+        (wording.count(12_345_678), "12.3M"),
+        (wording.interval(4_134, 3_301, 5_209), "4,130 (3,300 to 5,210)"),
+        (wording.interval(math.nan, 1, 2), "–"),
+        (wording.interval(500, 0, math.inf), "500 (or anywhere)"),
+        (wording.interval(500, 0, 900), "500 (up to 900)"),
+        (wording.interval(2.1, 1.4, math.inf, 2, "x"), "2.1x (1.4 or more)"),
+        (wording.ends(1.0, 2.0), "1 to 2"),
+        (wording.ends(0.0, math.inf), "anywhere"),
+        (wording.between(-0.5, 0.25), "-0.5 to 0.25"),
+        (wording.between(0.0, math.inf), "0 or more"),
+        (wording.between(-math.inf, 0.125), "up to 0.125"),
+        (wording.between(-math.inf, math.inf), "anywhere"),
+        (wording.plain(0.05), "0.05"),
+        (wording.plain(0.0002), "2e-4"),
+        (wording.plain(0.0), "0"),
+        (wording.estimate(0.5149, 0.4431, 0.59), "0.515 (0.443 to 0.590)"),
+        (wording.estimate(0.0, 0.0, 0.5), "0.00 (0.00 to 0.50)"),
+        (wording.percent(0.006), "0.6 %"),
+        (wording.percent(1.66), "166 %"),
+        (wording.p_value(0.0004), "< 0.001"),
+        (wording.p_value(0.0124), "0.012"),
+        (wording.p_equals(0.0124), "p = 0.012"),
+        (wording.p_equals(0.0004), "p < 0.001"),
+        (wording.p_equals(1.0), "p = 1.000"),
+        (wording.p_value(math.nan), "–"),
+        (wording.duration(42), "42 s"),
+        (wording.duration(210), "3 min 30 s"),
+        (wording.duration(7_560), "2 h 6 min"),
+        (wording.duration(math.nan), "?"),
+        (wording.duration(math.inf), "?"),
+        (wording.confidence(0.95), "95 %"),
+        (wording.confidence(0.999), "99.9 %"),
+        (wording.confidence(0.57), "57 %"),
+        (wording.percent(math.nan), "–"),
+        (wording.counted(1, "curve"), "1 curve"),
+        (wording.counted(4000, "row"), "4,000 rows"),
+    ],
+)
+def test_numbers_as_people_write_them(said: str, wanted: str) -> None:
+    assert said == wanted
+
+
+def test_wording_loads_nothing() -> None:
+    show = "import harness.wording, sys; print({'numpy', 'pandas'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", show], capture_output=True, text=True).stdout == "set()\n"
