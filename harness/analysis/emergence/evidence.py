@@ -34,6 +34,8 @@ RESOLVED = 0.05
 #: Prior scale of heights: the larger of a share `SCALE_OF_ROOM` of what a share of right answers can gain over chance
 #: and `SCALE_OF_RANGE` times the range of the means.
 SCALE_OF_ROOM, SCALE_OF_RANGE = 0.5, 1.5
+#: Degrees of freedom of a curve's noise, at least: fewer are a fit to five sizes that took up nearly all of it.
+MIN_FREEDOM = 1.0
 #: Curves that are weighed at a time, for memory: the shapes of a grid times the curves.
 _CHUNK = 200
 
@@ -222,7 +224,7 @@ def _weigh(curves: Sequence[_Prepared], noises: Sequence[Noise]) -> Posterior:
     """The posterior of curves on one ladder."""
     means = np.stack([own.design.means(own.values) for own in curves])
     variance = np.stack([noise.variance / own.design.counts for own, noise in zip(curves, noises, strict=True)])
-    freedom = np.array([max(noise.freedom, 1.0) for noise in noises])
+    freedom = np.array([max(noise.freedom, MIN_FREEDOM) for noise in noises])
     observed = SCALE_OF_RANGE * np.ptp(means, axis=1)
     room = np.array([SCALE_OF_ROOM * _room(own.curve) for own in curves])
     scale = np.maximum(np.maximum(observed, room), 1e-12)

@@ -14,7 +14,7 @@ from scipy.special import ndtri
 
 from harness.analysis.emergence.evidence import Finding
 from harness.analysis.emergence.rise_posterior import JUMP_STEPS
-from harness.analysis.emergence.smooth_null import SmoothNull, logistic
+from harness.analysis.emergence.smooth_null import MIN_DISTANCE, SmoothNull, logistic
 from harness.wording import count, percent
 
 #: Power at which a question counts as settled: the usual one of study planning.
@@ -52,13 +52,17 @@ def what_would_settle(finding: Finding, alpha: float) -> str:
     """A sentence: the first of a few remedies that would find the likeliest jump with power `ENOUGH`, and its power.
 
     Where none would, the strongest; where no jump stands out, or no remedy helps, the height that the runs at hand
-    would show.
+    would show. At the ends of a ladder, where a jump is like a slow rise, no number of runs helps.
     """
     design = finding.design
     place, height = finding.jump
-    jump = logistic(design.t, place, JUMP_STEPS / 2)
-    distance = design.null.distance(jump, _variance(finding) / design.counts)
-    found_at = (ndtri(ENOUGH) - ndtri(alpha)) / max(distance, 1e-9)
+    jump, variance = logistic(design.t, place, JUMP_STEPS / 2), _variance(finding) / design.counts
+    distance = design.null.distance(jump, variance)
+    if distance <= MIN_DISTANCE * np.sqrt(np.sum((jump - jump.mean()) ** 2 / variance)):
+        return (
+            f"a jump near {count(finding.x_at(place))}, at the end of the ladder, looks smooth: sizes beyond would tell"
+        )
+    found_at = (ndtri(ENOUGH) - ndtri(alpha)) / distance
     if finding.test.flat:
         return f"a jump of {found_at:.2g} would be found in {percent(ENOUGH)}, smaller ones more rarely"
     remedies = list(_remedies(finding, place))

@@ -37,8 +37,8 @@ LEVEL_TOLERANCE = 3.0
 #: Depth of the deepest smooth fall that may have been added to a rise, over that of the fall seen: what rises meanwhile
 #: hides some of it. With it humps are flagged in 4 to 6 % instead of 15 to 36 %, and power falls by a point.
 MAX_FALL_RATIO = 4.0
-#: Depths that are tried, as shares of the deepest, up from 1/12.
-FALL_DEPTHS = tuple(i / 12 for i in range(1, 13))
+#: Depths that are tried, equally spaced up to the deepest.
+N_FALL_DEPTHS = 12
 #: The middle half of a run's range that counts as half-way, as shares of the range.
 MIDWAY = (0.25, 0.75)
 #: Seeds that rise smoothly lie half-way at about SMOOTH_STEPS / 2 sizes each (the middle half of a rise takes half of
@@ -127,7 +127,8 @@ def _least_score(scores: np.ndarray, fall_scores: np.ndarray, depth: float) -> f
         scores: (R,) standardised contrasts of the curve.
         fall_scores: (R, F) those of falls from 0 to 1, turned over.
     """
-    added = fall_scores[:, :, None] * (MAX_FALL_RATIO * depth) * np.array(FALL_DEPTHS)
+    depths = MAX_FALL_RATIO * depth * np.arange(1, N_FALL_DEPTHS + 1) / N_FALL_DEPTHS
+    added = fall_scores[:, :, None] * depths
     return float((scores[:, None, None] + added).max(axis=0).min())
 
 

@@ -46,6 +46,8 @@ LONGEST_ANSWER = 30
 #: for.
 WIDE_LOGISTICS = (8.0, 16.0)
 EXPONENTIALS = (4.0, 8.0)
+#: Widths of the falls that may have been added to a rise.
+FALL_WIDTHS = (4.0, 8.0)
 #: Distance of neighbouring generators, in steps. At .5 every rise of 4 steps or more, wherever it lies, is within 1.2 %
 #: of its norm of the cone.
 GENERATOR_GAP = 0.5
@@ -189,7 +191,7 @@ def _smooth_rises(t: np.ndarray, with_powers: bool) -> np.ndarray:
 
 
 def _smooth_falls(t: np.ndarray) -> np.ndarray:
-    falls = [logistic(t, _centres(t), times * SMOOTH_STEPS) for times in (1, 2)]
+    falls = [logistic(t, _centres(t), width) for width in FALL_WIDTHS]
     return _from_0_to_1(np.concatenate(falls), MIN_SHARE_OF_FALL)
 
 

@@ -1,0 +1,100 @@
+"""Estimates on a ladder against the loops that define them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.optimize import nnls
+
+from harness.analysis.emergence.ladder_design import FITTED_RISES, LadderDesign, deepest_fall
+from harness.analysis.emergence.smooth_null import logistic
+
+
+def design(counts: list[int], t: np.ndarray | None = None, own_seeds: bool = False) -> LadderDesign:
+    """Seeds 0, 1, ... at each size, or one seed a run."""
+    rung = np.repeat(np.arange(len(counts)), counts)
+    seed = np.arange(len(rung)) if own_seeds else np.concatenate([np.arange(n) for n in counts])
+    return LadderDesign(np.arange(float(len(counts))) if t is None else t, rung, seed)
+
+
+UNEQUAL = [3, 1, 4, 2, 5, 1, 3]
+
+
+def test_means_and_scatter_are_those_of_each_size() -> None:
+    ladder = design(UNEQUAL)
+    values = np.random.default_rng(0).normal(3, 2, (2, 5, 19))
+    means, scatter = ladder.means(values), ladder.scatter(values)
+    assert means.shape == scatter.shape == (2, 5, 7)
+    for index in np.ndindex(2, 5):
+        for size in range(7):
+            own = [values[index][run] for run in range(19) if ladder.rung[run] == size]
+            mean = sum(own) / len(own)
+            assert means[*index, size] == pytest.approx(mean)
+            assert scatter[*index, size] == pytest.approx(sum((value - mean) ** 2 for value in own), abs=1e-9)
+    assert ladder.counts.tolist() == UNEQUAL and ladder.freedom == 19 - 7
+    assert ladder.replicated.tolist() == [True, False, True, True, True, False, True]
+    assert np.all(ladder.scatter(np.full(19, 0.1)) >= 0), "not below 0 by rounding"
+
+
+def test_a_profile_takes_enough_replicated_sizes() -> None:
+    assert not design(UNEQUAL).has_profile and design([2] * 6).has_profile and not design([2] * 5 + [1] * 9).has_profile
+
+
+def test_trend_and_rest_are_a_least_squares_line() -> None:
+    ladder = design(UNEQUAL)
+    profiles = np.random.default_rng(1).normal(0, 1, (6, 7))
+    slopes, rests = ladder.trend_and_rest(profiles)
+    known = np.flatnonzero(ladder.replicated)
+    for profile, slope, rest in zip(profiles, slopes, rests, strict=True):
+        expected_slope, expected_level = np.polyfit(ladder.along[known], profile[known], 1)
+        assert slope.item() == pytest.approx(expected_slope)
+        line = expected_level + expected_slope * ladder.along[known]
+        np.testing.assert_allclose(rest[known], profile[known] - line, atol=1e-12)
+        assert not rest[~ladder.replicated].any()
+
+
+@pytest.mark.parametrize("t", [np.arange(6.0), np.array([0.0, 0.7, 1.0, 2.5, 4.0, 4.5])])
+def test_residual_sum_of_squares_is_that_of_the_best_of_all_rises(t: np.ndarray) -> None:
+    """Level of either sign and height of 0 or more are fitted to each rise in turn by non-negative least squares."""
+    ladder = design([1] * 6, t)
+    rises = []
+    for width, gap in FITTED_RISES:
+        margin = 0.0 if width <= 1 else width / 2
+        rises += [logistic(t, place, width) for place in np.arange(t[0] - margin + gap / 2, t[-1] + margin, gap)]
+    curves = np.random.default_rng(2).normal(0, 1, (3, 4, 6)) + np.linspace(0, 2, 6)
+    curves[0, 0] = np.linspace(1, 0, 6)
+    found = ladder.residual_sum_of_squares(curves)
+    for index in np.ndindex(3, 4):
+        y = curves[index]
+        designs = [np.stack([np.ones(6), -np.ones(6), rise], axis=1) for rise in rises if np.ptp(rise) > 2e-3]
+        assert found[index] == pytest.approx(min(nnls(columns, y)[1] for columns in designs) ** 2, rel=1e-6)
+    assert found[0, 0] == pytest.approx(np.sum((curves[0, 0] - curves[0, 0].mean()) ** 2)), "no rise fits a fall"
+    assert ladder.residual_sum_of_squares(np.array(rises[7])) == pytest.approx(0, abs=1e-12)
+
+
+def test_runs_by_seed_where_two_seeds_or_more_are_whole() -> None:
+    ladder = design([3] * 5)
+    runs = ladder.runs_by_seed
+    assert runs is not None and runs.shape == (3, 5)
+    for seed in range(3):
+        for size in range(5):
+            assert ladder.seed[runs[seed, size]] == seed and ladder.rung[runs[seed, size]] == size
+    assert design([1] * 5).runs_by_seed is None, "one seed"
+    assert design([3, 3, 2, 3, 3]).runs_by_seed is None, "a run is missing"
+    assert design([3] * 5, own_seeds=True).runs_by_seed is None, "no seed is at two sizes"
+
+
+def test_equal_designs_have_equal_keys() -> None:
+    assert design([2, 3]).key == design([2, 3]).key
+    assert design([2, 3]).key != design([3, 2]).key != design([3, 2], own_seeds=True).key
+    assert design([2, 3]).key != design([2, 3], np.array([0.0, 2.0])).key
+
+
+def test_the_deepest_fall_is_found_among_all_pairs() -> None:
+    rng = np.random.default_rng(3)
+    curves, variances = rng.normal(0, 1, (20, 6)), rng.exponential(size=(20, 6))
+    depth, significance = deepest_fall(curves, variances)
+    for i, (y, v) in enumerate(zip(curves, variances, strict=True)):
+        pairs = [(a, b) for a in range(6) for b in range(a + 1, 6)]
+        assert depth[i] == pytest.approx(max(y[a] - y[b] for a, b in pairs))
+        assert significance[i] == pytest.approx(max((y[a] - y[b]) / np.sqrt(v[a] + v[b]) for a, b in pairs))
