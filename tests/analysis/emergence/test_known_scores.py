@@ -120,6 +120,7 @@ def test_change_point_equals_ruptures_and_brute_force(n: int) -> None:
         found = Dynp(model="l2", min_size=1, jump=1).fit_predict(y, n_bkps=1)
         assert cost.sum_of_costs(found) / cost.error(0, n) == pytest.approx(ratio, abs=1e-12)
         k = int(np.argmin(left))
+        assert found[0] == k + 1
         own = scores(table(sizes, y), breaks=False)
         assert own["change_point"] == pytest.approx(np.sqrt(sizes[k] * sizes[k + 1]))
         assert own["change_point_ratio"] == pytest.approx(ratio, abs=1e-12)

@@ -1,7 +1,7 @@
 """The test of a curve: its parts, and its error rates and power on planted curves.
 
-The rates are a small cut of experiments/detector_calibration. Bounds are set so that a rate at its measured value (LOG.md)
-misses them once in 10,000 runs or more rarely; draws are seeded.
+The rates are a small cut of experiments/detector_calibration. Bounds are set so that a rate at its measured value
+(LOG.md) misses them once in 10,000 runs or more rarely; draws are seeded.
 """
 
 from __future__ import annotations
@@ -114,8 +114,8 @@ def test_seeds_that_jump_apart_are_tested_one_by_one() -> None:
     apart = logistic(ladder.t[:, None], places, 0.5) + 0.02 * rng.standard_normal((8, 5))
     found = assessed(ladder, apart.ravel())
     assert found.by_seed and found.p_value < 1e-3
-    # Seeds that rise smoothly apart have curves of their own too, and are no jumps; the same runs dealt out anew at each
-    # size are half-way too often, and change seeds.
+    # Seeds that rise smoothly apart have curves of their own too, and are no jumps; the same runs dealt out anew at
+    # each size are half-way too often, and change seeds.
     smooth = logistic(ladder.t[:, None], places, 4.0) + 0.02 * rng.standard_normal((8, 5))
     found = assessed(ladder, smooth.ravel())
     assert found.by_seed and found.p_value > 0.05

@@ -122,8 +122,8 @@ def test_generators_and_falls_rise_from_0_to_1_and_none_is_too_narrow() -> None:
     for rises in (null.generators, null.falls):
         np.testing.assert_allclose(rises[:, [0, -1]], np.tile([0.0, 1.0], (len(rises), 1)), atol=1e-12)
         assert np.all(np.diff(rises, axis=1) >= -1e-12)
-    # Of those that lie on the ladder as a whole the narrowest are powers of the logistic; without these none is narrower
-    # than SMOOTH_STEPS, but for what the ladder's ends cut off.
+    # Of those that lie on the ladder as a whole the narrowest are powers of the logistic; without these none is
+    # narrower than SMOOTH_STEPS, but for what the ladder's ends cut off.
     for with_powers, narrowest in ((True, SMOOTH_STEPS * GUMBEL_WIDTH / LOGISTIC_WIDTH), (False, SMOOTH_STEPS)):
         generators = SmoothNull(fine, with_powers).generators
         whole = generators[(generators[:, 400] < 0.005) & (generators[:, -401] > 0.995)]
