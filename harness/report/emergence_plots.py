@@ -141,12 +141,18 @@ def _draw_smooth(ax: Axes, finding: Finding) -> None:
     sign = 1 if curve.higher_is_better else -1
     variance = np.maximum(finding.noise.variance / design.counts, 1e-12)
     closest = design.null.project(design.means(finding.values), variance)
-    first = curve.runs.sizes[0]
-    sizes = first * np.exp(design.t * finding.step)
-    ax.plot(sizes, sign * closest, color=ORANGE, linewidth=2.6, zorder=2.5, label="closest smooth curve")
+    ax.plot(
+        finding.x_at(design.t), sign * closest, color=ORANGE, linewidth=2.6, zorder=2.5, label="closest smooth curve"
+    )
     fine = np.linspace(design.t[0], design.t[-1], _FINE)
-    law, sizes = sign * finding.smooth_law(fine), first * np.exp(fine * finding.step)
-    ax.plot(sizes, law, color=BLUE, linestyle=(0, (1, 1.2)), zorder=2.5, label="best smooth law")
+    ax.plot(
+        finding.x_at(fine),
+        sign * finding.smooth_law(fine),
+        color=BLUE,
+        linestyle=(0, (1, 1.2)),
+        zorder=2.5,
+        label="best smooth law",
+    )
 
 
 def _draw_seeds(ax: Axes, finding: Finding) -> None:
@@ -155,7 +161,7 @@ def _draw_seeds(ax: Axes, finding: Finding) -> None:
     if design.runs_by_seed is None:
         return
     values = finding.values if curve.higher_is_better else -finding.values
-    sizes = curve.runs.sizes[0] * np.exp(design.t * finding.step)
+    sizes = finding.x_at(design.t)
     for i, own in enumerate(design.runs_by_seed):
         label = "" if i else "each seed (tested separately)"
         ax.plot(sizes, values[own], color=GREY, linewidth=0.5, alpha=0.6, zorder=2.2, label=label)

@@ -48,6 +48,7 @@ class Finding:
         curve: what was examined.
         design: its sizes in steps, and its runs.
         step: length of a step in ln x: the median distance of neighbouring sizes.
+        origin: x at t = 0: the first size, or the geometric mean of those merged into it.
         values: (n,) runs in the order of the design, higher is better.
         noise: of the runs.
         posterior, index: over the rises, and the curve's row in it.
@@ -56,6 +57,7 @@ class Finding:
     curve: Curve
     design: LadderDesign
     step: float
+    origin: float
     values: np.ndarray
     noise: Noise
     posterior: Posterior
@@ -86,15 +88,14 @@ class Finding:
         """Octaves of x a step."""
         return self.step / float(np.log(2))
 
-    def x_at(self, t: float) -> float:
-        """Size at `t` steps from the first, in the unit of x."""
-        return float(self.curve.runs.sizes[0] * np.exp(t * self.step))
+    def x_at(self, t: np.ndarray | float) -> np.ndarray:
+        """Sizes at `t` steps from the first, in the unit of x."""
+        return np.asarray(self.origin * np.exp(t * self.step))
 
     def place(self, fraction: float, levels: Sequence[float]) -> np.ndarray:
         """Quantiles of the size where the rise reaches `fraction`, in the unit of x; 0 and inf off the ladder."""
         t = self.posterior.place_quantiles(self.index, fraction, np.asarray(levels))
-        x = self.curve.runs.sizes[0] * np.exp(t * self.step)
-        return np.where(t < self.design.t[0], 0.0, np.where(t > self.design.t[-1], np.inf, x))
+        return np.where(t < self.design.t[0], 0.0, np.where(t > self.design.t[-1], np.inf, self.x_at(t)))
 
     def widths(self, levels: Sequence[float]) -> np.ndarray:
         """Quantiles of the width from 10 to 90 %, in steps."""
@@ -159,10 +160,9 @@ def examine(curves: Sequence[Curve]) -> list[Finding | None]:
     for i, curve in enumerate(curves):
         if len(curve.runs.sizes) < MIN_SIZES or np.ptp(curve.runs.value) == 0:
             continue
-        design, step, values, evaluation = _prepare(curve)
-        design = designs.setdefault(design.key, design)
-        prepared[i] = _Prepared(curve, design, step, values)
-        noises[i] = noise_of(null_draws(design), values, evaluation)
+        own, evaluation = _prepare(curve, designs)
+        prepared[i], design = own, own.design
+        noises[i] = noise_of(null_draws(design), own.values, evaluation)
         of_metric[curve.study, curve.metric].append(i)
         of_ladder[design.t.tobytes()].append(i)
     for members in of_metric.values():
@@ -174,22 +174,32 @@ def examine(curves: Sequence[Curve]) -> list[Finding | None]:
             weighed = _weigh([prepared[i] for i in chunk], [noises[i] for i in chunk])
             for index, i in enumerate(chunk):
                 own = prepared[i]
-                findings[i] = Finding(own.curve, own.design, own.step, own.values, noises[i], weighed, index)
+                findings[i] = Finding(
+                    curve=curves[i],
+                    design=own.design,
+                    step=own.step,
+                    origin=own.origin,
+                    values=own.values,
+                    noise=noises[i],
+                    posterior=weighed,
+                    index=index,
+                )
     return findings
 
 
 @dataclass(frozen=True)
 class _Prepared:
-    """A curve, its design, the length of a step in ln x and its runs (n,) in the design's order, higher is better."""
+    """A curve on its design; see `Finding`."""
 
     curve: Curve
     design: LadderDesign
     step: float
+    origin: float
     values: np.ndarray
 
 
-def _prepare(curve: Curve) -> tuple[LadderDesign, float, np.ndarray, np.ndarray]:
-    """Design, length of a step, runs in its order, and evaluation variances (K,)."""
+def _prepare(curve: Curve, designs: dict[tuple[bytes, bytes, bytes], LadderDesign]) -> tuple[_Prepared, np.ndarray]:
+    """A curve on its design, one of `designs` if there is an equal one, and its evaluation variances (K,)."""
     log_sizes, rung, evaluation = _merge_close_sizes(curve)
     step = float(np.median(np.diff(log_sizes)))
     # Rounded, so that ladders that are equal but for floating point share their draws.
@@ -201,7 +211,10 @@ def _prepare(curve: Curve) -> tuple[LadderDesign, float, np.ndarray, np.ndarray]
     if not whole:
         seed = np.arange(len(rung))
     design = LadderDesign(t, rung.astype(np.int64), seed.astype(np.int64))
-    return design, step, curve.oriented[order], evaluation
+    design = designs.setdefault(design.key, design)
+    first = curve.runs.sizes[0]
+    origin = float(first * np.exp(log_sizes[0] - np.log(first)))
+    return _Prepared(curve, design, step, origin, curve.oriented[order]), evaluation
 
 
 def _merge_close_sizes(curve: Curve) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

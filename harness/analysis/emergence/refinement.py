@@ -206,7 +206,7 @@ class Belief:
         terms = np.stack([np.ones(len(share)), share * (1 - share)], axis=1)
         (base, growth), _ = nnls(terms, np.append(variance, variance.mean()))
         curve = finding.curve
-        place = np.log(curve.runs.sizes[0]) + finding.step * grid.place[kept]
+        place = np.log(finding.origin) + finding.step * grid.place[kept]
         so_far = curve.runs.sizes, curve.runs.means(curve.oriented), curve.runs.counts
         noise = float(base), float(growth)
         return cls(place, finding.step * grid.width[kept], level, height, weight, noise, misfit, so_far)

@@ -35,12 +35,12 @@ def verdict(frame: pd.DataFrame) -> pd.Series:
 def test_parity_is_emergent(seeds: int, place: float) -> None:
     found = verdict(make_parity_study(seeds, threshold_rung=place, random_state=3))
     assert found["verdict"] == "emergent"
-    # N* lies at `place` on the rungs; its interval is at most the rungs two about it here.
+    # Half of the runs have learnt it half a rung before `place`, for a run at a rung has learnt what lies below.
     truth = np.exp(
         np.interp(place - 0.5, np.arange(9), np.log(50 * np.array([8, 11, 16, 23, 32, 45, 64, 91, 128]) + 1))
     )
-    assert found["threshold_low"] / 1.6 < truth < found["threshold_high"] * 1.6
-    assert found["threshold_low"] <= found["threshold"] <= found["threshold_high"]
+    assert found["threshold_low"] / 1.05 < truth < found["threshold_high"] * 1.05
+    assert found["threshold"] < 1.5 * truth and found["threshold_high"] < 2.3 * truth
 
 
 def test_induction_is_emergent_with_the_gap_as_interval() -> None:
@@ -64,10 +64,11 @@ def test_controls_are_smooth(study: Callable[..., pd.DataFrame]) -> None:
     assert verdict(study(random_state=8))["verdict"] == "smooth"
 
 
-def test_a_leap_in_few_runs_of_the_last_rung_is_inconclusive() -> None:
-    frame = make_parity_study(8, threshold_rung=8.3, random_state=0)
-    found = verdict(frame)
-    assert found["verdict"] != "emergent" and np.isnan(found["threshold"])
+@pytest.mark.parametrize("seed", [1, 2, 4, 5])
+def test_a_leap_in_few_runs_of_the_last_rung_is_inconclusive(seed: int) -> None:
+    found = verdict(make_parity_study(8, threshold_rung=8.3, random_state=seed))
+    assert found["verdict"] == "inconclusive" and found["state"] == "undetermined" and np.isnan(found["threshold"])
+    assert "at the end of the ladder, looks smooth: sizes beyond would tell" in found["reason"]
 
 
 def test_too_few_rungs_is_inconclusive() -> None:
@@ -260,16 +261,24 @@ def test_order_units_and_names_change_nothing(frame: pd.DataFrame, random: Rando
 @settings(max_examples=10, deadline=None)
 @given(tables(), st.integers(0, 1000))
 def test_a_smooth_task_more_makes_no_candidate_elsewhere(frame: pd.DataFrame, seed: int) -> None:
-    """In a study of its own it shares no noise, so that p values stay and only the correction changes."""
+    """In a study of its own it shares no noise, so that p values stay and only their adjustment changes."""
     alone = find_jumps(frame, x="size").set_index("task")
     rng = np.random.default_rng(seed)
     size = np.repeat(100 * 3.0 ** np.arange(6), 2)
     smooth = pd.DataFrame({"task": "smooth", "size": size, "seed": np.tile([0, 1], 6), "metric": "accuracy"})
     value = rng.binomial(200, 0.3 + 0.05 * np.repeat(np.arange(6), 2)) / 200
     both = pd.concat([frame.assign(study="own"), smooth.assign(study="other", value=value, n_eval=200)])
-    together = find_jumps(both, x="size").set_index("task").loc[alone.index]
-    np.testing.assert_allclose(together["p_value"], alone["p_value"])
-    n = len(alone)
-    assert (together["p_adjusted"] >= alone["p_adjusted"] * (1 - 1e-9)).all() or (
-        (together["p_adjusted"] <= alone["p_adjusted"] * (n + 1) / n + 1e-9).all()
-    )
+    together = find_jumps(both, x="size").set_index("task")
+    np.testing.assert_allclose(together.loc[alone.index, "p_value"], alone["p_value"])
+    tested = together["p_value"].dropna()
+    np.testing.assert_allclose(together.loc[tested.index, "p_adjusted"], benjamini_hochberg(tested.to_numpy()))
+    if together.loc["smooth", "p_value"] >= 0.05:
+        new = set(together.index[together["p_adjusted"] < 0.05]) - set(alone.index[alone["p_adjusted"] < 0.05])
+        assert not new
+
+
+def benjamini_hochberg(p: np.ndarray) -> list[float]:
+    """Smallest false discovery rate at which each is rejected, by the definition: reject the k smallest for the largest
+    k with p_(k) <= k q / n."""
+    n = len(p)
+    return [min(1.0, min(n * p[j] / np.sum(p <= p[j]) for j in range(n) if p[j] >= p[i])) for i in range(n)]

@@ -56,16 +56,48 @@ def test_a_noisy_power_of_a_metric_is_judged_by_that_metric() -> None:
         assert judge(undecided, token(State.JUMP), link=link)[0] is Verdict.INCONCLUSIVE
 
 
-def test_steep_at_face_value_and_a_power_is_an_artefact() -> None:
-    verdict, reason = judge(exact(State.SMOOTH), token(State.SMOOTH), steep_at_face=True, link=HOLDS)
+def test_steep_but_for_powers_and_a_power_is_an_artefact() -> None:
+    verdict, reason = judge(exact(State.SMOOTH), token(State.SMOOTH), steep_without_powers=True, link=HOLDS)
     assert verdict is Verdict.ARTEFACT and "to the power 8.0" in reason
-    assert judge(exact(State.SMOOTH), token(State.SMOOTH), steep_at_face=True, link=FAILS)[0] is Verdict.SMOOTH
+    assert judge(exact(State.SMOOTH), token(State.SMOOTH), steep_without_powers=True, link=FAILS)[0] is Verdict.SMOOTH
     assert judge(exact(State.SMOOTH), token(State.SMOOTH))[0] is Verdict.SMOOTH
 
 
 def test_a_jump_must_be_seen_from_both_sides() -> None:
-    verdict, reason = judge(exact(State.JUMP), token(State.JUMP), not_placed="not reached on the ladder")
+    verdict, reason = judge(exact(State.JUMP), token(State.JUMP), not_on_ladder="not reached on the ladder")
     assert verdict is Verdict.INCONCLUSIVE and "not reached" in reason
+
+
+def test_too_few_sizes_and_a_metric_alone_are_never_decided_for_a_jump() -> None:
+    verdict, reason = judge(exact(State.TOO_FEW_SIZES), token(State.JUMP), link=HOLDS)
+    assert verdict is Verdict.INCONCLUSIVE and "five or more" in reason
+    for state, words in (
+        (State.JUMP, "no continuous metric was measured"),
+        (State.STEEP, "wider than a step"),
+        (State.UNDETERMINED, "could be smooth or jump"),
+    ):
+        verdict, reason = judge(exact(state), None)
+        assert verdict is Verdict.INCONCLUSIVE and words in reason
+    for state in (State.SMOOTH, State.FLAT):
+        assert judge(exact(state), None)[0] is Verdict.SMOOTH
+
+
+@pytest.mark.parametrize("state", [State.SMOOTH, State.FLAT])
+def test_a_metric_that_stays_behind_its_pair_is_inconclusive(state: State) -> None:
+    verdict, reason = judge(exact(state), token(State.JUMP), link=HOLDS)
+    assert verdict is Verdict.INCONCLUSIVE and "does not jump where" in reason
+
+
+def test_reasons_say_how_each_metric_rises() -> None:
+    assert str(Evidence("loss", State.JUMP, 0.0004, 1.5)) == "loss (10 to 90 % in 1.5 steps, p < .001)"
+    assert str(Evidence("loss", State.JUMP, 0.012, 0.02)) == "loss (between two sizes, p = .012)"
+    assert str(Evidence("loss", State.JUMP, 0.5, 3.0, by_seed=True)) == "loss (seeds one by one, p = .500)"
+
+
+def test_a_relation_holds_within_a_tenth_or_within_noise_and_for_several_tokens() -> None:
+    assert PowerRelation(8.0, 0.1).holds and not PowerRelation(8.0, 0.11).holds
+    assert PowerRelation(8.0, 0.3, 2.9).holds and not PowerRelation(8.0, 0.3, 3.1).holds
+    assert PowerRelation(1.5, 0.01).holds and not PowerRelation(1.4, 0.01).holds
 
 
 def test_exact_match_as_a_power_of_token_accuracy() -> None:
@@ -74,6 +106,9 @@ def test_exact_match_as_a_power_of_token_accuracy() -> None:
     found = power_relation(gather_runs(size, accuracy**8), gather_runs(size, accuracy))
     assert found.length == pytest.approx(8, rel=1e-3) and found.residual < 1e-3 and found.holds
     assert not power_relation(gather_runs(size, accuracy), gather_runs(size, accuracy**8)).holds
+    noisy = accuracy**8 + np.array([0, 0, 0, 0.06, 0, 0])
+    off = power_relation(gather_runs(size, noisy), gather_runs(size, accuracy), np.full(6, 0.02))
+    assert off.deviation == pytest.approx(off.residual / 0.02) and 0 < off.residual < 0.06
 
 
 def test_powers_are_taken_run_by_run() -> None:
