@@ -30,8 +30,8 @@ from harness.analysis.runs import Runs
 
 #: Error rate of the test: share of studies that stay at chance and are taken to have learnt something.
 ALPHA = 0.01
-#: Multiple of the robust noise above which a loss is below chance whatever the scatter: at chance few studies exceed it,
-#: while a run that learnt what there is to learn lies a hundredfold below.
+#: Multiple of the robust noise above which a loss is below chance whatever the scatter: few studies at chance exceed
+#: it, while a run that learnt what there is to learn lies a hundredfold below.
 GROSS = 15.0
 #: Least noise, as a share of the chance level: what rounding leaves of runs that guess exactly.
 _ROUNDING = 1e-9

@@ -36,7 +36,7 @@ def test_losses_above_chance_are_never_taken_for_learning() -> None:
 
 
 def test_noise_that_changes_along_the_ladder_costs_some_errors() -> None:
-    """A fivefold change: .05 of studies at 7 x 3 (experiments/guessing), and of 1,000 at most .1, seven standard errors."""
+    """A fivefold change: .05 of studies of 7 x 3 (experiments/guessing); .1 of 1,000 is seven standard errors more."""
     assert share_learnt(1000, np.zeros(7), noise=NOISE * np.geomspace(1, 5, 7)) < 0.1
 
 
