@@ -14,14 +14,17 @@ class Objective(ABC):
 
     @abstractmethod
     def rho(self, value: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """(b, n), >= 0 but for a constant."""
+        """The cost of each point, (b, n): least where the value is y, and >= 0 up to a constant."""
 
     @abstractmethod
     def derivatives(self, value: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """d rho / d value, d2 rho / d value2, and a positive curvature that a Gauss-Newton step can rely on."""
+        """d rho / d value, d2 rho / d value2, and a curvature that is always positive, for Gauss-Newton steps.
+
+        Each (b, n), or of a shape that broadcasts to it.
+        """
 
     def rows(self, chosen: np.ndarray | slice) -> Objective:
-        """The same for some of the data sets of a batch."""
+        """The objective of some of the data sets of a batch."""
         return self
 
 
@@ -55,7 +58,7 @@ class Huber(Objective):
         return slope, (size <= self.delta).astype(float), self.delta / np.maximum(size, self.delta)
 
 
-#: Probabilities are held this far from 0 and 1, where a likelihood has no curvature to speak of.
+#: Least distance of probabilities from 0 and 1, where a log likelihood and its derivatives are not finite.
 _EDGE = 1e-9
 
 

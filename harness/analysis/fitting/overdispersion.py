@@ -12,7 +12,7 @@ from harness.analysis.fitting.solver import Problem, Solution, optimum
 #: Correlation of the answers of one run that a fit begins with, and those among which it is sought.
 FIRST_CORRELATION = 1e-3
 _CORRELATIONS = np.geomspace(1e-6, 0.9, 200)
-#: Fits and estimates of the correlation, in turn; the correlation is settled to its grid after three.
+#: Fits and estimates of the correlation, in turn: a fixed number, for on a grid the two may alternate for ever.
 _TURNS = 4
 
 

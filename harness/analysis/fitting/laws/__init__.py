@@ -1,4 +1,4 @@
-"""Laws as pure forms: `LAWS` holds every one by name."""
+"""Laws as pure forms; `LAWS` holds every one by its name. `base` says what a law is and how to write one."""
 
 from harness.analysis.fitting.laws.base import NO_LAW, Law
 from harness.analysis.fitting.laws.bounded import ExponentialOfLoss, Logistic, SigmoidOfLoss

@@ -48,8 +48,9 @@ _GRADIENT_STEP = 6e-6
 #: Relative step of central differences of a gradient that is analytic, and of one that is itself by differences.
 _CURVATURE_STEP, _ROUGH_CURVATURE_STEP = 1e-5, 3e-4
 
-#: Points spread over `ranges` of which the best are starts.
-_SPREAD_STARTS = 2048
+#: Starts that a fit follows to their end, of a law that does not say otherwise; and points spread over `ranges`, the
+#: best of which are the starts of a law that has none of its own.
+_N_STARTS, _SPREAD_STARTS = 6, 2048
 
 
 class Law(ABC):
@@ -81,7 +82,7 @@ class Law(ABC):
     x_scale: ClassVar[Literal["log", "linear"]] = "log"
     exponents: tuple[str, ...] = ()
     objective: ClassVar[str] = "squares"
-    n_starts: int = 6
+    n_starts: int = _N_STARTS
 
     # ------------------------------------------------------------------------------------------ what every law defines
 
