@@ -59,9 +59,8 @@ def what_would_settle(finding: Finding, alpha: float) -> str:
     jump, variance = logistic(design.t, place, JUMP_STEPS / 2), _variance(finding) / design.counts
     distance = design.null.distance(jump, variance)
     if distance <= MIN_DISTANCE * np.sqrt(np.sum((jump - jump.mean()) ** 2 / variance)):
-        return (
-            f"a jump near {count(finding.x_at(place))}, at the end of the ladder, looks smooth: sizes beyond would tell"
-        )
+        near = f"a jump near {_size_at(finding, place)}, at the end of the ladder"
+        return f"{near}, looks smooth: sizes beyond would tell"
     found_at = (ndtri(ENOUGH) - ndtri(alpha)) / distance
     if finding.test.flat:
         return f"a jump of {found_at:.2g} would be found in {percent(ENOUGH)}, smaller ones more rarely"
@@ -79,7 +78,7 @@ def _remedies(finding: Finding, place: float) -> Iterator[Remedy]:
     """Remedies for a jump at `place`, in steps, the least effort first."""
     design, evaluation, variance = finding.design, finding.noise.evaluation, _variance(finding)
     near = np.argsort(np.abs(design.t - place))[:NEAREST]
-    at = f"{count(finding.x_at(design.t[near.min()]))} to {count(finding.x_at(design.t[near.max()]))}"
+    at = f"{_size_at(finding, design.t[near.min()])} to {_size_at(finding, design.t[near.max()])}"
     for times in MORE_RUNS:
         counts = design.counts.astype(float)
         counts[near] *= times
@@ -99,9 +98,14 @@ def _size_between(finding: Finding, after: int) -> Remedy:
     counts = np.insert(design.counts, after, round(float(np.median(design.counts))))
     widened = np.maximum(np.insert(variance, after, variance[after - 1 : after + 1].mean()), _MIN_VARIANCE)
     null = SmoothNull(np.insert(design.t, after, middle))
-    return Remedy(f"a size near {count(finding.x_at(middle))}", null, widened / counts)
+    return Remedy(f"a size near {_size_at(finding, middle)}", null, widened / counts)
 
 
 def _variance(finding: Finding) -> np.ndarray:
     """(K,) variance of a run at each size."""
     return np.maximum(finding.noise.variance, _MIN_VARIANCE)
+
+
+def _size_at(finding: Finding, t: float) -> str:
+    """The size at `t` steps, in words."""
+    return count(float(finding.x_at(t)))
