@@ -87,11 +87,12 @@ def status(studies: Sequence[Settings], console: Console) -> int:
     # Progress files of a sweep that was killed stay behind; only with the lock held are they those of one that runs.
     now = [progress for folder in folders if holder(folder) is not None for progress in running(folder)]
     ids = {run_id for progress in now for run_id in progress.run_ids}
-    console.print(status_table(studies, _known(studies), ids))
+    rows = {folder: {row["run_id"]: row for row in recorded_runs(folder)} for folder in folders}
+    known = {run_id: row["status"] for of_folder in rows.values() for run_id, row in of_folder.items()}
+    console.print(status_table(studies, known, ids))
     for job in now:
         at = f"step {job.step}/{job.steps}, loss {job.loss:.3f}, {duration(job.seconds_left)} left"
         console.print(f"running: {job.label}, {len(job.run_ids)} runs: {at}", highlight=False, soft_wrap=True)
-    rows = {folder: {row["run_id"]: row for row in recorded_runs(folder)} for folder in folders}
     for study in studies:
         for line in _remarks(study, rows[Path(study.results)], ids):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
