@@ -46,7 +46,7 @@ def entry_point() -> None:
 def main(argv: Sequence[str]) -> int:
     """Run one command and return its exit code: 0, 1 for a run that failed, 2 for a mistake of the user.
 
-    130 and 143 tell of Ctrl-C and SIGTERM. With HARNESS_DEBUG in the environment errors keep their traceback.
+    It is 130 after Ctrl-C and 143 after SIGTERM. With HARNESS_DEBUG in the environment errors keep their traceback.
     """
     previous = signal.signal(signal.SIGTERM, _terminate)
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +17,10 @@ from rich.console import Console
 
 from harness.analysis.fitting.laws import LAWS, Law
 from harness.commands.values import between_0_and_1
-from harness.errors import DataError, UserError, nearest
+from harness.errors import DataError, RunsWarning, UserError, nearest
 from harness.records.expressions import derive, select
-from harness.records.table import any_column, number_column, read_rows, row_numbers
+from harness.records.run_settings import mixed_in_words
+from harness.records.table import any_column, is_results, number_column, read_rows, row_numbers
 from harness.records.writer import write_whole
 
 #: Excluded rows that a terminal lists; the JSON has all.
@@ -115,6 +117,8 @@ def choose(arguments: argparse.Namespace) -> Rows:
         frame = derive(frame, definition)
     selection = select(frame, arguments.where, arguments.exclude)
     kept, left_out = selection.kept, [selection.excluded]
+    if is_results(arguments.table) and (mixed := mixed_in_words(kept)):
+        warnings.warn(f"{arguments.table}: {mixed}; --where chooses those of one", RunsWarning, stacklevel=2)
     for name in (*names, arguments.y):
         kept, unusable = without(kept, ~np.isfinite(number_column(kept, name)), f"{name} is not a finite number")
         left_out.append(unusable)

@@ -115,8 +115,11 @@ def _other_settings(study: Settings, others: pd.DataFrame, by: Sequence[str], co
     """In which settings runs differ from the study, and how to see them."""
     if not (differing := _differences(study, others, by)):
         return f"sizes that its settings do not give; {counted}"
-    shown_by = names_in_words([*by, *differing])
-    return f"other settings: {in_words(differing)}; {counted} (by={shown_by} shows a curve of each)"
+    told = f"other settings: {in_words(differing)}; {counted}"
+    # Another family or task, or another version of the numbers, is not a value of a setting of this study.
+    if not all("." in name for name in differing):
+        return told
+    return f"{told} (by={names_in_words([*by, *differing])} shows a curve of each)"
 
 
 def _asked_for(study: Settings, runs: pd.DataFrame, by: Sequence[str]) -> dict[str, float]:
