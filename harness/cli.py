@@ -15,9 +15,8 @@ import warnings
 from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn, TextIO
 from unittest.mock import patch
 
 import hydra
@@ -51,7 +50,7 @@ def main(argv: Sequence[str]) -> int:
     previous = signal.signal(signal.SIGTERM, _terminate)
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = partial(_show_warning, warnings.showwarning)
+            warnings.showwarning = _WarningLines(warnings.showwarning)
             code = _dispatch(list(argv))
         sys.stdout.flush()
         return code
@@ -72,12 +71,26 @@ def main(argv: Sequence[str]) -> int:
         signal.signal(signal.SIGTERM, previous)
 
 
-def _show_warning(usual: Callable[..., None], message: Warning | str, category: type[Warning], *where: Any) -> None:
-    """A warning about the user's runs in a line, without the line of code that it came from; others as usual."""
-    if issubclass(category, RunsWarning):
-        print(f"harness: {message}", file=sys.stderr)
-    else:
-        usual(message, category, *where)
+class _WarningLines:
+    """Warnings about the user's runs in a line each and once, without the code that they came from; others as usual."""
+
+    def __init__(self, usual: Callable[..., None]) -> None:
+        self.usual, self.shown = usual, set[str]()
+
+    def __call__(
+        self,
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if not issubclass(category, RunsWarning):
+            self.usual(message, category, filename, lineno, file, line)
+        elif str(message) not in self.shown:
+            self.shown.add(str(message))
+            print(f"harness: {message}", file=sys.stderr)
 
 
 class _Terminated(BaseException):

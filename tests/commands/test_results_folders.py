@@ -106,7 +106,9 @@ def test_pieces_that_cannot_be_used_are_named_in_a_line(capsys: pytest.CaptureFi
     broken.write_bytes(b"")
     ran = run(capsys, "emergence", "results/leap")
     assert ran.code == 0
-    assert ran.err == f"harness: left out {broken}: corrupt or truncated, not readable as Parquet\n"
+    told = f"harness: left out {broken}: corrupt or truncated, not readable as Parquet\n"
+    assert ran.err == told
+    assert run(capsys, "analyze", *LEAP).err == told
 
 
 def test_studies_that_vary_apart_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
