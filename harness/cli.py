@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn, TextIO
 from unittest.mock import patch
 
 import hydra
@@ -50,12 +50,12 @@ def entry_point() -> None:
 def main(argv: Sequence[str]) -> int:
     """Run one command and return its exit code: 0, 1 for a run that failed, 2 for a mistake of the user.
 
-    130 and 143 tell of Ctrl-C and SIGTERM. With HARNESS_DEBUG in the environment errors keep their traceback.
+    It is 130 after Ctrl-C and 143 after SIGTERM. With HARNESS_DEBUG in the environment errors keep their traceback.
     """
     previous = signal.signal(signal.SIGTERM, _terminate)
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = partial(_show_warning, warnings.showwarning)
+            warnings.showwarning = _WarningLines(warnings.showwarning)
             code = _dispatch(list(argv))
         sys.stdout.flush()
         return code
@@ -76,12 +76,26 @@ def main(argv: Sequence[str]) -> int:
         signal.signal(signal.SIGTERM, previous)
 
 
-def _show_warning(usual: Callable[..., None], message: Warning | str, category: type[Warning], *where: Any) -> None:
-    """A warning about the user's runs in a line, without the line of code that it came from; others as usual."""
-    if issubclass(category, RunsWarning):
-        print(f"harness: {message}", file=sys.stderr)
-    else:
-        usual(message, category, *where)
+class _WarningLines:
+    """Warnings about the user's runs in a line each and once, without the code that they came from; others as usual."""
+
+    def __init__(self, usual: Callable[..., None]) -> None:
+        self.usual, self.shown = usual, set[str]()
+
+    def __call__(
+        self,
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if not issubclass(category, RunsWarning):
+            self.usual(message, category, filename, lineno, file, line)
+        elif str(message) not in self.shown:
+            self.shown.add(str(message))
+            print(f"harness: {message}", file=sys.stderr)
 
 
 class _Terminated(BaseException):

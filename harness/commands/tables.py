@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,10 +14,11 @@ from rich.console import Console
 
 from harness.analysis.fitting.inputs import find_law
 from harness.analysis.fitting.laws import Law
-from harness.errors import DataError, UserError
+from harness.errors import DataError, RunsWarning, UserError
 from harness.records.columns import NOT_NEGATIVE, POSITIVE, SHARE, Limits, label_column, number_column
 from harness.records.expressions import derive, select
-from harness.records.table import curve_rows, read_rows
+from harness.records.run_settings import mixed_in_words
+from harness.records.table import curve_rows, is_results, read_rows
 from harness.wording import counted
 
 #: Excluded rows that a terminal lists; the JSON has all.
@@ -196,6 +198,8 @@ def choose_runs(arguments: argparse.Namespace) -> RunTable:
         wanted = f"{law.name} is a law of {len(law.variables)}: {','.join(law.variables)}"
         raise UserError(f"--x {arguments.x}: {counted(len(names), 'column')}; {wanted}")
     rows = choose_rows(read_rows(arguments.table), arguments.table, arguments)
+    if is_results(arguments.table) and (mixed := mixed_in_words(rows.frame)):
+        warnings.warn(f"{arguments.table}: {mixed}; --where chooses those of one", RunsWarning, stacklevel=2)
     rows = rows.with_numbers_in([*names, arguments.y]).without_repeats()
     frame = rows.require_some().frame
     x = pd.DataFrame({name: numbers(frame, name, POSITIVE) for name in names}, index=frame.index)

@@ -195,11 +195,11 @@ def with_varying_settings(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]
 
 
 def mixed_in_words(runs: pd.DataFrame) -> str:
-    """Which studies hold runs of several settings; '' where none does."""
-    told = [
-        f"study {study} holds runs of several settings: {in_words(v)}" for study, v in varying_settings(runs).items()
-    ]
-    return "; ".join(told)
+    """Which studies hold runs of several settings, by rows of runs or of their measurements; '' where none does."""
+    return "; ".join(
+        f"study {study} holds runs of several settings: {in_words(varying)}"
+        for study, varying in varying_settings(runs.drop_duplicates("run_id")).items()
+    )
 
 
 def refuse_mixed(runs: pd.DataFrame, way_out: str) -> None:

@@ -278,7 +278,7 @@ def load(
     frame, varying = with_varying_settings(frame)
     left_out: tuple[str, ...] = ()
     if runs == "comparable":
-        losses = pd.concat([final_losses(each["measurements"].to_pandas()) for each in tables])
+        losses = pd.concat([_losses(each["measurements"]) for each in tables])
         # Without this, runs of several settings would compete for the longest duration and the best learning rate.
         apart = [name for name in varying if not is_duration(name)]
         frame, left_out = comparable(frame, losses.groupby(level=0).first(), apart=apart)
@@ -313,6 +313,10 @@ def _joined(tables: Mapping[str, pa.Table], steps: str, split: str, statuses: Se
         frame = frame[frame["step"] == frame.groupby("run_id")["step"].transform("max")]
     frame["n_eval"] = frame["n_eval"].where(frame["n_eval"] > 0)  # 0 where an import does not know it
     return frame.merge(runs.to_pandas(), on="run_id", suffixes=("", "_run"), validate="many_to_one")
+
+
+def _losses(numbers: pa.Table) -> pd.Series:
+    return final_losses(numbers.filter(pc.equal(numbers.column("metric"), "loss")).to_pandas())
 
 
 def _tables(folder: Path, problems: list[str]) -> dict[str, pa.Table]:

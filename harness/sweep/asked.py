@@ -115,8 +115,11 @@ def _other_settings(study: Settings, others: pd.DataFrame, by: Sequence[str], co
     """In which settings runs differ from the study, and how to see them."""
     if not (differing := _differences(study, others, by)):
         return f"sizes that its settings do not give; {counted}"
-    shown_by = names_in_words([*by, *differing])
-    return f"other settings: {in_words(differing)}; {counted} (by={shown_by} shows a curve of each)"
+    told = f"other settings: {in_words(differing)}; {counted}"
+    # Another family or task, or another version of the numbers, is not a value of a setting of this study.
+    if not all("." in name for name in differing):
+        return told
+    return f"{told} (by={names_in_words([*by, *differing])} shows a curve of each)"
 
 
 def _asked_for(study: Settings, runs: pd.DataFrame, by: Sequence[str]) -> dict[str, float]:
@@ -144,14 +147,14 @@ def _with_settings(study: Settings, values: Mapping[str, Any]) -> Settings | Non
     """The study with other values of some settings; None where it has no such setting."""
     for name, value in values.items():
         group, _, field = name.partition(".")
-        changed: dict[str, Any] = {field: value}
-        if is_duration(name):
-            changed = dict.fromkeys(DURATIONS) | changed
-        elif name == HEADS:
-            changed |= {"head_width": None}
+        beside: dict[str, Any] = dict.fromkeys(DURATIONS) if is_duration(name) else {}
+        beside |= {"head_width": None} if name == HEADS else {}
         try:
-            study = replace(study, **{group: replace(getattr(study, group), **changed)})
-        except (AttributeError, TypeError, UserError):
+            owner = getattr(study, group)
+            if isinstance(getattr(owner, field), (list, tuple)):
+                value = json.loads(value)  # lists are compared as text
+            study = replace(study, **{group: replace(owner, **beside | {field: value})})
+        except (AttributeError, TypeError, ValueError, UserError):
             return None
     return study
 
@@ -169,7 +172,7 @@ def _differences(study: Settings, runs: pd.DataFrame, by: Sequence[str]) -> dict
         own = {name: [stated[name]] for name, values in asked.items() if name in stated and stated[name] not in values}
         if rung is not None and rung.shape.heads != row["heads"]:
             own[HEADS] = [rung.shape.heads, row["heads"]]
-        elif rung is not None and row["steps"] not in rung.steps and not set(by) & set(stated):
+        elif rung is not None and row["steps"] not in rung.steps and not any(map(is_duration, by)):
             # Perhaps recorded in another unit than the study's.
             own |= {name: [value] for name, value in stated.items() if is_duration(name)}
         for name, values in own.items():

@@ -80,6 +80,9 @@ def test_runs_of_several_settings_are_refused_and_where_chooses(capsys: pytest.C
     words = ("study main holds runs of several settings: task.n_bits 6, 12; optimizer.lr 0.003, 0.01", "--where")
     assert run(capsys, "emergence", "results/leap").refused(*words)
     assert run(capsys, "compare", "results/leap").refused("results/leap: ", *words)
+    # A law takes all rows, and says so.
+    ran = run(capsys, "fit", "results/leap", "--x", "params_total", "--y", "value", "--where", "metric == 'loss'")
+    assert ran.code == 0 and ran.err == f"harness: results/leap: {words[0]}; --where chooses those of one\n"
     # The way out that is told is one.
     told = run(capsys, "compare", "results/leap").err.split('--where "')[1].strip().removesuffix('"')
     for verb in ("emergence", "compare"):
@@ -103,7 +106,9 @@ def test_pieces_that_cannot_be_used_are_named_in_a_line(capsys: pytest.CaptureFi
     broken.write_bytes(b"")
     ran = run(capsys, "emergence", "results/leap")
     assert ran.code == 0
-    assert ran.err == f"harness: left out {broken}: corrupt or truncated, not readable as Parquet\n"
+    told = f"harness: left out {broken}: corrupt or truncated, not readable as Parquet\n"
+    assert ran.err == told
+    assert run(capsys, "analyze", *LEAP).err == told
 
 
 def test_studies_that_vary_apart_are_compared(capsys: pytest.CaptureFixture[str]) -> None:

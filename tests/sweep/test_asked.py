@@ -101,6 +101,14 @@ def test_durations_may_be_recorded_in_another_unit() -> None:
     assert "ladder.steps 5" in told
 
 
+def test_another_task_under_the_same_name_is_named_and_cannot_be_a_curve_by_its_value() -> None:
+    own = write(study())
+    write(*compose(*(word for word in TINY if not word.startswith("task")), "task=digits"))
+    ids, (told,) = chosen(study())
+    assert ids == own
+    assert "holds runs of other settings: task parity, digits" in told and "by=" not in told
+
+
 def test_the_longest_of_the_durations_asked_for_counts() -> None:
     write(study("ladder.steps=7"))
     write(study("ladder.steps=5"))
