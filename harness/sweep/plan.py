@@ -6,9 +6,12 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+import torch
+
 from harness.errors import SettingError
 from harness.ladder import Job, build_ladder, member, members
 from harness.settings import Settings
+from harness.training.members import Stack
 
 #: A run that ended so is not trained again: the same settings would end the same.
 DONE = ("finished", "diverged")
@@ -41,8 +44,20 @@ def pending(cell: Job, status: Mapping[str, str], device: str) -> Iterator[Job]:
 
 
 def _together(cell: Job, device: str) -> int:
-    """On a GPU small rungs are bound by launches, so members together win for every family."""
-    return len(cell.members) if device != "cpu" or cell.settings.family.together_on_cpu else 1
+    """On a GPU small rungs are bound by launches, so members together win for every family that vmap can run."""
+    together = device != "cpu" or cell.settings.family.together_on_cpu
+    return len(cell.members) if together and why_alone(cell.settings) is None else 1
+
+
+def why_alone(settings: Settings) -> str | None:
+    """Why members of a study cannot train side by side, tried on its smallest rung; None where they can.
+
+    Raises:
+        UserError: the model's roles are not those of its parameters.
+    """
+    rung = build_ladder(settings)[0]
+    smallest = Job(settings, rung, 0, members(settings, rung, 0)[:1])
+    return Stack.of(smallest, torch.device("cpu")).unbatched
 
 
 def single_job(settings: Settings) -> Job:

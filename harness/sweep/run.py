@@ -15,7 +15,7 @@ from harness.settings import Settings
 from harness.sweep.cost import cost_model
 from harness.sweep.display import display_for, duration
 from harness.sweep.lock import holder, locked
-from harness.sweep.plan import DONE, cells, pending, single_job, worker_count
+from harness.sweep.plan import DONE, cells, pending, single_job, why_alone, worker_count
 from harness.sweep.pool import run_jobs
 from harness.sweep.progress import running
 from harness.sweep.runs_row import git_revision
@@ -81,6 +81,10 @@ def train_jobs(jobs: Sequence[Job], known: dict[str, str], workers: int, console
     if not jobs:
         console.print(f"Nothing to train: all runs asked for are done ({n_done} in the results).", highlight=False)
         return 0
+    for study in {job.settings.study: job.settings for job in jobs}.values():
+        if (reason := why_alone(study)) is not None:
+            line = f"{study.study}: family={study.family.name} trains one member at a time; vmap cannot run several"
+            console.print(f"{line}: {reason}", markup=False, highlight=False, soft_wrap=True)
     cost = cost_model(Path(jobs[0].settings.results)).seconds
     jobs = sorted(jobs, key=cost, reverse=True)
     with display_for(console, jobs, cost) as display:

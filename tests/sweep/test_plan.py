@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command import REPOSITORY, TINY
+from recurrent import Recurrent
 from rich.console import Console
+from tiny import NextSymbol, make_settings
 
 from harness.config import compose
 from harness.errors import SettingError, UserError
@@ -25,6 +27,7 @@ from harness.sweep.display import Bars, Lines, Overall, duration
 from harness.sweep.lock import holder, locked
 from harness.sweep.plan import cells, pending, single_job, worker_count
 from harness.sweep.progress import Reporter, progress_path, read_progress, running
+from harness.sweep.run import sweep
 from harness.sweep.runs_row import git_revision, run_row
 from harness.sweep.worker import Ended
 from harness.training.loop import Progress
@@ -54,6 +57,19 @@ def test_members_share_a_job_as_the_family_and_device_like_it(study: Settings) -
     alone = cells(transformer)[0]
     assert [len(job.members) for job in pending(alone, {}, "cpu")] == [1, 1, 1]
     assert [len(job.members) for job in pending(alone, {}, "cuda")] == [3]
+
+
+def test_a_family_that_vmap_cannot_run_trains_alone_and_is_named_once(tmp_path: Path) -> None:
+    settings = make_settings(Recurrent(), NextSymbol(), ladder__steps=2, seeds=2, results=str(tmp_path))
+    for device in ("cpu", "cuda"):
+        assert [len(job.members) for cell in cells(settings) for job in pending(cell, {}, device)] == [1] * 4
+    out = io.StringIO()
+    assert sweep([settings], Console(file=out, width=200)) == 0
+    lines = [line for line in out.getvalue().splitlines() if "vmap" in line]
+    reason = "Batching rule not implemented for aten::gru.input"
+    (line,) = lines
+    assert line.startswith(f"main: family=recurrent trains one member at a time; vmap cannot run several: {reason}")
+    assert "Trained 4: 4 finished." in out.getvalue()
 
 
 def test_done_runs_are_skipped_and_failed_ones_are_not(study: Settings) -> None:
