@@ -10,7 +10,7 @@ DEV_STAMP := .venv/.dev
 REQUIREMENTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup scale-sweep test test-gpu lint notebooks bench clean
+.PHONY: help setup scale-sweep test test-gpu gpu-check gpu-wheels lint notebooks bench clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -27,6 +27,12 @@ test: $(DEV_STAMP)  ## the test suite
 
 test-gpu: $(DEV_STAMP)  ## the tests that need CUDA
 	$(BIN)/python -m pytest -q -m gpu -rs
+
+gpu-check:  ## does the harness work on this machine's GPU? 8 minutes; needs a PYTHON with torch, and no network
+	$(PYTHON) experiments/gpu_check/check.py $(ARGS)
+
+gpu-wheels:  ## what a bare GPU machine lacks, into build/gpu-wheels, to carry there; needs a network
+	$(PYTHON) experiments/gpu_check/wheels.py $(ARGS)
 
 lint: $(DEV_STAMP)  ## style, types, and which room may import which
 	$(BIN)/ruff check .

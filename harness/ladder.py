@@ -92,6 +92,9 @@ def build_ladder(settings: Settings) -> list[Rung]:
         SettingError: a width, depth, head count or duration that cannot be built.
     """
     ladder, family, signature = settings.ladder, settings.family, settings.task.signature
+    if settings.parametrization.depth != "none" and not family.has_residual_branches:
+        allowed = f"none, for family={family.name} has no residual branches to scale"
+        raise SettingError("parametrization.depth", settings.parametrization.depth, allowed)
     rungs = []
     for index, (width, depth) in enumerate(_sizes(ladder)):
         shape = _legal_shape(ladder, family, width, depth)
@@ -220,8 +223,24 @@ def identity_settings(settings: Settings, rung: Rung, duration: int, seed: int, 
         "batch_size": settings.ladder.batch_size,
         "optimizer": optimizer,
         "schedule": dataclasses.asdict(settings.schedule),
-        "parametrization": dataclasses.asdict(settings.parametrization),
+        "parametrization": _parametrization_identity(settings),
         "precision": settings.training.precision,
         "evaluations": settings.training.evaluations,
         "seed": seed,
     }
+
+
+def _parametrization_identity(settings: Settings) -> dict[str, Any]:
+    """The parametrization, less what changes no number of this run.
+
+    Runs from before there was a depth rule or a choice of decay so keep their identity wherever they would be trained
+    the same today: without weight decay, and with it under `decay=coupled`, which was how it worked then.
+    """
+    parametrization = settings.parametrization
+    identity = dataclasses.asdict(parametrization)
+    if parametrization.depth == "none":
+        del identity["depth"], identity["base_depth"]
+    scaled = parametrization.kind == "mup" or parametrization.depth != "none"
+    if not (settings.optimizer.weight_decay and scaled and parametrization.decay == "independent"):
+        del identity["decay"]
+    return identity

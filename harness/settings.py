@@ -112,15 +112,24 @@ class ScheduleSettings:
 
 @dataclass
 class ParametrizationSettings:
-    """How initialisation and learning rates move with width; at `base_width` and `base_heads` both kinds agree."""
+    """How initial values and the optimizer's settings move with width (`kind`) and depth (`depth`).
+
+    At `base_width`, `base_heads` and `base_depth` all choices agree. `decay`: whether the share by which a step shrinks
+    a weight is `independent` of the factors on its learning rate, or `coupled` to them.
+    """
 
     kind: str = "standard"
     base_width: int = 16
     base_heads: int = 1
+    decay: str = "independent"
+    depth: str = "none"
+    base_depth: int = 1
 
     def __post_init__(self) -> None:
         _one_of("parametrization", self, "kind", ("standard", "mup"))
-        _at_least_one("parametrization", self, "base_width", "base_heads")
+        _one_of("parametrization", self, "decay", ("independent", "coupled"))
+        _one_of("parametrization", self, "depth", ("none", "sqrt", "complete"))
+        _at_least_one("parametrization", self, "base_width", "base_heads", "base_depth")
 
 
 @dataclass

@@ -23,9 +23,9 @@ from harness.settings import LadderSettings, Settings
 from harness.tasks.base import Task
 from harness.tasks.digits import Digits
 from harness.tasks.sequences.recall import Lookup
-from harness.training.loop import _batches
+from harness.training.loop import training_batches
 from harness.training.members import Stack
-from harness.training.optimizers import OPTIMIZERS
+from harness.training.optimizers import OPTIMIZERS, Rates
 
 Step = Callable[[], object]
 
@@ -41,8 +41,8 @@ def job_of(family: Family, task: Task, width: int, n_members: int) -> Job:
 def steps_of(job: Job) -> dict[str, Step]:
     """One training step, members together: under vmap and autograd, and traced."""
     stack = Stack.of(job, torch.device("cpu"))
-    optimizer = OPTIMIZERS["adamw"](stack.params_MP, stack.lr_MP, stack.decays_P, job.settings.optimizer)
-    batch = next(_batches(job, torch.device("cpu")))
+    optimizer = OPTIMIZERS["adamw"](stack.params_MP, stack.rates, job.settings.optimizer)
+    batch = next(training_batches(job, torch.device("cpu")))
     traced = stack.trace(*batch)
     params = stack.by_name()
 
@@ -57,13 +57,14 @@ def steps_of(job: Job) -> dict[str, Step]:
 def leading_dimension_step(job: Job) -> Step:
     """The MLP of the same shape written by hand with baddbmm over members; autograd and the same optimizer."""
     width, n_members = job.rung.shape.width, len(job.members)
-    inputs, targets, weights = next(_batches(job, torch.device("cpu")))
+    inputs, targets, weights = next(training_batches(job, torch.device("cpu")))
     x, y, w = inputs.flatten(2), targets.flatten(), weights.flatten()
     n_inputs, n_outputs = x.shape[-1], job.settings.task.signature.n_outputs
     shapes = [(n_inputs, width), (1, width), (width, n_outputs), (1, n_outputs)]
     params = [(torch.randn(n_members, *shape) / 8).requires_grad_() for shape in shapes]
     flat = torch.cat([p.detach().flatten(1) for p in params], dim=1)
-    optimizer = OPTIMIZERS["adamw"](flat, torch.tensor(1e-3), torch.ones(()), job.settings.optimizer)
+    rates = Rates(torch.tensor(1e-3), None, torch.tensor(job.settings.optimizer.eps))
+    optimizer = OPTIMIZERS["adamw"](flat, rates, job.settings.optimizer)
 
     def step() -> None:
         w1, b1, w2, b2 = params

@@ -22,10 +22,8 @@ from harness.settings import Settings
 from harness.sweep.plan import cells, worker_count
 from harness.training.device import resolve
 from harness.training.evaluation import Evaluator
-from harness.training.loop import _batches
+from harness.training.loop import training_steps
 from harness.training.members import Stack
-from harness.training.optimizers import OPTIMIZERS
-from harness.training.schedules import lr_multiplier
 
 #: Shares of training at which a run is looked at.
 SHARES = (0.25, 0.5)
@@ -77,13 +75,9 @@ def replay(job: Job, seen: tuple[int, float]) -> list[dict[str, object]]:
     torch.set_num_threads(1)
     settings, device = job.settings, resolve(job.settings.training.device)
     stack, evaluator = Stack.of(job, device), Evaluator(settings.task, device)
-    optimizer = OPTIMIZERS[settings.optimizer.kind](stack.params_MP, stack.lr_MP, stack.decays_P, settings.optimizer)
     at = {round(share * job.steps): share for share in SHARES}
-    loss_and_grad, rows = None, []
-    for step, batch in zip(range(1, max(at) + 1), _batches(job, device), strict=False):
-        loss_and_grad = loss_and_grad or stack.trace(*batch)
-        _, grad_MP = loss_and_grad(*batch)
-        optimizer.step(grad_MP, lr_multiplier(settings.schedule, step - 1, job.steps))
+    rows = []
+    for step, _ in zip(range(1, max(at) + 1), training_steps(job, stack, device), strict=False):
         if step in at or step == seen[0]:
             measured = {row["metric"]: row["value"] for row in evaluator.measure(stack)[0]}
             if step == seen[0] and not math.isclose(measured["loss"], seen[1], rel_tol=1e-6):

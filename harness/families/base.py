@@ -88,6 +88,11 @@ class Family(ABC):
         """Whether `Shape.heads` means something for this family."""
         return False
 
+    @property
+    def has_residual_branches(self) -> bool:
+        """Whether its models scale residual branches by `parametrization.branch_scale`, as depth rules ask."""
+        return False
+
     def check(self, shape: Shape, signature: Signature) -> None:  # noqa: B027 (most families can take any shape)
         """Raise SettingError where this shape cannot be built for this task."""
 

@@ -1,19 +1,46 @@
-"""How initial values and learning rates move with width: standard, or maximal update (muP).
+"""How initial values and the optimizer's settings move with width and depth.
 
-Source of the rules: Yang et al. 2021, "Tensor Programs V", Table 3. A parameter is of kind
+**Width.** `parametrization.kind=standard` leaves both alone; `mup` is the maximal update parametrization. A parameter
+is of kind
 
     input   only its fan-out grows with width (embeddings, first layers, biases, gains)
     hidden  fan-in and fan-out both grow
     output  only its fan-in grows (readouts)
 
-and with m = width / base_width the factors are
+and with m_N = width / base_width the factors are (Yang et al. 2021, "Tensor Programs V", Table 3)
 
-                 initial std (beside 1/sqrt(fan_in))   learning rate, Adam   learning rate, SGD
-    input        1                                     1                     m
-    hidden       1                                     1/m                   1
-    output       1/sqrt(m)                             1/m                   1/m
+                 initial std (beside 1/sqrt(fan_in))   learning rate, AdamW   learning rate, SGD
+    input        1                                     1                      m_N
+    hidden       1                                     1/m_N                  1
+    output       1/sqrt(m_N)                           1/m_N                  1/m_N
 
-so that standard and muP are the same model at m = 1.
+so that standard and muP are the same model at m_N = 1.
+
+**Depth.** `parametrization.depth` scales every residual branch, x + m_L^-alpha f(x) with m_L = depth / base_depth, so
+that the sum of the branches, and its change in a step, keep their size however many there are:
+
+    none      alpha = 0
+    sqrt      alpha = 1/2   depth-muP (Yang et al. 2023, "Tensor Programs VI")
+    complete  alpha = 1     CompleteP (Dey et al. 2025, "Don't be lazy: CompleteP enables compute-efficient deep
+                            transformers")
+
+With `sqrt` or `complete`, the parameters of the branches have these factors besides (Dey et al. 2025, Table 1; the
+biases and gains inside the branches are among them):
+
+    learning rate, AdamW   m_L^(alpha - 1)
+    learning rate, SGD     m_L^(2 alpha - 1)
+    AdamW's epsilon        m_N^-1 m_L^-alpha     (the size of their gradients)
+
+The rate of SGD follows from the same condition: a branch's gradient carries m_L^-alpha and so does its effect, and
+m_L branches that move together must move the sum by a fixed amount. Without a depth rule AdamW's epsilon stays as it
+is set, at every width.
+
+**Weight decay.** A step shrinks a parameter by the share (learning rate x schedule x weight_decay x a factor). Were
+that factor the one on the learning rate (`parametrization.decay=coupled`), hidden weights would decay as 1/m_N:
+regularisation would fade as models grow, which a coordinate check of a few steps cannot see. By default it is 1
+(`independent`), the row "Hidden WD" of Dey et al. 2025, Table 1, for AdamW under `complete`. Kosson et al. 2025
+("Weight Decay may matter more than muP for Learning Rate Transfer in Practice") find that it is this that carries
+transfer late in training.
 """
 
 from __future__ import annotations
@@ -26,10 +53,13 @@ import torch
 from torch import nn
 
 from harness.errors import UserError
-from harness.families.base import Group
+from harness.families.base import Group, Shape
 from harness.settings import ParametrizationSettings
 
 Kind = Literal["input", "hidden", "output"]
+
+#: The exponent by which a depth rule scales residual branches down.
+ALPHA = {"none": 0.0, "sqrt": 0.5, "complete": 1.0}
 
 
 @dataclass(frozen=True)
@@ -37,11 +67,12 @@ class Role:
     """What a parameter is.
 
     Attributes:
-        group: what it counts as.
-        kind: how its fans move with width.
+        group: the group that it is counted in.
+        kind: how its fan-in and fan-out move with width.
         std: standard deviation of the initial values under the standard parametrization.
         mean: mean of the initial values (1 for gains).
         decays: whether weight decay applies.
+        residual: whether it lies in a residual branch, of which the model has as many as it is deep.
     """
 
     group: Group
@@ -49,6 +80,22 @@ class Role:
     std: float
     mean: float = 0.0
     decays: bool = True
+    residual: bool = False
+
+
+@dataclass(frozen=True)
+class Factors:
+    """What the optimizer's settings are multiplied by for one parameter.
+
+    Attributes:
+        lr: on the learning rate.
+        decay: on learning rate x weight_decay; 0 where weight decay does not apply.
+        eps: on AdamW's epsilon.
+    """
+
+    lr: float
+    decay: float
+    eps: float
 
 
 class Model(Protocol):
@@ -68,10 +115,10 @@ def roles_of(model: nn.Module) -> dict[str, Role]:
         raise UserError(f"{kind} has no method roles(), which must name the Role of each of its parameters")
     roles = cast(Model, model).roles()
     names = {name for name, _ in model.named_parameters()}
-    faults = {"missing": sorted(names - set(roles)), "no parameter": sorted(set(roles) - names)}
+    faults = {"without a role": sorted(names - set(roles)), "not a parameter": sorted(set(roles) - names)}
     found = "; ".join(f"{fault}: {', '.join(named)}" for fault, named in faults.items() if named)
     if found:
-        raise UserError(f"{kind}.roles() must name exactly the model's parameters; {found}")
+        raise UserError(f"{kind}.roles() must give the Role of each parameter of the model; {found}")
     return roles
 
 
@@ -85,24 +132,41 @@ def count_by_group(model: nn.Module) -> dict[Group, int]:
 
 
 def width_factor(width: int, settings: ParametrizationSettings) -> float:
-    """m: how many base widths wide, 1 under the standard parametrization."""
+    """m_N, the width in base widths; 1 under the standard parametrization."""
     return width / settings.base_width if settings.kind == "mup" else 1.0
+
+
+def depth_factor(depth: int, settings: ParametrizationSettings) -> float:
+    """m_L, the depth in base depths; 1 without a depth rule."""
+    return depth / settings.base_depth if settings.depth != "none" else 1.0
+
+
+def branch_scale(depth: int, settings: ParametrizationSettings) -> float:
+    """m_L^-alpha, by which a model multiplies each of its residual branches."""
+    return depth_factor(depth, settings) ** -ALPHA[settings.depth]
+
+
+def factors(role: Role, shape: Shape, settings: ParametrizationSettings, optimizer: str) -> Factors:
+    """Factors on the optimizer's settings for a parameter of this role; `optimizer` is "adamw" or "sgd"."""
+    m_N, m_L, alpha = width_factor(shape.width, settings), depth_factor(shape.depth, settings), ALPHA[settings.depth]
+    if optimizer == "sgd":
+        lr = {"input": m_N, "hidden": 1.0, "output": 1 / m_N}[role.kind]
+    else:
+        lr = 1.0 if role.kind == "input" else 1 / m_N
+    eps = 1.0
+    if role.residual and settings.depth != "none":
+        lr *= m_L ** (2 * alpha - 1 if optimizer == "sgd" else alpha - 1)
+        eps = m_L**-alpha / m_N
+    decay = lr if settings.decay == "coupled" else 1.0
+    return Factors(lr, decay if role.decays else 0.0, eps)
 
 
 @torch.no_grad()
 def initialise(model: nn.Module, width: int, settings: ParametrizationSettings, generator: torch.Generator) -> None:
     """Draw every parameter in place: normal, by its role and width."""
-    roles, m = roles_of(model), width_factor(width, settings)
+    roles, m_N = roles_of(model), width_factor(width, settings)
     for name, parameter in model.named_parameters():
         role = roles[name]
-        std = role.std / math.sqrt(m) if role.kind == "output" else role.std
+        std = role.std / math.sqrt(m_N) if role.kind == "output" else role.std
         values = torch.randn(parameter.shape, generator=generator) if std else torch.zeros(parameter.shape)
         parameter.copy_(role.mean + std * values)
-
-
-def lr_factor(role: Role, width: int, settings: ParametrizationSettings, optimizer: str) -> float:
-    """Factor on the base learning rate for a parameter of this role; optimizer is "adamw" or "sgd"."""
-    m = width_factor(width, settings)
-    if optimizer == "sgd":
-        return {"input": m, "hidden": 1.0, "output": 1 / m}[role.kind]
-    return 1.0 if role.kind == "input" else 1 / m

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from harness.errors import SettingError, UserError
-from harness.families.base import Family, ParameterCount, Shape
-from harness.families.parametrization import Role, width_factor
+from harness.families.base import Family, Group, ParameterCount, Shape
+from harness.families.parametrization import Role, branch_scale, width_factor
 from harness.settings import ParametrizationSettings
 from harness.tasks.base import Signature
 
@@ -65,21 +65,30 @@ class FeedForward(nn.Module):
 
 
 class Block(nn.Module):
-    def __init__(self, attention: Attention, mlp: FeedForward | None, width: int) -> None:
+    """Two residual branches, or attention alone, each added at `branch_scale` to what came in."""
+
+    def __init__(self, attention: Attention, mlp: FeedForward | None, width: int, branch_scale: float) -> None:
         super().__init__()
+        self.branch_scale = branch_scale
         self.attention = nn.Sequential(OrderedDict(norm=nn.RMSNorm(width), inner=attention))
         self.mlp = nn.Sequential(OrderedDict(norm=nn.RMSNorm(width), inner=mlp)) if mlp is not None else None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = x + self.attention(x)
-        return x if self.mlp is None else x + self.mlp(x)
+        x = torch.add(x, self.attention(x), alpha=self.branch_scale)
+        return x if self.mlp is None else torch.add(x, self.mlp(x), alpha=self.branch_scale)
 
 
 class TransformerModel(nn.Module):
     """Tokens (B, T) -> logits (B, T, n_outputs)."""
 
     def __init__(
-        self, family: Transformer, shape: Shape, signature: Signature, attention_scale: float, logit_scale: float
+        self,
+        family: Transformer,
+        shape: Shape,
+        signature: Signature,
+        attention_scale: float,
+        branch_scale: float,
+        logit_scale: float,
     ) -> None:
         super().__init__()
         width, rotary = shape.width, family.positions == "rotary"
@@ -92,6 +101,7 @@ class TransformerModel(nn.Module):
                 Attention(width, shape.heads, rotary, attention_scale),
                 FeedForward(width, hidden) if hidden else None,
                 width,
+                branch_scale,
             )
             for _ in range(shape.depth)
         )
@@ -121,8 +131,9 @@ class TransformerModel(nn.Module):
     def roles(self) -> dict[str, Role]:
         roles = {}
         for name, parameter in self.named_parameters():
+            residual = name.startswith("blocks.")
             if "norm" in name:
-                roles[name] = Role("norm", "input", 0.0, mean=1.0, decays=False)
+                roles[name] = Role("norm", "input", 0.0, mean=1.0, decays=False, residual=residual)
             elif name.startswith(("embedding", "positions")):
                 roles[name] = Role("embedding", "input", self.family.embedding_std, decays=False)
             else:
@@ -130,7 +141,8 @@ class TransformerModel(nn.Module):
                 if name.startswith("head"):
                     roles[name] = Role("head", "output", 0.0 if self.family.zero_head else std)
                 else:
-                    roles[name] = Role("attention" if ".attention." in name else "mlp", "hidden", std)
+                    group: Group = "attention" if ".attention." in name else "mlp"
+                    roles[name] = Role(group, "hidden", std, residual=residual)
         return roles
 
 
@@ -169,6 +181,10 @@ class Transformer(Family):
     def uses_heads(self) -> bool:
         return True
 
+    @property
+    def has_residual_branches(self) -> bool:
+        return True
+
     def width_multiple(self, heads: int) -> int:
         return heads * (2 if self.positions == "rotary" else 1)  # rotary turns pairs of features
 
@@ -193,7 +209,8 @@ class Transformer(Family):
             attention_scale *= math.sqrt(parametrization.base_width / parametrization.base_heads) * attention_scale
         # A tied readout cannot have an output's small initial values, so its factor goes on the logits.
         logit_scale = 1 / math.sqrt(shape.width) / math.sqrt(m) if self.tied else 1.0
-        return TransformerModel(self, shape, signature, attention_scale, logit_scale)
+        scale = branch_scale(shape.depth, parametrization)
+        return TransformerModel(self, shape, signature, attention_scale, scale, logit_scale)
 
     def count(self, shape: Shape, signature: Signature) -> ParameterCount:
         w, vocab_size, hidden = shape.width, signature.vocab_size or 0, self.hidden_width(shape.width)

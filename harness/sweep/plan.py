@@ -7,13 +7,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+import torch
+
 from harness.errors import SettingError
 from harness.families.base import Shape
 from harness.ladder import Job, Member, Rung, build_ladder, member, members, rung_of_size
 from harness.settings import Settings
+from harness.training.members import Stack
 
 #: Runs that ended so are not trained again, for the same settings would give the same end.
 DONE = ("finished", "diverged")
+
+#: What `why_alone` found, by the run that it tried: every cell of a study asks.
+_why_alone: dict[str, str | None] = {}
 
 
 def cells(settings: Settings) -> list[Job]:
@@ -69,14 +75,31 @@ def pending(cell: Job, status: Mapping[str, str], device: str) -> Iterator[Job]:
         device: kind of device the jobs will run on, e.g. "cpu".
     """
     left = tuple(m for m in cell.members if status.get(m.run_id) not in DONE)
+    if not left:
+        return
     size = cell.settings.launcher.members_together or _together(cell, device)
     for start in range(0, len(left), size):
         yield replace(cell, members=left[start : start + size])
 
 
 def _together(cell: Job, device: str) -> int:
-    """How many members train in one job. On a GPU, where small models wait for kernel launches, all of them."""
-    return len(cell.members) if device != "cpu" or cell.settings.family.together_on_cpu else 1
+    """On a GPU small rungs are bound by launches, so members together win for every family that vmap can run."""
+    together = device != "cpu" or cell.settings.family.together_on_cpu
+    return len(cell.members) if together and why_alone(cell.settings) is None else 1
+
+
+def why_alone(settings: Settings) -> str | None:
+    """Why members of a study cannot train side by side, tried on its smallest rung; None where they can.
+
+    Raises:
+        UserError: the model's roles are not those of its parameters.
+    """
+    rung = build_ladder(settings)[0]
+    smallest = Job(settings, rung, 0, members(settings, rung, 0)[:1])
+    (first,) = smallest.members
+    if first.run_id not in _why_alone:
+        _why_alone[first.run_id] = Stack.of(smallest, torch.device("cpu")).unbatched
+    return _why_alone[first.run_id]
 
 
 def single_job(settings: Settings) -> Job:

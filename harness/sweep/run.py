@@ -20,7 +20,7 @@ from harness.sweep.cost import cost_model
 from harness.sweep.display import display_for
 from harness.sweep.failures import Ended, count_by_status, failure_lines
 from harness.sweep.lock import holder, locked
-from harness.sweep.plan import DONE, cells, pending, recorded_cells, single_job, worker_count
+from harness.sweep.plan import DONE, cells, pending, recorded_cells, single_job, why_alone, worker_count
 from harness.sweep.pool import run_jobs
 from harness.sweep.progress import running
 from harness.sweep.recorded import count_differences, explained
@@ -123,7 +123,12 @@ def train_jobs(jobs: Sequence[Job], known: Mapping[str, str], workers: int, cons
     if not jobs:
         console.print(f"Nothing to train: all runs asked for are done ({n_done} in the results).", highlight=False)
         return 0
-    check_models({job.settings.study: job.settings for job in jobs}.values(), flops=True)
+    studies = list({job.settings.study: job.settings for job in jobs}.values())
+    check_models(studies, flops=True)
+    for study in studies:
+        if (reason := why_alone(study)) is not None:
+            line = f"{study.study}: family={study.family.name} trains one member at a time; vmap cannot run several"
+            console.print(f"{line}: {reason}", markup=False, highlight=False, soft_wrap=True)
     cost = cost_model(Path(jobs[0].settings.results)).seconds
     jobs = sorted(jobs, key=cost, reverse=True)
     with display_for(console, jobs, cost) as display:

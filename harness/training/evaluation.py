@@ -24,22 +24,27 @@ class Evaluator:
         self.inputs = torch.from_numpy(self.batch.inputs).to(device)
         self.targets = torch.from_numpy(self.batch.targets).to(device)
 
-    @torch.no_grad()
     def outputs(self, stack: Stack) -> list[Outputs]:
         """What each member says about the evaluation set."""
+        log_prob_MBS, correct_MBS = (tensor.cpu() for tensor in self.answers(stack))
+        return [
+            Outputs(log_prob_BS.double().numpy(), correct_BS.numpy(), self.batch.scored)
+            for log_prob_BS, correct_BS in zip(log_prob_MBS, correct_MBS, strict=True)
+        ]
+
+    @torch.no_grad()
+    def answers(self, stack: Stack) -> tuple[torch.Tensor, torch.Tensor]:
+        """(M, B, S) log-probability that each member gives the right answers, and whether its first choice is right."""
         params, members = stack.by_name(), len(stack.params_MP)
-        n, positions = self.targets.shape
+        positions = self.targets.shape[1]
         chunk = max(1, MAX_LOGITS // (members * positions * self.task.signature.n_outputs))
         log_probs, corrects = [], []
-        for start in range(0, n, chunk):
-            x, y = self.inputs[start : start + chunk], self.targets[start : start + chunk]
+        for x, y in zip(self.inputs.split(chunk), self.targets.split(chunk), strict=True):
             log_probs_MBSV = stack.logits(params, x.expand(members, *x.shape)).log_softmax(dim=-1)
             y_MBS1 = y.expand(members, *y.shape).unsqueeze(-1)
-            log_probs.append(log_probs_MBSV.gather(-1, y_MBS1).squeeze(-1).cpu())
-            corrects.append((log_probs_MBSV.argmax(dim=-1) == y).cpu())
-        log_prob_MBS = torch.cat(log_probs, dim=1).double().numpy()
-        correct_MBS = torch.cat(corrects, dim=1).numpy()
-        return [Outputs(log_prob_MBS[m], correct_MBS[m], self.batch.scored) for m in range(members)]
+            log_probs.append(log_probs_MBSV.gather(-1, y_MBS1).squeeze(-1))
+            corrects.append(log_probs_MBSV.argmax(dim=-1) == y)
+        return torch.cat(log_probs, dim=1), torch.cat(corrects, dim=1)
 
     def measure(self, stack: Stack) -> list[list[dict[str, Any]]]:
         """For each member, a row per (metric, subtask), the whole task's row named "all"."""

@@ -83,39 +83,23 @@ def train_job(job: Job, on_progress: Callable[[Progress], None] | None = None) -
 
 
 def _train(job: Job, device: torch.device, outcomes: list[Outcome], on_progress: Callable[[Progress], None]) -> None:
-    settings = job.settings
+    """Train to the last step, or until every member has diverged; measurements go into `outcomes`."""
     stack = Stack.of(job, device)
-    evaluator = Evaluator(settings.task, device)
-    optimizer = OPTIMIZERS[settings.optimizer.kind](stack.params_MP, stack.lr_MP, stack.decays_P, settings.optimizer)
-    batches = _batches(job, device)
-    evaluate_at = evaluation_steps(job.steps, settings.training.evaluations)
-    loss_sum_M = torch.zeros(len(outcomes), device=device)
-    since, told = 0, time.monotonic()
-    loss_and_grad = None
-    for step in range(1, job.steps + 1):
-        batch = next(batches)
-        loss_and_grad = loss_and_grad or stack.trace(*batch)
-        losses_M, grad_MP = loss_and_grad(*batch)
-        if settings.optimizer.grad_clip is not None:
-            grad_MP = clip_by_member(grad_MP, settings.optimizer.grad_clip)
-        optimizer.step(grad_MP, lr_multiplier(settings.schedule, step - 1, job.steps))
-        loss_sum_M += losses_M
+    evaluator = Evaluator(job.settings.task, device)
+    evaluate_at = evaluation_steps(job.steps, job.settings.training.evaluations)
+    loss_sum_M = torch.zeros(())  # a scalar can be added to a tensor of any shape and device
+    evaluated, reported_at = 0, time.monotonic()
+    for step, losses_M in enumerate(training_steps(job, stack, device), start=1):
+        loss_sum_M = loss_sum_M + losses_M
         if step in evaluate_at:
-            measured = evaluator.measure(stack)
-            train_losses = (loss_sum_M / (step - since)).tolist()
-            _mark_diverged(outcomes, [rows[0]["value"] for rows in measured], step)
-            _mark_diverged(outcomes, train_losses, step)
-            for outcome, rows, train_loss in zip(outcomes, measured, train_losses, strict=True):
-                if outcome.status == "finished":
-                    rows.append(_train_row(settings.task, train_loss, (step - since) * settings.ladder.batch_size))
-                    outcome.measurements += [_at(job, outcome.member, step) | row for row in rows]
-            loss_sum_M.zero_()
-            since = step
-        if time.monotonic() - told > PROGRESS_INTERVAL_S or step == job.steps:
+            train_losses = (loss_sum_M / (step - evaluated)).tolist()
+            _record(job, outcomes, step, evaluator.measure(stack), train_losses, step - evaluated)
+            loss_sum_M, evaluated = torch.zeros(()), step
+        if time.monotonic() - reported_at > PROGRESS_INTERVAL_S or step == job.steps:
             losses = losses_M.tolist()
             on_progress(Progress(step, job.steps, tuple(losses)))
             _mark_diverged(outcomes, losses, step)
-            told = time.monotonic()
+            reported_at = time.monotonic()
         if all(outcome.status == "diverged" for outcome in outcomes):
             return
 
@@ -125,8 +109,27 @@ def evaluation_steps(steps: int, evaluations: int) -> set[int]:
     return {round(s) for s in np.geomspace(1, steps, evaluations)} | {steps} if evaluations > 1 else {steps}
 
 
-def _batches(job: Job, device: torch.device) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-    """Inputs (M, B, ...), targets (M, B, S) and loss weights (M, B, S), each member's from its own stream."""
+# --------------------------------------------------------------------------------------------------------------- steps
+
+
+def training_steps(job: Job, stack: Stack, device: torch.device) -> Iterator[torch.Tensor]:
+    """Take the job's optimizer steps one by one; yields each member's loss (M,) before the step."""
+    settings = job.settings
+    optimizer = OPTIMIZERS[settings.optimizer.kind](stack.params_MP, stack.rates, settings.optimizer)
+    batches = training_batches(job, device)
+    loss_and_grad = None
+    for step in range(job.steps):
+        batch = next(batches)
+        loss_and_grad = loss_and_grad or stack.trace(*batch)
+        losses_M, grad_MP = loss_and_grad(*batch)
+        if settings.optimizer.grad_clip is not None:
+            grad_MP = clip_by_member(grad_MP, settings.optimizer.grad_clip)
+        optimizer.step(grad_MP, lr_multiplier(settings.schedule, step, job.steps))
+        yield losses_M
+
+
+def training_batches(job: Job, device: torch.device) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+    """Inputs (M, B, ...), targets (M, B, S) and loss weights (M, B, S), each member's from its own stream; endless."""
     task, batch_size = job.settings.task, job.settings.ladder.batch_size
     # The second entropy word keeps the data's stream apart from any other use of the same seed.
     streams = [np.random.default_rng([member.seed, 1]) for member in job.members]
@@ -138,6 +141,36 @@ def _batches(job: Job, device: torch.device) -> Iterator[tuple[torch.Tensor, tor
         # The mean over examples of the mean over an example's scored positions, as metrics.LOSS has it.
         weights = (scored / (scored.sum(axis=2, keepdims=True) * batch_size)).astype(np.float32)
         yield tuple(torch.from_numpy(array).to(device) for array in (inputs, targets, weights))  # type: ignore[misc]
+
+
+# -------------------------------------------------------------------------------------------------------- measurements
+
+
+def _record(
+    job: Job,
+    outcomes: list[Outcome],
+    step: int,
+    evaluated: list[list[dict[str, Any]]],
+    train_losses: list[float],
+    n_steps: int,
+) -> None:
+    """Add one evaluation to the outcome of each member whose losses are finite; the others have diverged.
+
+    Args:
+        evaluated: rows of each member's evaluation.
+        train_losses: each member's mean over the `n_steps` steps since the evaluation before.
+    """
+    _mark_diverged(outcomes, [_loss_of(rows) for rows in evaluated], step)
+    _mark_diverged(outcomes, train_losses, step)
+    for outcome, rows, train_loss in zip(outcomes, evaluated, train_losses, strict=True):
+        if outcome.status == "finished":
+            trained = _train_row(job.settings.task, train_loss, n_steps * job.settings.ladder.batch_size)
+            outcome.measurements += [_at(job, outcome.member, step) | row for row in [*rows, trained]]
+
+
+def _loss_of(rows: list[dict[str, Any]]) -> float:
+    """Loss of the whole task in an evaluation's rows; 0 for a task that does not measure its loss."""
+    return next((row["value"] for row in rows if (row["metric"], row["subtask"]) == (LOSS.name, "all")), 0.0)
 
 
 def _mark_diverged(outcomes: list[Outcome], losses: list[float], step: int) -> None:

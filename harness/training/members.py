@@ -1,16 +1,19 @@
 """Members of one rung side by side: one tensor of parameters, one traced step for all of them.
 
-Each model stays the plain module that its family wrote. `vmap` runs it over members; the forward and backward pass is
-traced once into plain tensor operations and replayed, which spares vmap's dispatch at every step (measured in
-experiments/members).
+Each model stays the plain module that its family wrote. `vmap` runs it over members; forward and backward pass are
+traced once into plain tensor operations and replayed, which spares the cost of dispatching through vmap at every step
+(measured in experiments/members). A model that vmap cannot run, such as a recurrent one, is called for one member after
+another, without vmap and without a trace.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -18,10 +21,12 @@ from torch.func import functional_call, vjp, vmap
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from harness.families.check import check_counts
-from harness.families.parametrization import initialise, lr_factor, roles_of
+from harness.families.parametrization import factors, initialise, roles_of
 from harness.ladder import Job
+from harness.tasks.base import Signature
+from harness.training.optimizers import Rates
 
-# A missing batching rule only costs speed, and one loop over members is what training them alone would be.
+# An operation without a batching rule of its own is run member by member, which costs no more than training alone.
 warnings.filterwarnings("ignore", message="There is a performance drop because we have not yet implemented")
 
 LossAndGrad = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
@@ -32,63 +37,67 @@ class Stack:
     """M members of one model.
 
     Attributes:
-        skeleton: the module without storage, run on parameters given from outside.
+        skeleton: the module, run on parameters given from outside; it holds no storage of its own.
+        buffers: what the module keeps beside its parameters (tables of constants), shared by all members.
         params_MP: (M, P) all parameters of each member.
-        lr_MP: (M, P) base learning rate of each entry, the parametrization's factors included.
-        decays_P: (P,) 1 where weight decay applies.
+        rates: settings of the optimizer, entry by entry.
         bfloat16: whether matrix products run in bfloat16 under autocast.
+        unbatched: why vmap cannot run the model over members, in a line; None where it can.
     """
 
     skeleton: nn.Module
+    buffers: dict[str, torch.Tensor]
     params_MP: torch.Tensor
-    lr_MP: torch.Tensor
-    decays_P: torch.Tensor
+    rates: Rates
     bfloat16: bool
+    unbatched: str | None
 
     @classmethod
     def of(cls, job: Job, device: torch.device) -> Stack:
-        """Build and initialise the members of a job; each member's values depend on its own seed alone."""
+        """Build and initialise the members of a job; each member's values depend on its own seed alone.
+
+        Raises:
+            UserError: the model's roles are not those of its parameters.
+        """
         settings, shape = job.settings, job.rung.shape
         model = settings.family.build(shape, settings.task.signature, settings.parametrization)
         check_counts(model, settings.family, shape, settings.task.signature)
-        roles = roles_of(model)
+        unbatched = why_unbatched(model, settings.task.signature)
         rows = []
         for member in job.members:
             generator = torch.Generator().manual_seed(member.seed)
             initialise(model, shape.width, settings.parametrization, generator)
             rows.append(torch.cat([p.detach().flatten() for p in model.parameters()]))
-        sizes = [p.numel() for p in model.parameters()]
-        factors = [
-            lr_factor(roles[name], shape.width, settings.parametrization, settings.optimizer.kind)
-            for name, _ in model.named_parameters()
-        ]
-        decays = [float(roles[name].decays) for name, _ in model.named_parameters()]
-        lr_M1 = torch.tensor([[member.lr] for member in job.members])
         return cls(
+            buffers={name: buffer.to(device) for name, buffer in model.named_buffers()},
             skeleton=model.to("meta"),
             params_MP=torch.stack(rows).to(device),
-            lr_MP=(lr_M1 * _spread(factors, sizes)).to(device),
-            decays_P=_spread(decays, sizes).to(device),
+            rates=_rates(job, model, device),
             bfloat16=settings.training.precision == "bfloat16",
+            unbatched=unbatched,
         )
 
     def by_name(self) -> dict[str, torch.Tensor]:
         """Views of `params_MP` as each parameter's (M, *shape)."""
-        views, start = {}, 0
-        for name, parameter in self.skeleton.named_parameters():
-            stop = start + parameter.numel()
-            views[name] = self.params_MP[:, start:stop].unflatten(1, parameter.shape)
-            start = stop
-        return views
+        parameters = dict(self.skeleton.named_parameters())
+        parts = self.params_MP.split([parameter.numel() for parameter in parameters.values()], dim=1)
+        return {
+            name: part.unflatten(1, parameter.shape)
+            for (name, parameter), part in zip(parameters.items(), parts, strict=True)
+        }
 
     def logits(self, params: dict[str, torch.Tensor], inputs: torch.Tensor) -> torch.Tensor:
         """(M, B, ...) inputs, one batch a member -> (M, B, S, n_outputs) float32 logits."""
 
         def one(member_params: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
-            with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bfloat16):
-                return functional_call(self.skeleton, member_params, (x,))
+            with torch.autocast(x.device.type, torch.bfloat16) if self.bfloat16 else nullcontext():
+                return functional_call(self.skeleton, member_params | self.buffers, (x,))
 
-        return vmap(one)(params, inputs).float()
+        if self.unbatched is None:
+            return vmap(one)(params, inputs).float()
+        by_member = zip(*(value.unbind() for value in params.values()), strict=True)
+        alone = [dict(zip(params, values, strict=True)) for values in by_member]
+        return torch.stack([one(own, x) for own, x in zip(alone, inputs.unbind(), strict=True)]).float()
 
     def losses(
         self, params: dict[str, torch.Tensor], inputs: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor
@@ -98,20 +107,67 @@ class Stack:
         nll = F.cross_entropy(logits.flatten(0, 2), targets.flatten(), reduction="none").view(targets.shape)
         return (nll * weights).flatten(1).sum(dim=1)
 
+    def loss_and_grad(
+        self, params: dict[str, torch.Tensor], inputs: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """(M,) `losses` and (M, P) their gradient."""
+        losses, pull, *_ = vjp(lambda p: self.losses(p, inputs, targets, weights), params)
+        (grads,) = pull(torch.ones_like(losses))
+        return losses, torch.cat([grad.flatten(1) for grad in grads.values()], dim=1)
+
     def trace(self, inputs: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor) -> LossAndGrad:
-        """A function of batches of this shape: (M,) losses and (M, P) their gradient at the current parameters."""
-
-        def loss_and_grad(
-            params: dict[str, torch.Tensor], x: torch.Tensor, y: torch.Tensor, w: torch.Tensor
-        ) -> tuple[torch.Tensor, torch.Tensor]:
-            losses, pull, *_ = vjp(lambda p: self.losses(p, x, y, w), params)
-            (grads,) = pull(torch.ones_like(losses))
-            return losses, torch.cat([grad.flatten(1) for grad in grads.values()], dim=1)
-
+        """`loss_and_grad` at the current parameters, for batches of this shape."""
         params = self.by_name()
-        graph = make_fx(loss_and_grad)(params, inputs, targets, weights)
-        return lambda x, y, w: graph(params, x, y, w)
+
+        def step(
+            p: dict[str, torch.Tensor], x: torch.Tensor, y: torch.Tensor, w: torch.Tensor
+        ) -> tuple[torch.Tensor, torch.Tensor]:
+            return self.loss_and_grad(p, x, y, w)
+
+        # What vmap cannot run may take another path for other data, which a trace would not.
+        run = make_fx(step)(params, inputs, targets, weights) if self.unbatched is None else step
+        return lambda x, y, w: run(params, x, y, w)
+
+
+def why_unbatched(model: nn.Module, signature: Signature) -> str | None:
+    """Why vmap cannot run a model over members, in a line; None where it can.
+
+    A model that cannot run without vmap either raises its own error here, which says more than vmap's.
+    """
+    if signature.feature_shape is None:
+        inputs = torch.zeros(1, 2, signature.context, dtype=torch.int64)
+    else:
+        inputs = torch.zeros(1, 2, *signature.feature_shape)
+    params = {name: parameter.detach()[None] for name, parameter in model.named_parameters()}
+    try:
+        vmap(lambda p, x: functional_call(model, p, (x,)))(params, inputs)
+    except Exception as error:
+        with torch.no_grad():
+            model(inputs[0])
+        return str(error).strip().splitlines()[0]
+    return None
+
+
+def _rates(job: Job, model: nn.Module, device: torch.device) -> Rates:
+    """The optimizer's settings for each entry of the members' parameters."""
+    settings, roles = job.settings, roles_of(model)
+    optimizer = settings.optimizer
+    sizes = [parameter.numel() for parameter in model.parameters()]
+    of_each = [
+        factors(roles[name], job.rung.shape, settings.parametrization, optimizer.kind)
+        for name, _ in model.named_parameters()
+    ]
+    lr_M1 = torch.tensor([[member.lr] for member in job.members])
+    alike = len({each.eps for each in of_each}) == 1
+    eps_P = _spread([each.eps for each in of_each], sizes) * optimizer.eps
+    decay_MP = lr_M1 * _spread([each.decay for each in of_each], sizes) * optimizer.weight_decay
+    return Rates(
+        lr_MP=(lr_M1 * _spread([each.lr for each in of_each], sizes)).to(device),
+        decay_MP=decay_MP.to(device) if optimizer.weight_decay else None,
+        eps_P=(eps_P[:1] if alike else eps_P).to(device),
+    )
 
 
 def _spread(values: Sequence[float], sizes: Sequence[int]) -> torch.Tensor:
-    return torch.tensor(values).repeat_interleave(torch.tensor(sizes))
+    """(P,) each parameter's value, repeated for all its entries."""
+    return torch.from_numpy(np.repeat(np.asarray(values, dtype=np.float32), sizes))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from harness.families.base import Family
+from harness.ladder import Job, build_ladder, members
 from harness.metrics import ACCURACY, EXACT_MATCH, LOSS, TOKEN_ACCURACY
 from harness.settings import LadderSettings, Settings
 from harness.tasks.base import Batch, Signature, Task
@@ -76,3 +77,16 @@ def make_settings(family: Family, task: Task, **changes: Any) -> Settings:
         setattr(owner, last, value)
         owner.__post_init__()
     return settings
+
+
+def job_of(settings: Settings, rung: int = 0, only: int | None = None) -> Job:
+    """All members of a rung at the first duration, or `only` one of them."""
+    of_rung = build_ladder(settings)[rung]
+    chosen = members(settings, of_rung, 0)
+    return Job(settings, of_rung, 0, chosen if only is None else (chosen[only],))
+
+
+def numbers(outcome: Any) -> list[tuple[Any, ...]]:
+    """What was measured of one member: (split, metric, subtask, step, value, stderr) of each row."""
+    keys = ("split", "metric", "subtask", "step", "value", "stderr")
+    return [tuple(row[key] for key in keys) for row in outcome.measurements]

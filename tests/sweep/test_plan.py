@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import os
+from pathlib import Path
 
 import pytest
 from command import TINY
+from recurrent import Recurrent
+from rich.console import Console
+from tiny import NextSymbol, make_settings
 
 from harness.config import compose
 from harness.errors import SettingError
 from harness.ladder import Job, member, rung_of_size
 from harness.settings import Settings
 from harness.sweep.plan import cells, pending, recorded_cells, recorded_rung, single_job, worker_count
+from harness.sweep.run import sweep
 from harness.sweep.runs_row import run_row
 
 
@@ -32,6 +38,19 @@ def test_members_share_a_job_as_the_family_and_device_like_it(study: Settings) -
     alone = cells(transformer)[0]
     assert [len(job.members) for job in pending(alone, {}, "cpu")] == [1, 1, 1]
     assert [len(job.members) for job in pending(alone, {}, "cuda")] == [3]
+
+
+def test_a_family_that_vmap_cannot_run_trains_alone_and_is_named_once(tmp_path: Path) -> None:
+    settings = make_settings(Recurrent(), NextSymbol(), ladder__steps=2, seeds=2, results=str(tmp_path))
+    for device in ("cpu", "cuda"):
+        assert [len(job.members) for cell in cells(settings) for job in pending(cell, {}, device)] == [1] * 4
+    out = io.StringIO()
+    assert sweep([settings], Console(file=out, width=200)) == 0
+    lines = [line for line in out.getvalue().splitlines() if "vmap" in line]
+    reason = "Batching rule not implemented for aten::gru.input"
+    (line,) = lines
+    assert line.startswith(f"main: family=recurrent trains one member at a time; vmap cannot run several: {reason}")
+    assert "Trained 4: 4 finished." in out.getvalue()
 
 
 def test_done_runs_are_skipped_and_failed_ones_are_not(study: Settings) -> None:

@@ -1,0 +1,205 @@
+"""The parts of the GPU check that are the harness's own work; `check.py` runs each in a process of its own.
+
+python experiments/gpu_check/parts.py {environment,losses,speed,quickstart} --device cuda
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import importlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+#: What the harness imports, by distribution and module.
+NEEDED = {
+    "hydra-core": "hydra",
+    "jinja2": "jinja2",
+    "matplotlib": "matplotlib",
+    "numpy": "numpy",
+    "omegaconf": "omegaconf",
+    "pandas": "pandas",
+    "pebble": "pebble",
+    "pyarrow": "pyarrow",
+    "pytest": "pytest",
+    "rich": "rich",
+    "scipy": "scipy",
+    "torch": "torch",
+}
+
+#: The same seeds draw the same numbers on both devices, and only rounding differs: sums of products are taken in
+#: another order, about 1e-7 relative a step, which training then lets grow. 30 steps of these small models grow it by a
+#: factor of a few hundred at most. TensorFloat-32, which would round at 1e-3, is off by default.
+LOSS_TOLERANCE = 2e-3
+N_STEPS = 30
+
+#: Family and task of each comparison of losses.
+COMPARED = {
+    "mlp": ("family=mlp", "task=parity", "ladder.widths=[64]", "ladder.depths=[2]"),
+    "cnn": ("family=cnn", "task=digits", "ladder.widths=[16]", "ladder.depths=[2]"),
+    "transformer": ("family=transformer", "task=lookup", "ladder.widths=[32]", "ladder.depths=[2]", "ladder.heads=2"),
+}
+
+#: Rungs whose speed is measured.
+RUNGS = {
+    "mlp, width 64": ("family=mlp", "task=parity", "ladder.widths=[64]", "ladder.batch_size=256"),
+    "mlp, width 1024": ("family=mlp", "task=parity", "ladder.widths=[1024]", "ladder.batch_size=256"),
+    "transformer, width 64": ("family=transformer", "task=text", "ladder.widths=[64]", "ladder.batch_size=8"),
+    "transformer, width 256": (
+        *("family=transformer", "task=text", "ladder.widths=[256]", "ladder.heads=4", "ladder.batch_size=8"),
+    ),
+}
+N_MEMBERS = 4
+
+#: Verdict of each study of the quickstart and its discontinuous metric: (of the whole task, of each subtask).
+VERDICTS = {
+    "parity": ("smooth", "emergent"),
+    "induction": ("emergent", None),
+    "lookup": ("metric artefact", None),
+    "text": ("smooth", None),
+    "digits": ("smooth", None),
+}
+
+
+def environment(device: str) -> tuple[dict[str, Any], bool]:
+    """Versions of what the harness needs, and whether the device is there."""
+    found: dict[str, Any] = {"versions": {}, "missing": []}
+    for distribution, module in NEEDED.items():
+        try:
+            importlib.import_module(module)
+            found["versions"][distribution] = version(distribution)
+        except ImportError as error:
+            found["missing"].append(f"{distribution}: {error}")
+    if found["missing"]:
+        return found, False
+    import torch
+
+    from harness.training.device import describe, resolve
+
+    found |= {"device": describe(resolve(device)), "cuda": torch.version.cuda}
+    return found, True
+
+
+def losses(device: str) -> tuple[dict[str, Any], bool]:
+    """Evaluation losses on the CPU and on the device, members together and alone, for each family."""
+    import numpy as np
+
+    found: dict[str, Any] = {"tolerance": LOSS_TOLERANCE, "families": {}}
+    for family, overrides in COMPARED.items():
+        reference = np.array(_trained(overrides, "cpu", alone=False))
+        rows = {"cpu": reference.tolist()}
+        for way, alone in (("together", False), ("alone", True)):
+            on_device = np.array(_trained(overrides, device, alone))
+            rows |= {way: on_device.tolist(), f"{way}_difference": float(np.abs(on_device / reference - 1).max())}
+        rows["passed"] = max(rows["together_difference"], rows["alone_difference"]) <= LOSS_TOLERANCE
+        found["families"][family] = rows
+        print(family, {k: v for k, v in rows.items() if k.endswith("difference")}, flush=True)
+    return found, all(rows["passed"] for rows in found["families"].values())
+
+
+def _trained(overrides: tuple[str, ...], device: str, alone: bool) -> list[list[float]]:
+    """The evaluation losses of three members, (members, evaluations), from N_STEPS steps."""
+    from dataclasses import replace
+
+    from harness.config import compose
+    from harness.sweep.plan import cells
+    from harness.training.loop import train_job
+
+    (study,) = compose(*overrides, f"ladder.steps={N_STEPS}", "seeds=3", f"training.device={device}")
+    (job,) = cells(study)
+    jobs = [replace(job, members=(member,)) for member in job.members] if alone else [job]
+    return [
+        [row["value"] for row in outcome.measurements if row["split"] == "eval" and row["metric"] == "loss"]
+        for job in jobs
+        for outcome in train_job(job)
+    ]
+
+
+def speed(device: str, seconds: float) -> tuple[dict[str, Any], bool]:
+    """Steps a second of each rung, members together, on the device and on one thread of the CPU."""
+    found: dict[str, Any] = {"members": N_MEMBERS, "cpu_threads": 1, "rungs": {}}
+    for rung, overrides in RUNGS.items():
+        rates = {where: _steps_per_second(overrides, where, seconds) for where in dict.fromkeys(("cpu", device))}
+        found["rungs"][rung] = {f"{where}_steps_per_s": round(rate, 2) for where, rate in rates.items()}
+        found["rungs"][rung]["ratio"] = round(rates[device] / rates["cpu"], 2)
+        print(rung, found["rungs"][rung], flush=True)
+    return found, True
+
+
+def _steps_per_second(overrides: tuple[str, ...], device_name: str, seconds: float) -> float:
+    import torch
+
+    from harness.config import compose
+    from harness.sweep.plan import cells
+    from harness.training.device import resolve, synchronise
+    from harness.training.loop import training_steps
+    from harness.training.members import Stack
+
+    (study,) = compose(*overrides, "ladder.depths=[2]", "ladder.steps=1000000", f"seeds={N_MEMBERS}")
+    (job,) = cells(study)
+    device = resolve(device_name)
+    torch.set_num_threads(1)
+    with torch.no_grad():
+        steps = training_steps(job, Stack.of(job, device), device)
+        for _ in range(3):  # the first traces the step
+            next(steps)
+        synchronise(device)
+        started, n = time.perf_counter(), 0
+        while time.perf_counter() - started < seconds:
+            next(steps)
+            synchronise(device)
+            n += 1
+        return n / (time.perf_counter() - started)
+
+
+def quickstart(device: str, studies: list[str]) -> tuple[dict[str, Any], bool]:
+    """Sweep and analyse studies of the quickstart on the device; their verdicts beside those that are expected."""
+    # Several processes share a GPU well: small models keep it busy for a part of the time only.
+    workers = ["launcher.workers=6"] if device == "cuda" else []
+    experiments = ["quickstart"] if set(studies) == set(VERDICTS) else [f"quickstart/{study}" for study in studies]
+    rows: list[dict[str, str]] = []
+    for experiment in experiments:
+        with tempfile.TemporaryDirectory() as folder:
+            settings = [f"experiment={experiment}", f"results={folder}", f"training.device={device}", *workers]
+            for verb in ("sweep", "analyze"):
+                subprocess.run([sys.executable, "-m", "harness", verb, *settings], check=True)
+            with open(Path(folder) / "verdicts.csv") as file:
+                rows += csv.DictReader(file)
+    verdicts, passed = [], True
+    for row in rows:
+        whole, of_subtask = VERDICTS[row["study"]]
+        expected = whole if row["subtask"] == "all" else of_subtask
+        passed &= row["verdict"] == expected
+        kept = ("study", "subtask", "metric", "verdict", "threshold", "threshold_low", "threshold_high")
+        verdicts.append({name: row[name] for name in kept} | {"expected": expected})
+        print(*verdicts[-1].values(), flush=True)
+    return {"verdicts": verdicts}, passed and {row["study"] for row in rows} == set(studies)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", choices=("environment", "losses", "speed", "quickstart"))
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--studies", default=",".join(VERDICTS), help="of the quickstart, separated by commas")
+    parser.add_argument("--seconds", type=float, default=2.0, help="that each speed is measured for")
+    args = parser.parse_args()
+    if args.part == "speed":
+        found, passed = speed(args.device, args.seconds)
+    elif args.part == "quickstart":
+        found, passed = quickstart(args.device, args.studies.split(","))
+    else:
+        found, passed = {"environment": environment, "losses": losses}[args.part](args.device)
+    if path := os.environ.get("FOUND"):
+        Path(path).write_text(json.dumps(found))
+    return 0 if passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

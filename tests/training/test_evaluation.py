@@ -1,0 +1,86 @@
+"""Scores on the evaluation set: by subtask and of the whole, in chunks of any size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from tiny import NextSymbol, SignOfSum, job_of, make_settings
+
+from harness.families.mlp import MLP
+from harness.families.transformer import Transformer
+from harness.metrics import ACCURACY, LOSS, Outputs
+from harness.training import evaluation
+from harness.training.evaluation import Evaluator, score
+from harness.training.members import Stack
+
+CPU = torch.device("cpu")
+
+
+def measured(task, family=None):
+    settings = make_settings(family or MLP(), task)
+    return Evaluator(task, CPU).measure(Stack.of(job_of(settings), CPU))
+
+
+def test_a_row_for_each_metric_and_subtask():
+    of_members = measured(SignOfSum())
+    assert len(of_members) == 3
+    by_name = {(row["metric"], row["subtask"]): row for row in of_members[0]}
+    names = ("all", "first below", "first above")
+    assert set(by_name) == {(metric, subtask) for metric in ("loss", "accuracy") for subtask in names}
+    assert by_name["accuracy", "all"]["paired_metric"] == "loss"
+    assert all(row["split"] == "eval" for row in of_members[0])
+
+
+def test_the_whole_is_the_mean_over_its_subtasks():
+    by_name = {(row["metric"], row["subtask"]): row for row in measured(SignOfSum(n_eval=50))[0]}
+    parts = [by_name["loss", name] for name in SignOfSum.subtasks]
+    whole = by_name["loss", "all"]
+    assert whole["n_eval"] == sum(part["n_eval"] for part in parts) == 50
+    assert whole["value"] == pytest.approx(sum(p["value"] * p["n_eval"] for p in parts) / 50)
+
+
+@dataclass
+class Weighted(SignOfSum):
+    def subtask_weight(self):
+        return np.array([0.9, 0.1])
+
+
+def test_weights_of_subtasks_are_those_of_the_task():
+    by_name = {(row["metric"], row["subtask"]): row for row in measured(Weighted())[0]}
+    below, above, whole = (by_name["loss", name] for name in ("first below", "first above", "all"))
+    assert whole["value"] == pytest.approx(0.9 * below["value"] + 0.1 * above["value"])
+    assert whole["stderr"] == pytest.approx(np.hypot(0.9 * below["stderr"], 0.1 * above["stderr"]))
+
+
+def test_standard_errors_are_those_of_a_mean():
+    task, rng = SignOfSum(n_eval=64), np.random.default_rng(0)
+    batch = task.eval_batch()
+    outputs = Outputs(-rng.exponential(size=(64, 1)), rng.random((64, 1)) < 0.5, batch.scored)
+    rows = {row["subtask"]: row for row in score(task, batch, LOSS, outputs)}
+    losses = -outputs.log_prob[batch.subtask == 1, 0]
+    assert rows["first above"]["stderr"] == pytest.approx(losses.std(ddof=1) / np.sqrt(len(losses)))
+    (alone,) = score(NextSymbol(), NextSymbol().eval_batch(), ACCURACY, Outputs(*[np.ones((32, 8), dtype=bool)] * 3))
+    assert (alone["subtask"], alone["value"], alone["stderr"]) == ("all", 1.0, 0.0)
+
+
+def test_chunks_change_no_number(monkeypatch):
+    whole = measured(NextSymbol(), Transformer(zero_head=False))
+    monkeypatch.setattr(evaluation, "MAX_LOGITS", 3 * 8 * 7 * 5)  # five examples at a time, of 32
+    for rows, others in zip(whole, measured(NextSymbol(), Transformer(zero_head=False)), strict=True):
+        assert [row["value"] for row in rows] == pytest.approx([row["value"] for row in others], rel=1e-6)
+
+
+def test_answers_are_those_of_the_model():
+    settings = make_settings(Transformer(zero_head=False), NextSymbol())
+    job = job_of(settings)
+    stack, evaluator = Stack.of(job, CPU), Evaluator(settings.task, CPU)
+    log_prob_MBS, correct_MBS = evaluator.answers(stack)
+    model = settings.family.build(job.rung.shape, settings.task.signature, settings.parametrization)
+    torch.nn.utils.vector_to_parameters(stack.params_MP[1], model.parameters())
+    logits = model(evaluator.inputs).detach()
+    expected = logits.log_softmax(dim=-1).gather(-1, evaluator.targets.unsqueeze(-1)).squeeze(-1)
+    torch.testing.assert_close(log_prob_MBS[1], expected)
+    assert torch.equal(correct_MBS[1], logits.argmax(dim=-1) == evaluator.targets)
