@@ -62,7 +62,7 @@ PLACES_BEYOND = 2.0
 #: Standard deviation by which a size may be off any rise of the grid, as a share of the range of the means: no rise is
 #: exactly logistic.
 MISFIT = 0.02
-#: Prior odds of a level against a smooth law, where there is no jump.
+#: Prior odds of a level against a smooth law.
 LEVEL_ODDS = 0.3
 #: Powers of the logistic smooth laws: a plain one, and exact match of answers of 4 and of many tokens.
 LAW_POWERS = (1, 4, LONGEST_ANSWER)

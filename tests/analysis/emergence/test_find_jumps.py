@@ -57,7 +57,7 @@ def test_controls_are_smooth(study: Callable[[np.random.Generator], pd.DataFrame
     assert verdict(study(np.random.default_rng(8)))["verdict"] == "smooth"
 
 
-@pytest.mark.parametrize("seed", [1, 2, 4, 5])
+@pytest.mark.parametrize("seed", [2, 4, 6, 8])
 def test_a_leap_in_few_runs_of_the_last_rung_is_inconclusive(seed: int) -> None:
     found = verdict(planted.parity(np.random.default_rng(seed), 8, place=8.3))
     assert found["verdict"] == "inconclusive" and found["state"] == "undetermined" and np.isnan(found["threshold"])
