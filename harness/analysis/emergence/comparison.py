@@ -118,32 +118,18 @@ def compare_thresholds(
     require_columns(frame, (x, "metric", "value"))
     falling = smaller_is_better(x)
     curves = _chosen(list(make_curves(_along(label_runs(frame), x, falling), x)), metrics)
-    names = _names(curves)
-    findings: list[Finding] = []
-    kept: list[dict[str, object]] = []
-    absent: list[dict[str, object]] = []
-    for curve, name, finding in zip(curves, names, examine(curves), strict=True):
-        about = {key: getattr(curve, key) for key in _KEY} | {"curve": name}
-        reason = threshold_of(curve, finding, fraction, level).reason
-        if reason or finding is None:
-            absent.append(about | {"reason": reason})
-        else:
-            findings.append(finding)
-            kept.append(about)
-    # Levels of each curve's median, of its own interval, of the simultaneous one, and those that ratios are made of.
-    simultaneous = level ** (1 / max(len(findings), 1))
-    ends = [0.5, *((1 + sign * each) / 2 for each in (level, simultaneous) for sign in (-1, 1))]
-    levels = np.concatenate([ends, (np.arange(N_LEVELS) + 0.5) / N_LEVELS])
-    log_n = np.reshape([_log_quantiles(each, fraction, levels, falling) for each in findings], (-1, len(levels)))
+    findings, about, absent = _with_thresholds(curves, fraction, level)
+    log_n = np.reshape(
+        [_log_quantiles(each, fraction, level, len(findings), falling) for each in findings], (-1, 5 + N_LEVELS)
+    )
     order = np.argsort(log_n[:, 0], kind="stable")
-    log_n, about_each = log_n[order], [kept[i] for i in order]
-    ordered = pd.DataFrame(about_each, columns=[*_KEY, "curve"])
+    log_n = log_n[order]
+    ordered = about.iloc[order].reset_index(drop=True)
     ordered[_INTERVALS] = np.exp(log_n[:, :5])
     ordered["rank"] = np.arange(1, len(ordered) + 1)
     pairs = _pairs(ordered["curve"].tolist(), log_n[:, 0], log_n[:, 5:], level)
     ordered["sentence"] = list(_sentences(ordered, pairs, x, level))
-    missing = pd.DataFrame(absent, columns=[*_KEY, "curve", "reason"])
-    return Comparison(x, fraction, level, ordered, pairs, missing, log_n[:, 5:])
+    return Comparison(x, fraction, level, ordered, pairs, absent, log_n[:, 5:])
 
 
 def rank_agreement(a: Comparison, b: Comparison) -> Agreement:
@@ -221,8 +207,31 @@ def _names(curves: Sequence[Curve]) -> list[str]:
     return names
 
 
-def _log_quantiles(finding: Finding, fraction: float, levels: np.ndarray, falling: bool) -> np.ndarray:
-    """(levels,) quantiles of ln N*, -inf and inf off the ladder."""
+def _with_thresholds(
+    curves: Sequence[Curve], fraction: float, level: float
+) -> tuple[list[Finding], pd.DataFrame, pd.DataFrame]:
+    """Findings of the curves that have an N*, a row about each, and a row about each other curve with its reason."""
+    findings: list[Finding] = []
+    kept, absent = [], []
+    for curve, name, finding in zip(curves, _names(curves), examine(curves), strict=True):
+        about = (*(getattr(curve, key) for key in _KEY), name)
+        reason = threshold_of(curve, finding, fraction, level).reason
+        if reason or finding is None:
+            absent.append((*about, reason))
+        else:
+            findings.append(finding)
+            kept.append(about)
+    columns = [*_KEY, "curve"]
+    return findings, pd.DataFrame(kept, columns=columns), pd.DataFrame(absent, columns=[*columns, "reason"])
+
+
+def _log_quantiles(finding: Finding, fraction: float, level: float, n_curves: int, falling: bool) -> np.ndarray:
+    """(5 + `N_LEVELS`,) quantiles of ln N*, -inf and inf off the ladder.
+
+    The median, the curve's own interval, its simultaneous one among `n_curves`, and those that ratios are made of.
+    """
+    ends = [0.5, *((1 + sign * each) / 2 for each in (level, level ** (1 / n_curves)) for sign in (-1, 1))]
+    levels = np.concatenate([ends, (np.arange(N_LEVELS) + 0.5) / N_LEVELS])
     with np.errstate(divide="ignore"):
         log_n = np.log(finding.place(fraction, (1 - levels if falling else levels).tolist()))
     return -log_n if falling else log_n

@@ -14,7 +14,7 @@ from harness.analysis.curves import Curve
 from harness.analysis.emergence.ladder_design import LadderDesign
 from harness.analysis.emergence.noise import Noise, noise_of, pooled
 from harness.analysis.emergence.null_draws import null_draws
-from harness.analysis.emergence.rise_posterior import JUMP_STEPS, Posterior, SmoothLaw, grid_of, posterior
+from harness.analysis.emergence.rise_posterior import JUMP_STEPS, LEVEL_ODDS, Posterior, SmoothLaw, grid_of, posterior
 from harness.analysis.emergence.significance import JumpTest, assess_jump, count_midway, quarter_means
 from harness.analysis.emergence.verdicts import State
 
@@ -25,9 +25,9 @@ MIN_TESTED = 5
 #: Sizes of a ladder that are kept apart; closer ones are merged, for time and memory grow with the square of their
 #: number.
 MAX_SIZES = 32
-#: Log Bayes factor of a jump against no jump below which a curve that the test does not flag is called smooth or flat.
-#: At -1 the data favour "no jump" e times: whoever held even odds before now gives a jump 1 in 1 + e, or 27 %. It is a
-#: preference, not an exclusion; what it costs is measured on planted jumps, few of which are called smooth (LOG.md).
+#: Log posterior odds of a jump (`Finding.log_odds`) below which a curve that the test does not flag is called smooth or
+#: flat. At -1 the odds are e to 1 against a jump, a probability of 1 / (1 + e) = 27 %. It is a preference, not an
+#: exclusion; what it costs is measured on planted jumps, few of which are called smooth (LOG.md).
 UNLIKELY = -1.0
 #: Posterior probability of a width of a jump below which a flagged rise counts as resolved: steep, but no jump.
 RESOLVED = 0.05
@@ -77,6 +77,15 @@ class Finding:
     def log_bayes_factor(self) -> float:
         """ln p(means | jump) - ln p(means | no jump), see `rise_posterior`."""
         return float(self.posterior.log_bayes_factor[self.index])
+
+    @property
+    def log_odds(self) -> float:
+        """Log posterior odds of a jump against no jump.
+
+        A jump and a smooth law are taken to be equally likely beforehand, and a level `LEVEL_ODDS` times as likely as
+        either: prior odds of 1 to 1 + `LEVEL_ODDS`.
+        """
+        return self.log_bayes_factor - float(np.log1p(LEVEL_ODDS))
 
     @property
     def p_sharp(self) -> float:
@@ -129,7 +138,7 @@ class Finding:
         """What the runs say at error rate `alpha`."""
         if p_adjusted < alpha:
             return State.STEEP if self._is_resolved else State.JUMP
-        if self.log_bayes_factor >= UNLIKELY:
+        if self.log_odds >= UNLIKELY:
             return State.UNDETERMINED
         return State.FLAT if self.test.flat else State.SMOOTH
 

@@ -28,7 +28,7 @@ from scipy.special import polygamma
 
 from harness.analysis.emergence.null_draws import NullDraws
 
-#: Curves of one metric from which their spreads are pooled: a variance of logarithms takes three.
+#: Curves of one metric from which their spreads are pooled: two say next to nothing of how variances vary.
 MIN_POOLED = 3
 #: Least standard deviation of a mean, as a share of the range of the means, where only a curve's own residuals tell: a
 #: curve that happens to lie on a rise to four digits is not known to four digits.

@@ -17,9 +17,9 @@ from harness.analysis.emergence.smooth_null import logistic
 N_DRAWS = 1999
 #: Added to the ratio of a size's variance to the expected one before its logarithm is taken, since a scatter may be 0.
 LOG_OFFSET = 0.1
-#: How many times its mean under equal noise the squared length of a residual profile must be to count at all: more than
-#: 1, since logarithms of few degrees of freedom have a long lower tail. With it a spread that changes along the ladder
-#: is flagged in 4 % instead of 8 % at 12 sizes.
+#: How many times its mean under equal noise the squared length of a residual profile must be to count at all; above 1,
+#: so that profiles that chance gives rarely do. With such profiles a spread that changes along the ladder is flagged in
+#: 4 % instead of 8 % at 12 sizes.
 REST_SHRINKAGE = 1.3
 #: Rises that stand for any where the draws of a residual sum of squares need a mean curve: (place from the middle of
 #: the ladder, None for its end; width), in steps.

@@ -1,39 +1,42 @@
-r"""The posterior over rises: how likely each place, width and height is, and how much likelier a jump than a smooth
-rise.
+r"""The posterior over rises: how likely each place, width and height is, and whether a jump is likelier than none.
 
 **Model.** The means y at the K sizes of a ladder are
 
     y = a 1 + h g + e,    e ~ N(0, tau V),    V = diag(v),
 
 with a shape g that goes from 0 to 1, a level a and a height h >= 0. The variances v are estimates with nu degrees of
-freedom: right up to a common factor tau. The priors are
+freedom, correct up to a common factor tau. The priors are
 
     a flat,    tau ~ nu / chi^2_nu,    h | tau half-normal of scale s sqrt(tau):  2 N(h; 0, s^2 tau) for h >= 0.
 
-tau is what an estimate with nu degrees of freedom says of the variance under the prior 1 / tau. That the height's
-scale carries sqrt(tau), as the noise does, is the conjugate (normal-inverse-gamma) choice, and makes every integral
-exact; marginally, h is half-Student's-t with nu degrees of freedom and scale s.
+That of tau is what an estimate with nu degrees of freedom says of the variance, from the prior 1 / tau. The height's
+scale carries sqrt(tau), as the noise does: the conjugate (normal-inverse-gamma) choice, which makes every integral
+exact. Marginally, h is half-Student's-t with nu degrees of freedom and scale s; for nu = inf it is half-normal.
 
-**Marginal likelihood.** Let ' denote sums weighted by 1 / v, and g~, y~ the deviations from weighted means. With
+**Marginal likelihood.** Let g~ and y~ be the deviations from means weighted by 1 / v, and
 
-    A = g~'y~,    I = g~'g~,    P = 1 / s^2,    m = nu + K - 1,    R = y~'y~ - A^2 / (I + P),
+    A = g~' V^-1 y~,    I = g~' V^-1 g~,    P = 1 / s^2,    m = nu + K - 1,    R = y~' V^-1 y~ - A^2 / (I + P).
 
-integrating a, h and tau out gives, up to a factor that is the same for all shapes,
+Given tau, integrating out a and h leaves, up to a factor that all shapes share,
 
-    p(y | g) = 2 sqrt(P / (I + P)) (1 + R / nu)^(-m / 2) T_m( A / sqrt(I + P) sqrt(m / (nu + R)) ),
+    tau^(-(K - 1) / 2) sqrt(P / (I + P)) exp(-R / (2 tau)) 2 Phi(A / sqrt(tau (I + P))),
 
-T_m being the distribution function of Student's t with m degrees of freedom. (Given tau, the integral over h is that of
-a normal density above 0, sqrt(P / (I + P)) exp(-R / 2 tau) 2 Phi(A / sqrt(tau (I + P))), and averaging Phi over the
-posterior of tau gives T_m.) For g = 0, a level, this is (1 + y~'y~ / nu)^(-m / 2): the height integrates to 1. A and I
-of all shapes are matrix products, so that a grid of thousands costs little.
+the last factor because a normal density is integrated above 0 only. Integrating over tau turns exp into the power that
+Student's t has, and Phi, averaged over the posterior of tau, into its distribution function T_m with m degrees of
+freedom:
+
+    p(y | g) = 2 sqrt(P / (I + P)) (1 + R / nu)^(-m / 2) T_m( A / sqrt(I + P) sqrt(m / (nu + R)) ).
+
+For g = 0, a level, this is (1 + y~' V^-1 y~ / nu)^(-m / 2), since the height then integrates to 1. A and I of all
+shapes are matrix products, so that a grid of thousands of shapes costs little.
 
 **Hypotheses.** A *jump* is a logistic of at most `JUMP_STEPS` whose place is on the ladder. *No jump* is a mixture: a
-level with prior probability `LEVEL_ODDS` / (1 + `LEVEL_ODDS`), else a smooth law, all of the grid equally likely. Each
-side's prior weights sum to 1, so that `log_bayes_factor` is ln p(y | jump) - ln p(y | no jump); posterior odds are the
-Bayes factor times whatever prior odds one holds.
+level with prior probability `LEVEL_ODDS` / (1 + `LEVEL_ODDS`), else a smooth law, all of the grid equally likely. The
+prior weights of each side sum to 1, so that `log_bayes_factor` is ln p(y | jump) - ln p(y | no jump). Posterior odds
+are the Bayes factor times prior odds (`evidence.Finding.log_odds` states those that verdicts take).
 
-Sources: Gelman et al. 2013, *Bayesian Data Analysis*, sections 3.3 and 14.8 (conjugate normal models); Kass and Raftery
-1995, "Bayes factors", Journal of the American Statistical Association 90 (what a factor means).
+Sources: Gelman et al. 2013, *Bayesian Data Analysis*, section 3.3 (the conjugate prior); Kass and Raftery 1995, "Bayes
+factors", Journal of the American Statistical Association 90.
 """
 
 from __future__ import annotations
@@ -53,7 +56,7 @@ WIDTHS = (0.02, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 9.0, 14.0)
 #: Ladders longer than the widest of these have wider rises too, each by this factor, up to `MAX_WIDTH_RATIO` of the
 #: ladder's length: without, intervals of N* on refined ladders were too narrow.
 WIDTH_FACTOR, MAX_WIDTH_RATIO = 1.5, 2.0
-#: Widths below this are alike to the prior, which is uniform in ln(width): no ladder tells them from each other.
+#: Widths below this are alike to the prior, which is uniform in ln(width): no ladder can distinguish them.
 MIN_PRIOR_WIDTH = 0.15
 #: Distance of neighbouring places on the grid, in steps: the resolution of N*.
 PLACE_GAP = 0.1
@@ -62,7 +65,7 @@ PLACES_BEYOND = 2.0
 #: Standard deviation by which a size may be off any rise of the grid, as a share of the range of the means: no rise is
 #: exactly logistic.
 MISFIT = 0.02
-#: Prior odds of a level against a smooth law, where there is no jump.
+#: Prior odds of a level against a smooth law.
 LEVEL_ODDS = 0.3
 #: Powers of the logistic smooth laws: a plain one, and exact match of answers of 4 and of many tokens.
 LAW_POWERS = (1, 4, LONGEST_ANSWER)

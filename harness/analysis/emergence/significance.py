@@ -6,10 +6,10 @@ sqrt(c^2 ' v). The statistic is the largest standardised contrast,
     T = max_r c_r'y / sd(c_r),
 
 and p = P(T* >= T) over draws T* of a smooth curve with the noise found. The draws are about the smooth curve closest to
-y (`SmoothNull.project`), where contrasts that y touches stay at 0 and others lie below; about a level where y is level.
-The standard deviations are those that would have been estimated from each draw, so that T* is studentised as T is.
+y, P_C y (`SmoothNull.project`), or about a level where a level explains y: there every contrast has mean 0, which makes
+T* largest. Each draw is divided by the standard deviations that it would have led to, so that T* is studentised as T is.
 
-Two kinds of curve are not tested by their means:
+Two kinds of curve are treated differently:
 
 - Seeds that each jump at a size of their own have a smooth mean. Where seeds scatter much less about curves of their
   own than about the mean, T is the sum of the seeds' own largest contrasts (`_p_value_by_seed`).
@@ -44,9 +44,9 @@ MIDWAY = (0.25, 0.75)
 #: Seeds that rise smoothly lie half-way at about SMOOTH_STEPS / 2 sizes each (the middle half of a rise takes half of
 #: its width). So few runs half-way that at most this share of smooth rises has them (Poisson) speak for jumps.
 FEW_MIDWAY_LEVEL = 0.05
-#: Permutations of runs among seeds at each size, and the p value up to which seeds keep to curves of their own.
+#: Permutations of runs among seeds at each size, and the p value up to which seeds count as having own curves.
 N_PERMUTATIONS, PERMUTATION_LEVEL = 199, 0.05
-#: Most that one seed adds to the sum over seeds, in standard deviations, so that a single wild run is no jump.
+#: Most that one seed adds to the sum over seeds, in standard deviations, so that a single outlying run is no jump.
 MAX_SEED_SCORE = 6.0
 #: `tail_probability` counts where this many draws or more exceed what was observed (or there are too few for a tail),
 #: else extrapolates from this share of the largest draws, to no less than 1 / (MAX_EXTRAPOLATION B).

@@ -38,7 +38,7 @@ def threshold_of(curve: Curve, finding: Finding | None, fraction: float = 0.5, l
 
     The posterior is over logistic rises of every place, width and height (`rise_posterior`). Where all of a rise falls
     between two sizes the interval is most of that gap, whatever the noise. There is no threshold where a level explains
-    the means and the data do not favour a jump. Measured coverage: experiments/detector_calibration.
+    the means and a jump is less likely than none. Measured coverage: experiments/detector_calibration.
 
     Args:
         curve: with its runs.
@@ -50,7 +50,7 @@ def threshold_of(curve: Curve, finding: Finding | None, fraction: float = 0.5, l
         few = len(curve.runs.sizes) < MIN_SIZES
         return Threshold.absent(f"fewer than {MIN_SIZES} sizes" if few else "all values are equal")
     low, middle, high = finding.place(fraction, ((1 - level) / 2, 0.5, (1 + level) / 2))
-    if finding.test.flat and not finding.log_bayes_factor > 0:
+    if finding.test.flat and not finding.log_odds > 0:
         return Threshold.absent("no rise above the noise")
     if middle == 0:
         return Threshold.absent("above the threshold at the first size")

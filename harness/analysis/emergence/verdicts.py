@@ -38,7 +38,7 @@ class Verdict(StrEnum):
 #: The states in which the smooth null is rejected. STEEP: too steep for smooth, but resolved, so no jump either.
 FLAGGED = (State.JUMP, State.STEEP)
 #: Largest deviation of a size's mean with which a power of one share still reproduces another: a tenth of the range of
-#: a share, well below what a jump that matters gains.
+#: a share.
 REPRODUCES = 0.1
 #: Or as many standard errors of the means, where these are known and larger.
 REPRODUCES_SD = 3.0

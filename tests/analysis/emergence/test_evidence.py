@@ -121,28 +121,34 @@ def judged(finding: Finding, log_bayes_factor: float, p_sharp: float, flat: bool
 
 
 @pytest.mark.parametrize(
-    ("p_adjusted", "log_bayes_factor", "p_sharp", "flat", "state"),
+    ("p_adjusted", "log_odds", "p_sharp", "flat", "state"),
     [
         (0.01, 5.0, 0.9, False, State.JUMP),
         (0.01, -5.0, RESOLVED + 0.01, False, State.JUMP),
         (0.01, 5.0, RESOLVED - 0.01, False, State.STEEP),
         (0.049, -5.0, 0.9, True, State.JUMP),
         (0.05, 5.0, 0.9, False, State.UNDETERMINED),
-        (0.9, UNLIKELY, 0.9, True, State.UNDETERMINED),
+        (0.9, UNLIKELY + 0.01, 0.9, True, State.UNDETERMINED),
         (0.9, UNLIKELY - 0.01, 0.9, False, State.SMOOTH),
         (0.9, UNLIKELY - 0.01, 0.9, True, State.FLAT),
     ],
 )
-def test_states_follow_from_p_value_bayes_factor_and_width(
-    p_adjusted: float, log_bayes_factor: float, p_sharp: float, flat: bool, state: State
+def test_states_follow_from_p_value_odds_and_width(
+    p_adjusted: float, log_odds: float, p_sharp: float, flat: bool, state: State
 ) -> None:
     (finding,) = found(curves(noisy(3.5, 0.5)))
+    log_bayes_factor = log_odds + np.log(1.3)
     assert judged(finding, log_bayes_factor, p_sharp, flat).state(p_adjusted, 0.05) is state
 
 
 def test_unlikely_is_what_it_is_said_to_be() -> None:
-    """Even odds beforehand: a jump is then at most 27 % likely, as VERDICTS.md says."""
-    assert 1 / (1 + np.exp(-UNLIKELY)) == pytest.approx(0.269, abs=1e-3)
+    """From prior weights of 1 for a jump, 1 for a smooth law and .3 for a level a jump is less than 27 % likely."""
+    (finding,) = found(curves(noisy(3.5, 0.5)))
+    at_limit = judged(finding, UNLIKELY + np.log(1.3), 0.9, False)
+    assert at_limit.log_odds == pytest.approx(UNLIKELY)
+    factor = np.exp(at_limit.log_bayes_factor)
+    # Smooth laws and level together have the likelihood 1, a jump `factor`.
+    assert factor / (factor + 1 + 0.3) == pytest.approx(0.269, abs=1e-3)
 
 
 def test_seeds_that_rise_apart_are_resolved_by_their_own_rises() -> None:

@@ -64,7 +64,7 @@ def test_controls_are_smooth(study: Callable[..., pd.DataFrame]) -> None:
     assert verdict(study(random_state=8))["verdict"] == "smooth"
 
 
-@pytest.mark.parametrize("seed", [1, 2, 4, 5])
+@pytest.mark.parametrize("seed", [2, 4, 6, 8])
 def test_a_leap_in_few_runs_of_the_last_rung_is_inconclusive(seed: int) -> None:
     found = verdict(make_parity_study(8, threshold_rung=8.3, random_state=seed))
     assert found["verdict"] == "inconclusive" and found["state"] == "undetermined" and np.isnan(found["threshold"])
