@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.analysis.curves import Curve, make_curves, select_runs
+from harness.analysis.curves import Curve, label_runs, make_curves
 from harness.analysis.emergence.evidence import MAX_SIZES, MIN_SIZES, RESOLVED, UNLIKELY, Finding, examine
 from harness.analysis.emergence.significance import JumpTest
 from harness.analysis.emergence.smooth_null import logistic
@@ -25,7 +25,7 @@ def curves(*values: np.ndarray, sizes: np.ndarray = SIZES, **columns: object) ->
         rung, seed = (axis.ravel() for axis in np.indices(table.shape))
         about = {"task": str(task), "size": sizes[rung], "seed": seed, "metric": "accuracy", "value": table.ravel()}
         parts.append(pd.DataFrame(about | columns))
-    return list(make_curves(select_runs(pd.concat(parts, ignore_index=True)), "size"))
+    return list(make_curves(label_runs(pd.concat(parts, ignore_index=True)), "size"))
 
 
 def noisy(place: float, width: float, sd: float = 0.03, seeds: int = 3, seed: int = 0) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.analysis.curves import make_curves, select_runs
+from harness.analysis.curves import label_runs, make_curves
 from harness.analysis.emergence.evidence import Finding, examine
 from harness.analysis.emergence.remedies import ENOUGH, Remedy, _remedies, what_would_settle
 from harness.analysis.emergence.smooth_null import SmoothNull, logistic
@@ -23,7 +23,7 @@ def finding_of(
     table = {"size": 100 * 2.0**rung, "seed": member, "metric": "accuracy", "value": value}
     if n_eval is not None:
         table |= {"n_eval": n_eval, "value": rng.binomial(int(n_eval), np.clip(value, 0, 1)) / n_eval}
-    (found,) = examine(list(make_curves(select_runs(pd.DataFrame(table)), "size")))
+    (found,) = examine(list(make_curves(label_runs(pd.DataFrame(table)), "size")))
     assert found is not None
     return found
 
