@@ -7,7 +7,8 @@ sqrt(c^2 ' v). The statistic is the largest standardised contrast,
 
 and p = P(T* >= T) over draws T* of a smooth curve with the noise found. The draws are about the smooth curve closest to
 y, P_C y (`SmoothNull.project`), or about a level where a level explains y: there every contrast has mean 0, which makes
-T* largest. Each draw is divided by the standard deviations that it would have led to, so that T* is studentised as T is.
+T* largest. Each draw is divided by the standard deviations that it would have led to, so that T* is studentised as T
+is.
 
 Two kinds of curve are treated differently:
 

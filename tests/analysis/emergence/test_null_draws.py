@@ -140,5 +140,6 @@ def test_many_ladders_keep_no_more_memory_than_is_stated(monkeypatch: pytest.Mon
     kept, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     runs = 6 * 8 * N_DRAWS * 100
-    assert module._KEPT.nbytes <= bound < kept < bound + 3 * 2**20 < runs, "grids and contrasts take the rest"
+    assert 0 < module._KEPT.nbytes <= bound
+    assert kept < bound + 4 * 2**20 < runs, "grids and contrasts take the rest"
     assert peak < bound + 60 * 2**20, "intermediate results too"
