@@ -61,6 +61,11 @@ def recorded_cells(study: Settings, runs: Iterable[Mapping[str, Any]]) -> list[J
     return sorted(jobs, key=lambda job: (job.rung.index, job.duration))
 
 
+def is_done(study: Settings, status: Mapping[str, str]) -> bool:
+    """Whether no run of a study's own ladder is left to be trained; `status` as `pending` takes it."""
+    return all(status.get(each.run_id) in DONE for cell in cells(study) for each in cell.members)
+
+
 def pending(cell: Job, status: Mapping[str, str], device: str) -> Iterator[Job]:
     """The jobs of a cell that are still to be done.
 
@@ -69,6 +74,8 @@ def pending(cell: Job, status: Mapping[str, str], device: str) -> Iterator[Job]:
         device: kind of device the jobs will run on, e.g. "cpu".
     """
     left = tuple(m for m in cell.members if status.get(m.run_id) not in DONE)
+    if not left:
+        return
     size = cell.settings.launcher.members_together or _together(cell, device)
     for start in range(0, len(left), size):
         yield replace(cell, members=left[start : start + size])
