@@ -68,10 +68,10 @@ def roles_of(model: nn.Module) -> dict[str, Role]:
         raise UserError(f"{kind} has no method roles(), which must name the Role of each of its parameters")
     roles = cast(Model, model).roles()
     names = {name for name, _ in model.named_parameters()}
-    faults = {"missing": sorted(names - set(roles)), "no parameter": sorted(set(roles) - names)}
+    faults = {"without a role": sorted(names - set(roles)), "not a parameter": sorted(set(roles) - names)}
     found = "; ".join(f"{fault}: {', '.join(named)}" for fault, named in faults.items() if named)
     if found:
-        raise UserError(f"{kind}.roles() must name exactly the model's parameters; {found}")
+        raise UserError(f"{kind}.roles() must give the Role of each parameter of the model; {found}")
     return roles
 
 

@@ -83,9 +83,9 @@ class Wrong(MLP):
     ("mistake", "words"),
     [
         ("count", ["width 8, depth 2", "mlp is 104 by count() and 112 in the model", "head is 19 by count() and 18"]),
-        ("extra", ["missing: bias"]),
+        ("extra", ["MLPModel.roles()", ": bias"]),
         ("group", ["readout is 0 by count() and 2", "groups are embedding, attention, mlp, norm, head"]),
-        ("roles", ["missing: head.bias, layers.0.bias"]),
+        ("roles", ["MLPModel.roles()", ": head.bias, layers.0.bias"]),
         ("forward", ["forward_flops() gives 448", "torch counts 224", "5 %"]),
         ("training", ["training_flops() gives 672", "torch counts 608"]),
     ],
