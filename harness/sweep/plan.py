@@ -67,6 +67,11 @@ def recorded_cells(study: Settings, runs: Iterable[Mapping[str, Any]]) -> list[J
     return sorted(jobs, key=lambda job: (job.rung.index, job.duration))
 
 
+def is_done(study: Settings, status: Mapping[str, str]) -> bool:
+    """Whether no run of a study's own ladder is left to be trained; `status` as `pending` takes it."""
+    return all(status.get(each.run_id) in DONE for cell in cells(study) for each in cell.members)
+
+
 def pending(cell: Job, status: Mapping[str, str], device: str) -> Iterator[Job]:
     """The jobs of a cell that are still to be done.
 

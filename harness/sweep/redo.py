@@ -40,8 +40,8 @@ def redo(studies: Sequence[Settings], console: Console, yes: bool = False) -> in
         UserError: a setting, study, device or results folder that cannot be used.
     """
     device = resolve(studies[0].training.device).type
+    check_models(studies, flops=True)
     if not yes:
-        check_models(studies, flops=True)
         return _show(studies, _chosen_jobs(studies, device), device, console)
     with lock_folders(studies):
         if not (jobs := _chosen_jobs(studies, device)):
@@ -65,8 +65,7 @@ def _chosen_jobs(studies: Sequence[Settings], device: str) -> list[Job]:
             recorded += [rows[member.run_id] for member in cell.members]
             members = tuple(m for m in cell.members if m.run_id not in claimed and _is_chosen(cell, rows[m.run_id]))
             claimed |= {member.run_id for member in members}
-            if members:
-                jobs += pending(replace(cell, members=members), {}, device)
+            jobs += pending(replace(cell, members=members), {}, device)
     _check_asked(studies[0].redo, recorded)
     return jobs
 

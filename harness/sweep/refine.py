@@ -23,6 +23,7 @@ from harness.records.comparable import comparable
 from harness.records.store import finished_run_ids, load
 from harness.settings import Settings
 from harness.sweep.asked import choose_runs
+from harness.sweep.check import check_models
 from harness.sweep.plan import cells, pending, worker_count
 from harness.sweep.run import lock_folders, train_jobs
 from harness.sweep.sites import (
@@ -48,6 +49,7 @@ def refine(studies: Sequence[Settings], console: Console) -> int:
     """
     for study in studies:
         _check(study)
+    check_models(studies, flops=True)
     device = resolve(studies[0].training.device).type
     with lock_folders(studies):
         return max([_refine(study, device, console) for study in studies])

@@ -20,7 +20,7 @@ from harness.sweep.cost import cost_model
 from harness.sweep.display import display_for
 from harness.sweep.failures import Ended, count_by_status, failure_lines
 from harness.sweep.lock import holder, locked
-from harness.sweep.plan import DONE, cells, pending, recorded_cells, single_job, why_alone, worker_count
+from harness.sweep.plan import DONE, cells, is_done, pending, recorded_cells, single_job, why_alone, worker_count
 from harness.sweep.pool import run_jobs
 from harness.sweep.progress import running
 from harness.sweep.recorded import count_differences, explained
@@ -62,6 +62,7 @@ def sweep(studies: Sequence[Settings], console: Console) -> int:
     device = resolve(studies[0].training.device).type
     with lock_folders(studies):
         known = _known(studies)
+        check_models([study for study in studies if not is_done(study, known)], flops=True)
         return train_jobs(_jobs(studies, known, device), known, worker_count(studies[0], device), console)
 
 
@@ -78,7 +79,10 @@ def train(studies: Sequence[Settings], console: Console) -> int:
     job = single_job(studies[0])
     with lock_folders(studies):
         known = _known(studies)
-        return train_jobs([] if known.get(job.members[0].run_id) in DONE else [job], known, 1, console)
+        if known.get(job.members[0].run_id) in DONE:
+            return train_jobs([], known, 1, console)
+        check_models(studies, flops=True)
+        return train_jobs([job], known, 1, console)
 
 
 def status(studies: Sequence[Settings], console: Console) -> int:
@@ -116,16 +120,13 @@ def _remarks(study: Settings, rows: Mapping[str, Mapping[str, Any]], running_now
 def train_jobs(jobs: Sequence[Job], known: Mapping[str, str], workers: int, console: Console) -> int:
     """Train jobs, costly ones first, and print how they ended, each error once; returns 1 if one failed, else 0.
 
-    Raises:
-        UserError: a family counts wrongly or cannot be built, which every job of its study would meet; none is trained.
+    Their models have been checked by whoever made the jobs (`check_models`).
     """
     n_done = sum(state in DONE for state in known.values())
     if not jobs:
         console.print(f"Nothing to train: all runs asked for are done ({n_done} in the results).", highlight=False)
         return 0
-    studies = list({job.settings.study: job.settings for job in jobs}.values())
-    check_models(studies, flops=True)
-    for study in studies:
+    for study in {job.settings.study: job.settings for job in jobs}.values():
         if (reason := why_alone(study)) is not None:
             line = f"{study.study}: family={study.family.name} trains one member at a time; vmap cannot run several"
             console.print(f"{line}: {reason}", markup=False, highlight=False, soft_wrap=True)

@@ -83,10 +83,10 @@ class Wrong(MLP):
     ("mistake", "words"),
     [
         ("count", ["width 8, depth 2", "mlp is 104 by count() and 112 in the model", "head is 19 by count() and 18"]),
-        ("extra", ["missing: bias"]),
+        ("extra", ["MLPModel.roles()", ": bias"]),
         ("group", ["readout is 0 by count() and 2", "groups are embedding, attention, mlp, norm, head"]),
-        ("roles", ["missing: head.bias, layers.0.bias"]),
-        ("forward", ["forward_flops() gives 448", "torch counts 224", "1 %"]),
+        ("roles", ["MLPModel.roles()", ": head.bias, layers.0.bias"]),
+        ("forward", ["forward_flops() gives 448", "torch counts 224", "5 %"]),
         ("training", ["training_flops() gives 672", "torch counts 608"]),
     ],
 )
@@ -148,7 +148,7 @@ def test_a_model_that_needs_numbers_runs_on_the_cpu():
 
 @dataclass
 class Recurrent(Family):
-    """A GRU, whose formula for the backward pass leaves out the state before the first token, which is no parameter."""
+    """A GRU with 3 x forward as its training FLOPs, though the state before the first token needs no gradient."""
 
     name = "gru"
 
@@ -178,12 +178,16 @@ class Recurrent(Family):
         return 2.0 * signature.context * (6 * shape.width**2 + shape.width * signature.n_outputs)
 
     def training_flops(self, shape, signature):
-        return 3 * self.forward_flops(shape, signature) - 6.0 * shape.width**2
+        return 3 * self.forward_flops(shape, signature)
 
 
-def test_a_recurrent_family_of_the_users_is_counted_too():
-    signature = Signature(n_outputs=7, vocab_size=7, context=9)
-    check_size(Recurrent(), SHAPE, signature, STANDARD, flops=True)
+def test_a_recurrent_family_of_the_users_passes_within_the_tolerance():
+    family, signature = Recurrent(), Signature(n_outputs=7, vocab_size=7, context=8)
+    check_size(family, SHAPE, signature, STANDARD, flops=True)
+    forward, training = flops_by_torch(family.build(SHAPE, signature, STANDARD), signature)
+    assert family.forward_flops(SHAPE, signature) == forward
+    assert family.training_flops(SHAPE, signature) - training == 6 * SHAPE.width**2
+    assert 0.015 < family.training_flops(SHAPE, signature) / training - 1 < 0.02
 
 
 def test_counts_are_compared_whenever_a_model_is_built_to_be_trained():
