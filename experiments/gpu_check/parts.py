@@ -68,6 +68,12 @@ VERDICTS = {
 }
 
 
+def keep(found: dict[str, Any]) -> None:
+    """Write what was found so far to where `check.py` looks for it; a part that is ended leaves that much."""
+    if path := os.environ.get("FOUND"):
+        Path(path).write_text(json.dumps(found))
+
+
 def environment(device: str) -> tuple[dict[str, Any], bool]:
     """Versions of what the harness needs, and whether the device is there."""
     found: dict[str, Any] = {"versions": {}, "missing": []}
@@ -100,6 +106,7 @@ def losses(device: str) -> tuple[dict[str, Any], bool]:
             rows |= {way: on_device.tolist(), f"{way}_difference": float(np.abs(on_device / reference - 1).max())}
         rows["passed"] = max(rows["together_difference"], rows["alone_difference"]) <= LOSS_TOLERANCE
         found["families"][family] = rows
+        keep(found)
         print(family, {k: v for k, v in rows.items() if k.endswith("difference")}, flush=True)
     return found, all(rows["passed"] for rows in found["families"].values())
 
@@ -129,6 +136,7 @@ def speed(device: str, seconds: float) -> tuple[dict[str, Any], bool]:
         rates = {where: _steps_per_second(overrides, where, seconds) for where in dict.fromkeys(("cpu", device))}
         found["rungs"][rung] = {f"{where}_steps_per_s": round(rate, 2) for where, rate in rates.items()}
         found["rungs"][rung]["ratio"] = round(rates[device] / rates["cpu"], 2)
+        keep(found)
         print(rung, found["rungs"][rung], flush=True)
     return found, True
 
@@ -196,8 +204,7 @@ def main() -> int:
         found, passed = quickstart(args.device, args.studies.split(","))
     else:
         found, passed = {"environment": environment, "losses": losses}[args.part](args.device)
-    if path := os.environ.get("FOUND"):
-        Path(path).write_text(json.dumps(found))
+    keep(found)
     return 0 if passed else 1
 
 
