@@ -179,7 +179,10 @@ def with_defaults(frame: pd.DataFrame) -> pd.DataFrame:
     for column in ("higher_is_better", "discontinuous"):
         assumed = frame["metric"].astype(str).map({name: getattr(each, column) for name, each in by_name.items()})
         frame[column] = frame[column].fillna(assumed).astype(bool)
-    frame["paired_metric"] = frame["paired_metric"].where(frame["paired_metric"].notna(), _usual_pairs(frame))
+    unpaired = frame["paired_metric"].isna()
+    if (unpaired & frame["discontinuous"]).any():
+        frame["paired_metric"] = frame["paired_metric"].mask(unpaired, _usual_pairs(frame))
+    frame["paired_metric"] = frame["paired_metric"].fillna("")
     return frame
 
 
@@ -193,6 +196,8 @@ def assumed_meanings(frame: pd.DataFrame) -> dict[str, dict[str, Any]]:
         metric -> column (higher_is_better, discontinuous, paired_metric) -> what is assumed; several pairs, of several
         studies, are joined by commas. Empty where the frame states all.
     """
+    columns = [*_KEY, "metric", "higher_is_better", "discontinuous", "paired_metric"]
+    frame = frame[[name for name in columns if name in frame.columns]].drop_duplicates()
     filled = with_defaults(frame)
     assumed: dict[str, dict[str, Any]] = {}
     for column, stated in _stated_meanings(frame).items():

@@ -138,11 +138,9 @@ def _state_meanings(frame: pd.DataFrame, arguments: argparse.Namespace) -> None:
 
 def _write(frame: pd.DataFrame, name: str, rows: pd.Series, value: object) -> None:
     """Write into some rows (n,) of a column that the table may not have."""
-    if name not in frame:
-        frame[name] = None
-    elif name != "paired_metric":
-        frame[name] = truth_column(frame, name).astype(object)
-    frame[name] = frame[name].astype(object).mask(rows, value)
+    cells = frame[name].to_numpy(dtype=object, copy=True) if name in frame else np.full(len(frame), None, dtype=object)
+    cells[rows.to_numpy()] = value
+    frame[name] = cells
 
 
 def _check_metrics(metrics: pd.Series, wanted: Sequence[str], flag: str) -> None:
