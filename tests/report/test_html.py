@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from one_style import check_one_style
 from record_rows import measurement_rows, run_row
 from rich.console import Console
 from synthetic import make_results
@@ -164,3 +165,10 @@ def test_chromium_shows_the_page_on_a_phone_without_sideways_scrolling(page: str
     assert found, shown[:300]
     wide, window, images = map(int, found.groups())
     assert wide <= window and images == page.count("<img ")
+
+
+def test_the_page_and_the_card_write_numbers_in_one_style(page: str, results: Path) -> None:
+    text = html.unescape(re.sub(r"<[^>]+>", " ", re.sub(r"(?s)<(style|script|svg)\b.*?</\1>", " ", page)))
+    assert "p < 0.001" in text
+    check_one_style(text)
+    check_one_style((results / "card.md").read_text())

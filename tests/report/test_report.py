@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from one_style import check_one_style
 from rich.console import Console
 
 from harness import report
@@ -22,6 +23,7 @@ def test_the_terminal_gets_verdicts_laws_and_paths(results: Path, tmp_path: Path
     assert "metric artefact" in said and "Exponents of the loss" in said and "choice of law" not in said
     assert re.search(r"2 of \d+ runs did not finish", said) and f"{folder}/report.html" in said
     assert max(map(len, said.splitlines()[:10])) <= 80
+    check_one_style(said)
 
 
 def test_report_loads_neither_torch_nor_hydra_nor_pyplot() -> None:

@@ -46,7 +46,7 @@ def test_remedies_change_the_variance_as_they_say() -> None:
     np.testing.assert_allclose(twice.variance, np.where(near, now / 2, now))
     np.testing.assert_allclose(four.variance, np.where(near, now / 4, now))
     assert between.null.t.tolist() == [0, 1, 2, 3, 3.5, 4, 5, 6, 7]
-    assert between.name == f"a size near {100 * 2**3.5:.3g}"
+    assert between.name == "a size near 1,130"
     assert between.variance[4] == pytest.approx(now[3:5].mean())
 
 
@@ -83,7 +83,7 @@ def test_where_nothing_rises_the_height_is_named_that_would_be_found() -> None:
     found = finding_of(np.full(8, 0.4), sd=0.05)
     assert found.test.flat
     named = re.fullmatch(
-        r"a jump of (\S+) would be found in 80%, smaller ones more rarely", what_would_settle(found, 0.05)
+        r"a jump of (\S+) would be found in 80 %, smaller ones more rarely", what_would_settle(found, 0.05)
     )
     assert named is not None
     place, _ = found.jump
@@ -95,7 +95,7 @@ def test_a_low_jump_in_much_noise_is_beyond_the_ladder() -> None:
     found = finding_of(0.3 + 0.2 * logistic(np.arange(8.0), 3.5, 10.0), sd=0.3, seeds=1)
     said = what_would_settle(found, 0.05)
     assert not found.test.flat
-    assert re.fullmatch(r"a jump as low as \S+ is beyond this ladder: \S+ would be found in 80%", said), said
+    assert re.fullmatch(r"a jump as low as \S+ is beyond this ladder: \S+ would be found in 80 %", said), said
 
 
 def test_at_the_ends_of_a_ladder_no_number_of_runs_helps() -> None:

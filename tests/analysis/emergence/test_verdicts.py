@@ -89,9 +89,9 @@ def test_a_metric_that_stays_behind_its_pair_is_inconclusive(state: State) -> No
 
 
 def test_reasons_say_how_each_metric_rises() -> None:
-    assert str(Evidence("loss", State.JUMP, 0.0004, 1.5)) == "loss (10 to 90 % in 1.5 steps, p < .001)"
-    assert str(Evidence("loss", State.JUMP, 0.012, 0.02)) == "loss (between two sizes, p = .012)"
-    assert str(Evidence("loss", State.JUMP, 0.5, 3.0, by_seed=True)) == "loss (seeds one by one, p = .500)"
+    assert str(Evidence("loss", State.JUMP, 0.0004, 1.5)) == "loss (10 to 90 % in 1.5 steps, p < 0.001)"
+    assert str(Evidence("loss", State.JUMP, 0.012, 0.02)) == "loss (between two sizes, p = 0.012)"
+    assert str(Evidence("loss", State.JUMP, 0.5, 3.0, by_seed=True)) == "loss (seeds one by one, p = 0.500)"
 
 
 def test_a_relation_holds_within_a_tenth_or_within_noise_and_for_several_tokens() -> None:
