@@ -23,7 +23,7 @@ class Shape:
     heads: int = 0
 
 
-#: What a parameter is for; decides its group in the count.
+#: The group that a parameter is counted in.
 Group = Literal["embedding", "attention", "mlp", "norm", "head"]
 
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from harness.errors import SettingError, UserError
-from harness.families.base import Family, Group, ParameterCount, Shape
+from harness.families.base import Family, ParameterCount, Shape
 from harness.families.parametrization import Role, branch_scale, width_factor
 from harness.settings import ParametrizationSettings
 from harness.tasks.base import Signature
@@ -29,6 +29,8 @@ def rotate(x_BHTK: torch.Tensor) -> torch.Tensor:
 
 
 class Attention(nn.Module):
+    """Causal self-attention; `scale` multiplies the products of queries and keys."""
+
     def __init__(self, width: int, heads: int, rotary: bool, scale: float) -> None:
         super().__init__()
         self.heads, self.rotary, self.scale = heads, rotary, scale
@@ -47,7 +49,7 @@ class Attention(nn.Module):
         return (rotate(q), rotate(k), v) if self.rotary else (q, k, v)
 
     def weights(self, x_BTW: torch.Tensor) -> torch.Tensor:
-        """(B, heads, T, T) what each position (row) takes from each (column), a row summing to 1; forward's own."""
+        """(B, heads, T, T) the weight that each position (row) gives to each (column) in `forward`; rows sum to 1."""
         q, k, _ = self.heads_of(x_BTW)
         scores = q @ k.transpose(-1, -2) * self.scale
         later = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
@@ -55,6 +57,8 @@ class Attention(nn.Module):
 
 
 class FeedForward(nn.Module):
+    """Two linear layers with GELU between them."""
+
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
         self.up = nn.Linear(width, hidden, bias=False)
@@ -120,7 +124,7 @@ class TransformerModel(nn.Module):
         return x if self.positions is None else x + self.positions.weight[: tokens_BT.shape[1]]
 
     def attention_weights(self, tokens_BT: torch.Tensor) -> torch.Tensor:
-        """(B, depth, heads, T, T) where each head looks, for reading circuits; training does not come by here."""
+        """(B, depth, heads, T, T) attention weights of every head, for the study of circuits; training needs none."""
         x, weights = self.embed(tokens_BT), []
         for block in cast("list[Block]", self.blocks):
             norm, attention = block.attention
@@ -129,21 +133,18 @@ class TransformerModel(nn.Module):
         return torch.stack(weights, dim=1)
 
     def roles(self) -> dict[str, Role]:
-        roles = {}
-        for name, parameter in self.named_parameters():
-            residual = name.startswith("blocks.")
-            if "norm" in name:
-                roles[name] = Role("norm", "input", 0.0, mean=1.0, decays=False, residual=residual)
-            elif name.startswith(("embedding", "positions")):
-                roles[name] = Role("embedding", "input", self.family.embedding_std, decays=False)
-            else:
-                std = 1 / math.sqrt(parameter.shape[1])
-                if name.startswith("head"):
-                    roles[name] = Role("head", "output", 0.0 if self.family.zero_head else std)
-                else:
-                    group: Group = "attention" if ".attention." in name else "mlp"
-                    roles[name] = Role(group, "hidden", std, residual=residual)
-        return roles
+        return {name: self._role(name, parameter) for name, parameter in self.named_parameters()}
+
+    def _role(self, name: str, parameter: nn.Parameter) -> Role:
+        residual = name.startswith("blocks.")
+        if "norm" in name:
+            return Role("norm", "input", 0.0, mean=1.0, decays=False, residual=residual)
+        if name.startswith(("embedding", "positions")):
+            return Role("embedding", "input", self.family.embedding_std, decays=False)
+        std = 1 / math.sqrt(parameter.shape[1])
+        if name.startswith("head"):
+            return Role("head", "output", 0.0 if self.family.zero_head else std)
+        return Role("attention" if ".attention." in name else "mlp", "hidden", std, residual=residual)
 
 
 @dataclass
