@@ -8,7 +8,7 @@ import torch
 from tiny import NextSymbol, SignOfSum, make_settings
 from torch import nn
 
-from harness.errors import UserError
+from harness.errors import SettingError, UserError
 from harness.families.base import Shape
 from harness.families.mlp import MLP
 from harness.families.parametrization import Factors, Role, branch_scale, count_by_group, factors, initialise, roles_of
@@ -103,6 +103,12 @@ def test_decay_is_independent_of_width_unless_coupled(kind, optimizer):
     assert coupled.decay == coupled.lr == independent.lr
     undecayed = Role("norm", kind, 0.0, decays=False)
     assert factors(undecayed, shape, ParametrizationSettings("mup", base_width=16), optimizer).decay == 0
+
+
+@pytest.mark.parametrize("wrong", [{"decay": "none"}, {"depth": "cubic"}, {"base_depth": 0}])
+def test_settings_out_of_range_are_refused_by_name(wrong):
+    with pytest.raises(SettingError, match=f"^parametrization.{next(iter(wrong))}="):
+        ParametrizationSettings(**wrong)
 
 
 # ------------------------------------------------------------------------------------------------ the identity of a run

@@ -158,3 +158,13 @@ def test_rates_are_those_of_each_parameter_times_the_member():
     for name, factor in {"layers.0.weight": 1.0, "layers.1.weight": base / width, "head.weight": base / width}.items():
         for lr, values in zip((0.1, 0.2), by_name[name], strict=True):
             torch.testing.assert_close(values, torch.full_like(values, lr * factor))
+
+
+def test_epsilon_is_of_each_parameter_under_a_depth_rule():
+    settings = make_settings(Transformer(), NextSymbol(), parametrization__depth="complete", ladder__depths=[4])
+    stack = Stack.of(job_of(settings), CPU)
+    names_and_sizes = [(name, value[0].numel()) for name, value in stack.by_name().items()]
+    parts = stack.rates.eps_P.split([size for _, size in names_and_sizes])
+    for (name, _), eps in zip(names_and_sizes, parts, strict=True):
+        expected = 1e-8 / 4 if name.startswith("blocks.") else 1e-8
+        torch.testing.assert_close(eps, torch.full_like(eps, expected), rtol=1e-6, atol=0)
