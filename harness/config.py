@@ -7,7 +7,6 @@ leaves this module are `harness.settings.Settings` with family and task built; n
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -23,6 +22,7 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
+from harness.by_name import import_by_name
 from harness.errors import UserError, nearest
 from harness.settings import Settings
 
@@ -255,11 +255,7 @@ def _build(setting: str, values: Any) -> Any:
         raise UserError(f"{setting} is not chosen: give {setting}=NAME, one of the files in conf/{setting}/")
     values = dict(values)
     target = values.pop("_target_")
-    module, _, name = str(target).rpartition(".")
-    try:
-        cls = getattr(importlib.import_module(module), name)
-    except (ImportError, ValueError, AttributeError) as error:
-        raise UserError(f"{setting}._target_={target} cannot be imported: {error}") from error
+    cls = import_by_name(f"{setting}._target_", str(target))
     try:
         return _to_object(OmegaConf.merge(OmegaConf.structured(cls), values))
     except ConfigKeyError as error:
