@@ -41,12 +41,16 @@ def options(experiment: str) -> dict[str, list[str]]:
 
 
 def cited_options(document: Path) -> Iterator[tuple[str, str, list[str]]]:
-    """(experiment, option, words after it): in a command, or on its own after a document's or section's command."""
-    experiment = document.parent.name if document.parent.parent.name == "experiments" else ""
+    """(experiment, option, words after it): in a command, or on its own after an experiment's or LOG's command.
+
+    README and CHANGELOG name options of the harness's verbs on their own.
+    """
+    of_experiment = document.parent.parent.name == "experiments"
+    experiment = document.parent.name if of_experiment else ""
     for line in code(document):
         if named := EXPERIMENT.search(line):
             experiment = named[1]
-        elif not (line.startswith("--") and experiment):
+        elif not (line.startswith("--") and experiment and (of_experiment or document.name == "LOG.md")):
             continue
         for option, values in re.findall(r"(--[\w-]+)((?: [^-\s][^\s]*| \|)*)", line):
             yield experiment, option, [word for word in values.split() if word != "|"]
