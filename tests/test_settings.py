@@ -57,6 +57,11 @@ REFUSED: dict[str, list[Any]] = {
     "name": ["", "a/b", ".", ".."],
     "seeds": [0, -3],
     "first_seed": [-1],
+    "parametrization.decay": ["none"],
+    "parametrization.depth": ["muP"],
+    "parametrization.base_depth": [0],
+    "redo.which": ["some"],
+    "redo.before": ["yesterday"],
     "rung": [-1],
     "seed": [-1],
     "by": [[""], [1], ""],
@@ -66,7 +71,7 @@ REFUSED: dict[str, list[Any]] = {
 FREE = {
     *("study", "studies", "notes", "family", "task"),
     *(f"ladder.{unit}" for unit in ("steps", "tokens", "tokens_per_param", "flops")),
-    *("analysis.x", "refine.metrics", "refine.subtasks"),
+    *("analysis.x", "refine.metrics", "refine.subtasks", "redo.rungs", "redo.seeds", "redo.runs"),
 }
 
 

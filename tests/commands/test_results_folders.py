@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import planted
 import pytest
 from command import run
 from own_tables import done
 from planted_runs import LEAP, write_planted
 
 from harness.config import compose
+from harness.datasets import make_induction_study
 from harness.records.store import collect
 from harness.settings import Settings
 
@@ -35,7 +35,7 @@ def curve(found: dict[str, Any]) -> dict[str, Any]:
 
 def test_all_rows_of_a_users_table_count_whatever_its_columns_are_called(capsys: pytest.CaptureFixture[str]) -> None:
     """Trap: of a table with a duration in seconds only the rows of the longest were kept."""
-    frame = planted.induction(np.random.default_rng(0))
+    frame = make_induction_study(random_state=0)
     own = frame.assign(duration=np.linspace(1, 90, len(frame)), lr=0.1 / (1 + frame["seed"]), rung=0, step=frame.index)
     own.to_csv("own.csv", index=False)
     frame.drop(columns="rung").to_csv("plain.csv", index=False)
@@ -43,7 +43,7 @@ def test_all_rows_of_a_users_table_count_whatever_its_columns_are_called(capsys:
     assert found["curves"] == plain["curves"] and found["other_runs"] == []
     assert (curve(found)["n_runs"], curve(found)["n_rungs"]) == (24, 8)
     found, plain = (done(capsys, "compare", f"{name}.csv")[0] for name in ("own", "plain"))
-    assert found["comparisons"] == plain["comparisons"] and found["other_runs"] == []
+    assert found["comparisons"] == plain["comparisons"] and found["tables"][0]["other_runs"] == []
 
 
 def test_the_longest_duration_and_the_best_learning_rate_make_the_curve_and_the_rest_is_said(
@@ -57,7 +57,7 @@ def test_the_longest_duration_and_the_best_learning_rate_make_the_curve_and_the_
     found, ran = done(capsys, "emergence", "leap", "--where", "steps == 5")
     assert curve(found)["n_runs"] == 18 and found["other_runs"] == []
     found, ran = done(capsys, "compare", "results/leap")
-    assert found["other_runs"] == [f"results/leap: {shorter}"] and shorter in ran.out
+    assert found["tables"][0]["other_runs"] == [shorter] and shorter in ran.out
     # A surface over N and D takes every duration.
     fit = ("fit", "results/leap", "--x", "params_total,tokens", "--y", "value", "--law", "hoffmann")
     found, _ = done(capsys, *fit, "--where", "metric == 'loss'")
