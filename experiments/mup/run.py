@@ -132,10 +132,7 @@ def final_losses(kind: str, width: int) -> list[dict[str, object]]:
 
 
 def transfer() -> pd.DataFrame:
-    """Draw final loss against learning rate, a line each width; return the best rates.
-
-    The best rate is read off a parabola through the best point of the grid and its neighbours, in the logarithm.
-    """
+    """Train every kind and width at every rate; draw final loss against rate and return the best rates."""
     # At the base width all three are one model: it is trained once.
     first, *others = KINDS
     jobs = [
@@ -145,6 +142,12 @@ def transfer() -> pd.DataFrame:
         rows = [row for rows in pool.map(final_losses, *zip(*jobs, strict=True)) for row in rows]
     rows += [row | {"kind": kind} for kind in others for row in rows if row["width"] == BASE_WIDTH]
     losses = pd.DataFrame(rows).groupby(["kind", "width", "lr"])["loss"].mean()
+    losses.to_csv(OUT / "transfer.csv")
+    return draw_transfer(losses)
+
+
+def draw_transfer(losses: pd.Series) -> pd.DataFrame:
+    """Draw mean losses, indexed by (kind, width, lr), and return each width's best rate."""
     figure, axes = plt.subplots(1, 3, figsize=(7, 2.8), sharey=True, layout="constrained")
     table = []
     for ax, kind in zip(axes, KINDS, strict=True):
@@ -157,16 +160,18 @@ def transfer() -> pd.DataFrame:
                 {"kind": kind, "width": width, "best lr": curve.idxmin(), "by parabola": vertex(curve)}
                 | {"loss there": curve.min(), "at the base width's best": at_base_rate}
             )
-        ax.set(xscale="log", xlabel="base learning rate", title=kind)
+        ax.set(xscale="log", yscale="log", xlabel="base learning rate")
+        ax.set_title(kind, fontsize=10)
+        ax.set_xticks(RATES[::2], [f"{rate:g}" for rate in RATES[::2]])
+        ax.minorticks_off()
     axes[0].set_ylabel("evaluation loss, nats")
-    axes[0].legend(fontsize=8, frameon=False)
+    axes[2].legend(fontsize=7, frameon=False, loc="lower left")
     figure.savefig(OUT / "transfer.png", dpi=200)
-    losses.to_csv(OUT / "transfer.csv")
     return pd.DataFrame(table)
 
 
 def vertex(curve: pd.Series) -> float:
-    """Where a parabola through a curve's lowest point and its neighbours, in log rate, is lowest."""
+    """The best rate between the points of the grid: the vertex of a parabola, in log rate, through the best three."""
     best = int(np.clip(curve.argmin(), 1, len(curve) - 2))
     near = curve.iloc[best - 1 : best + 2]
     a, b, _ = np.polyfit(np.log(near.index), near, 2)
