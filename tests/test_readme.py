@@ -13,7 +13,11 @@ import pandas as pd
 import pytest
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
-BLOCKS = re.findall(r"```(python|yaml)\n# (\S+)\n(.*?)```", README, flags=re.DOTALL)
+#: (language, file's name, content), header lines and all, as a reader pastes them.
+BLOCKS = [
+    (language, re.findall(r"^# (\S+\.\w+)$", text, flags=re.MULTILINE)[0], text)
+    for language, text in re.findall(r"```(python|yaml)\n(.*?)```", README, flags=re.DOTALL)
+]
 COMMANDS = re.findall(r"^\$ harness (.*)$", README, flags=re.MULTILINE)
 CUSTOM = [c for c in COMMANDS if "majority" in c or "ranks" in c]
 TABLE_VERBS = ("fit", "forecast", "allocate")
@@ -49,7 +53,8 @@ def test_the_examples_are_found():
 
 @pytest.mark.parametrize("name", sorted({name for _, name, _ in BLOCKS} - {"own_results.py", "laws.py"}))
 def test_adding_something_simple_takes_under_25_lines(folder, name):
-    assert sum(bool(line.strip()) for line in (folder / name).read_text().splitlines()) < 25
+    lines = (folder / name).read_text().splitlines()
+    assert sum(bool(line.strip()) and line != f"# {name}" for line in lines) < 25
 
 
 @pytest.mark.slow

@@ -219,7 +219,7 @@ def refuse_mixed(runs: pd.DataFrame, way_out: str) -> None:
 
 
 def _quoted(value: Any) -> str:
-    return f"'{value}'" if isinstance(value, str) else str(value)
+    return f'"{value}"' if isinstance(value, str) else str(value)
 
 
 def split_by(runs: pd.DataFrame, names: Sequence[str]) -> pd.Series:
@@ -236,5 +236,7 @@ def split_by(runs: pd.DataFrame, names: Sequence[str]) -> pd.Series:
     studies = []
     for study, settings in zip(runs["study"], stated, strict=True):
         values = ", ".join(f"{name}={written(settings[name])}" for name in names if name in settings)
-        studies.append(f"{study} ({values})" if values else study)
+        # A multirun has named its studies for what it swept.
+        named = not values or study.endswith(f"({values})")
+        studies.append(study if named else f"{study} ({values})")
     return pd.Series(studies, runs.index, dtype=object)

@@ -80,7 +80,7 @@ def curve_rows(path: Path | str, kept: pd.DataFrame, frame: pd.DataFrame) -> tup
     """
     if not is_results(path):
         return kept, ()
-    refuse_mixed(kept, 'choose those of one, e.g. by --where "{one}"')
+    refuse_mixed(kept, "choose those of one, e.g. by --where '{one}'")
     return comparable(kept, final_losses(frame))
 
 

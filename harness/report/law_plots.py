@@ -241,7 +241,8 @@ def plot_fit(fit: ScalingLaw, x: ArrayLike, y: ArrayLike, ax: Axes | None = None
         return plot_surface(runs, fit, ax, columns=(n, d, y_name))
     sizes, values = runs[law.variables[0]], pd.Series(np.asarray(y, dtype=float))
     ax = ax or new_figure(2.4).add_subplot()
-    ax.set(xlabel=axis_name(law.variables[0]), ylabel=axis_name(y_name))
+    x_name = str(x.columns[0]) if isinstance(x, pd.DataFrame) else law.variables[0]
+    ax.set(xlabel=axis_name(x_name), ylabel=axis_name(y_name))
     spaced = np.geomspace if law.x_scale == "log" else np.linspace
     along = spaced(sizes.min(), sizes.max(), 100)
     band = fit.predict(along, level=fit.level)

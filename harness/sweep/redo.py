@@ -97,7 +97,8 @@ def _is_chosen(cell: Job, row: Mapping[str, Any]) -> bool:
 def _show(studies: Sequence[Settings], jobs: Sequence[Job], device: str, console: Console) -> int:
     if not jobs:
         which = studies[0].redo.which
-        what = "has other counts than the code gives now" if which == "changed" else "is among those chosen under redo"
+        changed = "has other counts than the code gives now (redo.which=all takes all of them)"
+        what = changed if which == "changed" else "is among those chosen under redo"
         console.print(f"Nothing to train anew: no recorded run of these settings {what}.", highlight=False)
         return 0
     cost = cost_model(Path(studies[0].results))
@@ -106,7 +107,7 @@ def _show(studies: Sequence[Settings], jobs: Sequence[Job], device: str, console
     cost_in_words = prediction(studies, jobs, cost, device, workers)
     console.print(f"{n_runs} runs to train anew {cost_in_words}", highlight=False, soft_wrap=True)
     console.print(
-        f"Nothing was trained: --yes trains these runs anew, each replaced when its new self has finished. "
+        f"Nothing was trained: --yes trains these runs anew; an old run is replaced when the new one has finished. "
         f"With {_before_now()} the same command goes on after a stop.",
         highlight=False,
         soft_wrap=True,

@@ -84,7 +84,7 @@ def test_runs_of_several_settings_are_refused_and_where_chooses(capsys: pytest.C
     ran = run(capsys, "fit", "results/leap", "--x", "params_total", "--y", "value", "--where", "metric == 'loss'")
     assert ran.code == 0 and ran.err == f"harness: results/leap: {words[0]}; --where chooses those of one\n"
     # The way out that is told is one.
-    told = run(capsys, "compare", "results/leap").err.split('--where "')[1].strip().removesuffix('"')
+    told = run(capsys, "compare", "results/leap").err.split("--where '")[1].strip().removesuffix("'")
     for verb in ("emergence", "compare"):
         assert run(capsys, verb, "results/leap", "--where", told).code == 0
     chosen, _ = done(capsys, "emergence", "results/leap", "--where", "`task.n_bits` == 12")

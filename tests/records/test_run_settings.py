@@ -142,7 +142,7 @@ def test_mixed_runs_are_refused_with_ways_out() -> None:
     told = "study main holds runs of several settings: task.n_bits 3, 12; optimizer.kind adamw, sgd\n"
     with pytest.raises(DataError) as refused:
         refuse_mixed(table, "by={names} or {one}")
-    ways_out = "by=[task.n_bits,optimizer.kind] or `task.n_bits` == 12 and `optimizer.kind` == 'adamw'"
+    ways_out = 'by=[task.n_bits,optimizer.kind] or `task.n_bits` == 12 and `optimizer.kind` == "adamw"'
     assert str(refused.value) == told + ways_out
     refuse_mixed(table.head(1), "")
 

@@ -64,7 +64,8 @@ def run_row(kind: str, run: FoundRun, stated: Mapping[str, Any], experiment: str
     if "params_total" not in known:
         raise UserError(
             f"{run.label}: the file does not state params_total: give it with --set params_total=NUMBER, "
-            f"or in a sidecar (--about FILE.csv) with columns file,params_total or run,params_total"
+            f"or in a sidecar (--about FILE.csv) with columns file,params_total or run,params_total, "
+            f"in which this run is {run.source.name} or {run.name}"
         )
     row = NEUTRAL | known
     if row["wall_s"] and row["tokens"] and not row["tokens_per_s"]:
