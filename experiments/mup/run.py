@@ -1,6 +1,6 @@
 """Coordinate checks over width and depth, and whether the best learning rate transfers across widths, decay included.
 
-python experiments/mup/run.py      (2 cores, about 8 minutes; figures and tables to results/mup)
+python experiments/mup/run.py      (2 cores, about 5 minutes; figures and tables to results/mup)
 """
 
 from __future__ import annotations
