@@ -32,7 +32,7 @@ class PlantedCurves:
     Attributes:
         kind: one of `SMOOTH_KINDS` or `JUMP_KINDS`.
         values: (n, K, S) scores of the runs, in [0, 1].
-        expected: (n, K, S) the scores that they would have without noise and with endless evaluation sets.
+        expected: (n, K, S) the scores that they would have without noise and with unlimited evaluation sets.
         n_eval: (n,) evaluation items behind a score.
         chance: (n,) score of a guesser.
         midpoint: (n,) where the expected score crosses half of its rise, in steps from the smallest size, averaged over
@@ -55,7 +55,7 @@ class PlantedCurves:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """A row a run, as `harness.find_jumps` takes it with x="params".
+        """One row per run, as `harness.find_jumps` takes it with x="params".
 
         Each curve is a study of its own. `frame.assign(study="one")` makes them tasks of one study, whose noise
         `find_jumps` pools.
@@ -79,7 +79,7 @@ class PlantedCurves:
 
     @property
     def truth(self) -> pd.DataFrame:
-        """A row a curve: study, task, kind, threshold (the midpoint, in the unit of params), height."""
+        """One row per curve: study, task, kind, threshold (the midpoint, in the unit of params), height."""
         task = np.arange(len(self.values)).astype(str)
         return pd.DataFrame(
             {"study": task, "task": task, "kind": self.kind, "threshold": 2.0**self.midpoint, "height": self.height}
@@ -107,7 +107,7 @@ class PlantedPairs:
 
     @property
     def truth(self) -> pd.DataFrame:
-        """A row a pair: the truth of token accuracy, and the length of the answer."""
+        """One row per pair: the truth of token accuracy, and the length of the answer."""
         return self.token_accuracy.truth.assign(length=self.length)
 
 
@@ -124,7 +124,7 @@ def make_smooth_curves(
 
     Args:
         n_curves: number of curves, n.
-        kind: one of `SMOOTH_KINDS`, whose formulas stand in `harness.datasets.kinds`.
+        kind: one of `SMOOTH_KINDS`, whose formulas are in `harness.datasets.kinds`.
         n_sizes, n_seeds: sizes of each curve, K, and runs at each size, S.
         noise: standard deviation of a run about its expected score, >= 0: a number, or one for each curve (n,).
         random_state: seed of all draws, or a generator; None draws anew each time.
@@ -158,7 +158,7 @@ def make_jumps(
     """Scores that jump by .1 to .9 within a step of the ladder, with two sizes or more on either side.
 
     Args:
-        kind: one of `JUMP_KINDS`, whose formulas stand in `harness.datasets.kinds`.
+        kind: one of `JUMP_KINDS`, whose formulas are in `harness.datasets.kinds`.
         n_curves, n_sizes, n_seeds, noise, random_state: as for `make_smooth_curves`.
 
     Raises:

@@ -52,7 +52,7 @@ class PlantedSurface:
     """Runs and the surface that they were drawn from.
 
     Attributes:
-        frame: a row a run: C (FLOPs), N (parameters), D (tokens), loss (nats).
+        frame: one row per run: C (FLOPs), N (parameters), D (tokens), loss (nats).
     """
 
     frame: pd.DataFrame
