@@ -30,14 +30,14 @@ def import_by_name(setting: str, name: str) -> Any:
         sys.path.append(here)
     try:
         found = importlib.import_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(f"{setting}={name} cannot be imported: {_explained(error)}") from error
     if not hasattr(found, attribute):
         raise UserError(f"{setting}={name} cannot be imported: module '{module}' has no attribute '{attribute}'")
     return getattr(found, attribute)
 
 
-def _explained(error: Exception) -> str:
+def _explained(error: BaseException) -> str:
     """An error of an import in one line, with its place where the message does not have it."""
     message = str(error).partition("\n")[0]
     if isinstance(error, (ImportError, SyntaxError)):

@@ -99,6 +99,10 @@ def compose_studies(overrides: Sequence[str]) -> list[DictConfig]:
     line pick the studies that made them.
     """
     parsed = OverridesParser.create().parse_overrides(list(overrides))
+    for override in parsed:
+        if override.key_or_group in PICKING and override.value() is None:
+            group = override.key_or_group
+            raise UserError(f"{group}=null: give {group}=NAME, one of the files in conf/{group}/")
     by_root = [(str(o.key_or_group).split(".")[0], o) for o in parsed]
     outer = _compose([str(o.input_line) for root, o in by_root if root in (*SHARED, "experiment")])
     if not outer.studies:

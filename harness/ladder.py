@@ -101,6 +101,10 @@ def build_ladder(settings: Settings) -> list[Rung]:
         family.check(shape, signature)
         params = family.count(shape, signature)
         flops = family.training_flops(shape, signature)
+        if not isinstance(params, ParameterCount):
+            raise UserError(f"family={family.name}: count() gives {params!r}; wanted is a ParameterCount")
+        if isinstance(flops, str) or not 0 < flops < math.inf:
+            raise UserError(f"family={family.name}: training_flops() gives {flops!r}; wanted is a number above 0")
         steps = _durations(ladder, signature, params, flops)
         rungs.append(Rung(index, shape, (width, depth), params, flops, steps))
     shapes = [rung.shape for rung in rungs]

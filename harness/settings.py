@@ -71,6 +71,8 @@ class OptimizerSettings:
 
     def __post_init__(self) -> None:
         _one_of("optimizer", self, "kind", ("adamw", "sgd"))
+        if len(set(self.learning_rates)) < len(self.learning_rates):
+            raise SettingError("optimizer.lr", self.lr, "learning rates that differ from each other")
         for i, lr in enumerate(self.learning_rates):
             if not 0 < lr < math.inf:
                 raise SettingError(f"optimizer.lr[{i}]", lr, "a number above 0")

@@ -128,3 +128,9 @@ def test_studies_of_one_experiment_have_names_of_their_own(own: Callable[[str], 
         compose("experiment=two")
     (one,) = compose("experiment=two", "task=digits")
     assert one.study == "both"
+
+
+@pytest.mark.parametrize("group", ["task", "family"])
+def test_a_group_that_is_null_is_not_chosen(group: str) -> None:
+    with pytest.raises(UserError, match=f"{group}=null: give {group}=NAME"):
+        compose("family=mlp", "task=parity", f"{group}=null")

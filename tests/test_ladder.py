@@ -146,3 +146,12 @@ def test_identity_does_not_move_with_what_does_not():
 def test_a_job_is_plain_data():
     settings = make_settings(MLP(), SignOfSum())
     assert dataclasses.asdict(settings)["ladder"]["widths"] == [8, 16]
+
+
+@pytest.mark.parametrize(
+    ("method", "wrong"), [("count", None), ("training_flops", "many"), ("training_flops", float("nan"))]
+)
+def test_formulas_that_give_no_number_are_named(monkeypatch, method, wrong):
+    monkeypatch.setattr(MLP, method, lambda *_: wrong)
+    with pytest.raises(UserError, match=rf"family=mlp: {method}\(\) gives {wrong!r}"):
+        build_ladder(make_settings(MLP(), SignOfSum()))

@@ -26,7 +26,7 @@ REFUSED: dict[str, list[Any]] = {
     "ladder.head_width": [0],
     "ladder.batch_size": [0],
     "optimizer.kind": ["adam", ""],
-    "optimizer.lr": [-1.0, 0.0, NAN, INF, [0.1, INF], [], "fast", True],
+    "optimizer.lr": [[0.1, 0.1], -1.0, 0.0, NAN, INF, [0.1, INF], [], "fast", True],
     "optimizer.beta1": [1.5, 1.0, -0.1, NAN],
     "optimizer.beta2": [1.0, -0.1, NAN],
     "optimizer.momentum": [1.0, -0.1, NAN],

@@ -91,6 +91,7 @@ def make_curves(frame: pd.DataFrame, x: str) -> Iterator[Curve]:
     _check_shares(frame)
     for (study, task, subtask, metric), part in frame.groupby([*_KEY, "metric"], sort=False):
         first = part.iloc[0]
+        _check_one_meaning(part, str(metric))
         runs = gather_runs(part[x].to_numpy(float), part["value"].to_numpy(float), part["run"].to_numpy())
         yield Curve(
             study=str(study),
@@ -106,6 +107,16 @@ def make_curves(frame: pd.DataFrame, x: str) -> Iterator[Curve]:
             discontinuous=bool(first["discontinuous"]),
             paired_metric=str(first["paired_metric"]),
         )
+
+
+def _check_one_meaning(part: pd.DataFrame, metric: str) -> None:
+    """A metric means the same in all rows of its curve."""
+    for column in ("higher_is_better", "discontinuous", "paired_metric"):
+        other = (part[column] != part[column].iloc[0]).to_numpy()
+        if other.any():
+            found, row = part[column].iloc[int(np.argmax(other))], part.index[int(np.argmax(other))]
+            before = part[column].iloc[0]
+            raise DataError(f"{found}: other rows of metric {metric} have {before}", column=column, row=row)
 
 
 def _seeds(part: pd.DataFrame, runs: Runs) -> np.ndarray:
@@ -171,7 +182,7 @@ def with_defaults(frame: pd.DataFrame) -> pd.DataFrame:
         if column not in frame.columns:
             frame[column] = unnamed
     for column in ("chance", "n_eval"):
-        limits = ITEMS if column == "n_eval" else None
+        limits = ITEMS if column == "n_eval" else FINITE
         frame[column] = number_column(frame, column, limits) if column in frame.columns else np.nan
     for column, stated in _stated_meanings(frame).items():
         frame[column] = stated

@@ -59,6 +59,9 @@ class CurveTable:
         for words, metrics in alike.items():
             told = f"{prefix}assumed by name: {', '.join(metrics)}: {words}"
             console.print(told, markup=False, soft_wrap=True)
+        if "stderr" in self.frame:
+            told = f"{prefix}used: column stderr, as the noise of evaluation of continuous metrics"
+            console.print(told, markup=False, soft_wrap=True)
 
 
 def choose_curves(rows: Rows, x: Sequence[str], arguments: argparse.Namespace) -> CurveTable:
@@ -84,11 +87,24 @@ def choose_curves(rows: Rows, x: Sequence[str], arguments: argparse.Namespace) -
             frame[name] = label_column(rows.frame, given)
     if "metric" not in frame:
         frame["metric"] = value
+    _check_labels(frame)
     _state_meanings(frame, arguments)
     _add_items(frame, rows.frame, arguments.n_eval)
     _add_chance(frame, rows.frame, arguments.chance)
     unknown = [*_unknown(frame), *_unused_labels(frame, rows.frame, arguments)]
     return CurveTable(rows, frame, assumed_meanings(frame), tuple(unknown))
+
+
+def _check_labels(frame: pd.DataFrame) -> None:
+    """Raise DataError for a cell that cannot name a curve: an empty one, or a list."""
+    for name in ("study", "task", "subtask", "metric"):
+        if name in frame:
+            label_column(frame, name)
+            several = frame[name].map(lambda cell: isinstance(cell, (list, dict, np.ndarray))).to_numpy()
+            if several.any():
+                row = int(np.argmax(several))
+                found = f"{frame[name].iloc[row]}: a label is wanted"
+                raise DataError(found, column=name, row=frame.index[row])
 
 
 def default_column(frame: pd.DataFrame, name: str, flag: str, what: str) -> str:
@@ -194,6 +210,9 @@ def _unknown(frame: pd.DataFrame) -> list[str]:
         unknown.append("n_eval (noise of the test items is judged by the scatter of seeds alone)")
     if "chance" not in frame or frame.loc[scores, "chance"].isna().all():
         unknown.append("chance (heights of rises are judged by what is seen)")
+    if "paired_metric" in frame:
+        absent = set(frame["paired_metric"].dropna().astype(str)) - set(frame["metric"].astype(str)) - {""}
+        unknown += [f"{name}, which paired_metric names and no row measures" for name in sorted(absent)]
     if not {"run_id", "member", "seed"} & set(frame.columns):
         unknown.append("seeds (each row is a run of its own, unrelated to those at other sizes)")
     return unknown

@@ -80,7 +80,7 @@ def _read(path: str, sizes: list[str], arguments: argparse.Namespace) -> tuple[C
         return curves, _runs(curves.frame, sizes)
     except DataError as error:
         rename_in(error, {"value": arguments.value, "n_eval": arguments.n_eval})
-        error.source = path if error.source in (None, path) else f"{path}: {error.source}"
+        error.source = path if error.source is None or str(error.source) == path else f"{path}: {error.source}"
         raise
 
 

@@ -105,12 +105,22 @@ def _read_separated(path: Path, separator: str, as_text: bool) -> pd.DataFrame:
         # pandas would rename the second of two columns of one name, so the header is read on its own first.
         header = pd.read_csv(path, header=None, nrows=1, dtype=str, **how).iloc[0]
         _refuse_repeated(path, (name.strip() for name in header if name.strip()))
+        _refuse_longer_rows(path, len(header), how)
         frame = pd.read_csv(path, na_values=["", "nan", "NaN", "NAN"], dtype=str if as_text else None, **how)
     except pd.errors.EmptyDataError:
         return pd.DataFrame()
-    if not isinstance(frame.index, pd.RangeIndex):
-        raise DataError(f"rows have more cells than the header's {len(header)}", source=path)
     return frame.rename(columns=str.strip)
+
+
+def _refuse_longer_rows(path: Path, n_columns: int, how: dict[str, Any]) -> None:
+    """Raise DataError where the first row has more cells than the header, for pandas would take its first for an index.
+
+    Of later rows that are longer pandas says so itself.
+    """
+    try:
+        pd.read_csv(path, header=None, nrows=2, dtype=str, **how)
+    except pd.errors.ParserError as error:
+        raise DataError(f"rows have more cells than the header's {n_columns}", source=path) from error
 
 
 def _read_jsonl(path: Path) -> pd.DataFrame:

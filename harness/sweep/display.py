@@ -53,7 +53,7 @@ class Overall:
 
     def time_left(self, share: float) -> str:
         elapsed = time.monotonic() - self.started
-        return duration(elapsed * (1 - share) / share) if share > 0.01 else "?"
+        return duration(elapsed * max(0.0, 1 - share) / share) if share > 0.01 else "?"
 
 
 class Lines:

@@ -75,3 +75,16 @@ def test_failed_runs_leave_rungs_of_unequal_size(frame: pd.DataFrame) -> None:
     kept = frame[~frame["run_id"].isin(["induction-2-0", "induction-7-1", "induction-7-2"])]
     accuracy, _ = make_curves(label_runs(kept), "params_total")
     assert accuracy.runs.counts.tolist() == [3, 3, 2, 3, 3, 3, 3, 1]
+
+
+@pytest.mark.parametrize("column", ["higher_is_better", "discontinuous"])
+def test_a_metric_means_one_thing(frame: pd.DataFrame, column: str) -> None:
+    accuracy = frame[frame["metric"] == "accuracy"].copy()
+    accuracy[column] = [True] * (len(accuracy) - 1) + [False]
+    with pytest.raises(DataError, match=f"column {column}, row .*False: other rows of metric accuracy have True"):
+        list(make_curves(label_runs(accuracy), "params_total"))
+
+
+def test_chance_is_a_finite_number(frame: pd.DataFrame) -> None:
+    with pytest.raises(DataError, match="column chance"):
+        list(make_curves(label_runs(frame.assign(chance=np.inf)), "params_total"))

@@ -150,3 +150,24 @@ def test_one_output_has_one_style(capsys: pytest.CaptureFixture[str]) -> None:
     ran = run(capsys, *TOLD)
     check_one_style(ran.out)
     assert "p < 0.001" in ran.out and " < 0.001 " in ran.out
+
+
+@pytest.mark.parametrize(("column", "cell"), [("metric", ""), ("task", "")])
+def test_an_empty_name_is_refused_by_row(capsys: pytest.CaptureFixture[str], column: str, cell: str) -> None:
+    frame = pd.DataFrame({"N": 2.0 ** np.arange(8), "metric": "acc", "task": "a", "value": np.linspace(0, 1, 8)})
+    frame.loc[3, column] = cell
+    frame.to_csv("named.csv", index=False)
+    assert run(capsys, "emergence", "named.csv", "--x", "N").refused(f"column {column}, row 4", "a label is wanted")
+
+
+def test_a_list_is_no_name(capsys: pytest.CaptureFixture[str]) -> None:
+    frame = pd.DataFrame({"N": 2.0 ** np.arange(8), "task": [["a"]] * 8, "value": np.linspace(0, 1, 8)})
+    frame.to_parquet("lists.parquet")
+    assert run(capsys, "emergence", "lists.parquet", "--x", "N").refused("column task, row 1", "a label is wanted")
+
+
+def test_what_a_table_states_in_passing_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    frame = pd.DataFrame({"N": 2.0 ** np.arange(8), "metric": "acc", "value": np.linspace(0, 1, 8)})
+    frame.assign(stderr=0.01, paired_metric="nope").to_csv("passing.csv", index=False)
+    shown = run(capsys, "emergence", "passing.csv", "--x", "N").out
+    assert "used: column stderr" in shown and "nope, which paired_metric names and no row measures" in shown

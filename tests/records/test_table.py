@@ -150,3 +150,10 @@ def test_any_bytes_are_rows_or_one_line(tmp_path_factory: pytest.TempPathFactory
             assert len(read_rows(path))
         except DataError as error:
             assert len(str(error).splitlines()) == 1
+
+
+def test_rows_longer_than_the_header_are_refused_though_their_first_cells_look_like_an_index(tmp_path: Path) -> None:
+    """Trap: pandas took evenly spaced first cells for the index, and every column moved by one."""
+    rows = "".join(f"{k}000,{k},{k}\n" for k in range(1, 9))
+    with pytest.raises(DataError, match="rows have more cells than the header's 2"):
+        read_rows(written(tmp_path, "a.csv", f"N,loss\n{rows}"))

@@ -62,11 +62,15 @@ def _usable(found: object, where: str) -> Law:
         raise UserError(f"{where}: {type(found).__name__} has no attribute {lacking[0]}")
     if type(found).limits is Law.limits:
         for name in found.parameters:
-            low, high = found.ranges.get(name, (np.nan, np.nan))
+            given = found.ranges.get(name, "nothing")
             least = 0.0 if name in found.log_parameters else -np.inf
+            try:
+                low, high = (float(end) for end in given)
+            except (TypeError, ValueError):
+                low = high = np.nan
             if not least < low < high < np.inf:
                 allowed = "0 < low < high" if name in found.log_parameters else "low < high"
-                given = f"{low}, {high}" if name in found.ranges else "nothing"
+                given = given if isinstance(given, str) else ", ".join(map(str, np.atleast_1d(given)))
                 raise UserError(f"{where}: ranges[{name!r}]: {given}: allowed is (low, high), finite, {allowed}")
     _try_value(found, where)
     return found
