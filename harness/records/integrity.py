@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from harness.errors import DataError
+from harness.records.run_settings import is_imported, parse_config
 from harness.records.schema import SCHEMAS
 from harness.records.store import OtherVersionError, read_table
 from harness.records.writer import PIECES, check_finite, check_run, piece_path
@@ -85,14 +85,6 @@ def examine(folder: Path) -> Findings:
     numbers = pd.concat([numbers[~numbers["run_id"].isin(list(pieces))], in_pieces.to_pandas()])
     _check_numbers(rows, numbers, found)
     return found
-
-
-def is_imported(run: Row) -> bool:
-    """Whether another tool trained the run."""
-    try:
-        return "imported" in json.loads(run["config"])
-    except (ValueError, TypeError):
-        return False
 
 
 def _pieces(folder: Path) -> dict[str, set[str]]:
@@ -192,7 +184,7 @@ def _check_numbers(rows: dict[str, Row], numbers: pd.DataFrame, found: Findings)
         found.problems.append(f"run {run_id}: {len(part)} numbers are there twice, {_words(part.iloc[0])} among them")
     last = numbers.sort_values("step", kind="stable").groupby("run_id").tail(1).set_index("run_id")
     for run_id, run in rows.items():
-        if run["status"] != "finished" or is_imported(run):
+        if run["status"] != "finished" or is_imported(parse_config(run["config"])):
             continue
         if run_id not in last.index:
             found.problems.append(f"run {run_id}: finished, and has no measurements")

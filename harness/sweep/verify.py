@@ -8,7 +8,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness.records.integrity import examine, is_imported
+from harness.records.integrity import examine
+from harness.records.run_settings import is_imported, parse_config
 from harness.records.schema import STATUSES
 from harness.records.store import find_folder
 from harness.sweep.failures import Ended, failure_lines
@@ -29,7 +30,7 @@ def verify(folders: Sequence[Path], rebuild: Rebuild, console: Console) -> int:
 
 def _verify(folder: Path, rebuild: Rebuild, console: Console) -> int:
     found = examine(folder)
-    trained = [run for run in found.runs if not is_imported(run)]
+    trained = [run for run in found.runs if not is_imported(parse_config(run["config"]))]
     problems = found.problems + failure_lines(_wrong_runs(trained, Counts(rebuild)))
     statuses = Counter(run["status"] for run in found.runs)
     counts = ", ".join(f"{statuses[status]} {status}" for status in STATUSES if statuses[status])

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 from record_rows import measurement_rows, run_row
 
-from harness.records.integrity import examine, is_imported, recorded_runs
+from harness.records.integrity import examine, recorded_runs
+from harness.records.run_settings import is_imported, parse_config
 from harness.records.schema import RUNS
 from harness.records.store import OtherVersionError, collect
 from harness.records.writer import PIECES, piece_path, write_run, write_table
@@ -174,4 +175,4 @@ def test_tables_of_another_version_are_refused(folder: Path) -> None:
 
 @pytest.mark.parametrize(("config", "imported"), [('{"imported": {}}', True), ("{}", False), ("not JSON", False)])
 def test_imported_runs_are_known_by_their_config(config: str, imported: bool) -> None:
-    assert is_imported(run_row("aa", config=config)) == imported
+    assert is_imported(parse_config(config)) == imported
