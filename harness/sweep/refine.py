@@ -109,11 +109,15 @@ def _enough(study: Settings, round_: int, intervals: pd.DataFrame) -> str | None
     """Why refinement ends here; None where it goes on."""
     if intervals.empty or intervals["threshold"].isna().all():
         return "no N* on the ladder"
-    if not is_wide(intervals, study.refine.ratio).any():
+    wide = is_wide(intervals, study.refine.ratio)
+    if not wide.any():
         without = int(intervals["threshold"].isna().sum())
         rest = f"; {without} without an N* on the ladder" if without else ""
         return f"every N* is placed within a factor of {study.refine.ratio:g}{rest}"
-    return f"refine.rounds={study.refine.rounds}" if round_ == study.refine.rounds else None
+    if round_ < study.refine.rounds:
+        return None
+    left = f"{int(wide.sum())} of {len(wide)} N* are not yet placed within a factor of {study.refine.ratio:g}"
+    return f"refine.rounds={study.refine.rounds}; {left}"
 
 
 def _measured(study: Settings, sites: Sequence[Site]) -> tuple[pd.DataFrame, pd.DataFrame]:
