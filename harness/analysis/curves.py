@@ -69,7 +69,7 @@ def label_runs(frame: pd.DataFrame) -> pd.DataFrame:
     for column in ("study", "task", "subtask", "metric"):
         if column in frame.columns and frame[column].isna().any():
             row = frame.index[frame[column].isna()][0]
-            raise DataError(f"column {column}, row {row}: empty: a label is wanted")
+            raise DataError("empty: a label is wanted", column=column, row=row)
     label = next((name for name in ("run_id", "member", "seed") if name in frame.columns), None)
     frame["run"] = np.arange(len(frame)).astype(str) if label is None else frame[label].astype(str)
     return frame

@@ -76,7 +76,7 @@ def flops_by_torch(model: nn.Module, signature: Signature) -> tuple[float, float
     Attention is counted in full, causal or not: its products are made one by one, for the counter does not see into
     every fused kernel.
     """
-    inputs = _inputs(signature)
+    inputs = zero_inputs(signature)
     with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         logits = model(inputs)
         forward = counter.get_total_flops()
@@ -116,7 +116,7 @@ def check_size(
 
 def _check_logits(model: nn.Module, family: Family, shape: Shape, signature: Signature) -> None:
     with torch.no_grad():
-        logits = model(_inputs(signature))
+        logits = model(zero_inputs(signature))
     answers = 1 if signature.vocab_size is None else signature.context
     wanted = (_EXAMPLES, answers, signature.n_outputs)
     if tuple(logits.shape) != wanted:
@@ -126,8 +126,8 @@ def _check_logits(model: nn.Module, family: Family, shape: Shape, signature: Sig
         )
 
 
-def _inputs(signature: Signature) -> torch.Tensor:
-    """A batch of zeros, on the default device."""
+def zero_inputs(signature: Signature) -> torch.Tensor:
+    """A batch of two examples of zeros, on the default device: what a model is tried on."""
     if signature.vocab_size is not None:
         return torch.zeros(_EXAMPLES, signature.context, dtype=torch.int64)
     assert signature.feature_shape is not None

@@ -20,7 +20,7 @@ from torch import nn
 from torch.func import functional_call, vjp, vmap
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from harness.families.check import check_counts
+from harness.families.check import check_counts, zero_inputs
 from harness.families.parametrization import factors, initialise, roles_of
 from harness.ladder import Job
 from harness.tasks.base import Signature
@@ -134,10 +134,7 @@ def why_unbatched(model: nn.Module, signature: Signature) -> str | None:
 
     A model that cannot run without vmap either raises its own error here, which says more than vmap's.
     """
-    if signature.feature_shape is None:
-        inputs = torch.zeros(1, 2, signature.context, dtype=torch.int64)
-    else:
-        inputs = torch.zeros(1, 2, *signature.feature_shape)
+    inputs = zero_inputs(signature)[None]
     params = {name: parameter.detach()[None] for name, parameter in model.named_parameters()}
     try:
         vmap(lambda p, x: functional_call(model, p, (x,)))(params, inputs)
