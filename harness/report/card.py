@@ -10,25 +10,20 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from harness.analysis.curves import label_runs
-from harness.analysis.fitting.estimator import FitStatus, ScalingLaw
+from harness.analysis.fitting.estimator import FitStatus
 from harness.analysis.fitting.guessing import ALPHA
 from harness.analysis.fitting.laws import LAWS, NO_LAW
 from harness.analysis.fitting.rolling import CUTS, rolling_extrapolation
 from harness.analysis.fitting.selection import REFUSED
-from harness.analysis.planning.allocation import optimal_exponent
-from harness.errors import UserError
-from harness.records.comparable import best_learning_rates
-from harness.records.schema import PARAMETER_CONVENTIONS, STATUSES
+from harness.records.schema import STATUSES
 from harness.report.analyze import CONVENTIONS, Analysis
-from harness.report.names import interval_kind, size_name
+from harness.report.names import NOT_RECORDED, interval_kind, size_name
+from harness.report.surfaces import fit_surfaces
 from harness.report.tables import law_table
-from harness.wording import confidence, count, estimate, percent, short
+from harness.wording import confidence, count, percent, short
 
-NOT_RECORDED = "not recorded"
 #: Laws that `analyze` fits to the loss in one variable.
 _FITTED = ("power", "power_floor")
 #: The card names at most this many of the excluded runs; the report names all.
@@ -175,7 +170,7 @@ def _results(analysis: Analysis) -> list[str]:
     laws.insert(len(laws.columns) - 2, "status", laws["study"].map(status))
     kind = f"{confidence(analysis.level)} intervals {interval_kind(analysis.interval)}"
     lines = [f"Exponents of the loss, {kind}:", "", *_markdown_table(laws)]
-    if not (rows := _surfaces(analysis)):
+    if not (rows := fit_surfaces(analysis)):
         return [
             *lines,
             "",
@@ -311,38 +306,6 @@ def _extrapolation_error(analysis: Analysis, study: str) -> str:
     return f"median error {error} on sizes up to {reach} x those fitted, in total parameters"
 
 
-def _surfaces(analysis: Analysis) -> list[dict[str, str]]:
-    """One row for each way to count N, of each study in which runs of the same size differ in tokens."""
-    frame = analysis.every_duration
-    loss = frame[(frame["metric"] == "loss") & (frame["subtask"] == "all") & (frame["tokens"] > 0)]
-    rows = []
-    for study, part in loss.groupby("study", sort=False):
-        if part.groupby("params_total")["tokens"].nunique().max() < 2:
-            continue
-        # A surface takes all durations, each size at each with its best learning rate.
-        by_run = part.set_index("run_id", drop=False)
-        runs = label_runs(by_run[best_learning_rates(by_run, by_run["value"], ["duration", "tokens"])])
-        rows += [{"study": str(study)} | _surface(runs, n, analysis.level) for n in PARAMETER_CONVENTIONS]
-    return rows
-
-
-def _surface(runs: pd.DataFrame, n: str, level: float) -> dict[str, str]:
-    row = {"N": size_name(n), "runs": str(len(runs))} | dict.fromkeys(("E", "alpha", "beta", "a", "status"), "–")
-    if not (runs[n] > 0).all():
-        return row | {"message": f"this N is {NOT_RECORDED} of some runs"}
-    places = runs[[n, "tokens"]].set_axis(["N", "D"], axis=1)
-    try:
-        fit = ScalingLaw("hoffmann", objective="squares", level=level).fit(places, runs["value"], runs["run"])
-    except UserError as error:
-        return row | {"message": str(error)}
-    row |= {name: _estimate(fit.params_[name], *fit.intervals_[name]) for name in ("E", "alpha", "beta")}
-    row |= {"status": str(fit.status_), "message": fit.message_}
-    try:
-        return row | {"a": _estimate(*optimal_exponent(fit))}
-    except UserError:
-        return row  # the fit's message says why
-
-
 # ------------------------------------------------------------------------------------------------------------ wording
 
 
@@ -387,10 +350,6 @@ def _span(values: pd.Series, write: Callable[[float], str]) -> str:
         return NOT_RECORDED
     low, high = write(float(values.min())), write(float(values.max()))
     return low if low == high else f"{low} to {high}"
-
-
-def _estimate(value: float, low: float, high: float) -> str:
-    return estimate(value, low, high) if np.isfinite([low, high]).all() else f"{value:.3g} (interval open)"
 
 
 def _listed(items: Items) -> list[str]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+#: What stands for an item that the records do not contain.
+NOT_RECORDED = "not recorded"
+
 #: What the columns that can stand on an x axis are called; with units.
 SIZE_NAMES = {
     "params_total": "total parameters",
