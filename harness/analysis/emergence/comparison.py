@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import combinations, compress
 
 import numpy as np
 import pandas as pd
 
 from harness.analysis.checks import check_between_0_and_1
 from harness.analysis.curves import Curve, label_runs, make_curves, require_columns
-from harness.analysis.emergence.evidence import Finding, examine
-from harness.analysis.emergence.thresholds import threshold_of
+from harness.analysis.emergence.assessment import Assessed, assess
+from harness.analysis.emergence.thresholds import Places, Threshold, places_of
 from harness.errors import DataError, nearest
 from harness.metric_names import meaning
 from harness.wording import confidence, interval, p_equals
@@ -95,6 +95,7 @@ def compare_thresholds(
     metrics: Sequence[str] | None = None,
     fraction: float = 0.5,
     level: float = 0.95,
+    alpha: float = 0.05,
 ) -> Comparison:
     """Put the thresholds of a frame's curves in order, with the uncertainty of that order.
 
@@ -109,18 +110,20 @@ def compare_thresholds(
         metrics: names of metrics to compare; all discontinuous ones where None.
         fraction: share of the rise at which an ability is said to have appeared.
         level: of the intervals.
+        alpha: false discovery rate of jumps, whose place is their N* (`thresholds`).
 
     Raises:
         DataError: a column is missing or holds what cannot be used, or no such metric.
         SettingError: a setting out of its range.
     """
-    check_between_0_and_1(fraction=fraction, level=level)
+    check_between_0_and_1(fraction=fraction, level=level, alpha=alpha)
     require_columns(frame, (x, "metric", "value"))
     falling = smaller_is_better(x)
-    curves = _chosen(list(make_curves(_along(label_runs(frame), x, falling), x)), metrics)
-    findings, about, absent = _with_thresholds(curves, fraction, level)
+    curves = list(make_curves(_along(label_runs(frame), x, falling), x))
+    chosen = _chosen(curves, metrics)
+    places, about, absent = _with_thresholds(list(compress(assess(curves, alpha), chosen)), fraction, level)
     log_n = np.reshape(
-        [_log_quantiles(each, fraction, level, len(findings), falling) for each in findings], (-1, 5 + N_LEVELS)
+        [_log_quantiles(each, fraction, level, len(places), falling) for each in places], (-1, 5 + N_LEVELS)
     )
     order = np.argsort(log_n[:, 0], kind="stable")
     log_n = log_n[order]
@@ -175,7 +178,8 @@ def _along(frame: pd.DataFrame, x: str, falling: bool) -> pd.DataFrame:
     return frame.assign(**{x: np.divide(1.0, sizes, out=sizes.copy(), where=sizes > 0)})
 
 
-def _chosen(curves: list[Curve], metrics: Sequence[str] | None) -> list[Curve]:
+def _chosen(curves: Sequence[Curve], metrics: Sequence[str] | None) -> list[bool]:
+    """Whether each curve is one to compare."""
     known = {curve.metric: curve.discontinuous for curve in curves}
     for metric in metrics or ():
         if metric not in known:
@@ -183,7 +187,7 @@ def _chosen(curves: list[Curve], metrics: Sequence[str] | None) -> list[Curve]:
             raise DataError(f"metric '{metric}' is not there{near}")
     if metrics is None and not any(known.values()):
         raise DataError(f"no metric is discontinuous; name those to compare, of {', '.join(known) or 'none'}")
-    return [c for c in curves if (c.discontinuous if metrics is None else c.metric in metrics)]
+    return [c.discontinuous if metrics is None else c.metric in metrics for c in curves]
 
 
 def _names(curves: Sequence[Curve]) -> list[str]:
@@ -208,32 +212,36 @@ def _names(curves: Sequence[Curve]) -> list[str]:
 
 
 def _with_thresholds(
-    curves: Sequence[Curve], fraction: float, level: float
-) -> tuple[list[Finding], pd.DataFrame, pd.DataFrame]:
-    """Findings of the curves that have an N*, a row about each, and a row about each other curve with its reason."""
-    findings: list[Finding] = []
+    assessed: Sequence[Assessed], fraction: float, level: float
+) -> tuple[list[Places], pd.DataFrame, pd.DataFrame]:
+    """Places of the curves that have an N*, a row about each, and a row about each other curve with its reason."""
+    found: list[Places] = []
     kept, absent = [], []
-    for curve, name, finding in zip(curves, _names(curves), examine(curves), strict=True):
-        about = (*(getattr(curve, key) for key in _KEY), name)
-        reason = threshold_of(curve, finding, fraction, level).reason
-        if reason or finding is None:
+    for each, name in zip(assessed, _names([each.curve for each in assessed]), strict=True):
+        about = (*(getattr(each.curve, key) for key in _KEY), name)
+        places = places_of(each)
+        reason = places.reason if isinstance(places, Threshold) else places.threshold(fraction, level).reason
+        if reason or isinstance(places, Threshold):
             absent.append((*about, reason))
         else:
-            findings.append(finding)
+            found.append(places)
             kept.append(about)
     columns = [*_KEY, "curve"]
-    return findings, pd.DataFrame(kept, columns=columns), pd.DataFrame(absent, columns=[*columns, "reason"])
+    return found, pd.DataFrame(kept, columns=columns), pd.DataFrame(absent, columns=[*columns, "reason"])
 
 
-def _log_quantiles(finding: Finding, fraction: float, level: float, n_curves: int, falling: bool) -> np.ndarray:
+def _log_quantiles(places: Places, fraction: float, level: float, n_curves: int, falling: bool) -> np.ndarray:
     """(5 + `N_LEVELS`,) quantiles of ln N*, -inf and inf off the ladder.
 
     The median, the curve's own interval, its simultaneous one among `n_curves`, and those that ratios are made of.
     """
-    ends = [0.5, *((1 + sign * each) / 2 for each in (level, level ** (1 / n_curves)) for sign in (-1, 1))]
-    levels = np.concatenate([ends, (np.arange(N_LEVELS) + 0.5) / N_LEVELS])
+    own, simultaneous = (places.threshold(fraction, each) for each in (level, level ** (1 / n_curves)))
+    levels = (np.arange(N_LEVELS) + 0.5) / N_LEVELS
+    ends = [own.value, own.low, own.high, simultaneous.low, simultaneous.high]
+    if falling:
+        ends, levels = [own.value, own.high, own.low, simultaneous.high, simultaneous.low], 1 - levels
     with np.errstate(divide="ignore"):
-        log_n = np.log(finding.place(fraction, (1 - levels if falling else levels).tolist()))
+        log_n = np.log(np.concatenate([ends, places.quantiles(fraction, levels)]))
     return -log_n if falling else log_n
 
 

@@ -1,21 +1,25 @@
-"""The evidence of each curve by itself: its noise, the posterior over its rises, and its test against smooth curves."""
+"""The evidence of each curve by itself: its noise, the comparison of its models, its mean curve, and its test."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.stats import poisson
 
 from harness.analysis.curves import Curve
 from harness.analysis.emergence.ladder_design import LadderDesign
+from harness.analysis.emergence.marginals import height_scale, marginals
+from harness.analysis.emergence.mean_curve import MeanCurve, mean_curve
+from harness.analysis.emergence.metric_bounds import bounds_of
+from harness.analysis.emergence.model_comparison import Comparison, chunks, compare, compare_means
+from harness.analysis.emergence.models import models_of
 from harness.analysis.emergence.noise import Noise, noise_of, pooled
 from harness.analysis.emergence.null_draws import null_draws
-from harness.analysis.emergence.rise_posterior import JUMP_STEPS, LEVEL_ODDS, Posterior, SmoothLaw, grid_of, posterior
-from harness.analysis.emergence.significance import JumpTest, assess_jump, count_midway, quarter_means
+from harness.analysis.emergence.seeds_apart import are_resolved, quarter_means
+from harness.analysis.emergence.significance import JumpTest, assess_jump, is_level
 from harness.analysis.emergence.verdicts import State
 
 #: Sizes from which a rise is given a posterior, and so an N*: place, width, height and level are four unknowns.
@@ -25,19 +29,14 @@ MIN_TESTED = 5
 #: Sizes of a ladder that are kept apart; closer ones are merged, for time and memory grow with the square of their
 #: number.
 MAX_SIZES = 32
-#: Log posterior odds of a jump (`Finding.log_odds`) below which a curve that the test does not flag is called smooth or
-#: flat. At -1 the odds are e to 1 against a jump, a probability of 1 / (1 + e) = 27 %. It is a preference, not an
-#: exclusion; what it costs is measured on planted jumps, few of which are called smooth (LOG.md).
+#: Statistic below which a curve that the test does not flag is called smooth: the models with a jump are then e times less
+#: likely than those without. It is a preference, not an exclusion; what it costs is measured on planted jumps (LOG.md).
 UNLIKELY = -1.0
-#: Posterior probability of a width of a jump below which a flagged rise counts as resolved: steep, but no jump.
-RESOLVED = 0.05
-#: Prior scale of heights: the larger of a share `SCALE_OF_ROOM` of what a share of right answers can gain over chance
-#: and `SCALE_OF_RANGE` times the range of the means.
-SCALE_OF_ROOM, SCALE_OF_RANGE = 0.5, 1.5
+#: ln Bayes factor of a steep rise against a jump above which a rise that is flagged is steep, and no jump: 19 to 1, a
+#: probability of a jump of .05 where both were equally likely.
+RESOLVED = float(np.log(19))
 #: Degrees of freedom of a curve's noise, at least: fewer are a fit to five sizes that took up nearly all of it.
 MIN_FREEDOM = 1.0
-#: Curves that are weighed at a time, for memory: the shapes of a grid times the curves.
-_CHUNK = 200
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,8 @@ class Finding:
         origin: x at t = 0: the first size, or the geometric mean of those merged into it.
         values: (n,) runs in the order of the design, higher is better.
         noise: of the runs.
-        posterior, index: over the rises, and the curve's row in it.
+        compared: the models of its means, one curve.
+        mean_curve: posterior draws of the mean curve, averaged over models with a jump and without.
     """
 
     curve: Curve
@@ -60,37 +60,35 @@ class Finding:
     origin: float
     values: np.ndarray
     noise: Noise
-    posterior: Posterior
-    index: int
+    compared: Comparison
+    mean_curve: MeanCurve
 
     @cached_property
     def test(self) -> JumpTest:
-        """Against every smooth curve."""
-        return assess_jump(self.design, self.design.null, self.values, self.noise)
+        """Against smooth curves."""
+        return assess_jump(null_draws(self.design), self.values, self.noise, self.compared, self._room)
 
     @cached_property
     def test_without_powers(self) -> JumpTest:
         """Against smooth curves of the metric itself, powers of smooth laws left out."""
-        return assess_jump(self.design, self.design.null_without_powers, self.values, self.noise)
+        models = models_of(self.design.t, with_powers=False)
+        compared = compare_means(models, *self._data)
+        return assess_jump(null_draws(self.design), self.values, self.noise, compared, self._room, with_powers=False)
+
+    @cached_property
+    def flat(self) -> bool:
+        """Whether a level alone explains the means."""
+        return is_level(self.means, self.variance)
 
     @property
-    def log_bayes_factor(self) -> float:
-        """ln p(means | jump) - ln p(means | no jump), see `rise_posterior`."""
-        return float(self.posterior.log_bayes_factor[self.index])
+    def means(self) -> np.ndarray:
+        """(K,) means at each size, higher is better."""
+        return self.design.means(self.values)
 
     @property
-    def log_odds(self) -> float:
-        """Log posterior odds of a jump against no jump.
-
-        A jump and a smooth law are taken to be equally likely beforehand, and a level `LEVEL_ODDS` times as likely as
-        either: prior odds of 1 to 1 + `LEVEL_ODDS`.
-        """
-        return self.log_bayes_factor - float(np.log1p(LEVEL_ODDS))
-
-    @property
-    def p_sharp(self) -> float:
-        """Posterior probability that the rise is no wider than a jump."""
-        return self.posterior.p_sharp(self.index)
+    def variance(self) -> np.ndarray:
+        """(K,) their variances."""
+        return self.noise.variance_of_means(self.design)
 
     @property
     def resolution(self) -> float:
@@ -98,32 +96,14 @@ class Finding:
         return self.step / float(np.log(2))
 
     def x_at(self, t: np.ndarray | float) -> np.ndarray:
-        """Sizes at `t` steps from the first, in the unit of x."""
-        return np.asarray(self.origin * np.exp(t * self.step))
+        """Sizes at `t` steps from the first, in the unit of x; 0 and inf at -inf and inf."""
+        return np.asarray(self.origin * np.exp(np.asarray(t) * self.step))
 
-    def place(self, fraction: float, levels: Sequence[float]) -> np.ndarray:
-        """Quantiles of the size where the rise reaches `fraction`, in the unit of x; 0 and inf off the ladder."""
-        t = self.posterior.place_quantiles(self.index, fraction, np.asarray(levels))
-        return np.where(t < self.design.t[0], 0.0, np.where(t > self.design.t[-1], np.inf, self.x_at(t)))
-
-    def widths(self, levels: Sequence[float]) -> np.ndarray:
-        """Quantiles of the width from 10 to 90 %, in steps."""
-        return self.posterior.width_quantiles(self.index, np.asarray(levels))
-
-    def heights(self, levels: Sequence[float]) -> np.ndarray:
-        """Quantiles of the height of the rise, in units of the metric."""
-        return self.posterior.height_quantiles(self.index, np.asarray(levels))
-
-    @property
-    def jump(self) -> tuple[float, float]:
-        """Place, in steps, and height of the likeliest jump on the ladder."""
-        place, _, height = self.posterior.likeliest(self.index, self.posterior.grid.is_jump)
-        return place, height
-
-    @property
-    def smooth_law(self) -> SmoothLaw:
-        """Likeliest smooth law, of the metric with higher better, over steps."""
-        return self.posterior.smooth_laws[self.index]
+    def mean_curve_with(self, jump: bool) -> MeanCurve:
+        """Posterior draws of the mean curve, given that it has a jump or given that it has none."""
+        models, data = self.compared.models, self._data
+        found = marginals(models.shapes, *data)
+        return mean_curve(models, found, 0, self.means, self.variance, bounds_of(self.curve), jump)
 
     @property
     def share_able(self) -> float:
@@ -135,25 +115,44 @@ class Finding:
         return float(np.mean(self.values[self.design.rung == self.design.rung.max()] > (low + high) / 2))
 
     def state(self, p_adjusted: float, alpha: float) -> State:
-        """What the runs say at error rate `alpha`."""
-        if p_adjusted < alpha:
-            return State.STEEP if self._is_resolved else State.JUMP
-        if self.log_odds >= UNLIKELY:
-            return State.UNDETERMINED
-        return State.FLAT if self.test.flat else State.SMOOTH
+        """What the runs say at error rate `alpha`, the p value adjusted for all tests.
+
+        A jump takes both: a p value below alpha, and models with a jump that are likelier than those without.
+        """
+        test = self.test
+        if p_adjusted < alpha and test.statistic > 0:
+            if self._is_resolved:
+                return State.STEEP
+            return State.JUMP if test.up else State.DROP
+        if test.p_value >= alpha and test.statistic < UNLIKELY:
+            return State.FLAT if self.flat else State.SMOOTH
+        return State.UNDETERMINED
 
     @property
     def _is_resolved(self) -> bool:
-        """Whether the rise is surely wider than a jump's.
+        """Whether the rise or fall is surely wider than a jump: models with a steep rise in its place are much likelier.
 
-        Of seeds that were tested one by one it is the seeds' own rises that count: jumps of width w leave w / 2 runs a
-        seed half-way on average, so that more than a Poisson quantile of that mean half-way are wider rises.
+        Of seeds that were tested one by one it is the seeds' own rises that count (`seeds_apart.are_resolved`).
         """
         runs_by_seed = self.design.runs_by_seed
         if self.test.by_seed and runs_by_seed is not None:
-            most = poisson.ppf(1 - RESOLVED, JUMP_STEPS / 2 * len(runs_by_seed))
-            return bool(count_midway(self.values[runs_by_seed]) > most)
-        return self.p_sharp < RESOLVED
+            return are_resolved(self.values[runs_by_seed])
+        steep = compare_means(models_of(self.design.t, steep=True), *self._data)
+        up = self.test.up
+        factors = [each.log_bayes_up if up else each.log_bayes_down for each in (steep, self.compared)]
+        return bool(factors[0][0] - factors[1][0] > RESOLVED)
+
+    @property
+    def _room(self) -> float:
+        low, high = bounds_of(self.curve)
+        return high - low
+
+    @property
+    def _data(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Means, variances, degrees of freedom and prior scale of the heights, as `marginals` takes them."""
+        means = self.means[None]
+        freedom = np.array([max(self.noise.freedom, MIN_FREEDOM)])
+        return means, self.variance[None], freedom, height_scale(means, self._room)
 
 
 def examine(curves: Sequence[Curve]) -> list[Finding | None]:
@@ -178,21 +177,8 @@ def examine(curves: Sequence[Curve]) -> list[Finding | None]:
         noises |= dict(zip(members, pooled([noises[i] for i in members]), strict=True))
     findings: list[Finding | None] = [None] * len(curves)
     for members in of_ladder.values():
-        for start in range(0, len(members), _CHUNK):
-            chunk = members[start : start + _CHUNK]
-            weighed = _weigh([prepared[i] for i in chunk], [noises[i] for i in chunk])
-            for index, i in enumerate(chunk):
-                own = prepared[i]
-                findings[i] = Finding(
-                    curve=curves[i],
-                    design=own.design,
-                    step=own.step,
-                    origin=own.origin,
-                    values=own.values,
-                    noise=noises[i],
-                    posterior=weighed,
-                    index=index,
-                )
+        for i, finding in _weigh(members, prepared, noises):
+            findings[i] = finding
     return findings
 
 
@@ -242,20 +228,33 @@ def _merge_close_sizes(curve: Curve) -> tuple[np.ndarray, np.ndarray, np.ndarray
     return merged, interval[curve.runs.rung], np.bincount(interval, curve.evaluation) / members
 
 
-def _weigh(curves: Sequence[_Prepared], noises: Sequence[Noise]) -> Posterior:
-    """The posterior of curves on one ladder."""
-    means = np.stack([own.design.means(own.values) for own in curves])
-    variance = np.stack([noise.variance / own.design.counts for own, noise in zip(curves, noises, strict=True)])
-    freedom = np.array([max(noise.freedom, MIN_FREEDOM) for noise in noises])
-    observed = SCALE_OF_RANGE * np.ptp(means, axis=1)
-    room = np.array([SCALE_OF_ROOM * _room(own.curve) for own in curves])
-    scale = np.maximum(np.maximum(observed, room), 1e-12)
-    return posterior(grid_of(curves[0].design.t), means, variance, freedom, scale)
-
-
-def _room(curve: Curve) -> float:
-    """What a share of items right can gain; 0 for metrics without bounds."""
-    values = curve.runs.value
-    if not curve.discontinuous or not curve.higher_is_better or values.min() < 0 or values.max() > 1:
-        return 0.0
-    return 1 - (curve.chance if 0 <= curve.chance < 1 else 0.0)
+def _weigh(
+    members: Sequence[int], prepared: Mapping[int, _Prepared], noises: Mapping[int, Noise]
+) -> Iterator[tuple[int, Finding]]:
+    """Findings of the curves of one ladder, by index."""
+    models = models_of(prepared[members[0]].design.t)
+    for at in chunks(models, len(members)):
+        chosen = members[at]
+        each = [(prepared[i], noises[i]) for i in chosen]
+        means = np.stack([own.design.means(own.values) for own, _ in each])
+        variance = np.stack([noise.variance_of_means(own.design) for own, noise in each])
+        freedom = np.array([max(noise.freedom, MIN_FREEDOM) for _, noise in each])
+        bounds = [bounds_of(own.curve) for own, _ in each]
+        scale = height_scale(means, np.array([high - low for low, high in bounds]))
+        found = marginals(models.shapes, means, variance, freedom, scale)
+        compared = compare(models, found)
+        for row, (i, (own, noise)) in enumerate(zip(chosen, each, strict=True)):
+            averaged = mean_curve(models, found, row, means[row], variance[row], bounds[row])
+            yield (
+                i,
+                Finding(
+                    curve=own.curve,
+                    design=own.design,
+                    step=own.step,
+                    origin=own.origin,
+                    values=own.values,
+                    noise=noise,
+                    compared=compared.of(row),
+                    mean_curve=averaged,
+                ),
+            )

@@ -4,26 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import false_discovery_control
 
 from harness.analysis.checks import check_between_0_and_1
 from harness.analysis.curves import Curve, assumed_meanings, label_runs, make_curves, require_columns
-from harness.analysis.emergence.evidence import MIN_TESTED, Finding, examine
+from harness.analysis.emergence.assessment import Assessed, adjusted, assess, claims
+from harness.analysis.emergence.evidence import Finding
 from harness.analysis.emergence.remedies import what_would_settle
-from harness.analysis.emergence.thresholds import threshold_of
-from harness.analysis.emergence.verdicts import (
-    FLAGGED,
-    Evidence,
-    PowerRelation,
-    State,
-    Verdict,
-    judge,
-    power_relation,
-)
+from harness.analysis.emergence.thresholds import ONSET, Places, Threshold, places_of, threshold_columns
+from harness.analysis.emergence.verdicts import Evidence, PowerRelation, State, Verdict, judge, power_relation
 from harness.wording import percent
 
 #: Share of the degrees of freedom of a curve's noise from other curves, above which the noise is said to be of all
@@ -42,6 +34,12 @@ _COLUMNS = [
     "threshold",
     "threshold_low",
     "threshold_high",
+    "onset",
+    "onset_low",
+    "onset_high",
+    "half_rise",
+    "half_rise_low",
+    "half_rise_high",
     "reason",
     "state",
     "p_value_without_powers",
@@ -72,16 +70,19 @@ def find_jumps(
     alpha: float = 0.05,
     level: float = 0.95,
     fraction: float = 0.5,
+    onset: float = ONSET,
 ) -> pd.DataFrame:
     """Which discontinuous metrics jump, and whether the continuous metric on the same outputs jumps with them.
 
-    A jump is a claim against a null: every smooth curve, that is every curve none of whose rises takes less than four
-    ladder steps from 10 to 90 % (`smooth_null`; a step is the median distance of neighbouring sizes in ln x). The test
-    asks whether the means lie further from the smooth curves than the noise of seeds and finite evaluation sets
-    explains (`significance`; the noise comes from the scatter of seeds, pooled over the tasks of a study and metric,
-    `noise`). p_adjusted is after Benjamini and Hochberg over all tests of the call, continuous metrics included. Error
-    rates and power on planted curves are measured by experiments/detector_calibration; METHOD.md beside this file has
-    the method from the top, VERDICTS.md what the verdicts claim.
+    A jump is a claim against a null: the curve is smooth. *Smooth* is a level, one or two rises or falls of at least
+    four ladder steps from 10 to 90 %, or one of each; *smooth plus a jump* is a jump within a step or two, alone or on
+    such a rise or fall (`models`; a step is the median distance of neighbouring sizes in ln x). The statistic is the
+    logarithm of the Bayes factor of the two, its p value from a calibration over smooth curves of the same
+    signal-to-noise ratio (`calibration`); noise comes from the scatter of seeds and finite evaluation sets, pooled over
+    the tasks of a study and metric (`noise`). A curve jumps if its adjusted p value is below `alpha` and its statistic
+    above 0. p_adjusted is after Benjamini and Hochberg over all claims of the call, continuous metrics of pairs included.
+    Error rates and power on planted curves are measured by experiments/detector_calibration; METHOD.md beside this file
+    has the method from the top, VERDICTS.md what the verdicts claim.
 
     Args:
         frame: as `harness.load` returns it, or one's own, a row per (run, subtask, metric): columns x, metric, value
@@ -92,22 +93,28 @@ def find_jumps(
         x: column of sizes.
         alpha: false discovery rate.
         level: of the intervals of thresholds, widths and heights.
-        fraction: share of the rise at which an ability is said to have appeared.
+        fraction: share of the rise at which an ability that does not jump is said to have appeared.
+        onset: share of the rise at which an ability is said to set in.
 
     Returns:
         A row per study, task, subtask and discontinuous metric:
             study, task, subtask, metric.
-            p_value, p_adjusted: against every smooth curve.
-            statistic: ln Bayes factor of a jump against no jump (`rise_posterior`); for ranking.
-            verdict: emergent, metric artefact, smooth or inconclusive; reason: why, in a sentence.
-            threshold, threshold_low, threshold_high: N* in the unit of x; 0 and inf where an end is open.
+            p_value, p_adjusted: against smooth curves.
+            statistic: ln Bayes factor of smooth plus a jump, up or down, against smooth; for ranking.
+            verdict: emergent (jumps, and so does its pair), candidate (jumps; no continuous metric was measured on the
+                same outputs), metric artefact, smooth, drop, inconclusive or too few sizes; reason: why, in a sentence.
+            threshold, threshold_low, threshold_high: N* in the unit of x, the place of the jump where the curve jumps, else
+                where its mean crosses `fraction` of its rise (`thresholds`); 0 and inf where an end is open.
+            onset, half_rise, each with _low and _high: where the mean crosses `onset` and half of its rise.
             state: what the metric's own runs say (`verdicts.State`).
             p_value_without_powers: against smooth curves without powers of smooth laws, which an all-or-nothing score
-                of smooth tokens is.
+                of smooth tokens is; where that decides, for metrics that are a power of a smooth pair.
             continuous_metric, continuous_p_value, continuous_state: the same of the pair.
             link_length, link_residual: how the metric is a power of its pair (`verdicts.PowerRelation`).
-            rise_width, rise_width_low, rise_width_high: in steps from 10 to 90 %; sharpness: the same in decades of x.
-            height, height_low, height_high: in units of the metric.
+            rise_width, rise_width_low, rise_width_high: of the mean's largest rise, in steps from 10 to 90 %; sharpness:
+                the same in decades of x.
+            height, height_low, height_high: of the jump where the curve jumps, else of the mean's largest rise; in units
+                of the metric.
             tested_by_seed: whether seeds were tested one by one.
             share_able: of the runs at the largest size, those nearer to the top of the curve than to its bottom.
             step_octaves: length of a step, the resolution of every claim; n_rungs, n_runs, chance.
@@ -118,19 +125,16 @@ def find_jumps(
         DataError: a column is missing or holds what cannot be used.
         SettingError: a setting out of its range.
     """
-    check_between_0_and_1(alpha=alpha, level=level, fraction=fraction)
+    check_between_0_and_1(alpha=alpha, level=level, fraction=fraction, onset=onset)
     require_columns(frame, (x, "metric", "value"))
     curves = list(make_curves(label_runs(frame), x))
-    pairs = _pairs(curves)
-    tested = sorted({i for pair in pairs for i in pair if i is not None})
-    findings = examine([curves[i] for i in tested])
-    adjusted = _adjusted([_p_value(finding) for finding in findings])
-    examined = {i: _Examined(curves[i], finding, p) for i, finding, p in zip(tested, findings, adjusted, strict=True)}
-    paired = [i for i, other in pairs if other is not None]
-    without_powers = _adjusted([_p_value_without_powers(examined[i].finding) for i in paired])
-    steep = {i for i, p in zip(paired, without_powers, strict=True) if p < alpha}
-    settings = _Settings(alpha, level, fraction)
-    rows = [_row(examined[i], None if other is None else examined[other], i in steep, settings) for i, other in pairs]
+    assessed, pairs = assess(curves, alpha), claims(curves)
+    without_powers = _without_powers(assessed, pairs, alpha)
+    settings = _Settings(alpha, level, fraction, onset)
+    rows = [
+        _row(assessed[i], None if other is None else assessed[other], without_powers.get(i), settings)
+        for i, other in pairs
+    ]
     found = pd.DataFrame(rows, columns=_COLUMNS)
     found.attrs["assumed"] = assumed_meanings(frame)
     return found
@@ -141,63 +145,90 @@ class _Settings:
     alpha: float
     level: float
     fraction: float
+    onset: float
 
 
 @dataclass(frozen=True)
-class _Examined:
-    """A curve, what was found of it (None where it cannot be examined) and its adjusted p value (NaN: not tested)."""
+class _WithoutPowers:
+    """What a test says of a curve if powers of smooth laws do not count as smooth: p value, and whether it jumps."""
 
-    curve: Curve
-    finding: Finding | None
-    p_adjusted: float
-
-    def evidence(self, alpha: float) -> Evidence:
-        """What its runs say at error rate `alpha`."""
-        name, finding, p = self.curve.metric, self.finding, self.p_adjusted
-        if finding is None or np.isnan(p):
-            few = len(self.curve.runs.sizes) < MIN_TESTED
-            return Evidence(name, State.TOO_FEW_SIZES if few else State.FLAT, p, float("nan"))
-        width = float(finding.widths([0.5])[0])
-        return Evidence(name, finding.state(p, alpha), p, width, finding.test.by_seed)
+    p_value: float
+    jumps: bool
 
 
-def _pairs(curves: Sequence[Curve]) -> list[tuple[int, int | None]]:
-    """Index of each discontinuous metric's curve, and of its continuous pair's, or None."""
-    by_key = {(c.study, c.task, c.subtask, c.metric): i for i, c in enumerate(curves)}
-    return [
-        (i, by_key.get((c.study, c.task, c.subtask, c.paired_metric))) for i, c in enumerate(curves) if c.discontinuous
-    ]
+def _evidence(assessed: Assessed, places: Places | Threshold | None = None) -> Evidence:
+    """What the runs of a metric say, for its verdict."""
+    name, state = assessed.curve.metric, assessed.state
+    places = places or places_of(assessed)
+    if isinstance(places, Threshold) or np.isnan(assessed.p_adjusted):
+        return Evidence(name, state, 1.0)
+    test, drawn = places.finding.test, places.drawn
+    if assessed.has_jump_place:
+        low, high = places.finding.compared.gap(0)
+        width = high - low
+    else:
+        width = float(drawn.rise_widths(np.array([0.5]))[0])
+    return Evidence(name, state, assessed.p_adjusted, test.statistic, width, drawn.course, test.by_seed)
 
 
-def _row(own: _Examined, other: _Examined | None, steep_without_powers: bool, settings: _Settings) -> dict[str, Any]:
+def _row(
+    own: Assessed, other: Assessed | None, without_powers: _WithoutPowers | None, settings: _Settings
+) -> dict[str, Any]:
     """One row of `find_jumps`."""
+    places = places_of(own)
     row = dict.fromkeys(_COLUMNS, float("nan")) | _about(own.curve)
-    evidence, where = own.evidence(settings.alpha), None
-    if own.finding is not None:
-        where = threshold_of(own.curve, own.finding, settings.fraction, settings.level)
-        row |= {"threshold": where.value, "threshold_low": where.low, "threshold_high": where.high}
-    if own.finding is None or where is None or np.isnan(own.p_adjusted):
-        verdict, reason = _untested(own.curve, evidence)
-        return row | {"verdict": str(verdict), "reason": reason, "state": str(evidence.state)}
+    row |= threshold_columns(places, settings.fraction, settings.level, settings.onset)
+    row["state"] = str(own.state)
+    if isinstance(places, Threshold) or np.isnan(own.p_adjusted):
+        verdict, reason = _untested(own)
+        return row | {"verdict": str(verdict), "reason": reason}
+    evidence = _evidence(own, places)
     link = None if other is None else _link(own, other.curve)
-    continuous = None if other is None or np.isnan(other.p_adjusted) else other.evidence(settings.alpha)
-    not_on_ladder = where.reason if evidence.state in FLAGGED else ""
-    verdict, reason = judge(evidence, continuous, steep_without_powers, link, not_on_ladder)
-    reason += _addenda(own.finding, evidence, verdict, settings.alpha)
-    row |= _measured(own.finding, settings.level) | {
+    continuous = _evidence(other) if other is not None and other.state is not State.TOO_FEW_SIZES else None
+    not_on_ladder = str(row["reason"]) if own.state is State.JUMP else ""
+    verdict, reason = judge(
+        evidence, continuous, without_powers is not None and without_powers.jumps, link, not_on_ladder
+    )
+    reason += _addenda(places.finding, own.state, verdict, settings.alpha)
+    row |= _measured(places, settings.level) | {
         "p_adjusted": own.p_adjusted,
         "verdict": str(verdict),
         "reason": reason,
-        "state": str(evidence.state),
     }
-    if other is not None:
-        row["p_value_without_powers"] = own.finding.test_without_powers.p_value
-        row["continuous_p_value"] = _p_value(other.finding) or float("nan")
+    if without_powers is not None:
+        row["p_value_without_powers"] = without_powers.p_value
     if continuous is not None:
+        row["continuous_p_value"] = 1.0 if other is None or other.finding is None else other.finding.test.p_value
         row["continuous_state"] = str(continuous.state)
     if link is not None:
         row |= {"link_length": link.length, "link_residual": link.residual}
     return row
+
+
+def _without_powers(
+    assessed: Sequence[Assessed], pairs: Sequence[tuple[int, int | None]], alpha: float
+) -> dict[int, _WithoutPowers]:
+    """Index of each curve for which it decides whether powers of smooth laws count as smooth -> what follows if not.
+
+    It decides where a metric shows no jump and is a power of a pair that is smooth. P values are adjusted as if all paired
+    metrics had been tested, the others with a p value of 1: the safe side.
+    """
+    paired = [(i, other) for i, other in pairs if other is not None and not np.isnan(assessed[i].p_adjusted)]
+    p_values = dict.fromkeys((i for i, _ in paired), 1.0)
+    asked = [i for i, other in paired if _may_be_power(assessed[i], assessed[other])]
+    for i in asked:
+        finding = assessed[i].finding
+        assert finding is not None  # it was tested
+        test = finding.test_without_powers
+        p_values[i] = test.p_value
+    adjusted_for_all = dict(zip(p_values, adjusted(list(p_values.values())), strict=True))
+    return {i: _WithoutPowers(p_values[i], adjusted_for_all[i] < alpha) for i in asked}
+
+
+def _may_be_power(own: Assessed, pair: Assessed) -> bool:
+    link = _link(own, pair.curve)
+    no_jump = own.state in (State.SMOOTH, State.UNDETERMINED) and pair.state in (State.SMOOTH, State.FLAT)
+    return no_jump and link is not None and link.holds
 
 
 def _about(curve: Curve) -> dict[str, Any]:
@@ -216,13 +247,15 @@ def _about(curve: Curve) -> dict[str, Any]:
     }
 
 
-def _measured(finding: Finding, level: float) -> dict[str, Any]:
+def _measured(places: Places, level: float) -> dict[str, Any]:
     """What a row says of a rise whatever the verdict."""
-    ends = ((1 - level) / 2, 0.5, (1 + level) / 2)
-    widths, heights = finding.widths(ends), finding.heights(ends)
+    finding, drawn = places.finding, places.drawn
+    ends = np.array([(1 - level) / 2, 0.5, (1 + level) / 2])
+    heights = (drawn.jump_heights if places.assessed.has_jump_place else drawn.heights)(ends)
+    widths = drawn.rise_widths(ends)
     return {
         "p_value": finding.test.p_value,
-        "statistic": finding.log_bayes_factor,
+        "statistic": finding.test.statistic,
         "rise_width": widths[1],
         "rise_width_low": widths[0],
         "rise_width_high": widths[2],
@@ -236,30 +269,18 @@ def _measured(finding: Finding, level: float) -> dict[str, Any]:
     }
 
 
-def _is_tested(finding: Finding | None) -> TypeGuard[Finding]:
-    return finding is not None and len(finding.curve.runs.sizes) >= MIN_TESTED
+def _untested(own: Assessed) -> tuple[Verdict, str]:
+    if own.state is State.TOO_FEW_SIZES:
+        return judge(Evidence(own.curve.metric, own.state, 1.0), None)
+    return Verdict.SMOOTH, f"all values of {own.curve.metric} are equal: no rise to be tested"
 
 
-def _p_value(finding: Finding | None) -> float | None:
-    return finding.test.p_value if _is_tested(finding) else None
-
-
-def _p_value_without_powers(finding: Finding | None) -> float | None:
-    return finding.test_without_powers.p_value if _is_tested(finding) else None
-
-
-def _untested(curve: Curve, evidence: Evidence) -> tuple[Verdict, str]:
-    if evidence.state is State.TOO_FEW_SIZES:
-        return judge(evidence, None)
-    return Verdict.SMOOTH, f"all values of {curve.metric} are equal: no rise to be tested"
-
-
-def _addenda(finding: Finding, evidence: Evidence, verdict: Verdict, alpha: float) -> str:
+def _addenda(finding: Finding, state: State, verdict: Verdict, alpha: float) -> str:
     """What a reason goes on to say: a remedy, the share of runs that have the ability, and caveats."""
     added = []
-    if evidence.state is State.UNDETERMINED and verdict is Verdict.INCONCLUSIVE:
+    if state is State.UNDETERMINED and verdict is Verdict.INCONCLUSIVE:
         added.append(what_would_settle(finding, alpha))
-    if evidence.state in FLAGGED and finding.test.by_seed:
+    if state is State.JUMP and finding.test.by_seed:
         added.append(f"{percent(finding.share_able)} of the seeds have it at the largest size")
     return "".join(f"; {each}" for each in (*added, *_caveats(finding)))
 
@@ -282,7 +303,7 @@ def _caveats(finding: Finding) -> list[str]:
     return caveats
 
 
-def _link(own: _Examined, paired: Curve) -> PowerRelation | None:
+def _link(own: Assessed, paired: Curve) -> PowerRelation | None:
     """How the metric is a power of its pair, where both are shares measured at the same sizes."""
     curve, finding = own.curve, own.finding
     if not (curve.higher_is_better and paired.higher_is_better):
@@ -293,12 +314,5 @@ def _link(own: _Examined, paired: Curve) -> PowerRelation | None:
         return None
     sd = None
     if finding is not None and len(finding.design.t) == len(curve.runs.sizes):
-        sd = np.sqrt(finding.noise.variance / finding.design.counts)
+        sd = np.sqrt(finding.variance)
     return power_relation(curve.runs, paired.runs, sd)
-
-
-def _adjusted(p_values: Sequence[float | None]) -> list[float]:
-    """P values after Benjamini and Hochberg over those that are not None; NaN for those that are."""
-    known = [p for p in p_values if p is not None]
-    corrected = iter(false_discovery_control(known) if known else [])
-    return [float("nan") if p is None else float(next(corrected)) for p in p_values]

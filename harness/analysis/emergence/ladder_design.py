@@ -93,11 +93,6 @@ class LadderDesign:
         return SmoothNull(self.t)
 
     @cached_property
-    def null_without_powers(self) -> SmoothNull:
-        """Smooth curves without powers of smooth laws: what is smooth for a metric that is no all-or-nothing score."""
-        return SmoothNull(self.t, with_powers=False)
-
-    @cached_property
     def _fitted_rises(self) -> np.ndarray:
         """(G, K) rises about their means, of unit length."""
         rises = []
@@ -109,14 +104,3 @@ class LadderDesign:
         stacked = stacked - stacked.mean(axis=1, keepdims=True)
         norm = np.sqrt(np.sum(stacked**2, axis=1, keepdims=True))
         return stacked[norm[:, 0] > 1e-3] / norm[norm[:, 0] > 1e-3]
-
-
-def deepest_fall(means: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Falls from one size to any later one, of curves (b, K) with these variances of the means (b, K).
-
-    Returns:
-        (b,) the deepest, in the unit of the curves, and (b,) the largest in standard errors of the difference.
-    """
-    before, after = np.triu_indices(means.shape[1], 1)
-    fall = means[:, before] - means[:, after]
-    return fall.max(axis=1), (fall / np.sqrt(variance[:, before] + variance[:, after])).max(axis=1)

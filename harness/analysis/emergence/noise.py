@@ -26,6 +26,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import polygamma
 
+from harness.analysis.emergence.ladder_design import LadderDesign
 from harness.analysis.emergence.null_draws import NullDraws
 
 #: Curves of one metric from which their spreads are pooled: two say next to nothing of how variances vary.
@@ -35,6 +36,8 @@ MIN_POOLED = 3
 MIN_RELATIVE_SD = 0.01
 #: Least ratio of a curve's variance to the common one, so that its logarithm is finite where runs are equal.
 MIN_VARIANCE_RATIO = 1e-6
+#: Smallest variance of a mean, for values that are equal in every run.
+MIN_VARIANCE = 1e-12
 #: Degrees of freedom of the common variance above which it counts as known exactly.
 MAX_PRIOR_FREEDOM = 1e6
 
@@ -61,6 +64,10 @@ class Noise:
     def variance(self) -> np.ndarray:
         """(K,) variance of one run at each size."""
         return (self.evaluation + self.spread) * np.exp(self.profile)
+
+    def variance_of_means(self, design: LadderDesign) -> np.ndarray:
+        """(K,) variance of the mean over the runs of each size, above 0."""
+        return np.maximum(self.variance / design.counts, MIN_VARIANCE)
 
     def drawn_variance(self, draws: NullDraws) -> np.ndarray:
         """(D, K) variances of a run as they would be estimated from data drawn with this noise."""

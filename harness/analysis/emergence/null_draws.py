@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 
 from harness.analysis.emergence.bounded_cache import BoundedCache, array_bytes
-from harness.analysis.emergence.ladder_design import LadderDesign, deepest_fall
+from harness.analysis.emergence.ladder_design import LadderDesign
 from harness.analysis.emergence.smooth_null import logistic
 
-#: Draws of every design; p = 1/2000 is the smallest that can be counted (beyond, `significance.tail_probability`).
+#: Draws of every design; as many as a calibration takes, and more.
 N_DRAWS = 1999
 #: Added to the ratio of a size's variance to the expected one before its logarithm is taken, since a scatter may be 0.
 LOG_OFFSET = 0.1
@@ -29,8 +29,6 @@ TYPICAL_RISES = ((0.0, 4.0), (0.0, 6.0), (-1.3, 4.0), (1.3, 8.0), (None, 6.0))
 #: 12 sizes, at 8 in 6 %, at a cost of four points of power. Seeds are tested one by one only where their curves stand
 #: out.
 LOW_RISE, TALL_RISE = 8.0, 20.0
-#: A curve counts as falling somewhere if its most significant fall exceeds that of all but this share of level curves.
-FALL_LEVEL = 0.03
 #: Share of curves whose seeds have no curves of their own that are tested seed by seed all the same, at most.
 SEED_CURVES_LEVEL = 0.03
 #: Bytes of draws that are kept between calls.
@@ -44,7 +42,6 @@ class NullDraws:
 
     Attributes:
         design: the ladder.
-        runs: (D, n) runs; empty (D, 0) unless the design has whole seeds, for only they are tested run by run.
         means: (D, K) means at each size.
         variance_ratios: (D, K) variance estimated within a size over the true one; 0 where a size has one run.
         raw_profiles: (D, K) logarithms of these, less their mean over draws; (D, 0) where the design has no profile.
@@ -55,14 +52,12 @@ class NullDraws:
             noise variance; empty where there are no whole seeds.
         critical_scatter_ratio: within-size scatter over the seeds' residual sum of squares that a share
             `SEED_CURVES_LEVEL` of draws exceeds if seeds have no curves of their own, whatever the common curve is.
-        critical_fall: most significant fall, in standard errors, that a share `FALL_LEVEL` of level curves exceeds.
     """
 
     def __init__(self, design: LadderDesign) -> None:
         self.design = design
         runs = np.random.default_rng(0).standard_normal((N_DRAWS, len(design.rung)))
         by_seed = design.runs_by_seed
-        self.runs = runs if by_seed is not None else runs[:, :0].copy()
         self.means = design.means(runs)
         self.variance_ratios = design.scatter(runs) / np.maximum(design.counts - 1, 1)
         self._draw_profiles()
@@ -78,8 +73,6 @@ class NullDraws:
             level, *rises = [self._seed_residuals(rise, curves) for rise in (0 * design.t, *self._typical_rises())]
             ratios = [np.quantile(scatter / left, 1 - SEED_CURVES_LEVEL) for left in (level, *rises)]
             self.critical_scatter_ratio, self.seed_residuals = float(max(ratios)), _turn_by_turn(rises)
-        of_means = np.broadcast_to(1 / design.counts, self.means.shape)
-        self.critical_fall = float(np.quantile(deepest_fall(self.means, of_means)[1], 1 - FALL_LEVEL))
 
     def variance_profile(self, ratio: np.ndarray) -> np.ndarray:
         """(..., K) log variance profile of a curve, shrunk towards none.

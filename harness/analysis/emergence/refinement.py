@@ -1,6 +1,6 @@
 """Which runs to train next: those that are expected to narrow the intervals of N* most per FLOP.
 
-Bayesian design of experiments. The posterior over rises, of which N* is a quantile, predicts what new runs at a size
+Bayesian design of experiments. The posterior over mean curves, of which N* is a functional, predicts what new runs at a size
 would show; each outcome would reweight it; the utility of a candidate is the narrowing of ln N*'s interval, averaged
 over outcomes. Where a rise falls between two sizes this bisects the gap; where seeds disagree it asks for more of them.
 
@@ -17,18 +17,16 @@ import pandas as pd
 from scipy.optimize import nnls
 from scipy.special import ndtr
 
-from harness.analysis.curves import label_runs, make_curves, require_columns
-from harness.analysis.emergence.evidence import Finding, examine
-from harness.analysis.emergence.rise_posterior import MISFIT
-from harness.analysis.emergence.smooth_null import logistic
+from harness.analysis.curves import Curve, label_runs, make_curves, require_columns
+from harness.analysis.emergence.assessment import Assessed, assess
+from harness.analysis.emergence.evidence import Finding
+from harness.analysis.emergence.marginals import MISFIT
 from harness.errors import SettingError
 
 #: Intervals of equal length that the predicted mean of new runs is divided into for the average over outcomes.
 N_OUTCOMES = 60
 #: Standard deviations of new means that the outcomes reach beyond the predictions.
 OUTCOME_MARGIN = 4.0
-#: Posterior probability of the least likely rises that are left out, for time.
-LEFT_OUT = 1e-3
 #: Narrowing, as a share of the interval, below which runs are not worth training.
 MIN_NARROWING = 0.005
 #: A curve counts as served once a chosen candidate promises it this share of the best narrowing any candidate promises
@@ -86,6 +84,8 @@ def propose(
     candidates: Sequence[Candidate],
     ratio: float,
     budget: float = np.inf,
+    fraction: float = 0.5,
+    alpha: float = 0.05,
 ) -> list[Proposal]:
     """The next batch of runs, the most useful first; [] where no candidate within the budget would narrow an interval.
 
@@ -99,6 +99,7 @@ def propose(
         candidates: what could be trained; only sizes inside an interval are considered.
         ratio: high/low of an interval that is narrow enough, above 1; narrowing beyond it counts for nothing.
         budget: FLOPs that the batch may cost.
+        fraction, alpha: as the intervals were made with (`thresholds`).
 
     Raises:
         SettingError: a ratio, or seeds or FLOPs of a candidate, out of range.
@@ -115,14 +116,15 @@ def propose(
         return []
     curves = list(make_curves(label_runs(frame), x))
     found = {
-        (curve.study, curve.task, curve.subtask, curve.metric): finding
-        for curve, finding in zip(curves, examine(curves), strict=True)
-        if finding is not None
+        (each.curve.study, each.curve.task, each.curve.subtask, each.curve.metric): each
+        for each in assess(curves, alpha)
     }
     gains = []
     for row in wide.to_dict("records"):
-        finding = found[row["study"], row["task"], row["subtask"], row["metric"]]
-        gains.append(_narrowing(finding, row["threshold_low"], row["threshold_high"], candidates, ratio))
+        curve = found[row["study"], row["task"], row["subtask"], row["metric"]]
+        assert curve.finding is not None  # it has an N*
+        belief = Belief.of(curve, curve.finding, fraction)
+        gains.append(_narrowing(curve.curve, belief, row["threshold_low"], row["threshold_high"], candidates, ratio))
     return _choose(np.stack(gains, axis=1), np.array([candidate.cost for candidate in candidates]), budget)
 
 
@@ -150,12 +152,14 @@ def _choose(gains_CQ: np.ndarray, cost_C: np.ndarray, budget: float) -> list[Pro
     return chosen
 
 
-def _narrowing(finding: Finding, low: float, high: float, candidates: Sequence[Candidate], ratio: float) -> np.ndarray:
+def _narrowing(
+    curve: Curve, belief: Belief, low: float, high: float, candidates: Sequence[Candidate], ratio: float
+) -> np.ndarray:
     """(C,) expected decrease of ln(high / low) of one curve by each candidate; 0 for sizes outside its interval."""
-    sizes = finding.curve.runs.sizes
+    sizes = curve.runs.sizes
     # An open end counts as the ladder's own end: nothing is trained beyond it.
     length = float(np.log(min(high, sizes[-1]) / max(low, sizes[0])))
-    belief, most = Belief.of(finding), max(length - np.log(ratio), 0.0)
+    most = max(length - np.log(ratio), 0.0)
     if low == 0 or high == np.inf:
         most = length
     gains = np.zeros(len(candidates))
@@ -168,72 +172,80 @@ def _narrowing(finding: Finding, low: float, high: float, candidates: Sequence[C
 
 @dataclass(frozen=True)
 class Belief:
-    """The posterior over rises of one curve as P weighted rises, and its predictions of new runs.
+    """The posterior of one curve as D draws of its mean curve, and its predictions of new runs.
 
     Attributes:
-        place, width: (P,) in ln x; the width is from 10 to 90 %.
-        level, height: (P,) in the unit of the metric, higher is better.
-        weight: (P,) summing to 1.
+        place: (D,) ln x of N* in each draw.
+        log_x: (T,) grid of ln x.
+        curves: (D, T) means of runs there, higher is better.
         noise: variance of a run at a share s of the rise is noise[0] + noise[1] s (1 - s); the second term alone where
             each seed either has an ability or has it not.
-        misfit: standard deviation of the true mean of a size about any logistic; it is common to the seeds of a size.
+        misfit: standard deviation of the true mean of a size about any curve of the models; it is common to the seeds of
+            a size.
         runs: sizes, means and counts of the runs so far.
     """
 
     place: np.ndarray
-    width: np.ndarray
-    level: np.ndarray
-    height: np.ndarray
-    weight: np.ndarray
+    log_x: np.ndarray
+    curves: np.ndarray
     noise: tuple[float, float]
     misfit: float
     runs: tuple[np.ndarray, np.ndarray, np.ndarray]
 
     @classmethod
-    def of(cls, finding: Finding) -> Belief:
-        """The belief that a finding's posterior expresses, in ln x."""
-        design, grid, weight = finding.design, finding.posterior.grid, finding.posterior.weight[finding.index]
-        means = design.means(finding.values)
-        order = np.argsort(weight)
-        kept = order[np.cumsum(weight[order]) > LEFT_OUT]
-        weight, height, shares = weight[kept], finding.posterior.height[finding.index, kept], grid.shapes[kept]
-        weight = weight / weight.sum()
-        variance, misfit = finding.noise.variance, MISFIT * float(np.ptp(means))
-        precision = design.counts / np.maximum(variance, misfit**2)
-        level = (means - height[:, None] * shares) @ precision / precision.sum()
+    def of(cls, assessed: Assessed, finding: Finding, fraction: float) -> Belief:
+        """The belief about where a curve jumps, or, where it does not, crosses `fraction` of its rise."""
+        jumps = assessed.has_jump_place
+        drawn = (finding.mean_curve_with(jump=True) if jumps else finding.mean_curve).drawn()
+        place = drawn.place if jumps else drawn.crossings(fraction)
+        known = ~np.isnan(place)
+        means, misfit = finding.means, MISFIT * float(np.ptp(finding.means))
+        variance = finding.noise.variance
         # The last row, half-way up a rise with the mean variance, decides where no size lies inside the rise.
-        share = np.append(weight @ shares, 0.5)
+        share = np.append(_share(means), 0.5)
         terms = np.stack([np.ones(len(share)), share * (1 - share)], axis=1)
         (base, growth), _ = nnls(terms, np.append(variance, variance.mean()))
-        curve = finding.curve
-        place = np.log(finding.origin) + finding.step * grid.place[kept]
+        start, curve = np.log(finding.origin), finding.curve
         so_far = curve.runs.sizes, curve.runs.means(curve.oriented), curve.runs.counts
+        log_x = start + finding.step * drawn.fine
         noise = float(base), float(growth)
-        return cls(place, finding.step * grid.width[kept], level, height, weight, noise, misfit, so_far)
+        return cls(start + finding.step * place[known], log_x, drawn.curves[known], noise, misfit, so_far)
 
     @property
     def spread(self) -> float:
         """Standard deviation of the place."""
-        return float(np.sqrt(_variance(self.weight, self.place)))
+        return float(np.sqrt(_variance(np.full(len(self.place), 1 / len(self.place)), self.place)))
 
     def expected_spread(self, size: float, seeds: int) -> float:
         """Expected posterior standard deviation of the place after `seeds` more runs at `size` (in the unit of x)."""
-        share = logistic(np.log(size), self.place, self.width)
-        mean = self.level + self.height * share
-        # One variance for all rises, the mean: outcomes are to separate rises by their means, not by their scatter.
-        variance, misfit = self.noise[0] + self.noise[1] * float(self.weight @ (share * (1 - share))), self.misfit**2
+        mean = self._means_at(size)
+        share = (mean - self.curves.min(axis=1)) / np.maximum(np.ptp(self.curves, axis=1), 1e-300)
+        # One variance for all draws, the mean: outcomes are to separate draws by their means, not by their scatter.
+        variance, misfit = self.noise[0] + self.noise[1] * float(np.mean(share * (1 - share))), self.misfit**2
         for same in np.flatnonzero(np.isclose(self.runs[0], size)):
             # Runs at this size have shown part of its misfit: it has a posterior mean and variance (normal, known
             # variance).
-            known = misfit / (misfit + variance / self.runs[2][same])
+            known = misfit / max(misfit + variance / self.runs[2][same], 1e-300)
             mean, misfit = mean + known * (self.runs[1][same] - mean), misfit * (1 - known)
-        sd = np.sqrt(variance / seeds + misfit + (MIN_OUTCOME_SD * self.misfit) ** 2)
+        sd = max(np.sqrt(variance / seeds + misfit + (MIN_OUTCOME_SD * self.misfit) ** 2), 1e-150)
         edges = np.linspace(mean.min() - OUTCOME_MARGIN * sd, mean.max() + OUTCOME_MARGIN * sd, N_OUTCOMES + 1)
-        likelihood_PY = np.diff(ndtr((edges - mean[:, None]) / sd), axis=1)
-        joint_PY = self.weight[:, None] * likelihood_PY
-        outcome_Y = joint_PY.sum(axis=0)
-        joint_PY, outcome_Y = joint_PY[:, outcome_Y > 1e-9], outcome_Y[outcome_Y > 1e-9]
-        return float(np.sum(outcome_Y * np.sqrt(_variance(joint_PY.T / outcome_Y[:, None], self.place))))
+        likelihood_DY = np.diff(ndtr((edges - mean[:, None]) / sd), axis=1)
+        joint_DY = likelihood_DY / len(mean)
+        outcome_Y = joint_DY.sum(axis=0)
+        joint_DY, outcome_Y = joint_DY[:, outcome_Y > 1e-9], outcome_Y[outcome_Y > 1e-9]
+        return float(np.sum(outcome_Y * np.sqrt(_variance(joint_DY.T / outcome_Y[:, None], self.place))))
+
+    def _means_at(self, size: float) -> np.ndarray:
+        """(D,) mean of runs of a size in each draw; a jump is between two places of the grid, not on a slope."""
+        at = float(np.interp(np.log(size), self.log_x, np.arange(len(self.log_x))))
+        before, rest = int(at), at - int(at)
+        after = min(before + 1, len(self.log_x) - 1)
+        return (1 - rest) * self.curves[:, before] + rest * self.curves[:, after]
+
+
+def _share(means: np.ndarray) -> np.ndarray:
+    """(K,) share of their range that means have reached."""
+    return np.asarray((means - means.min()) / max(float(np.ptp(means)), 1e-300))
 
 
 def _variance(weight: np.ndarray, place: np.ndarray) -> np.ndarray:

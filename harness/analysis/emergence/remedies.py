@@ -13,10 +13,14 @@ import numpy as np
 from scipy.special import ndtri
 
 from harness.analysis.emergence.evidence import Finding
-from harness.analysis.emergence.rise_posterior import JUMP_STEPS
-from harness.analysis.emergence.smooth_null import MIN_DISTANCE, SmoothNull, logistic
+from harness.analysis.emergence.metric_bounds import bounds_of
+from harness.analysis.emergence.smooth_null import SmoothNull, logistic
 from harness.wording import count, percent
 
+#: Width of the jump that a remedy is to find, from 10 to 90 % in steps: half of what is a jump.
+JUMP_WIDTH = 0.5
+#: A jump that smooth curves follow to within this share of its norm is no evidence.
+MIN_DISTANCE = 1e-2
 #: Power at which a question counts as settled: the usual one of study planning.
 ENOUGH = 0.8
 #: Power below which no remedy is worth naming.
@@ -45,7 +49,7 @@ class Remedy:
 
     def power(self, place: float, height: float, alpha: float) -> float:
         """Highest power against a jump at `place`, in steps, of this height."""
-        return self.null.power(height * logistic(self.null.t, place, JUMP_STEPS / 2), self.variance, alpha)
+        return self.null.power(height * logistic(self.null.t, place, JUMP_WIDTH), self.variance, alpha)
 
 
 def what_would_settle(finding: Finding, alpha: float) -> str:
@@ -55,14 +59,17 @@ def what_would_settle(finding: Finding, alpha: float) -> str:
     would show. At the ends of a ladder, where a jump is like a slow rise, no number of runs helps.
     """
     design = finding.design
-    place, height = finding.jump
-    jump, variance = logistic(design.t, place, JUMP_STEPS / 2), _variance(finding) / design.counts
+    place, height = _likeliest_jump(finding)
+    jump, variance = logistic(design.t, place, JUMP_WIDTH), _variance(finding) / design.counts
     distance = design.null.distance(jump, variance)
     if distance <= MIN_DISTANCE * np.sqrt(np.sum((jump - jump.mean()) ** 2 / variance)):
         near = f"a jump near {_size_at(finding, place)}, at the end of the ladder"
         return f"{near}, looks smooth: sizes beyond would tell"
     found_at = (ndtri(ENOUGH) - ndtri(alpha)) / distance
-    if finding.test.flat:
+    low, high = bounds_of(finding.curve)
+    if found_at > high - low:
+        return f"no jump that {finding.curve.metric} can make would be found in {percent(ENOUGH)}: the runs scatter too much"
+    if finding.flat:
         return f"a jump of {found_at:.2g} would be found in {percent(ENOUGH)}, smaller ones more rarely"
     remedies = list(_remedies(finding, place))
     powers = [each.power(place, height, alpha) for each in remedies]
@@ -72,6 +79,15 @@ def what_would_settle(finding: Finding, alpha: float) -> str:
         beyond = f"a jump as low as {height:.2g} is beyond this ladder"
         return f"{beyond}: {found_at:.2g} would be found in {percent(ENOUGH)}"
     return f"{remedies[chosen].name} would find it with power {powers[chosen]:.2f}"
+
+
+def _likeliest_jump(finding: Finding) -> tuple[float, float]:
+    """Place, in steps, and height of the likeliest jump; the range of the means where no draw of the mean curve has one."""
+    compared, drawn = finding.compared, finding.mean_curve.drawn()
+    shapes, likeliest = compared.models.shapes, int(np.argmax(compared.places(0)))
+    heights = np.abs(drawn.jump_height[~np.isnan(drawn.place)])
+    height = float(np.median(heights)) if len(heights) else float(np.ptp(finding.means))
+    return float(shapes.jump_low[likeliest] + shapes.jump_high[likeliest]) / 2, height
 
 
 def _remedies(finding: Finding, place: float) -> Iterator[Remedy]:

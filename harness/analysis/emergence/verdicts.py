@@ -16,9 +16,10 @@ from harness.wording import p_equals
 
 
 class State(StrEnum):
-    """What the runs say of one metric's rise."""
+    """What the runs say of one metric."""
 
     JUMP = "jump"
+    DROP = "drop"
     STEEP = "steep"
     SMOOTH = "smooth"
     FLAT = "flat"
@@ -30,13 +31,19 @@ class Verdict(StrEnum):
     """What the pair of metrics says of an ability."""
 
     EMERGENT = "emergent"
+    CANDIDATE = "candidate"
     ARTEFACT = "metric artefact"
     SMOOTH = "smooth"
+    DROP = "drop"
     INCONCLUSIVE = "inconclusive"
+    TOO_FEW_SIZES = "too few sizes"
 
 
-#: The states in which the smooth null is rejected. STEEP: too steep for smooth, but resolved, so no jump either.
-FLAGGED = (State.JUMP, State.STEEP)
+#: The states of a curve that jumps, up or down, at one place. STEEP: too steep for smooth, but resolved, so no jump either.
+JUMPED = (State.JUMP, State.DROP)
+#: Statistic (ln Bayes factor) of a continuous metric above which its jump alone decides, where the discontinuous metric
+#: is a power of it but shows no jump of its own. One above 0 keeps smooth pairs on slopes from being called emergent.
+DECISIVE = 1.0
 #: Largest deviation of a size's mean with which a power of one share still reproduces another: a tenth of the range of
 #: a share.
 REPRODUCES = 0.1
@@ -99,21 +106,31 @@ class Evidence:
     Attributes:
         name: of the metric.
         state: what its runs say.
-        p_value: adjusted, against every smooth curve.
-        width: of the rise of its mean, steps from 10 to 90 %.
+        p_value: adjusted, against smooth curves.
+        statistic: ln Bayes factor of smooth plus a jump against smooth.
+        width: steps that the rise of its mean takes from 10 to 90 %; where it jumps, steps within which it does.
+        course: what the mean does: 'rises', 'falls', 'rises, then falls' or 'falls, then rises'.
         by_seed: whether seeds were tested one by one.
     """
 
     name: str
     state: State
     p_value: float
-    width: float
+    statistic: float = float("nan")
+    width: float = float("nan")
+    course: str = "rises"
     by_seed: bool = False
 
     def __str__(self) -> str:
-        rise = f"10 to 90 % in {self.width:.1f} steps" if self.width >= 0.1 else "between two sizes"
-        rise = "seeds one by one" if self.by_seed else rise
-        return f"{self.name} ({rise}, {p_equals(self.p_value)})"
+        return f"{self.name} ({self._how}{p_equals(self.p_value)})"
+
+    @property
+    def _how(self) -> str:
+        if self.by_seed:
+            return "seeds one by one, "
+        if self.state in JUMPED:
+            return "between two sizes, " if self.width <= 1.05 else f"within {self.width:.1f} steps, "
+        return f"10 to 90 % in {self.width:.1f} steps, " if np.isfinite(self.width) else ""
 
 
 def judge(
@@ -128,73 +145,84 @@ def judge(
     Args:
         metric: the discontinuous metric.
         continuous: the continuous one; None where it was not measured.
-        steep_without_powers: whether the metric rises faster than any smooth curve once powers of smooth laws, which
-            an all-or-nothing score may well be, do not count as smooth.
+        steep_without_powers: whether the metric jumps once powers of smooth laws, which an all-or-nothing score may well
+            be, do not count as smooth.
         link: how the one is a power of the other; None where they are not shares.
         not_on_ladder: why N* is not on the ladder, '' where it is: a jump must be seen from both sides.
     """
     if metric.state is State.TOO_FEW_SIZES:
-        return Verdict.INCONCLUSIVE, "too few sizes to tell a jump from a smooth rise: five or more are needed"
-    if continuous is None:
-        return _judge_alone(metric)
-    if metric.state in FLAGGED:
-        return _judge_flagged(metric, continuous, link, not_on_ladder)
-    return _judge_not_flagged(metric, continuous, link, steep_without_powers)
-
-
-def _judge_alone(metric: Evidence) -> tuple[Verdict, str]:
-    """Without a continuous metric a jump cannot be told from an artefact."""
-    if metric.state is State.STEEP:
-        reason = f"{metric} is steeper than smooth, but wider than a step: finer sizes would tell"
-        return Verdict.INCONCLUSIVE, reason
-    if metric.state is State.JUMP:
-        return Verdict.INCONCLUSIVE, f"{metric} jumps, but no continuous metric was measured on the same outputs"
+        return Verdict.TOO_FEW_SIZES, "too few sizes to tell a jump from a smooth rise: five or more are needed"
+    if metric.state is State.DROP:
+        return _judge_drop(metric, continuous)
+    if metric.state is State.STEEP and continuous is None:
+        return Verdict.INCONCLUSIVE, f"{metric} is steeper than smooth, but wider than a jump: finer sizes would tell"
+    if metric.state in (State.JUMP, State.STEEP):
+        return _judge_jump(metric, continuous, link, not_on_ladder)
+    if continuous is not None:
+        by_pair = _judge_by_pair(metric, continuous, link, steep_without_powers)
+        if by_pair is not None:
+            return by_pair
     return _no_jump(metric)
 
 
-def _judge_flagged(
-    metric: Evidence, continuous: Evidence, link: PowerRelation | None, not_on_ladder: str
+def _judge_drop(metric: Evidence, continuous: Evidence | None) -> tuple[Verdict, str]:
+    reason = f"{metric} drops: larger models are worse"
+    if continuous is None:
+        return Verdict.DROP, f"{reason}; no continuous metric was measured on the same outputs"
+    if continuous.state is State.DROP:
+        return Verdict.DROP, f"{reason}, and so does {continuous} on the same outputs"
+    if continuous.state in (State.SMOOTH, State.FLAT):
+        return Verdict.DROP, f"{reason}; {continuous} on the same outputs does not"
+    return Verdict.DROP, f"{reason}; {continuous} on the same outputs is undecided"
+
+
+def _judge_jump(
+    metric: Evidence, continuous: Evidence | None, link: PowerRelation | None, not_on_ladder: str
 ) -> tuple[Verdict, str]:
-    """A metric that is steeper than smooth stands or falls with its pair."""
+    """A metric that jumps, or is steeper than smooth, stands or falls with its pair."""
+    if continuous is None:
+        return Verdict.CANDIDATE, f"{metric} jumps, but no continuous metric was measured on the same outputs"
     reproduced = link is not None and link.holds
     if continuous.state is State.JUMP and not_on_ladder and not reproduced:
         return Verdict.INCONCLUSIVE, f"{metric} jumps, but N* is not on the ladder: {not_on_ladder}"
     if continuous.state is State.JUMP:
         return Verdict.EMERGENT, f"{metric} jumps, and so does {continuous} on the same outputs"
+    if continuous.state is State.DROP:
+        return Verdict.INCONCLUSIVE, f"{metric} jumps, but {continuous} on the same outputs drops"
+    if continuous.state is State.STEEP:
+        reason = f"{metric} jumps; {continuous} is steeper than smooth, but wider than a jump: finer sizes would tell"
+        return Verdict.INCONCLUSIVE, reason
     if continuous.state is State.UNDETERMINED:
         return Verdict.INCONCLUSIVE, f"{metric} jumps, but {continuous} could be smooth or jump: more runs would tell"
-    if continuous.state is State.STEEP and not reproduced:
-        reason = f"{metric} jumps; {continuous} is steep but wider than a step: finer sizes would tell"
-        return Verdict.INCONCLUSIVE, reason
     if link is not None and not reproduced:
         return Verdict.INCONCLUSIVE, (
             f"{metric} jumps where {continuous} does not, but no power of {continuous.name} reproduces it "
             f"(off by {link.residual:.2f})"
         )
     power = f", and to the power {link.length:.1f} reproduces it within {max(link.residual, 0.001):.3f}" if link else ""
-    contrast = "takes more than a step" if continuous.state is State.STEEP else "does not"
-    return Verdict.ARTEFACT, f"{metric} jumps where {continuous} on the same outputs {contrast}{power}"
+    return Verdict.ARTEFACT, f"{metric} jumps where {continuous} on the same outputs does not{power}"
 
 
-def _judge_not_flagged(
+def _judge_by_pair(
     metric: Evidence, continuous: Evidence, link: PowerRelation | None, steep_without_powers: bool
-) -> tuple[Verdict, str]:
-    """Where a metric's own runs show no jump, what it is a power of may decide."""
-    if link is not None and link.holds:
+) -> tuple[Verdict, str] | None:
+    """What the pair says of a metric whose own runs show no jump; None where it does not decide."""
+    smooth_pair = continuous.state in (State.SMOOTH, State.FLAT)
+    if link is not None and link.holds and metric.state is not State.FLAT:
         power = f"{continuous.name} to the power {link.length:.1f}"
-        if steep_without_powers and continuous.state is not State.JUMP:
+        if steep_without_powers and smooth_pair:
             return Verdict.ARTEFACT, (
                 f"{metric} rises faster than a smooth curve of its own, but is {power} "
                 f"(within {max(link.residual, 0.001):.3f}), and {continuous} does not jump"
             )
-        if metric.state is State.UNDETERMINED and continuous.state is State.JUMP:
-            return Verdict.EMERGENT, f"{continuous} jumps, and {metric}, noisier, is {power}"
-        if metric.state is State.UNDETERMINED and continuous.state in (State.SMOOTH, State.FLAT):
-            return Verdict.SMOOTH, f"{continuous} rises smoothly, and {metric}, noisier, is {power}"
-    if metric.state is not State.UNDETERMINED and continuous.state is State.JUMP:
+        if continuous.state is State.JUMP and continuous.statistic > DECISIVE:
+            return Verdict.EMERGENT, f"{continuous} jumps, and {metric} is {power}"
+        if metric.state is State.UNDETERMINED and smooth_pair:
+            return Verdict.SMOOTH, f"{continuous} {continuous.course} smoothly, and {metric}, noisier, is {power}"
+    if continuous.state is State.JUMP:
         reason = f"{metric} does not jump where {continuous} does: finer sizes or more items would tell"
         return Verdict.INCONCLUSIVE, reason
-    return _no_jump(metric)
+    return None
 
 
 def _no_jump(metric: Evidence) -> tuple[Verdict, str]:
@@ -202,5 +230,5 @@ def _no_jump(metric: Evidence) -> tuple[Verdict, str]:
     if metric.state is State.UNDETERMINED:
         return Verdict.INCONCLUSIVE, f"{metric} could be smooth or jump"
     if metric.state is State.FLAT:
-        return Verdict.SMOOTH, f"{metric.name} does not rise along the ladder by more than its noise"
-    return Verdict.SMOOTH, f"{metric} rises smoothly: a jump explains it less well"
+        return Verdict.SMOOTH, f"{metric.name} does not change along the ladder by more than its noise"
+    return Verdict.SMOOTH, f"{metric} {metric.course} smoothly: a jump explains it less well"

@@ -19,9 +19,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from model_comparison import compare, height_scale
-from rise_shapes import Shapes
 
+from harness.analysis.emergence.bounded_cache import BoundedCache, array_bytes
+from harness.analysis.emergence.marginals import height_scale
+from harness.analysis.emergence.model_comparison import compare_means
+from harness.analysis.emergence.models import Models, models_of
 from harness.analysis.emergence.noise import Noise
 from harness.analysis.emergence.null_draws import NullDraws
 from harness.analysis.emergence.smooth_null import LONGEST_ANSWER, SMOOTH_STEPS, logistic
@@ -35,16 +37,20 @@ RISING = {"logistic": 4, "exact match": 2, "two logistics": 3}
 SLOWING = {"power law": 5}
 TURNING = {"hump": 4, "u-shape": 2}
 #: A curve turns if it both rises and falls by more than this many standard deviations of a difference of two means.
-_TURNED = 3.0
+TURNED = 3.0
 #: Widest drawn rise, in units of the narrowest that is smooth.
-_WIDEST = 1.5
+WIDEST = 1.5
 #: Smallest and largest rate of the exponential tail beyond the draws. Averaged over the prior of the smooth models,
 #: a Bayes factor of b or more has a probability of at most 1 / b (Markov): its logarithm has a tail of rate 1 or more.
-_TAIL_RATES = (1.0, 2.0)
+TAIL_RATES = (1.0, 2.0)
 #: `tail_probability` counts where this many draws or more exceed what was observed.
-_MIN_EXCEEDANCES = 10
+MIN_EXCEEDANCES = 10
 #: Most that one seed adds to the sum of log Bayes factors, so that a single outlying run is no jump.
 MAX_SEED_LOG_BAYES = 6.0
+#: The share of noise that is pooled is rounded to these, so that curves of many studies share a calibration.
+POOLED_STEPS = 4
+#: Bytes of calibrations that are kept between calls.
+MAX_CALIBRATION_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,10 @@ class Calibration:
     slowing: Drawn
     turning: Drawn
 
+    @property
+    def nbytes(self) -> int:
+        return sum(array_bytes(vars(drawn).values()) for drawn in (self.rising, self.slowing, self.turning))
+
     def p_values(self, statistic: np.ndarray, means: np.ndarray, variance: np.ndarray) -> np.ndarray:
         """(n,) p values of statistics (n,), given the means and their variances (n, K)."""
         signal, turned = signal_to_noise(means, variance), turns(means, variance)
@@ -106,11 +116,11 @@ def _tails(statistic: np.ndarray, draws: np.ndarray) -> np.ndarray:
 
 
 def turns(means: np.ndarray, variance: np.ndarray) -> np.ndarray:
-    """(n,) whether means (n, K) both rise and fall, between any two sizes, by more than `_TURNED` deviations."""
+    """(n,) whether means (n, K) both rise and fall, between any two sizes, by more than `TURNED` deviations."""
     before, after = np.triu_indices(means.shape[1], 1)
     sd = np.sqrt(np.maximum(variance[:, before] + variance[:, after], 1e-300))
     change = (means[:, after] - means[:, before]) / sd
-    return np.asarray(np.minimum(change.max(axis=1), -change.min(axis=1)) > _TURNED)
+    return np.asarray(np.minimum(change.max(axis=1), -change.min(axis=1)) > TURNED)
 
 
 def signal_to_noise(means: np.ndarray, variance: np.ndarray) -> np.ndarray:
@@ -118,38 +128,54 @@ def signal_to_noise(means: np.ndarray, variance: np.ndarray) -> np.ndarray:
     return np.asarray(np.ptp(means, axis=1) / np.sqrt(np.maximum(variance.mean(axis=1), 1e-300)))
 
 
-def calibrate(draws: NullDraws, shapes: Shapes, pooled: float = 0.0) -> Calibration:
-    """Calibration for means over the runs of a ladder.
+_KEPT: BoundedCache[Calibration] = BoundedCache(MAX_CALIBRATION_BYTES)
+
+
+def calibration_of_means(draws: NullDraws, pooled: float = 0.0, with_powers: bool = True) -> Calibration:
+    """Calibration for means over the runs of a ladder; kept between calls (at most `MAX_CALIBRATION_BYTES`).
 
     Args:
         draws: unit noise on the ladder.
         pooled: share of the degrees of freedom of the noise that comes from other curves (`Noise.pooled`), in [0, 1].
+        with_powers: whether powers of smooth laws are smooth (`rise_shapes.shapes_of`).
     """
+    share = round(POOLED_STEPS * pooled) / POOLED_STEPS
+    return _KEPT.get((draws.design.key, share, with_powers), lambda: _of_means(draws, share, with_powers))
+
+
+def calibration_of_seeds(draws: NullDraws, with_powers: bool = True) -> Calibration:
+    """Calibration for the curves of single seeds, their noise estimated from the residuals of all seeds together."""
+    return _KEPT.get((draws.design.key, "seeds", with_powers), lambda: _of_seeds(draws, with_powers))
+
+
+def _of_means(draws: NullDraws, pooled: float, with_powers: bool) -> Calibration:
     design = draws.design
     unit = Noise(np.zeros(len(design.t)), 1.0, np.zeros(len(design.t)), 1.0, pooled)
     n = min(N_CURVES, len(draws.means))
     own = design.freedom or draws.expected_residual
     freedom = own / (1 - pooled) if pooled < 1 else np.inf
     variance = np.maximum(unit.drawn_variance(draws)[:n], 1e-9) / design.counts
-    return _calibrate(shapes, draws.means[:n], variance, freedom, float(np.sqrt(np.mean(1 / design.counts))))
+    models, sd = models_of(design.t, with_powers), float(np.sqrt(np.mean(1 / design.counts)))
+    return _calibrate(models, draws.means[:n], variance, freedom, sd, with_powers)
 
 
-def calibrate_seeds(draws: NullDraws, shapes: Shapes) -> Calibration:
-    """Calibration for the curves of single seeds, their noise estimated from the residuals of all seeds together."""
+def _of_seeds(draws: NullDraws, with_powers: bool) -> Calibration:
     noise = np.random.default_rng(2).standard_normal((N_CURVES, len(draws.design.t)))
     expected = float(draws.seed_residuals.mean())
     ratios = np.resize(draws.seed_residuals / expected, N_CURVES)
     variance = np.broadcast_to(np.maximum(ratios, 1e-9)[:, None], noise.shape)
-    return _calibrate(shapes, noise, variance, expected, 1.0)
+    return _calibrate(models_of(draws.design.t, with_powers), noise, variance, expected, 1.0, with_powers)
 
 
-def _calibrate(shapes: Shapes, noise: np.ndarray, variance: np.ndarray, freedom: float, sd: float) -> Calibration:
+def _calibrate(
+    models: Models, noise: np.ndarray, variance: np.ndarray, freedom: float, sd: float, with_powers: bool
+) -> Calibration:
     """Draw smooth curves and add noise (n, K) of standard deviation `sd`, estimated at `variance` (n, K)."""
     rng, n = np.random.default_rng(1), len(noise)
     low, high = np.log(SIGNAL)
     signal = sd * np.exp(low + (high - low) * rng.permutation((np.arange(n) + 0.5) / n))
-    means = signal[:, None] * smooth_curves(shapes.t, n, rng) + noise
-    statistic = compare(shapes, means, variance, np.full(n, freedom), height_scale(means)).statistic
+    means = signal[:, None] * smooth_curves(models.shapes.t, n, rng, with_powers) + noise
+    statistic = compare_means(models, means, variance, np.full(n, freedom), height_scale(means)).statistic
     observed = np.log(signal_to_noise(means, variance))
     order = np.argsort(observed)
     kinds = _kinds(n)[order]
@@ -162,12 +188,16 @@ def _kinds(n: int) -> np.ndarray:
     return np.resize([kind for kind, count in (RISING | SLOWING | TURNING).items() for _ in range(count)], n)
 
 
-def smooth_curves(t: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    """(n, K) smooth curves from 0, of range 1, the kinds of the three groups in turn."""
+def smooth_curves(t: np.ndarray, n: int, rng: np.random.Generator, with_powers: bool = True) -> np.ndarray:
+    """(n, K) smooth curves from 0, of range 1, the kinds of the three groups in turn.
+
+    Args:
+        with_powers: whether exact match is among them; plain logistics stand in its place where it is not.
+    """
     first, last = t[0], t[-1]
 
     def width() -> np.ndarray:
-        return np.asarray(SMOOTH_STEPS * rng.uniform(1.0, _WIDEST, (n, 1)))
+        return np.asarray(SMOOTH_STEPS * rng.uniform(1.0, WIDEST, (n, 1)))
 
     def rise() -> np.ndarray:
         return logistic(t, rng.uniform(first - 2, last + 2, (n, 1)), width())
@@ -178,7 +208,7 @@ def smooth_curves(t: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray
     before, after = logistic(t, turn - gap, width()), logistic(t, turn + gap, width())
     curves = {
         "logistic": rise(),
-        "exact match": rise() ** np.exp(rng.uniform(np.log(2), np.log(LONGEST_ANSWER), (n, 1))),
+        "exact match": rise() ** (np.exp(rng.uniform(np.log(2), np.log(LONGEST_ANSWER), (n, 1))) if with_powers else 1),
         "two logistics": share * rise() + (1 - share) * rise(),
         # Of the error: at the smallest rates the score is a straight line.
         "power law": 1 - np.exp(-rng.uniform(0.02, np.log(9) / SMOOTH_STEPS, (n, 1)) * (t - first)),
@@ -195,13 +225,13 @@ def tail_probability(observed: float, draws: np.ndarray) -> float:
 
     (1 + exceedances) / (B + 1) where ten draws or more exceed. Beyond the tenth largest draw the tail is exponential,
     with the rate of the largest tenth of the draws (Knijnenburg et al. 2009, "Fewer permutations, more accurate P
-    values", Bioinformatics 25), limited to `_TAIL_RATES`.
+    values", Bioinformatics 25), limited to `TAIL_RATES`.
     """
     n = len(draws)
     exceed = int(np.sum(draws >= observed))
-    if exceed >= _MIN_EXCEEDANCES:
+    if exceed >= MIN_EXCEEDANCES:
         return (1 + exceed) / (n + 1)
     ordered = np.sort(draws)
     top = ordered[-(n // 10) :]
-    rate = float(np.clip(1 / max(float(np.mean(top - top[0])), 1e-9), *_TAIL_RATES))
-    return float((1 + _MIN_EXCEEDANCES) / (n + 1) * np.exp(-rate * max(0.0, observed - ordered[-_MIN_EXCEEDANCES])))
+    rate = float(np.clip(1 / max(float(np.mean(top - top[0])), 1e-9), *TAIL_RATES))
+    return float((1 + MIN_EXCEEDANCES) / (n + 1) * np.exp(-rate * max(0.0, observed - ordered[-MIN_EXCEEDANCES])))

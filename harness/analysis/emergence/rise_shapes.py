@@ -6,10 +6,13 @@ determine, rather than that of an asymptote off the ladder, which they do not.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from harness.analysis.emergence.bounded_cache import BoundedCache, array_bytes
 from harness.analysis.emergence.smooth_null import LONGEST_ANSWER, SMOOTH_STEPS, logistic
 
 #: How far beyond the ladder the midpoint of a smooth rise may lie, and how far curves are extrapolated: in steps, or in
@@ -28,6 +31,11 @@ _COMBINED = ((1, 4.0, 1.0), (1, 8.0, 2.0), (LONGEST_ANSWER, 4.0, 1.0))
 _SINGLE_RATES, _COMBINED_RATES = (0.55, 0.35, 0.2, 0.1), (0.55, 0.22)
 #: Rises of which less than this share of the height lies on the ladder are left out.
 _MIN_SHARE_ON_LADDER = 0.02
+#: Widths of rises that are neither smooth nor jumps, from 10 to 90 % in steps, and the distance of their midpoints. A jump
+#: that is centred on a size takes up to two gaps.
+STEEP_WIDTHS, STEEP_GAP = (2.0, 2.5, 3.0), 0.5
+#: Bytes of shapes that are kept between calls.
+MAX_SHAPE_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
@@ -65,69 +73,108 @@ class SmoothShape:
 class Shapes:
     """Shapes of one ladder of K sizes.
 
+    The S shapes that a curve is weighed against are stacked in this order: combined ones (A), jumps (J), edge jumps (2),
+    single ones (F).
+
     Attributes:
         t: (K,) places of the sizes, in steps.
         single, combined: F smooth rises that stand alone, and A that are combined with another shape.
-        of_single, of_combined: (F, K) and (A, K) their values at the sizes.
-        single_prior, combined_prior: (F,) and (A,) prior probabilities: every kind of shape (power and width) is
-            equally likely, and so are all midpoints of a kind; power laws of the error are one kind, the straight line
-            is another.
         jumps: (J, K) jumps with two sizes or more on either side.
-        jump_low, jump_high: (J,) interval in which each jump has its midpoint, in steps.
         edge_jumps: (2, K) jumps in the first and in the last gap, which data cannot distinguish from a rise that
             continues off the ladder.
+        jump_low, jump_high: (J + 2,) interval in which each jump has its midpoint, in steps; edge jumps last.
         fine: (T,) grid of places on the ladder and `BEYOND` it, in steps.
-        fine_single, fine_combined: (F, T) and (A, T) values of the smooth rises on that grid.
     """
 
     t: np.ndarray
     single: tuple[SmoothShape, ...]
     combined: tuple[SmoothShape, ...]
-    of_single: np.ndarray
-    of_combined: np.ndarray
-    single_prior: np.ndarray
-    combined_prior: np.ndarray
     jumps: np.ndarray
+    edge_jumps: np.ndarray
     jump_low: np.ndarray
     jump_high: np.ndarray
-    edge_jumps: np.ndarray
     fine: np.ndarray
-    fine_single: np.ndarray
-    fine_combined: np.ndarray
+
+    @property
+    def n_smooth_pairs(self) -> int:
+        """How many pairs are of two smooth rises; these come first."""
+        return len(self.combined) * (len(self.combined) - 1) // 2
+
+    @cached_property
+    def stacked(self) -> np.ndarray:
+        """(S, K) every shape at the sizes."""
+        smooth = [np.stack([shape(self.t) for shape in rises]) for rises in (self.combined, self.single)]
+        return np.concatenate([smooth[0], self.jumps, self.edge_jumps, smooth[1]])
+
+    @cached_property
+    def fine_stacked(self) -> np.ndarray:
+        """(S + 1, T) every smooth rise on the fine grid; rows of 0 for the jumps, and at the end for no shape."""
+        combined, single = (np.stack([shape(self.fine) for shape in rises]) for rises in (self.combined, self.single))
+        no_rises = np.zeros((len(self.jump_low), len(self.fine)))
+        return np.concatenate([combined, no_rises, single, no_rises[:1]])
+
+    @cached_property
+    def first(self) -> np.ndarray:
+        """(P,) index of the first shape of each pair: a smooth rise."""
+        return self._pairs[0]
+
+    @cached_property
+    def second(self) -> np.ndarray:
+        """(P,) index of the second shape of each pair: another smooth rise, later a jump, which changes faster."""
+        return self._pairs[1]
+
+    @cached_property
+    def _pairs(self) -> tuple[np.ndarray, np.ndarray]:
+        n_smooth = len(self.combined)
+        one, other = np.triu_indices(n_smooth, 1)
+        jumps = np.arange(n_smooth, n_smooth + len(self.jump_low))
+        smooth, jump = np.meshgrid(np.arange(n_smooth), jumps, indexing="ij")
+        return np.concatenate([one, smooth.ravel()]), np.concatenate([other, jump.ravel()])
+
+    @cached_property
+    def products(self) -> np.ndarray:
+        """(P, K) products of the two shapes of each pair."""
+        return self.stacked[self.first] * self.stacked[self.second]
+
+    @property
+    def nbytes(self) -> int:
+        return array_bytes((self.stacked, self.fine_stacked, self.first, self.second, self.products))
 
 
-def build_shapes(t: np.ndarray) -> Shapes:
-    """Shapes of a ladder.
+_KEPT: BoundedCache[Shapes] = BoundedCache(MAX_SHAPE_BYTES)
+
+
+def shapes_of(t: np.ndarray, with_powers: bool = True, steep: bool = False) -> Shapes:
+    """Shapes of a ladder, kept between calls (at most `MAX_SHAPE_BYTES`).
 
     Args:
         t: (K,) places of the sizes in steps, rising; K is 4 or more.
+        with_powers: whether powers of smooth laws are smooth: the exact match of an answer whose tokens each improve by
+            a smooth law.
+        steep: whether rises of `STEEP_WIDTHS`, too wide for a jump and too narrow to be smooth, stand in place of jumps.
     """
+    return _KEPT.get((t.tobytes(), with_powers, steep), lambda: _build_shapes(t, with_powers, steep))
+
+
+def _build_shapes(t: np.ndarray, with_powers: bool, steep: bool) -> Shapes:
     beyond = BEYOND * max(1.0, (t[-1] - t[0]) / (len(t) - 1))
-    single = _smooth_shapes(t, beyond, _SINGLE, _SINGLE_RATES)
-    combined = _smooth_shapes(t, beyond, _COMBINED, _COMBINED_RATES)
-    jumps, low, high = _jumps(t)
+    single, combined = ([rise for rise in rises if with_powers or rise[0] == 1] for rises in (_SINGLE, _COMBINED))
     index = np.arange(len(t))
-    fine = np.linspace(t[0] - beyond, t[-1] + beyond, round(10 * (t[-1] - t[0] + 2 * beyond)) + 1)
+    jumps, low, high = (_steep_rises if steep else _jumps)(t)
     return Shapes(
         t,
-        single,
-        combined,
-        np.stack([shape(t) for shape in single]),
-        np.stack([shape(t) for shape in combined]),
-        _prior(single),
-        _prior(combined),
+        _smooth_shapes(t, beyond, single, _SINGLE_RATES),
+        _smooth_shapes(t, beyond, combined, _COMBINED_RATES),
         jumps,
-        low,
-        high,
         np.stack([(index > 0), (index > len(t) - 2)]).astype(float),
-        fine,
-        np.stack([shape(fine) for shape in single]),
-        np.stack([shape(fine) for shape in combined]),
+        np.concatenate([low, t[[0, -2]]]),
+        np.concatenate([high, t[[1, -1]]]),
+        np.linspace(t[0] - beyond, t[-1] + beyond, round(10 * (t[-1] - t[0] + 2 * beyond)) + 1),
     )
 
 
 def _smooth_shapes(
-    t: np.ndarray, beyond: float, logistics: tuple[tuple[int, float, float], ...], rates: tuple[float, ...]
+    t: np.ndarray, beyond: float, logistics: Sequence[tuple[int, float, float]], rates: tuple[float, ...]
 ) -> tuple[SmoothShape, ...]:
     first, last = float(t[0]), float(t[-1])
     shapes = []
@@ -138,13 +185,6 @@ def _smooth_shapes(
                 shapes.append(SmoothShape(power, float(place), max(width, SMOOTH_STEPS), first, last))
     shapes += [SmoothShape(0, first, float(np.log(9) / rate), first, last) for rate in rates]
     return (*shapes, SmoothShape(-1, first, last - first, first, last))
-
-
-def _prior(shapes: tuple[SmoothShape, ...]) -> np.ndarray:
-    """(F,) every kind equally likely, and within a kind every shape."""
-    kinds = [(shape.power, shape.width if shape.power > 0 else 0.0) for shape in shapes]
-    members = np.array([kinds.count(kind) for kind in kinds])
-    return np.asarray(1 / members / len(set(kinds)))
 
 
 def _jumps(t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -165,3 +205,12 @@ def _jumps(t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             rows.append((np.where(index == size, share, (index > size).astype(float)), *interval))
     shapes, low, high = zip(*rows, strict=True)
     return np.stack(shapes), np.array(low), np.array(high)
+
+
+def _steep_rises(t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(J, K) logistic rises with two sizes or more on either side of their midpoint, (J,) and (J,) that midpoint."""
+    places = np.arange(t[1], t[-2] + 1e-9, STEEP_GAP)
+    place, width = (each.ravel() for each in np.meshgrid(places, STEEP_WIDTHS, indexing="ij"))
+    rises = logistic(t, place[:, None], width[:, None])
+    rises = rises - rises[:, :1]
+    return rises / rises[:, -1:], place, place
