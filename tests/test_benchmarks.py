@@ -12,7 +12,7 @@ import pytest
 from command import REPOSITORY
 
 from harness import benchmarks
-from harness.benchmarks import known_chance, is_share_of_items, known_meaning, known_pair
+from harness.benchmarks import is_share_of_items, known_chance, known_meaning, known_pair
 
 FACTS = tomllib.loads((REPOSITORY / "harness/benchmarks.toml").read_text())
 REAL = REPOSITORY.parent / "shared/data/real"
@@ -25,7 +25,7 @@ REAL = REPOSITORY.parent / "shared/data/real"
         ("HellaSwag", "acc,none", 0.25),
         ("ARC-Challenge", "accuracy", 0.25),
         ("arc_easy_val_rc_5shot", "len_norm", 0.25),
-        ("arc_challenge_test_mc_5shot_fast", "length-normalized accuracy v2", None),
+        ("arc_challenge_test_mc_5shot_fast", "length-normalized accuracy v2", 0.25),
         ("winogrande_mc_5shot", "accuracy", 0.5),
         ("mmlu_stem_val_rc_var", "len_norm", None),
         ("mmlu_stem_val_rc_5shot", "len_norm", 0.25),

@@ -36,7 +36,7 @@ _SUFFIX = (
 )
 _WITH_SHOTS = re.compile(r"(?P<task>\w+?)_(?P<shots>\d+)_?shots?(?P<more>_fast)?_(?P<metric>\w+)")
 _WITHOUT_SHOTS = re.compile(rf"(?P<task>\w+?)_(?P<metric>(?:{_SUFFIX})(?:_(?:{_SUFFIX}))*)")
-_IN_BRACKETS = re.compile(r"(?P<task>\w+?)(?:_(?P<shots>\d+)_?shots?(?P<more>_fast)?)?(?:_\w+)? \((?P<metric>[^)]+)\)")
+_IN_BRACKETS = re.compile(r"(?P<task>\w+?)(?:_(?P<shots>\d+)_?shots?(?P<more>_fast)?(?:_\w+)?)? \((?P<metric>[^)]+)\)")
 #: Folders of a tracker that hold benchmark scores only.
 _BENCHMARKS = re.compile(r"downstream(_\w+)?", re.IGNORECASE)
 

@@ -35,13 +35,14 @@ class Derived:
 
     Attributes:
         runs: with `n_eval` in their numbers.
-        from_errors: tasks of which n_eval was derived from standard errors.
+        from_errors: tasks of which n_eval was derived from standard errors -> its largest error, relative to n, that
+            rounding of these leaves.
         from_others: numbers whose n_eval is that of the same task elsewhere, their own standard error being 0.
         unknown: tasks with shares and standard errors, and yet without an n_eval in some of their numbers.
     """
 
     runs: list[FoundRun]
-    from_errors: frozenset[str]
+    from_errors: dict[str, float]
     from_others: int
     unknown: frozenset[str]
 
@@ -58,25 +59,27 @@ def with_items(runs: Sequence[FoundRun]) -> Derived:
             own[at, *key] = found = _common(map(_bounds, numbers))
             if found:
                 bounds[key[:2]].append(found)
-    everywhere = {key: _whole(_common(several)) for key, several in bounds.items()}
-    filled, from_errors, from_others, unknown = [], set(), 0, set()
+    everywhere = {key: _common(several) for key, several in bounds.items()}
+    filled, from_others = [], 0
+    from_errors: dict[str, float] = {}
+    unknown: set[str] = set()
     for at, run in enumerate(runs):
         numbers = []
         for number in run.numbers:
             key = (number.task, number.subtask, number.step)
             if number.n_eval is None and (at, *key) in own:
                 found = own[at, *key]
-                n = everywhere.get(key[:2]) or _whole(found)
-                number = dataclasses.replace(number, n_eval=n)
-                if n is None:
+                best = everywhere.get(key[:2]) or found
+                number = dataclasses.replace(number, n_eval=_whole(best))
+                if number.n_eval is None:
                     unknown.add(number.task)
                 elif found:
-                    from_errors.add(number.task)
+                    from_errors[number.task] = max(from_errors.get(number.task, 0.0), _error(best, number.n_eval))
                 else:
                     from_others += 1
             numbers.append(number)
         filled.append(dataclasses.replace(run, numbers=numbers))
-    return Derived(filled, frozenset(from_errors), from_others, frozenset(unknown))
+    return Derived(filled, from_errors, from_others, frozenset(unknown))
 
 
 def _evaluations(run: FoundRun) -> dict[tuple[str, str, int | None], list[Number]]:
@@ -95,6 +98,11 @@ def _bounds(number: Number) -> tuple[float, float] | None:
     share, error = number.value, number.stderr
     if not error or not 0 < share < 1:
         return None
+    in_full = share * (1 - share) / error**2 + 1
+    n = round(in_full)
+    # Both are whole only where nothing was rounded, and each item was 0 or 1.
+    if abs(in_full - n) <= _IN_FULL * n and abs(share * n - round(share * n)) <= _IN_FULL * n:
+        return float(n), float(n)
     half = _rounding(share, error)
     of_share, of_error = max(half, _IN_FULL * share), max(half, _IN_FULL * error)
     if of_error >= error:
@@ -109,7 +117,7 @@ def _bounds(number: Number) -> tuple[float, float] | None:
 
 def _rounding(*values: float) -> float:
     """Half a unit of the last decimal of numbers that were written with equally many; trailing zeros may be lost."""
-    exponents = [Decimal(repr(value)).as_tuple().exponent for value in values]
+    exponents = [Decimal(repr(float(value))).as_tuple().exponent for value in values]
     return 0.5 * 10.0 ** min(exponent for exponent in exponents if isinstance(exponent, int))
 
 
@@ -120,6 +128,12 @@ def _common(several: Iterable[tuple[float, float] | None]) -> tuple[float, float
         return None
     least, greatest = max(low for low, _ in known), min(high for _, high in known)
     return (least, greatest) if least <= greatest else None
+
+
+def _error(bounds: tuple[float, float] | None, n: int) -> float:
+    """How far from n the bounds allow a whole number to lie, relative to n."""
+    assert bounds is not None
+    return max(n - math.ceil(bounds[0]), math.floor(bounds[1]) - n) / n
 
 
 def _whole(bounds: tuple[float, float] | None) -> int | None:

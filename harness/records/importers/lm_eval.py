@@ -176,7 +176,7 @@ def _model_arguments(content: dict[str, Any]) -> dict[str, Any]:
 
 def _without_step(name: str) -> str:
     """'70m' of 70m_step128, 'runs/small' of runs/small/checkpoint-500."""
-    return re.sub(r"[-_./\s]+$", "", _STEP.sub("", name))
+    return re.sub(r"([-_])[-_]+", r"\1", _STEP.sub("", name)).rstrip("-_./ ").lstrip("-_ ")
 
 
 # ----------------------------------------------------------------------------------------------- what else a file says

@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.records.importers.found import FoundRun
 from harness.records.importers.items import Derived
-from harness.wording import counted
+from harness.wording import counted, percent
 
 
 def what_was_read(runs: Sequence[FoundRun]) -> str:
@@ -44,9 +44,11 @@ def notes_on(derived: Derived, numbers: Sequence[Mapping[str, Any]], rows: Seque
         elsewhere = (
             f"; {counted(derived.from_others, 'number')} with an error of 0 have it from the same task elsewhere"
         )
+        rounding = max(derived.from_errors.values())
         notes.append(
             f"n_eval of {counted(len(derived.from_errors), 'task')} was derived from shares and their standard errors, "
-            f"n = p (1 - p) / stderr^2 + 1{elsewhere if derived.from_others else ''}"
+            f"n = p (1 - p) / stderr^2 + 1{f', to within {percent(rounding)} as they are rounded' if rounding else ''}"
+            f"{elsewhere if derived.from_others else ''}"
         )
     if derived.unknown:
         some = sorted(derived.unknown)

@@ -68,9 +68,9 @@ def run_row(kind: str, run: FoundRun, stated: Mapping[str, Any], experiment: str
         raise DataError(f"{run.label}: {error}") from error
     if not any(known.get(name) for name in PARAMETER_CONVENTIONS):
         raise UserError(
-            f"{run.label}: the file does not state params_total: give it, or params_non_embedding, with --set "
-            f"params_total=NUMBER, or in a sidecar (--about FILE.csv) with columns file,params_total or "
-            f"run,params_total, in which this run is {run.source.name} or {run.name}"
+            f"{run.label}: the file does not state params_total: give it with --set params_total=NUMBER, or in a "
+            f"sidecar (--about FILE.csv) with columns file,params_total or run,params_total, in which this run is "
+            f"{run.source.name} or {run.name}; params_non_embedding does as well"
         )
     row = NEUTRAL | known
     if row["wall_s"] and row["tokens"] and not row["tokens_per_s"]:

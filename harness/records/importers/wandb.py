@@ -4,10 +4,11 @@
   which are passed over. W&B thins long curves out before it draws or exports them. Where runs share a name, their
   columns do, and are told apart by their order.
 - A run's history, as ``run.history().to_csv(...)`` of its Python API gives it: a column of steps and one a metric.
-- The histories of several runs below each other, with a column that names the run.
-- The runs table's export: a row a run, with the last value of each metric.
+- The histories of several runs below each other, with a column ``run_name`` or ``run``.
+- The runs table's export: a row a run, its name in ``Name``, with the last value of each metric; or the like with
+  ``run_name`` or ``run`` that is different in every row.
 
-Runs are named by ``Name``, ``run_name`` or ``run``. Steps stand in a column ``.../global_step``, else ``Step``, else
+Steps stand in a column ``.../global_step``, else ``Step``, else
 ``_step``, else, in a chart's export, in whatever column is its x axis. W&B's own step counts calls of `log`, which are
 optimizer steps only where a run logs them so: where there is a global_step, take it as x axis before you export.
 Metrics whose names tell a benchmark (`benchmark_names`) become runs of their own, as of lm_eval. In a runs table,
@@ -48,7 +49,8 @@ def read(path: Path) -> list[FoundRun]:
     names = next((name for name in _NAMES if name in table.columns), None)
     steps = _step_columns(table)
     shown = ", ".join(table.columns[:5])
-    if names and (not steps or not table[names].duplicated().any()):
+    # W&B lets runs share a Name; a run_name that comes again is of another step.
+    if names and (names == "Name" or not steps or not table[names].duplicated().any()):
         runs = list(_runs_of_summaries(path, table, names, next(iter(steps), None), notes))
     elif not steps:
         raise DataError(f"{path}: no column Step (columns {shown}); export the chart with Step on its x axis")
@@ -79,7 +81,7 @@ def _read_table(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
 
 
 def _told_apart(path: Path, columns: list[str]) -> list[str]:
-    """The columns of a chart's runs of one name, as of runs "NAME" and "NAME, 2nd of this name"."""
+    """The columns of a chart, those of further runs of one name as of "NAME (2)", "NAME (3)"."""
     seen: Counter[str] = Counter()
     named = []
     for column in columns:

@@ -38,10 +38,10 @@ def test_a_correction_replaces_the_run(tmp_path: Path) -> None:
 
 
 def test_curves_of_an_import_that_does_not_state_its_evaluation_sets(tmp_path: Path) -> None:
-    """n_eval of 0 stands for not known in the table; it made every such import impossible to analyse."""
+    """Such files state no n_eval, and that a loss is of the same texts as an accuracy is not known either."""
     import_results("trainer", [IMPORTED / "trainer"], tmp_path, SIZES)
     frame = load(tmp_path)
     assert frame["n_eval"].isna().all()
     jumps = harness.find_jumps(frame, x="params_total")
-    assert jumps["metric"].tolist() == ["accuracy"] and jumps["continuous_metric"].tolist() == ["loss"]
+    assert jumps["metric"].tolist() == ["accuracy"] and jumps["continuous_metric"].tolist() == [""]
     assert jumps.attrs["assumed"] == {}

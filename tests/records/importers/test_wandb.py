@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from imported import IMPORTED, SIZES, SIZES_OF_ALL, values
 
-from harness.errors import DataError
+from harness.errors import DataError, UserError
 from harness.records.importers import import_results
 from harness.records.store import load, load_runs
 
@@ -29,13 +29,15 @@ def test_wandb_runs_table(tmp_path: Path) -> None:
     assert list(runs.index) == [6_040, 15_152] and list(runs["seed"]) == [1, 1]
 
 
-def test_a_metric_is_paired_with_the_loss_of_another_file(tmp_path: Path) -> None:
-    chart = (IMPORTED / "wandb/chart.csv").read_text()
-    (tmp_path / "loss.csv").write_text(chart)
-    (tmp_path / "accuracy.csv").write_text(chart.replace("eval/loss", "eval/accuracy"))
-    import_results("wandb", [tmp_path], tmp_path / "out", SIZES)
-    frame = load(tmp_path / "out")
-    assert frame.loc[frame["metric"] == "accuracy", "paired_metric"].to_list() == ["loss", "loss"]
+def test_a_loss_beside_an_accuracy_is_no_pair_unless_stated(tmp_path: Path) -> None:
+    (tmp_path / "h.csv").write_text("Step,eval/loss,eval/accuracy\n1,2.0,0.5\n")
+    for pairs, wanted in ((None, ""), ({"accuracy": "loss"}, "loss")):
+        report = import_results("wandb", [tmp_path / "h.csv"], tmp_path / "out", SIZES_OF_ALL, pairs=pairs)
+        frame = load(tmp_path / "out").set_index("metric")
+        assert frame.loc["accuracy", "paired_metric"] == wanted and pd.isna(frame.loc["loss", "paired_metric"])
+        assert any("no continuous metric is known" in note for note in report.notes) == (wanted == "")
+    with pytest.raises(UserError, match="pair of acuracy: no file holds such a metric; did you mean 'accuracy'"):
+        import_results("wandb", [tmp_path / "h.csv"], tmp_path / "out", SIZES_OF_ALL, pairs={"acuracy": "loss"})
 
 
 def test_a_metric_that_ends_early_is_reported(tmp_path: Path) -> None:
@@ -51,10 +53,11 @@ def test_a_metric_that_ends_early_is_reported(tmp_path: Path) -> None:
     ("kind", "name", "content", "said"),
     [
         ("wandb", "a.csv", "", "a.csv: empty or not CSV"),
-        ("wandb", "a.csv", "x,r - loss\n1,2\n", "a.csv: no column Step .columns x, r - loss"),
+        ("wandb", "a.csv", "x,y,r - loss\n1,2,3\n", "a.csv: no column Step .columns x, y, r - loss"),
+        ("wandb", "a.csv", "time,r - loss\n0.5,3\n", "a.csv: time in line 2 is '0.5'; allowed are whole"),
         ("wandb", "a.csv", "Step,r - colour\n1,2\n", "a.csv: no metric among its columns"),
         ("wandb", "a.csv", "Step,r - loss\n1.5,2\n", "a.csv: Step in line 2 is '1.5'; allowed are whole"),
-        ("wandb", "a.csv", "Step,r - loss,r - loss\n1,2,3\n", "a.csv: column r - loss is there twice"),
+        ("wandb", "a.csv", "Step,loss,loss\n1,2,3\n", "a.csv: column loss is there twice"),
         ("wandb", "a.csv", "Name,params_total,loss\nr,many,2\n", r"a.csv \(r\): params_total=many: allowed is a whole"),
         ("wandb", "a.csv", 'Step,"r - loss\n1,2\n', "a.csv: "),
     ],
