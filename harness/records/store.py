@@ -25,7 +25,7 @@ from harness.errors import DataError, RunsWarning, UserError, nearest
 from harness.records.comparable import comparable, final_losses
 from harness.records.run_settings import is_duration, mixed_in_words, with_varying_settings
 from harness.records.schema import RUNS, SCHEMA_VERSION, SCHEMAS, STATUSES
-from harness.records.writer import PIECES, alone, check_finite, check_run, piece_path, write_table
+from harness.records.writer import PIECES, check_finite, check_run, piece_path, write_table
 
 #: Where results folders are looked for by name.
 RESULTS = Path("results")
@@ -124,42 +124,6 @@ def collect(folder: Path | str) -> CollectReport:
     counts = Counter(runs.column("status").to_pylist())
     by_status = {status: counts[status] for status in STATUSES}
     return CollectReport(folder, runs.num_rows, by_status, measurements.num_rows, merged.problems)
-
-
-def add_to_tables(folder: Path | str, runs: pa.Table, measurements: pa.Table) -> CollectReport:
-    """Put many runs at once into a folder's tables, without pieces of their own, and collect it.
-
-    Rows that the folder has of these runs, in its tables or as pieces, are replaced: what is to stay of them must be
-    among the rows given.
-
-    Args:
-        folder: the results folder; made where it does not exist.
-        runs, measurements: rows of the two tables, as `writer.to_table` makes them.
-
-    Raises:
-        OtherVersionError: the folder's tables are of another schema version; nothing is written.
-        DataError: one of the folder's tables cannot be read, or a value of a finished run is not finite; nothing is
-            written.
-        UserError: the tables cannot be written.
-    """
-    folder = Path(folder)
-    new = {"runs": runs, "measurements": measurements}
-    _check_finished(folder, new)
-    ids = runs.column("run_id")
-    with alone(folder / PIECES):
-        paths = _table_paths(folder)
-        have_tables = any(path.exists() for path in paths.values())
-        for name, path in paths.items():
-            if have_tables:
-                kept = read_table(path, name)
-                kept = kept.filter(pc.invert(pc.is_in(kept.column("run_id"), value_set=ids)))
-                new[name] = pa.concat_tables([new[name], kept])
-        _write(folder, _Merged(new, (), replaced=False))
-        # Else they would take the place of the new rows.
-        for run_id in ids.to_pylist():
-            for name in reversed(SCHEMAS):
-                piece_path(folder, run_id, name).unlink(missing_ok=True)
-    return collect(folder)
 
 
 def _table_paths(folder: Path) -> dict[str, Path]:

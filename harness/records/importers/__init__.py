@@ -36,6 +36,7 @@ from typing import Any
 import pandas as pd
 
 from harness.errors import UserError, nearest
+from harness.records.adding import add_runs
 from harness.records.importers import lm_eval, nanogpt, tensorboard, trainer, wandb
 from harness.records.importers.about import PARAMETERS, About, checked
 from harness.records.importers.found import Format, FoundRun
@@ -43,7 +44,7 @@ from harness.records.importers.items import with_items
 from harness.records.importers.joining import joined_with_earlier
 from harness.records.importers.said import notes_on, what_was_read
 from harness.records.importers.table_rows import measurement_rows, problems_of, run_row
-from harness.records.store import CollectReport, add_to_tables
+from harness.records.store import CollectReport
 from harness.records.writer import to_table
 
 __all__ = ["FORMATS", "ImportReport", "import_results"]
@@ -112,7 +113,7 @@ def import_results(
     rows = [run_row(kind, run, stated.of(run), folder.name) for run in runs]
     numbers = [number for run, row in zip(runs, rows, strict=True) for number in measurement_rows(run, row, pairs)]
     tables, replaced = joined_with_earlier(folder, rows, to_table("measurements", numbers, kind))
-    report = add_to_tables(folder, *tables)
+    report = add_runs(folder, *tables)
     unmatched = [f"sidecar: {key} is none of the runs imported" for key in stated.unmatched(runs)]
     problems = [problem for run in runs for problem in problems_of(run)]
     of_files = dict.fromkeys(note for run in runs for note in run.notes)
@@ -133,8 +134,9 @@ def _read(form: Format, paths: Iterable[Path | str]) -> tuple[list[FoundRun], li
         some = True
         found, foreign = form.read_under(path)
         passed_over += foreign
+        files = {source: source.resolve() for source in {run.source for run in found}}
         for run in found:
-            runs.setdefault((run.source.resolve(), run.part), run)
+            runs.setdefault((files[run.source], run.part), run)
     if not some:
         raise UserError(f"no file of format {form.name} given")
     return form.join(list(runs.values())), passed_over

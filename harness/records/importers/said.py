@@ -22,9 +22,9 @@ def what_was_read(runs: Sequence[FoundRun]) -> str:
     steps: dict[str, set[int]] = {}
     for run in runs:
         steps.setdefault(run.name, set()).update(number.step for number in run.numbers if number.step is not None)
-    counts = sorted({len(of_model) for of_model in steps.values()})
+    counts = sorted({max(1, len(of_model)) for of_model in steps.values()})
     checkpoints = []
-    if counts[-1]:
+    if any(steps.values()):
         many = counted(counts[-1], "checkpoint")
         checkpoints = [
             many + (" each" if len(steps) > 1 else "") if len(counts) == 1 else f"{counts[0]} to {many} each"

@@ -21,12 +21,11 @@ import io
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from harness.errors import DataError
-from harness.records.importers.about import SETTABLE
+from harness.records.importers.about import PARAMETERS, SETTABLE
 from harness.records.importers.found import Format, FoundRun, read_bytes, stem
 from harness.records.importers.series import runs_of_names
 
@@ -75,22 +74,27 @@ def _read_table(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: empty or not CSV; allowed is {_EXPECTED}") from error
     ranges = cells.iloc[0].str.endswith(_RANGES)
-    table = cells.loc[1:, ~ranges].set_axis(_told_apart(path, cells.iloc[0][~ranges].to_list()), axis="columns")
-    passed_over = (f"{path}: {ranges.sum()} columns __MIN and __MAX are passed over",)
-    return table, passed_over if ranges.any() else ()
+    columns, shared = _told_apart(path, cells.iloc[0][~ranges].to_list())
+    table = cells.loc[1:, ~ranges].set_axis(columns, axis="columns")
+    notes = [f"{path}: {ranges.sum()} columns __MIN and __MAX are passed over"] if ranges.any() else []
+    return table, (*notes, *shared)
 
 
-def _told_apart(path: Path, columns: list[str]) -> list[str]:
-    """The columns of a chart, those of further runs of one name as of "NAME (2)", "NAME (3)"."""
+def _told_apart(path: Path, columns: list[str]) -> tuple[list[str], list[str]]:
+    """The columns of a chart, those of further runs of one name as of "NAME (2)", "NAME (3)"; and what to say."""
     seen: Counter[str] = Counter()
-    named = []
+    named, shared = [], []
     for column in columns:
         seen[column] += 1
         run, separator, metric = column.rpartition(_OF_RUN)
         if seen[column] > 1 and not separator:
             raise DataError(f"{path}: column {column} is there twice; allowed is one")
-        named.append(f"{run} ({seen[column]}){separator}{metric}" if seen[column] > 1 else column)
-    return named
+        if seen[column] > 1:
+            other = f"{run} ({seen[column]})"
+            shared.append(f"{path}: runs share the name {run}: one of them is called {other} here")
+            column = f"{other}{separator}{metric}"
+        named.append(column)
+    return named, shared
 
 
 def _step_columns(table: pd.DataFrame) -> list[str]:
@@ -130,13 +134,19 @@ def _runs_of_summaries(
         series = {
             str(name): {at: value}
             for name, cell in cells.items()
-            if name not in SETTABLE and (value := _number(cell)) is not None
+            if not _is_setting(str(name), cell) and (value := _number(cell)) is not None
         }
-        stated: dict[str, Any] = {str(name): cell for name, cell in cells.items() if name in SETTABLE and cell}
+        stated = {str(name): cell for name, cell in cells.items() if _is_setting(str(name), cell)}
         name = str(cells[names])
         # W&B lets runs share a name.
         part = name if table[names].eq(name).sum() == 1 else f"{name}, line {line}"
         yield from runs_of_names(path, name, series, part=part, settings=stated, notes=notes)
+
+
+def _is_setting(name: str, cell: str) -> bool:
+    """Whether a cell of a runs table states a column of the harness's runs table."""
+    is_size = "param" in name and name in PARAMETERS
+    return bool(cell) and (name in SETTABLE or is_size)
 
 
 def _step(path: Path, column: str, line: int, cell: str) -> int:

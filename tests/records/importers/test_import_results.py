@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pandas as pd
@@ -45,3 +46,21 @@ def test_curves_of_an_import_that_does_not_state_its_evaluation_sets(tmp_path: P
     jumps = harness.find_jumps(frame, x="params_total")
     assert jumps["metric"].tolist() == ["accuracy"] and jumps["continuous_metric"].tolist() == [""]
     assert jumps.attrs["assumed"] == {}
+
+
+@pytest.mark.parametrize("kind", sorted(FORMATS))
+def test_packed_files_are_read_alike(kind: str, tmp_path: Path) -> None:
+    """Every file of the kind with .gz after its name."""
+    for path in (IMPORTED / kind).rglob("*.*"):
+        if path.is_file():
+            packed = tmp_path / kind / path.relative_to(IMPORTED / kind)
+            packed.parent.mkdir(parents=True, exist_ok=True)
+            packed.with_name(packed.name + ".gz").write_bytes(gzip.compress(path.read_bytes()))
+    stated = {"params_total": 1000, "study": "one"}
+    frames = []
+    for source in (IMPORTED / kind, tmp_path / kind):
+        import_results(kind, [source], tmp_path / f"{source.parent.name}-out", stated)
+        frame = load(tmp_path / f"{source.parent.name}-out", steps="all", runs="all")
+        columns = ["member", "task", "subtask", "metric", "step", "value", "n_eval", "tokens"]
+        frames.append(frame[columns].sort_values(columns, ignore_index=True))
+    pd.testing.assert_frame_equal(*frames)
