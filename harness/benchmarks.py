@@ -66,6 +66,11 @@ def known_pair(task: str, metric: str, measured: Collection[str]) -> str | None:
     >>> known_pair("hellaswag", "acc", ["loss", "acc_norm"]) is None
     True
     """
+    return _known_pair(task, metric, tuple(measured))
+
+
+@cache
+def _known_pair(task: str, metric: str, measured: tuple[str, ...]) -> str | None:
     by_name = {_metric(name): name for name in measured}
     for entry in _facts()["pairs"]:
         if _metric(metric) in _metrics_of(entry) and _is_of(task, entry):
@@ -96,6 +101,7 @@ def _name(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
 
 
+@cache
 def _metric(text: str) -> str:
     """A metric's name less the filter by which lm-eval took the answer from the output, and OLMo's version of it."""
     return re.sub(r"_v\d+$", "", _name(text.partition(",")[0]))

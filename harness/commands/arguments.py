@@ -101,7 +101,9 @@ def of_compare(parser: argparse.ArgumentParser) -> None:
 def of_import(parser: argparse.ArgumentParser) -> None:
     """``harness import``."""
     parser.add_argument("kind", metavar="KIND", help=f"format of the files: {', '.join(FORMATS)}")
-    parser.add_argument("files", metavar="FILE", nargs="+", help="a file, or a folder: all files of the kind under it")
+    parser.add_argument(
+        "files", metavar="FILE", nargs="+", help="a file (also .gz), or a folder: all of the kind under it"
+    )
     parser.add_argument("--into", metavar="FOLDER", required=True, help="results folder, e.g. results/NAME")
     about = "a table with a row a file (column file) or run (column run), and columns params, family, tokens, ..."
     parser.add_argument("--about", metavar="SIDECAR", help=about)

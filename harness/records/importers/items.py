@@ -23,6 +23,8 @@ from decimal import Decimal
 from harness.benchmarks import is_share_of_items
 from harness.records.importers.found import FoundRun, Number
 
+#: The least and the greatest number of items that a share and its standard error allow.
+Bounds = tuple[float, float]
 #: Relative error of a number written in full, with margin for the tool's own arithmetic in double precision.
 _IN_FULL = 1e-9
 #: The widest bounds, relative to n, of which the middle is still worth stating: noise then is known to 5 %.
@@ -52,29 +54,29 @@ def with_items(runs: Sequence[FoundRun]) -> Derived:
 
     Numbers whose file states n_eval keep it.
     """
-    bounds: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
-    own: dict[tuple[int, str, str, int | None], tuple[float, float] | None] = {}
-    for at, run in enumerate(runs):
-        for key, numbers in _evaluations(run).items():
-            own[at, *key] = found = _common(map(_bounds, numbers))
-            if found:
-                bounds[key[:2]].append(found)
-    everywhere = {key: _common(several) for key, several in bounds.items()}
-    filled, from_others = [], 0
+    evaluations = [_evaluations(run) for run in runs]
+    own = [{key: _common(map(_bounds, shares)) for key, shares in each.items()} for each in evaluations]
+    of_task: dict[tuple[str, str], list[Bounds | None]] = defaultdict(list)
+    for each in own:
+        for (task, subtask, _), bounds in each.items():
+            of_task[task, subtask].append(bounds)
+    everywhere = {key: _common(several) for key, several in of_task.items()}
+    filled = []
     from_errors: dict[str, float] = {}
-    unknown: set[str] = set()
-    for at, run in enumerate(runs):
+    from_others, unknown = 0, set()
+    for run, each in zip(runs, own, strict=True):
+        best = {key: everywhere[key[:2]] or bounds for key, bounds in each.items()}
+        whole = {key: _whole(bounds) for key, bounds in best.items()}
         numbers = []
         for number in run.numbers:
             key = (number.task, number.subtask, number.step)
-            if number.n_eval is None and (at, *key) in own:
-                found = own[at, *key]
-                best = everywhere.get(key[:2]) or found
-                number = dataclasses.replace(number, n_eval=_whole(best))
-                if number.n_eval is None:
+            if number.n_eval is None and key in whole:
+                n, bounds = whole[key], best[key]
+                number = dataclasses.replace(number, n_eval=n)
+                if n is None or bounds is None:
                     unknown.add(number.task)
-                elif found:
-                    from_errors[number.task] = max(from_errors.get(number.task, 0.0), _error(best, number.n_eval))
+                elif each[key]:
+                    from_errors[number.task] = max(from_errors.get(number.task, 0.0), _error(bounds, n))
                 else:
                     from_others += 1
             numbers.append(number)
@@ -91,7 +93,7 @@ def _evaluations(run: FoundRun) -> dict[tuple[str, str, int | None], list[Number
     return found
 
 
-def _bounds(number: Number) -> tuple[float, float] | None:
+def _bounds(number: Number) -> Bounds | None:
     """The least and greatest n that a share and its standard error, as written, allow; None where they say nothing."""
     if number.n_eval is not None:
         return float(number.n_eval), float(number.n_eval)
@@ -121,7 +123,7 @@ def _rounding(*values: float) -> float:
     return 0.5 * 10.0 ** min(exponent for exponent in exponents if isinstance(exponent, int))
 
 
-def _common(several: Iterable[tuple[float, float] | None]) -> tuple[float, float] | None:
+def _common(several: Iterable[Bounds | None]) -> Bounds | None:
     """What all these bounds allow; None where there are none or they exclude each other."""
     known = [bounds for bounds in several if bounds]
     if not known:
@@ -130,13 +132,12 @@ def _common(several: Iterable[tuple[float, float] | None]) -> tuple[float, float
     return (least, greatest) if least <= greatest else None
 
 
-def _error(bounds: tuple[float, float] | None, n: int) -> float:
+def _error(bounds: Bounds, n: int) -> float:
     """How far from n the bounds allow a whole number to lie, relative to n."""
-    assert bounds is not None
     return max(n - math.ceil(bounds[0]), math.floor(bounds[1]) - n) / n
 
 
-def _whole(bounds: tuple[float, float] | None) -> int | None:
+def _whole(bounds: Bounds | None) -> int | None:
     """The whole number in the midst of bounds; None where they hold none or are too wide to say much."""
     if bounds is None:
         return None

@@ -114,6 +114,9 @@ def _numbers(
     content: dict[str, Any], task: str, scores: dict[str, Any], step: int | None, root: str
 ) -> Iterator[Number]:
     directions, samples = (_part(_part(content, name), task) for name in ("higher_is_better", "n-samples"))
+    stated = (samples.get("effective"), scores.get("sample_len"))
+    n_eval = next((n for n in stated if is_count(n) and n), None)
+    subtask = _subtask(content, task, root)
     for key, value in scores.items():
         metric, _, filter_name = key.partition(",")
         if key in _NO_METRICS or metric.endswith("_stderr") or not is_number(value):
@@ -124,9 +127,9 @@ def _numbers(
             split="eval",
             metric=metric if filter_name in ("", "none") else key,
             value=float(value),
-            subtask=_subtask(content, task, root),
+            subtask=subtask,
             stderr=float(stderr) if is_number(stderr) and math.isfinite(stderr) else None,
-            n_eval=next((n for n in (samples.get("effective"), scores.get("sample_len")) if is_count(n) and n), None),
+            n_eval=n_eval,
             higher_is_better=directions.get(metric),
             task=task,
         )

@@ -9,7 +9,7 @@
   ``run_name`` or ``run`` that is different in every row.
 
 Steps stand in a column ``.../global_step``, else ``Step``, else
-``_step``, else, in a chart's export, in whatever column is its x axis. W&B's own step counts calls of `log`, which are
+``_step``, else, in a chart's export, in whatever column is its x axis; if that counts tokens, it gives these too. W&B's own step counts calls of `log`, which are
 optimizer steps only where a run logs them so: where there is a global_step, take it as x axis before you export.
 Metrics whose names tell a benchmark (`benchmark_names`) become runs of their own, as of lm_eval. In a runs table,
 columns called as those of the harness's runs table (params_total, seed, ...) give the runs' settings.
@@ -27,7 +27,7 @@ import pandas as pd
 from harness.errors import DataError
 from harness.records.importers.about import PARAMETERS, SETTABLE
 from harness.records.importers.found import Format, FoundRun, read_bytes, stem
-from harness.records.importers.series import runs_of_names
+from harness.records.importers.series import TOKENS, runs_of_names
 
 _STEPS = ("global_step", "Step", "_step")
 _NAMES = ("Name", "run_name", "run")
@@ -122,6 +122,8 @@ def _runs_of_curves(
         of_run = by_run.setdefault(run if separator else str(name or stem(path)), {})
         of_run[metric] = {at: value for at, value in values if value is not None}
     for run, series in by_run.items():
+        if "token" in step.lower():
+            series.setdefault(TOKENS, {at: float(at) for at in steps})
         yield from runs_of_names(path, run, series, part=run, notes=notes)
 
 

@@ -61,6 +61,13 @@ def test_ranges_are_passed_over_and_any_column_is_the_x_axis_of_a_chart(tmp_path
     )
 
 
+def test_an_x_axis_of_tokens_gives_the_tokens_too(tmp_path: Path) -> None:
+    (tmp_path / "chart.csv").write_text("throughput/total_tokens,r - eval/loss\n1000,2.0\n4000,1.5\n")
+    import_results("wandb", [tmp_path / "chart.csv"], tmp_path / "out", SIZES_OF_ALL)
+    assert load(tmp_path / "out", steps="all")["tokens"].to_list() == [1000, 4000]
+    assert load_runs(tmp_path / "out")["tokens"].to_list() == [4000]
+
+
 @needs_real_data
 def test_the_export_with_benchmarks(tmp_path: Path) -> None:
     report = import_results("wandb", [REAL / "made_wandb_export.csv"], tmp_path, {"params": "60M", "family": "olmo"})
