@@ -26,7 +26,9 @@ def overview(runs: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for study, part in runs.groupby("study"):
-        low, high = part["params_total"].min(), part["params_total"].max()
+        # An imported run may state its parameters without embeddings alone.
+        sizes = part["params_total"].where(part["params_total"] > 0, part["params_non_embedding"])
+        low, high = sizes.min(), sizes.max()
         jobs = part.drop_duplicates(["rung", "duration", "wall_s"])
         rows.append(
             {

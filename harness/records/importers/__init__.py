@@ -43,7 +43,7 @@ from harness.records.importers.found import Format, FoundRun
 from harness.records.importers.items import with_items
 from harness.records.importers.joining import joined_with_earlier
 from harness.records.importers.said import notes_on, what_was_read
-from harness.records.importers.table_rows import measurement_rows, problems_of, run_row
+from harness.records.importers.table_rows import identity, measurement_rows, problems_of, run_row
 from harness.records.store import CollectReport
 from harness.records.writer import to_table
 
@@ -107,6 +107,7 @@ def import_results(
         raise UserError(f"{kind} cannot be imported{nearest(kind, FORMATS)} (formats: {', '.join(FORMATS)})")
     folder, stated = Path(folder), _about(about, settings)
     found, passed_over = _read(FORMATS[kind], paths)
+    found, repeated = _once(kind, found)
     derived = with_items(found)
     runs = derived.runs
     _check_pairs(pairs or {}, runs)
@@ -119,7 +120,7 @@ def import_results(
     of_files = dict.fromkeys(note for run in runs for note in run.notes)
     return ImportReport(
         **{field.name: getattr(report, field.name) for field in fields(report) if field.name != "problems"},
-        problems=(*report.problems, *passed_over, *of_files, *problems, *unmatched),
+        problems=(*report.problems, *passed_over, *repeated, *of_files, *problems, *unmatched),
         read=what_was_read(runs),
         notes=(*_taken_as_total(about, settings), *notes_on(derived, numbers, rows), *replaced),
     )
@@ -140,6 +141,16 @@ def _read(form: Format, paths: Iterable[Path | str]) -> tuple[list[FoundRun], li
     if not some:
         raise UserError(f"no file of format {form.name} given")
     return form.join(list(runs.values())), passed_over
+
+
+def _once(kind: str, runs: Iterable[FoundRun]) -> tuple[list[FoundRun], list[str]]:
+    """The runs without copies of earlier ones, and what is said of these, a line each."""
+    first: dict[str, FoundRun] = {}
+    repeated = []
+    for run in runs:
+        if (earlier := first.setdefault(identity(kind, run), run)) is not run:
+            repeated.append(f"{run.label} is a copy of {earlier.label}, which counts once")
+    return list(first.values()), repeated
 
 
 def _about(about: pd.DataFrame | Mapping[str, Any] | None, settings: Mapping[str, Any] | None) -> About:

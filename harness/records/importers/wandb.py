@@ -8,8 +8,8 @@
 - The runs table's export: a row a run, its name in ``Name``, with the last value of each metric; or the like with
   ``run_name`` or ``run`` that is different in every row.
 
-Steps stand in a column ``.../global_step``, else ``Step``, else
-``_step``, else, in a chart's export, in whatever column is its x axis; if that counts tokens, it gives these too. W&B's own step counts calls of `log`, which are
+Steps stand in a column ``.../global_step``, else ``Step``, else ``_step``, else, in a chart's export, in whatever
+column is its x axis; where that counts tokens, the tokens do too. W&B's own step counts calls of `log`, which are
 optimizer steps only where a run logs them so: where there is a global_step, take it as x axis before you export.
 Metrics whose names tell a benchmark (`benchmark_names`) become runs of their own, as of lm_eval. In a runs table,
 columns called as those of the harness's runs table (params_total, seed, ...) give the runs' settings.

@@ -64,3 +64,14 @@ def test_packed_files_are_read_alike(kind: str, tmp_path: Path) -> None:
         columns = ["member", "task", "subtask", "metric", "step", "value", "n_eval", "tokens"]
         frames.append(frame[columns].sort_values(columns, ignore_index=True))
     pd.testing.assert_frame_equal(*frames)
+
+
+def test_a_copy_of_a_file_counts_once_and_is_said(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "small.log").write_bytes((IMPORTED / "nanogpt/small.log").read_bytes())
+    report = import_results("nanogpt", [tmp_path / "a", tmp_path / "b"], tmp_path / "out", {"params": 1000})
+    assert (report.read, report.n_runs) == ("1 run, 1 file", 1)
+    first, copy = (tmp_path / name / "small.log" for name in ("a", "b"))
+    assert report.problems == (f"{copy} is a copy of {first}, which counts once",)
+    assert not load(tmp_path / "out", steps="all").duplicated(["run_id", "step", "metric"]).any()
