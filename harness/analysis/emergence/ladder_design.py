@@ -18,7 +18,8 @@ FITTED_RISES = ((0.0, 0.5), (1.0, 0.25), (2.0, 0.5), (4.0, 0.5), (8.0, 0.5))
 #: Sizes with several runs that it takes to estimate how the variance changes along the ladder. With five or fewer the
 #: estimate, shrunk as it is, is worse than none.
 MIN_SIZES_FOR_PROFILE = 6
-#: Sizes from which a run a size is enough to fit a smooth rise with a jump, which take up about five degrees of freedom.
+#: Sizes from which a run a size is enough to fit a smooth rise with a jump, which take up about five degrees of
+#: freedom.
 MIN_SIZES_FOR_PAIR = 7
 #: Two shapes whose squared correlation is within this of 1 are one.
 MIN_INDEPENDENCE = 1e-4
