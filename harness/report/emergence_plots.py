@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -38,12 +37,12 @@ def plot_mirage(
 ) -> tuple[Axes, Axes]:
     """The evidence behind one row of `find_jumps`: the tested metric on the left, its continuous pair on the right.
 
-    Each panel shows the runs, their means, the posterior mean of the smooth models and, where the metric jumps or drops,
-    that of smooth plus a jump: a ramp across the gap in which the jump may lie anywhere. Where a power of the continuous
-    metric reproduces the tested one, that power is a dashed line in the left panel. Where seeds were tested separately,
-    each is a thin line: jumps at different sizes can have a smooth mean. N* and its interval have the colour of the
-    verdict, as has a dotted line at the onset, where that lies outside the interval. The figure is 7 in wide; the right
-    panel is empty where no continuous metric was measured.
+    Each panel shows the runs, their means, the posterior mean of the smooth models and, where the metric jumps or
+    drops, that of smooth plus a jump: a ramp across the gap in which the jump may lie anywhere. Where a power of the
+    continuous metric reproduces the tested one, that power is a dashed line in the left panel. Where seeds were tested
+    separately, each is a thin line: jumps at different sizes can have a smooth mean. N* and its interval have the
+    colour of the verdict, as has a dotted line at the onset, where that lies outside the interval. The figure is 7 in
+    wide; the right panel is empty where no continuous metric was measured.
 
     Args:
         frame: the table that `find_jumps` was given.
@@ -121,9 +120,7 @@ def _examined(frame: pd.DataFrame, jump: Mapping[str, Any], x: str) -> dict[str,
     }
 
 
-def _panel(
-    ax: Axes, jump: Mapping[str, Any], state: str, curve: Curve, finding: Finding | None, x: str
-) -> None:
+def _panel(ax: Axes, jump: Mapping[str, Any], state: str, curve: Curve, finding: Finding | None, x: str) -> None:
     """A metric, its state being one of `State`, or '' where it was not tested."""
     runs = pd.DataFrame({x: curve.runs.sizes[curve.runs.rung], "value": curve.runs.value})
     runs = runs.assign(chance=curve.chance, higher_is_better=curve.higher_is_better)

@@ -20,12 +20,12 @@ from harness.errors import DataError
 from harness.report.axes import (
     BLACK,
     BLUE,
-    GREEN,
     GREY,
     LIGHT_GREY,
     ORANGE,
     PAGE_WIDTH_IN,
     PURPLE,
+    SKY,
     STYLE,
     VERMILLION,
     decade_ticks,
@@ -47,7 +47,7 @@ VERDICTS = {
     "candidate": (ORANGE, "P"),
     "metric artefact": (PURPLE, "s"),
     "smooth": (BLUE, "^"),
-    "drop": (GREEN, "v"),
+    "drop": (SKY, "v"),
     "inconclusive": (GREY, "D"),
     "too few sizes": (LIGHT_GREY, "X"),
 }
@@ -291,7 +291,7 @@ def _colour(jump: Mapping[str, Any]) -> str:
 
 
 def mark_threshold(ax: Axes, jump: Mapping[str, Any]) -> None:
-    """Shade the interval of N* of a row of `find_jumps`, if it has one, and draw N* as a line, if it is on the ladder."""
+    """Shade the interval of N* of a row of `find_jumps`, if there is one; a line marks N* itself, if on the ladder."""
     threshold, low, high = (float(jump[name]) for name in ("threshold", "threshold_low", "threshold_high"))
     colour, label = _colour(jump), f"N* {interval(threshold, low, high)}"
     on_ladder = np.isfinite(threshold)

@@ -22,7 +22,7 @@ VERDICT_STYLES = {
     "candidate": "yellow",
     "metric artefact": "magenta",
     "smooth": "blue",
-    "drop": "green",
+    "drop": "cyan",
     "inconclusive": "dim",
     "too few sizes": "dim",
 }
@@ -62,7 +62,7 @@ def failures(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def verdict_table(jumps: pd.DataFrame) -> pd.DataFrame:
-    """One row per curve, in words: subtask, metrics, adjusted p value, verdict, N*, onset, width of the rise, reason."""
+    """One row per curve, in words: subtask, metrics, adjusted p value, verdict, N*, onset, width of the rise, why."""
     rows = [
         {
             "study": row["study"],

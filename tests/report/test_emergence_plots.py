@@ -16,7 +16,6 @@ from harness.errors import DataError
 from harness.records.store import load
 from harness.report.emergence_plots import plot_mirage, plot_mirages
 
-
 SMOOTH, JUMP = "smooth models", "smooth plus a jump"
 
 

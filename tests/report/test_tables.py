@@ -60,7 +60,8 @@ def rows_of_every_verdict() -> pd.DataFrame:
     columns = {
         "study": "own", "subtask": [f"subtask {i}" for i in range(n)], "metric": "accuracy", "continuous_metric": "",
         "verdict": verdicts, "p_adjusted": 0.01, "reason": "so it is",
-        "threshold": np.where(placed, 500.0, np.nan), "threshold_low": 0.0, "threshold_high": np.where(placed, 900.0, np.inf),
+        "threshold": np.where(placed, 500.0, np.nan),
+        "threshold_low": 0.0, "threshold_high": np.where(placed, 900.0, np.inf),
         "onset": np.nan, "onset_low": 0.0, "onset_high": 960.0,
         "rise_width": np.nan, "rise_width_low": np.nan, "rise_width_high": np.nan,
     }  # fmt: skip
