@@ -52,6 +52,10 @@ class Rows:
         excluded = pd.concat([self.excluded, gone], ignore_index=True).sort_values("row", kind="stable")
         return replace(self, frame=self.frame[~rows], excluded=excluded)
 
+    def with_columns(self, **columns: Any) -> Rows:
+        """The same with these columns, in place of any of their names."""
+        return replace(self, frame=self.frame.assign(**columns))
+
     def with_numbers_in(self, columns: Sequence[str]) -> Rows:
         """The same without rows that have no finite number in one of these columns: runs that diverged, say.
 

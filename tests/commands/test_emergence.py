@@ -80,7 +80,7 @@ def test_picture(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
-        (["--x", "n"], ["column 'n' is missing"]),
+        (["--x", "n"], ["--x n: no such column or metric", "N, s, items, score"]),
         (["--value", "scor"], ["column 'scor' is missing", "'score'"]),
         (["--task", "data"], ["column 'data' is missing", "'dataset'"]),
         (["--n-eval", "item"], ["column 'item' is missing", "'items'"]),
@@ -122,16 +122,19 @@ def test_what_is_assumed_of_metrics_is_said(capsys: pytest.CaptureFixture[str]) 
     pd.concat([frame, mse]).to_csv("own.csv", index=False)
     found, ran = done(capsys, *OWN, "--n-eval", "items", "--exclude", "kind == 'tok'")
     assert found["assumed"] == {
-        "em": {"higher_is_better": True, "discontinuous": True, "paired_metric": "mse"},
+        "em": {"higher_is_better": True, "discontinuous": True},
         "mse": {"higher_is_better": False, "discontinuous": False},
     }
-    assert "assumed by name: em: higher is better, discontinuous, judged by mse\n" in ran.out
+    assert "assumed by name: em: higher is better, discontinuous\n" in ran.out
     assert "assumed by name: mse: smaller is better, continuous\n" in ran.out
-    assert {row["continuous_metric"] for row in found["curves"]} == {"mse"}
-    assert {row["task"]: row["verdict"] for row in found["curves"]}["reverse"] == "emergent"
+    assert {row["continuous_metric"] for row in found["curves"]} == {""}, "a pair is offered, and not used"
+    assert "offered: mse may be the continuous metric of em" in ran.out and ": --pair em=mse\n" in ran.out
+    assert {row["task"]: row["verdict"] for row in found["curves"]}["reverse"] != "emergent"
     stated = ("--pair", "em=mse", "--higher-is-better", "em", "--lower-is-better", "mse")
     found, ran = done(capsys, *OWN, "--n-eval", "items", "--exclude", "kind == 'tok'", *stated)
     assert found["assumed"] == {} and "assumed" not in ran.out
+    assert found["offered"] == [] and "offered" not in ran.out
+    assert {row["task"]: row["verdict"] for row in found["curves"]}["reverse"] == "emergent"
 
 
 def test_a_results_folder_states_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
