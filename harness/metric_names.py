@@ -139,14 +139,14 @@ def usual_pair(metric: str, continuous: Iterable[str]) -> str:
     return next(iter(judges.values()), "")
 
 
-def describe(higher_is_better: bool | None = None, discontinuous: bool | None = None, pair: str = "") -> str:
-    """A meaning in words, as far as it is given: 'smaller is better, discontinuous, judged by loss'."""
+def describe(higher_is_better: bool | None = None, discontinuous: bool | None = None) -> str:
+    """A meaning in words, as far as it is given: 'smaller is better, discontinuous'."""
     parts = []
     if higher_is_better is not None:
         parts.append("higher is better" if higher_is_better else "smaller is better")
     if discontinuous is not None:
         parts.append("discontinuous" if discontinuous else "continuous")
-    return ", ".join([*parts, f"judged by {pair}"] if pair else parts)
+    return ", ".join(parts)
 
 
 def vocabulary(width: int = 79) -> str:

@@ -258,7 +258,7 @@ def _stated_meanings(frame: pd.DataFrame) -> dict[str, pd.Series]:
 
 
 def likely_pairs(frame: pd.DataFrame) -> dict[str, str]:
-    """Continuous metrics that may be of the same outputs as a discontinuous one without a pair: to be offered, not used.
+    """Continuous metrics that may be of the outputs of a discontinuous one without a pair: to be offered, not used.
 
     Names cannot say what was scored: a `loss` beside an accuracy may be that of the pretraining corpus.
 

@@ -15,7 +15,7 @@ from harness.analysis.curves import assumed_meanings, with_defaults
 from harness.commands import unsaid
 from harness.commands.arguments import LABELS
 from harness.commands.meanings import STATED_BY, add_chance, add_known, add_noise, state_meanings
-from harness.commands.sizes import Axis, checkpoints, fine_steps, measured_sizes, take_together
+from harness.commands.sizes import checkpoints, measured_sizes, take_together
 from harness.commands.tables import Rows, numbers
 from harness.commands.wide import read_values
 from harness.errors import DataError, UserError
@@ -24,9 +24,7 @@ from harness.records.columns import POSITIVE, label_column
 from harness.wording import counted, listed
 
 #: Arguments by which columns are named and metrics explained.
-SETTINGS = (
-    *("x", "value", *LABELS, "by", "n_eval", "stderr", "chance", "pair", *STATED_BY, "bins_per_octave"),
-)
+SETTINGS = ("x", "value", *LABELS, "by", "n_eval", "stderr", "chance", "pair", *STATED_BY, "bins_per_octave")
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class CurveTable:
         assumed: what the table and the flags do not state of its metrics; as `assumed_meanings`.
         used: what was read and used beside the values, in words.
         unknown: what the table does not say, in words.
-        cautions: what its x does to p and to what can jump, in words.
+        cautions: what its x does to p, in words.
         offered: pairs that its metrics may make, in words.
     """
 
@@ -65,7 +63,7 @@ class CurveTable:
         yield from self.used
         alike: dict[str, list[str]] = {}
         for metric, meant in self.assumed.items():
-            alike.setdefault(describe(**meant), []).append(metric)
+            alike.setdefault(describe(meant.get("higher_is_better"), meant.get("discontinuous")), []).append(metric)
         for words, metrics in alike.items():
             yield f"assumed by name: {', '.join(metrics)}: {words}"
         yield from (f"not known: {what}" for what in self.unknown)
@@ -97,7 +95,7 @@ def choose_curves(rows: Rows, x: Sequence[str], arguments: argparse.Namespace) -
     """
     in_table = [name for name in x if name in rows.frame]
     value = arguments.value or default_column(rows.frame, "value", "--value", "the column of the metric's values")
-    values = read_values(rows.with_numbers_in(in_table), value, arguments)
+    values = read_values(rows.with_numbers_in(in_table), in_table, value, arguments)
     rows, table = values.rows.require_some(), values.table
     frame = rows.frame.assign(**{name: numbers(table, name, POSITIVE) for name in in_table})
     for name in LABELS:
@@ -118,7 +116,6 @@ def choose_curves(rows: Rows, x: Sequence[str], arguments: argparse.Namespace) -
         for name in x:
             n_sizes, frame = frame[name].nunique(), take_together(frame, name, arguments.bins_per_octave)
             used.append(f"used: {n_sizes} sizes of {name} taken together to {frame[name].nunique()}")
-    cautions += [line for name in x for line in fine_steps(frame, Axis.of(name))]
     used += _noise_used(frame)
     meant = {getattr(arguments, name) for name in SETTINGS if isinstance(getattr(arguments, name), str)}
     apart = unsaid.confounders(frame, table, x, {*meant, "run_id", "member", "seed", "value", "n_eval", "stderr"})
@@ -127,9 +124,9 @@ def choose_curves(rows: Rows, x: Sequence[str], arguments: argparse.Namespace) -
         frame=frame,
         assumed=assumed_meanings(frame),
         used=tuple(used),
-        unknown=(*unsaid.unknown(frame), *apart),
+        unknown=(*unsaid.unknown(frame), *unsaid.apart_in_words(apart)),
         cautions=tuple(dict.fromkeys(cautions)),
-        offered=tuple(unsaid.offers(frame)),
+        offered=tuple(unsaid.offers(frame, values.likely_pairs)),
     )
 
 
@@ -154,10 +151,11 @@ def _noise_used(frame: pd.DataFrame) -> list[str]:
     if follow.any():
         items = filled.loc[follow].groupby("metric", sort=False)["n_eval"]
         each = [f"{metric} {_span(part)}" for metric, part in items]
-        told.append(f"used: column stderr, from which the test items follow: {listed(each)}")
-    others = filled.loc[filled["n_eval"].isna() | ~filled["discontinuous"], "metric"].astype(str).unique().tolist()
-    if others and filled.loc[filled["metric"].isin(others), "stderr"].notna().any():
-        told.append(f"used: column stderr, as the noise of evaluation of {listed(others)}")
+        told.append(f"used: standard errors, from which the test items follow: {listed(each)}")
+    noisy = filled["stderr"].notna() & (filled["n_eval"].isna() | ~filled["discontinuous"])
+    if noisy.any():
+        metrics = filled.loc[noisy, "metric"].astype(str).unique().tolist()
+        told.append(f"used: standard errors, as the noise of evaluation of {listed(metrics)}")
     return told
 
 

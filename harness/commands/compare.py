@@ -19,7 +19,7 @@ from harness.commands.output import check_plot, given, report_files, save_plot, 
 from harness.commands.tables import choose_curve_rows, split_names
 from harness.errors import DataError, UserError
 from harness.report.tables import as_rich
-from harness.wording import confidence, counted, ends, interval, p_value
+from harness.wording import confidence, ends, interval, p_value
 
 #: Columns of a table that a comparison uses, beside its sizes.
 _COLUMNS = [

@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
+from harness.analysis.axis import Axis
 from harness.analysis.emergence.comparison import compare_thresholds, holm
 from harness.analysis.emergence.find_jumps import find_jumps
 from harness.commands.arguments import MOST_DRAWN, SIZES
 from harness.commands.columns import SETTINGS, CurveTable, choose_curves, default_column, rename_in
 from harness.commands.output import check_plot, given, report_files, save_plot, write_json
-from harness.commands.sizes import Axis
+from harness.commands.sizes import fine_steps
 from harness.commands.tables import choose_curve_rows
 from harness.errors import DataError, UserError
 from harness.report.names import curve_name, metric_name
@@ -56,8 +57,9 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     if (found["continuous_metric"] == "").all():
         unjudged = "a continuous metric on the same outputs (no jump can be called emergent or an artefact; see --pair)"
         curves = replace(curves, unknown=(*curves.unknown, unjudged))
+    curves = replace(curves, cautions=(*curves.cautions, *fine_steps(curves.frame, found, axis)))
     found = _sorted(found, arguments.sort)
-    jumps = axis.back(found)
+    jumps = axis.turned_rows(found)
     scores = _scores(frame, axis.rising) if arguments.scores else None
     across = _across(curves.frame, jumps, x, arguments) if arguments.by else None
     of_curves = jumps if scores is None else jumps.merge(scores, on=_KEY, how="left")
@@ -70,7 +72,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     }
     write_json(arguments.json, content)
     shown = _chosen(jumps, arguments)
-    drawn = _draw(found.loc[shown.index], frame, axis, Path(arguments.plot)) if arguments.plot and len(shown) else []
+    drawn = _draw(shown, curves.frame, x, Path(arguments.plot)) if arguments.plot and len(shown) else []
     _report(jumps, shown, scores, curves, axis, arguments, console)
     if across is not None:
         _report_across(across, jumps, arguments, console)
@@ -78,6 +80,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     if len(shown) > MOST_DRAWN and drawn:
         clearest = f"drawn are {MOST_DRAWN} of {len(shown)} curves, those of the smallest p; --where picks others"
         console.print(clearest, markup=False, soft_wrap=True)
+    if arguments.plot and shown.empty:
+        console.print(f"{arguments.plot} is not drawn: no curve has that verdict", markup=False, soft_wrap=True)
     report_files(drawn, console)
     return 0
 
@@ -200,12 +204,10 @@ def _across(frame: pd.DataFrame, jumps: pd.DataFrame, x: str, arguments: argpars
     return same.drop(columns=["simultaneous_low", "simultaneous_high"])
 
 
-def _report_across(
-    across: pd.DataFrame, jumps: pd.DataFrame, arguments: argparse.Namespace, console: Console
-) -> None:
+def _report_across(across: pd.DataFrame, jumps: pd.DataFrame, arguments: argparse.Namespace, console: Console) -> None:
     if across.empty:
         placed = int(jumps["threshold"].notna().sum())
-        many = f"{placed} thresholds are not compared here; harness compare --by does, of the tasks that --where chooses"
+        many = f"{placed} thresholds are not compared here; harness compare --by does so, of tasks that --where chooses"
         none = f"no task has thresholds for two of {arguments.by}"
         console.print(many if placed > _MOST_COMPARED else none, markup=False, soft_wrap=True)
         return
@@ -219,7 +221,7 @@ def _report_across(
     console.print(as_rich(words, f"Thresholds across {arguments.by}, {confidence(arguments.level)} intervals"))
 
 
-def _draw(jumps: pd.DataFrame, frame: pd.DataFrame, axis: Axis, path: Path) -> list[Path]:
+def _draw(jumps: pd.DataFrame, frame: pd.DataFrame, x: str, path: Path) -> list[Path]:
     from harness.report.emergence_plots import plot_mirages
 
     clearest = jumps.assign(untested=jumps["p_value"].isna()).sort_values(["untested", "p_value"], kind="stable")
@@ -227,4 +229,4 @@ def _draw(jumps: pd.DataFrame, frame: pd.DataFrame, axis: Axis, path: Path) -> l
     records: list[dict[str, Any]] = [
         {str(name): value for name, value in row.items()} for row in chosen.to_dict("records")
     ]
-    return save_plot(plot_mirages(frame, records, axis.rising)[0][0], path)
+    return save_plot(plot_mirages(frame, records, x)[0][0], path)

@@ -1,5 +1,7 @@
-"""What flags, and the list of public benchmarks, state of the metrics of a user's table: direction, kind, pair, noise and
-chance."""
+"""What flags, and the list of public benchmarks, state of the metrics of a user's table.
+
+Their direction, kind and pair, the noise of their values, and what a guesser scores.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from harness import benchmarks
 from harness.commands.tables import split_names
 from harness.errors import DataError, UserError, nearest
 from harness.metric_names import meaning
-from harness.records.columns import ITEMS, NOT_NEGATIVE, number_column, truth_column
+from harness.records.columns import ITEMS, NOT_NEGATIVE, column, number_column, truth_column
 from harness.wording import listed
 
 #: Flag -> column and what it states of the metrics it names.
@@ -23,6 +25,8 @@ STATED_BY = {
     "discontinuous": ("discontinuous", True),
     "continuous": ("discontinuous", False),
 }
+#: How a line begins that says what was taken from the list.
+_SOURCE = "taken from harness/benchmarks.toml"
 
 
 def state_meanings(frame: pd.DataFrame, arguments: argparse.Namespace, pairs: Sequence[str]) -> None:
@@ -67,10 +71,12 @@ def add_noise(frame: pd.DataFrame, table: pd.DataFrame, arguments: argparse.Name
     """
     for name, limits in (("n_eval", ITEMS), ("stderr", NOT_NEGATIVE)):
         given = getattr(arguments, name)
-        if name in frame and (given is None or "*" in given):  # columns of tasks have been read
-            frame[name] = number_column(frame, name, limits)
-        elif given is not None:
+        if given is not None and given in table:
             frame[name] = number_column(table, given, limits)
+        elif given is not None and name not in frame:  # else columns of tasks have been read
+            column(table, given)
+        elif name in frame:
+            frame[name] = number_column(frame, name, limits)
 
 
 def add_chance(frame: pd.DataFrame, table: pd.DataFrame, chance: str | None) -> None:
@@ -102,10 +108,10 @@ def add_known(frame: pd.DataFrame) -> tuple[str, ...]:
     directions = _looked_up(frame, "higher_is_better", benchmarks.known_direction)
     for truth, names in _by_value(directions):
         better = "higher" if truth else "smaller"
-        told.append(f"taken from harness/benchmarks.toml: {better} is better: {listed(names)}")
+        told.append(f"{_SOURCE}: {better} is better: {listed(names)}")
     levels = _looked_up(frame, "chance", benchmarks.known_chance)
     for level, names in _by_value(levels):
-        told.append(f"taken from harness/benchmarks.toml: chance {level:.3g} of {listed(names)} (--chance states another)")
+        told.append(f"{_SOURCE}: chance {level:.3g} of {listed(names)} (--chance states another)")
     return tuple(told)
 
 

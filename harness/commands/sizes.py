@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from harness.analysis.axis import Axis
 from harness.analysis.curves import label_runs, with_defaults
-from harness.analysis.emergence.comparison import smaller_is_better
+from harness.analysis.emergence.evidence import MAX_SIZES
 from harness.errors import DataError, nearest
 from harness.metric_names import words
 from harness.wording import counted
@@ -28,52 +28,6 @@ _MANY, _ENOUGH = 12, 8
 _BINS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 #: Columns of numbers that an error lists.
 _LISTED = 15
-#: Ends of intervals in the unit of x, in the tables of the analysis: estimate, low and high of each.
-_PLACES = ("threshold", "onset", "half_rise")
-
-
-@dataclass(frozen=True)
-class Axis:
-    """A column of sizes, which abilities appear along as it grows, or falls.
-
-    Attributes:
-        x: the column.
-        falls: whether further is smaller, as of a loss.
-    """
-
-    x: str
-    falls: bool
-
-    @classmethod
-    def of(cls, x: str) -> Axis:
-        """By the name of the column."""
-        return cls(x, smaller_is_better(x))
-
-    @property
-    def rising(self) -> str:
-        """The column that grows as abilities appear."""
-        return f"1/{self.x}" if self.falls else self.x
-
-    def with_rising(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """The frame with that column; a step in ln x has the same length in both."""
-        return frame.assign(**{self.rising: 1 / frame[self.x]}) if self.falls else frame
-
-    def back(self, found: pd.DataFrame) -> pd.DataFrame:
-        """A table of the analysis along the growing column, its places in the unit of x."""
-        if not self.falls:
-            return found
-        turned = found.copy()
-        for name in _PLACES:
-            if name in found:
-                turned[name] = _inverse(found[name])
-                turned[f"{name}_low"] = _inverse(found[f"{name}_high"])
-                turned[f"{name}_high"] = _inverse(found[f"{name}_low"])
-        return turned
-
-
-def _inverse(places: pd.Series) -> pd.Series:
-    with np.errstate(divide="ignore"):
-        return 1 / places.astype(float)
 
 
 def measured_sizes(frame: pd.DataFrame, x: str) -> pd.Series:
@@ -123,8 +77,7 @@ def take_together(frame: pd.DataFrame, x: str, bins_per_octave: float) -> pd.Dat
     middle = sizes.join(means, on=["study", "bin"])["mean"].to_numpy()
     label = next((name for name in ("run_id", "member", "seed") if name in frame), None)
     if label is not None:
-        names = frame[label].astype(str).to_numpy()
-        frame = frame.assign(run_id=[f"{name} at {size:.12g}" for name, size in zip(names, frame[x], strict=True)])
+        frame = frame.assign(run_id=frame[label].astype(str) + " at " + frame[x].map(lambda size: f"{size:.12g}"))
     return frame.assign(**{x: 2**middle})
 
 
@@ -146,12 +99,19 @@ def checkpoints(frame: pd.DataFrame, x: str) -> Iterator[str]:
     )
 
 
-def fine_steps(frame: pd.DataFrame, axis: Axis) -> Iterator[str]:
-    """Why hardly anything can jump where sizes lie close, as those of many families in one table; study by study."""
-    studies = frame.groupby("study", sort=False) if "study" in frame else [("", frame)]
-    for study, part in studies:
-        if told := _fine(np.unique(np.log2(part[axis.x].to_numpy(float))), axis):
-            yield f"{study}: {told}" if study else told
+def fine_steps(frame: pd.DataFrame, jumps: pd.DataFrame, axis: Axis) -> Iterator[str]:
+    """Why hardly anything can jump where steps are fine, as those of many families in one table; study by study.
+
+    Args:
+        frame: rows of curves.
+        jumps: as `find_jumps` returns them.
+        axis: of the sizes.
+    """
+    for study, found in jumps.groupby("study", sort=False):
+        part = frame[frame["study"].astype(str) == study] if "study" in frame else frame
+        octaves, step = np.unique(np.log2(part[axis.x].to_numpy(float))), float(found["step_octaves"].median())
+        if len(octaves) >= _MANY and _is_fine(octaves, step, axis):
+            yield (f"{study!s}: " if study else "") + _fine_in_words(octaves, step, axis)
 
 
 def _is_training(frame: pd.DataFrame, x: str) -> bool:
@@ -161,19 +121,18 @@ def _is_training(frame: pd.DataFrame, x: str) -> bool:
     return "run_id" not in frame or bool((frame.groupby("run_id")[x].nunique() > 1).any())
 
 
-def _fine(octaves: np.ndarray, axis: Axis) -> str:
-    """Why sizes (K,), in log2 x and rising, lie too close; '' where they do not."""
-    if len(octaves) < _MANY:
-        return ""
-    gaps = np.diff(octaves)
-    step = float(np.median(gaps))
+def _is_fine(octaves: np.ndarray, step: float, axis: Axis) -> bool:
+    """Whether the steps of sizes (K,), in log2 x and rising, are short, or much shorter than most gaps are."""
+    gap = (octaves[-1] - octaves[0]) / (min(len(octaves), MAX_SIZES) - 1)
     # What is few octaves of a loss is much of what a loss can do.
-    if gaps.mean() <= _CLUMPED * step and (axis.falls or step >= _FINE_OCTAVES):
-        return ""
+    return bool(gap > _CLUMPED * step or (step < _FINE_OCTAVES and not axis.falls))
+
+
+def _fine_in_words(octaves: np.ndarray, step: float, axis: Axis) -> str:
     kept = {bins: len(np.unique(np.round(bins * octaves))) for bins in _BINS}
     bins = next((each for each, n in kept.items() if n >= _ENOUGH), _BINS[-1])
     return (
-        f"{len(octaves)} sizes, half of them within {step:.2g} octaves of {axis.x} of the next: a rise wider than four such "
-        f"steps, {4 * step:.2g} octaves, is smooth, so that hardly anything can jump; --bins-per-octave {bins} takes "
-        f"them together to {kept[bins]}, --by NAME makes a curve of each family"
+        f"the {len(octaves)} sizes lie close: a rise wider than four steps, {4 * step:.2g} octaves of {axis.x}, is "
+        f"smooth, so that hardly anything can jump; --bins-per-octave {bins} takes them together to {kept[bins]} sizes"
+        + ("" if _TRAINING & set(words(axis.x)) else ", --by COLUMN makes a curve of each family")
     )

@@ -49,8 +49,12 @@ class Rows:
     def leave_out(self, rows: np.ndarray, why: str | Sequence[str]) -> Rows:
         """The same without these rows (n,), which are listed with the reason, one for all or one each."""
         gone = pd.DataFrame({"row": self.frame.index[rows], "why": why})
-        excluded = pd.concat([self.excluded, gone], ignore_index=True).sort_values("row", kind="stable")
-        return replace(self, frame=self.frame[~rows], excluded=excluded)
+        return replace(self.with_excluded(gone), frame=self.frame[~rows])
+
+    def with_excluded(self, gone: pd.DataFrame) -> Rows:
+        """The same with rows more that are listed as left out: `row` and `why`."""
+        listed = [each for each in (self.excluded, gone) if len(each)] or [self.excluded]
+        return replace(self, excluded=pd.concat(listed, ignore_index=True).sort_values("row", kind="stable"))
 
     def with_columns(self, **columns: Any) -> Rows:
         """The same with these columns, in place of any of their names."""
@@ -121,9 +125,8 @@ def choose_rows(frame: pd.DataFrame, source: str, arguments: argparse.Namespace)
     for definition in arguments.derive:
         frame = derive(frame, definition)
     selection = select(frame, arguments.where, arguments.exclude)
-    excluded = [each for each in (rows.excluded, selection.excluded) if len(each)] or [selection.excluded]
-    listed = pd.concat(excluded, ignore_index=True).sort_values("row", kind="stable")
-    return replace(rows, frame=selection.kept, excluded=listed, n_outside=selection.n_outside)
+    rows = rows.with_excluded(selection.excluded)
+    return replace(rows, frame=selection.kept, n_outside=selection.n_outside)
 
 
 def _about(rows: Rows, path: str) -> Rows:

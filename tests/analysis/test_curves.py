@@ -117,5 +117,5 @@ def test_a_score_that_is_no_share_has_the_variance_of_its_standard_error() -> No
 
 def test_a_standard_error_below_zero_is_named() -> None:
     table = pd.DataFrame({"params": [1.0, 2.0], "metric": "f1", "value": 0.5, "stderr": [0.1, -0.1]})
-    with pytest.raises(DataError, match="column stderr, row 1: -0.1"):
+    with pytest.raises(DataError, match=r"column stderr, row 1: -0\.1"):
         with_defaults(table)

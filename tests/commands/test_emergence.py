@@ -173,4 +173,4 @@ def test_what_a_table_states_in_passing_is_said(capsys: pytest.CaptureFixture[st
     frame = pd.DataFrame({"N": 2.0 ** np.arange(8), "metric": "acc", "value": np.linspace(0, 1, 8)})
     frame.assign(stderr=0.01, paired_metric="nope").to_csv("passing.csv", index=False)
     shown = run(capsys, "emergence", "passing.csv", "--x", "N").out
-    assert "used: column stderr" in shown and "nope, which paired_metric names and no row measures" in shown
+    assert "used: standard errors" in shown and "nope, which paired_metric names and no row measures" in shown
