@@ -134,7 +134,7 @@ def _studies(frame: pd.DataFrame, table: pd.DataFrame, by: str) -> np.ndarray:
     """(n,) the study of each row: its label in the column of --by, within the study that it is of already."""
     labels = label_column(table, by)
     if table[by].dtype.kind in "iuf":
-        labels = np.array([f"{by} {label}" for label in labels])
+        labels = np.array([f"{by} {float(label):.12g}" for label in labels])
     if "study" not in frame or frame["study"].nunique() == 1 or by == "study":
         return labels
     return np.array([f"{study}, {label}" for study, label in zip(frame["study"], labels, strict=True)])

@@ -43,9 +43,10 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     check_plot(arguments.plot)
     rows = choose_curve_rows(arguments, arguments.table)
     x = arguments.x or default_column(rows.frame, SIZES, "--x", "the column of sizes")
-    curves, axis = choose_curves(rows, [x], arguments), Axis.of(x)
-    frame = axis.with_rising(curves.frame)
+    axis = Axis.of(x)
     try:
+        curves = choose_curves(rows, [x], arguments)
+        frame = axis.with_rising(curves.frame)
         found = find_jumps(frame, axis.rising, arguments.alpha, arguments.level, arguments.fraction)
     except DataError as error:
         rename_in(error, arguments)

@@ -33,9 +33,9 @@ class Joined:
 def join(frame: pd.DataFrame, other: pd.DataFrame, name: str) -> Joined:
     """The columns of `other` beside those of `frame`, row by row, by what stands in the columns that both have.
 
-    Partners share the text in all columns of text that both tables have, where this tells the rows of `other` apart,
-    else the cells of every column that both have. Where a further column is in both, its cells must agree; an empty one
-    is filled from `other`.
+    Partners share the text of the first column, else of all columns of text that both tables have, that tells the rows
+    of `other` apart, else the cells of every column that both have. Where a further column is in both, its cells must
+    agree; an empty one is filled from `other`.
 
     Args:
         frame: any rows.
@@ -45,7 +45,7 @@ def join(frame: pd.DataFrame, other: pd.DataFrame, name: str) -> Joined:
     Raises:
         DataError: no column in both, two rows of `other` for one key, cells of partners that differ, or no partners.
     """
-    shared = [str(column) for column in frame.columns if column in other.columns]
+    shared = [str(column) for column in other.columns if column in frame.columns]
     if not shared:
         found, theirs = (", ".join(map(str, table.columns[:8])) for table in (frame, other))
         raise DataError(f"no column in common with the table that it is about ({theirs}; {found})", source=name)
@@ -69,12 +69,12 @@ def join(frame: pd.DataFrame, other: pd.DataFrame, name: str) -> Joined:
 def _key(frame: pd.DataFrame, other: pd.DataFrame, shared: list[str], name: str) -> tuple[str, ...]:
     """The columns that partners share."""
     text = tuple(column for column in shared if not (_is_numbers(frame[column]) and _is_numbers(other[column])))
-    for key in (text, tuple(shared)):
+    for key in filter(None, (*((column,) for column in text), text, tuple(shared))):
         rows: dict[tuple, list[object]] = {}
         for row, cells in zip(other.index, _cells(other, key), strict=True):
             if _is_whole(cells):
                 rows.setdefault(cells, []).append(row)
-        if key and all(len(each) == 1 for each in rows.values()):
+        if all(len(each) == 1 for each in rows.values()):
             return key
     cells, (first, second, *_) = next((cells, each) for cells, each in rows.items() if len(each) > 1)
     raise DataError(f"rows {first} and {second} are both of {_words(cells, key)}: allowed is one", source=name)
