@@ -12,7 +12,7 @@ import pytest
 from command import REPOSITORY
 
 from harness import benchmarks
-from harness.benchmarks import known_chance, known_direction, known_pair
+from harness.benchmarks import is_share_of_items, known_chance, known_meaning, known_pair
 
 FACTS = tomllib.loads((REPOSITORY / "harness/benchmarks.toml").read_text())
 REAL = REPOSITORY.parent / "shared/data/real"
@@ -25,7 +25,7 @@ REAL = REPOSITORY.parent / "shared/data/real"
         ("HellaSwag", "acc,none", 0.25),
         ("ARC-Challenge", "accuracy", 0.25),
         ("arc_easy_val_rc_5shot", "len_norm", 0.25),
-        ("arc_challenge_test_mc_5shot_fast", "length-normalized accuracy v2", None),
+        ("arc_challenge_test_mc_5shot_fast", "length-normalized accuracy v2", 0.25),
         ("winogrande_mc_5shot", "accuracy", 0.5),
         ("mmlu_stem_val_rc_var", "len_norm", None),
         ("mmlu_stem_val_rc_5shot", "len_norm", 0.25),
@@ -52,13 +52,19 @@ def test_chance(task: str, metric: str, chance: float | None) -> None:
     assert known_chance(task, metric) == chance
 
 
-def test_directions_and_pairs() -> None:
-    assert known_direction("crows_pairs_english", "pct_stereotype") is False
-    assert known_direction("crows_pairs_english", "likelihood_diff,none") is False
-    assert known_direction("hellaswag", "acc") is None
+def test_meanings_and_pairs() -> None:
+    stereotypes = known_meaning("crows_pairs_english", "pct_stereotype")
+    assert stereotypes and not stereotypes.higher_is_better and stereotypes.discontinuous
+    difference = known_meaning("crows_pairs_english", "likelihood_diff,none")
+    assert difference and not difference.higher_is_better and not difference.discontinuous
+    soft = known_meaning("arc_easy_val_rc", "soft")
+    assert soft and soft.higher_is_better and not soft.discontinuous
+    assert known_meaning("hellaswag", "acc") is None
     assert known_pair("lambada_openai", "acc,none", ["acc,none", "perplexity,none"]) == "perplexity,none"
     assert known_pair("lambada_openai", "ppl", ["ppl", "acc"]) is None
-    assert known_pair("hellaswag", "acc", ["loss", "ppl"]) is None
+    assert known_pair("hellaswag", "acc", ["loss", "ppl", "acc_norm"]) is None
+    assert known_pair("tiny", "acc", ["bpb", "brier_score"]) == "brier_score"
+    assert is_share_of_items("exact_match,strict-match") and not is_share_of_items("bleu")
 
 
 def test_every_entry_is_whole() -> None:
