@@ -16,7 +16,7 @@ is 1 - accuracy, and discontinuous.
 All that is assumed here can be stated instead: in a table by its columns `higher_is_better` and `discontinuous`, on the
 command line by flags. Metrics of the harness's own tasks (`metrics`) state it themselves. No name says which metric is
 of the same outputs as another, so that a table has the pairs that it states (`paired_metric`, --pair); `usual_pair`
-names one that an importer, which knows what was scored, may use, and that may be offered to others.
+names one that may be offered.
 """
 
 from __future__ import annotations

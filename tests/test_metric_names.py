@@ -11,7 +11,7 @@ from harness.analysis.curves import assumed_meanings, label_runs, likely_pairs, 
 from harness.errors import DataError
 from harness.metric_names import meaning, usual_pair, vocabulary, words
 from harness.records.importers.found import FoundRun, Number
-from harness.records.importers.table_rows import continuous_metrics, measurement_rows
+from harness.records.importers.table_rows import measurement_rows
 
 #: (higher is better, discontinuous) -> names.
 NAMES = {
@@ -61,7 +61,7 @@ def test_tables_and_imports_take_a_name_for_the_same(name: str, higher: bool, di
     assert frame.loc[0, ["higher_is_better", "discontinuous"]].tolist() == [higher, discontinuous]
     run = FoundRun(None, "run", [Number(1, "eval", name, 0.5), Number(1, "eval", "acc", 0.5)])  # type: ignore[arg-type]
     about = {"run_id": "a", "study": "", "steps": 1, "tokens": 0, "flops": 0.0}
-    rows = measurement_rows(run, about, continuous_metrics([run], [about]))
+    rows = measurement_rows(run, about)
     assert [rows[0][key] for key in ("higher_is_better", "discontinuous")] == [higher, discontinuous]
 
 

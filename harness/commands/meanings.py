@@ -6,7 +6,8 @@ Their direction, kind and pair, the noise of their values, and what a guesser sc
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ import pandas as pd
 from harness import benchmarks
 from harness.commands.tables import split_names
 from harness.errors import DataError, UserError, nearest
-from harness.metric_names import meaning
+from harness.metric_names import describe, meaning
 from harness.records.columns import ITEMS, NOT_NEGATIVE, column, number_column, truth_column
 from harness.wording import listed
 
@@ -103,16 +104,27 @@ def add_chance(frame: pd.DataFrame, table: pd.DataFrame, chance: str | None) -> 
 
 
 def add_known(frame: pd.DataFrame) -> tuple[str, ...]:
-    """Chance levels and directions of public benchmarks where nothing states them; what was taken, in words."""
-    told = []
-    directions = _looked_up(frame, "higher_is_better", benchmarks.known_direction)
-    for truth, names in _by_value(directions):
-        better = "higher" if truth else "smaller"
-        told.append(f"{_SOURCE}: {better} is better: {listed(names)}")
+    """Chance levels and meanings of metrics of public benchmarks where nothing states them; what was taken, in words.
+
+    Args:
+        frame: rows of curves; changed.
+    """
+    meanings: dict[str, dict[str, bool]] = {}
+    for target in ("higher_is_better", "discontinuous"):
+        for name, truth in _looked_up(frame, target, partial(_meant, target)).items():
+            meanings.setdefault(name, {})[target] = bool(truth)
     levels = _looked_up(frame, "chance", benchmarks.known_chance)
-    for level, names in _by_value(levels):
+    told = [f"{_SOURCE}: {describe(**meant)}: {name}" for name, meant in meanings.items()]
+    for level in dict.fromkeys(levels.values()):
+        names = [name for name, each in levels.items() if each == level]
         told.append(f"{_SOURCE}: chance {level:.3g} of {listed(names)} (--chance states another)")
     return tuple(told)
+
+
+def _meant(column: str, task: str, metric: str) -> bool | None:
+    """What the list says of a metric in a column of meanings."""
+    known = benchmarks.known_meaning(task, metric)
+    return None if known is None else bool(getattr(known, column))
 
 
 def higher_is_better(frame: pd.DataFrame) -> pd.Series:
@@ -125,28 +137,22 @@ def higher_is_better(frame: pd.DataFrame) -> pd.Series:
 
 def _looked_up(
     frame: pd.DataFrame, target: str, known: Callable[[str, str], float | bool | None]
-) -> dict[tuple[str, str], float | bool]:
-    """Fill the open cells of a column with what is known of each task and metric; what was filled, by these."""
-    open_rows = frame[target].isna() if target in frame else pd.Series(True, frame.index)
+) -> dict[str, float | bool]:
+    """Fill the open cells of a column with what is known of each task and metric; 'task metric' -> what was filled."""
     names = [name for name in ("task", "subtask", "study") if name in frame]
-    found: dict[tuple[str, str], float | bool] = {}
-    for cells in frame.loc[open_rows.to_numpy(), [*names, "metric"]].drop_duplicates().astype(str).values.tolist():
+    labels = frame[[*names, "metric"]].astype(str)
+    is_open = frame[target].isna() if target in frame else pd.Series(True, frame.index)
+    found: dict[str, float | bool] = {}
+    for cells in labels[is_open.to_numpy()].drop_duplicates().to_numpy().tolist():
         *tasks, metric = cells
-        facts = ((task, known(task, metric)) for task in tasks)
-        if (fact := next(((task, value) for task, value in facts if value is not None), None)) is None:
-            continue
-        same = frame[[*names, "metric"]].astype(str).eq(cells).all(axis=1) & open_rows
-        _write(frame, target, same, fact[1])
-        found[fact[0], metric] = fact[1]
+        facts = {task: fact for task in tasks if (fact := known(task, metric)) is not None}
+        if facts:
+            task, fact = next(iter(facts.items()))
+            _write(frame, target, labels.eq(cells).all(axis=1) & is_open, fact)
+            found[f"{task} {metric}"] = fact
     if target == "chance" and found:
         frame[target] = frame[target].astype(float)
     return found
-
-
-def _by_value(found: dict[tuple[str, str], float | bool]) -> Iterator[tuple[float | bool, list[str]]]:
-    """The tasks and metrics of each value."""
-    for value in dict.fromkeys(found.values()):
-        yield value, [f"{task} {metric}" for (task, metric), each in found.items() if each == value]
 
 
 def _write(frame: pd.DataFrame, name: str, rows: pd.Series, value: object) -> None:

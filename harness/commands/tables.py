@@ -17,8 +17,8 @@ from harness.analysis.fitting.laws import Law
 from harness.errors import DataError, RunsWarning, UserError
 from harness.records.columns import NOT_NEGATIVE, POSITIVE, SHARE, Limits, label_column, number_column
 from harness.records.expressions import derive, select
-from harness.records.joining import join
 from harness.records.run_settings import mixed_in_words
+from harness.records.second_table import join
 from harness.records.table import curve_rows, is_results, read_rows
 from harness.wording import counted
 
@@ -116,7 +116,7 @@ def choose_rows(frame: pd.DataFrame, source: str, arguments: argparse.Namespace)
         arguments: with about, derive, where and exclude.
 
     Raises:
-        DataError: as `records.joining.join`, and `records.expressions.derive` and `select`.
+        DataError: as `records.second_table.join`, and `records.expressions.derive` and `select`.
     """
     rows = Rows(source, frame, pd.DataFrame({"row": [], "why": []}), 0)
     if arguments.about:

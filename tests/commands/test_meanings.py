@@ -33,7 +33,7 @@ def test_chance_and_direction_of_public_benchmarks_are_taken_where_nothing_state
     assert frame["chance"].tolist()[::3] == [0.25, 0.3], "what is stated stays"
     assert frame["higher_is_better"].tolist() == [None, None, False, None]
     assert told == (
-        "taken from harness/benchmarks.toml: smaller is better: crows_pairs_english likelihood_difference",
+        "taken from harness/benchmarks.toml: smaller is better, continuous: crows_pairs_english likelihood_difference",
         "taken from harness/benchmarks.toml: chance 0.25 of arc_easy acc (--chance states another)",
     )
     assert add_known(pd.DataFrame({"metric": ["acc"]})) == ()

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from harness.errors import DataError
-from harness.records.joining import join
+from harness.records.second_table import join
 
 
 def numbered(columns: dict[str, list]) -> pd.DataFrame:
