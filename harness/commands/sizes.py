@@ -82,20 +82,20 @@ def take_together(frame: pd.DataFrame, x: str, bins_per_octave: float) -> pd.Dat
 
 
 def checkpoints(frame: pd.DataFrame, x: str) -> Iterator[str]:
-    """What it does to p where x is how far runs have trained, in words: checkpoints of one run are correlated."""
-    if not _is_training(frame, x):
+    """What it does to p where x is how far runs have trained, in words: checkpoints of one run are correlated.
+
+    It is by its name, unless each run stands at one x; without names of runs it may be.
+    """
+    named = "run_id" in frame
+    if not _TRAINING & set(words(x)) or (named and (frame.groupby("run_id")[x].nunique() == 1).all()):
         return
     label = next((name for name in ("run_id", "member", "seed") if name in frame), None)
     n_runs = 1 if label is None else frame[label].nunique()
-    several = n_runs > 1
-    yield (
-        f"along {x} these are checkpoints of {counted(n_runs, 'run') if several else 'one run'}, whose errors are "
-        "correlated from one to the next; "
-        + (
-            f"p counts each checkpoint as a measurement, and holds for these {n_runs} runs"
-            if several
-            else "p holds for this run alone, and what another seed would do is not known: several seeds would tell"
-        )
+    these = f"these {'are' if named else 'may be'} checkpoints of {counted(n_runs, 'run') if n_runs > 1 else 'one run'}"
+    yield f"along {x} {these}, whose errors are correlated from one to the next; " + (
+        f"p counts each checkpoint as a measurement, and holds for these {n_runs} runs"
+        if n_runs > 1
+        else "p holds for this run alone, and what another seed would do is not known: several seeds would tell"
     )
 
 
@@ -112,13 +112,6 @@ def fine_steps(frame: pd.DataFrame, jumps: pd.DataFrame, axis: Axis) -> Iterator
         octaves, step = np.unique(np.log2(part[axis.x].to_numpy(float))), float(found["step_octaves"].median())
         if len(octaves) >= _MANY and _is_fine(octaves, step, axis):
             yield (f"{study!s}: " if study else "") + _fine_in_words(octaves, step, axis)
-
-
-def _is_training(frame: pd.DataFrame, x: str) -> bool:
-    """Whether x is how far runs have trained: by its name, and unless each run stands at one x."""
-    if not _TRAINING & set(words(x)):
-        return False
-    return "run_id" not in frame or bool((frame.groupby("run_id")[x].nunique() > 1).any())
 
 
 def _is_fine(octaves: np.ndarray, step: float, axis: Axis) -> bool:
