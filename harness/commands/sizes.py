@@ -12,22 +12,21 @@ from harness.analysis.curves import label_runs, with_defaults
 from harness.analysis.emergence.evidence import MAX_SIZES
 from harness.errors import DataError, nearest
 from harness.metric_names import words
-from harness.wording import counted
+from harness.wording import counted, listed
 
 #: Words of a column that counts how far one run has trained.
 _TRAINING = {
     *("step", "steps", "iteration", "iterations", "iter", "iters", "update", "updates", "epoch", "epochs"),
     *("token", "tokens", "checkpoint", "checkpoints", "samples"),
 }
-#: Octaves of a step below which a ladder is fine: the four steps of a smooth rise are then less than an octave.
-_FINE_OCTAVES = 0.25
+#: Octaves of a step below which a ladder is fine: the four steps of a smooth rise are then less than a factor of four,
+#: and most ladders that are made for one family step by a factor of 1.4 or more.
+_FINE_OCTAVES = 0.49
 #: Times that the mean gap of sizes exceeds the median one where sizes lie in clumps.
 _CLUMPED = 3.0
 #: Sizes from which a ladder is asked whether it is fine, and that --bins-per-octave is to leave.
 _MANY, _ENOUGH = 12, 8
 _BINS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
-#: Columns of numbers that an error lists.
-_LISTED = 15
 
 
 def measured_sizes(frame: pd.DataFrame, x: str) -> pd.Series:
@@ -43,7 +42,7 @@ def measured_sizes(frame: pd.DataFrame, x: str) -> pd.Series:
     frame = with_defaults(label_runs(frame))
     if x not in set(frame["metric"].astype(str)):
         known = [str(name) for name in frame.columns if frame[name].dtype.kind in "if" and name not in _NOT_SIZES]
-        near = nearest(x, known) or f"; of numbers there are {', '.join(known[:_LISTED]) or 'none'}"
+        near = nearest(x, known) or f"; of numbers there are {listed(known) or 'none'}"
         raise DataError(f"--x {x}: no such column or metric{near}")
     rung = next((name for name in ("rung", "params_non_embedding", "params_total") if name in frame.columns), None)
     if rung is None:
@@ -86,13 +85,13 @@ def checkpoints(frame: pd.DataFrame, x: str) -> Iterator[str]:
 
     It is by its name, unless each run stands at one x; without names of runs it may be.
     """
-    named = "run_id" in frame
-    if not _TRAINING & set(words(x)) or (named and (frame.groupby("run_id")[x].nunique() == 1).all()):
-        return
     label = next((name for name in ("run_id", "member", "seed") if name in frame), None)
+    if not _TRAINING & set(words(x)) or (label and (frame.groupby(label)[x].nunique() == 1).all()):
+        return
     n_runs = 1 if label is None else frame[label].nunique()
-    these = f"these {'are' if named else 'may be'} checkpoints of {counted(n_runs, 'run') if n_runs > 1 else 'one run'}"
-    yield f"along {x} {these}, whose errors are correlated from one to the next; " + (
+    runs = counted(n_runs, "run") if n_runs > 1 else "one run"
+    sure = "are" if label == "run_id" else "may be"
+    yield f"along {x} these {sure} checkpoints of {runs}, whose errors are correlated from one to the next; " + (
         f"p counts each checkpoint as a measurement, and holds for these {n_runs} runs"
         if n_runs > 1
         else "p holds for this run alone, and what another seed would do is not known: several seeds would tell"
