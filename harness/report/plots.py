@@ -298,7 +298,7 @@ def mark_threshold(ax: Axes, jump: Mapping[str, Any], axis: Axis | None = None) 
         jump: the row, its places in the unit of x.
         axis: of x, where it may fall; it is then drawn along 1 / x.
     """
-    written = interval(*(float(jump[name]) for name in ("threshold", "threshold_low", "threshold_high")))
+    written = interval(jump["threshold"], jump["threshold_low"], jump["threshold_high"])
     drawn = jump if axis is None else axis.turned(jump)
     threshold, low, high = (float(drawn[name]) for name in ("threshold", "threshold_low", "threshold_high"))
     colour, label = _colour(jump), f"N* {written}"
@@ -317,7 +317,7 @@ def mark_onset(ax: Axes, jump: Mapping[str, Any], axis: Axis | None = None) -> N
     onset = float(drawn["onset"])
     if not np.isfinite(onset) or float(drawn["threshold_low"]) <= onset <= float(drawn["threshold_high"]):
         return
-    label = f"onset {interval(*(float(jump[name]) for name in ('onset', 'onset_low', 'onset_high')))}"
+    label = f"onset {interval(jump['onset'], jump['onset_low'], jump['onset_high'])}"
     ax.axvline(onset, color=_colour(jump), linewidth=0.9, linestyle=(0, (1, 2)), zorder=1, label=label)
 
 
