@@ -10,10 +10,10 @@ The statistic is drawn once a ladder, for smooth curves of many kinds and all si
 estimated from the draws as it is from data; an observed statistic is compared with the draws whose observed ratio is
 nearest. Curves that fall are compared with the same draws upside down. The kinds are the hard ones, in three groups
 whose statistics differ: rises near the narrowest that is smooth (`RISING`), power laws of the error down to straight
-lines (`SLOWING`), humps and U-shapes (`TURNING`). The p value is the
-mean over the first two groups, as if a curve were of either with equal probability; where the means both rise and fall by
-more than their noise, the last group's is taken if it is larger. Within a group the level is measured, on other kinds
-and other noise (README.md), not proved.
+lines (`SLOWING`), humps and U-shapes (`TURNING`). The p value is the mean over the first two groups, as if a curve
+were of either with equal probability; where the means both rise and fall by more than their noise, the last group's is
+taken if it is larger. Within a group the level is measured, on other kinds and other noise
+(experiments/detector_calibration), not proved.
 """
 
 from __future__ import annotations
