@@ -167,7 +167,7 @@ def judge(
 
 
 def _judge_drop(metric: Evidence, continuous: Evidence | None) -> tuple[Verdict, str]:
-    reason = f"{metric} drops: larger models are worse"
+    reason = f"{metric} jumps the wrong way: larger models are worse"
     if continuous is None:
         return Verdict.DROP, f"{reason}; no continuous metric was measured on the same outputs"
     if continuous.state is State.DROP:
@@ -181,7 +181,7 @@ def _judge_jump(
     metric: Evidence, continuous: Evidence | None, link: PowerRelation | None, not_on_ladder: str
 ) -> tuple[Verdict, str]:
     """A metric that jumps, or is steeper than smooth, stands or falls with its pair."""
-    if continuous is None:
+    if continuous is None or continuous.state is State.TOO_FEW_SIZES:
         return Verdict.CANDIDATE, f"{metric} jumps, but no continuous metric was measured on the same outputs"
     reproduced = link is not None and link.holds
     if continuous.state is State.JUMP and not_on_ladder and not reproduced:
@@ -220,6 +220,8 @@ def _judge_by_pair(
             return Verdict.EMERGENT, f"{continuous} jumps, and {metric} is {power}"
         if metric.state is State.UNDETERMINED and smooth_pair:
             return Verdict.SMOOTH, f"{continuous} {continuous.course} smoothly, and {metric}, noisier, is {power}"
+        if continuous.state is State.UNDETERMINED and continuous.statistic > 0:
+            return Verdict.INCONCLUSIVE, f"{continuous} may jump, and {metric} is {power}: more runs would tell"
     if metric.state is State.UNDETERMINED and metric.statistic < 0 and smooth_pair and not link:
         reason = f"{metric} shows no jump, and {continuous} on the same outputs {continuous.course} smoothly"
         return Verdict.SMOOTH, reason
