@@ -10,7 +10,7 @@ import pytest
 
 from harness.analysis.curves import label_runs, make_curves
 from harness.analysis.emergence.evidence import Finding, examine
-from harness.analysis.emergence.remedies import ENOUGH, Remedy, _likeliest_jump, _remedies, what_would_settle
+from harness.analysis.emergence.remedies import ENOUGH, HOPELESS, Remedy, _likeliest_jump, _remedies, what_would_settle
 from harness.analysis.emergence.smooth_null import SmoothNull, logistic
 
 T = np.arange(8.0)
@@ -119,11 +119,21 @@ def test_every_height_that_is_named_is_one_the_metric_can_reach(seed: int) -> No
     assert all(0 < float(each) <= 1 for pair in heights for each in pair if each), said
 
 
-def test_a_low_jump_in_much_noise_is_beyond_the_ladder() -> None:
-    found = finding_of(0.2 + 0.06 * T, sd=0.02, seeds=2)
-    said = what_would_settle(found, 0.05)
-    assert not found.flat
-    assert re.fullmatch(r"a jump as low as \S+ is beyond this ladder: \S+ would be found in 80 %", said), said
+def test_a_jump_that_no_remedy_would_find_is_beyond_the_ladder() -> None:
+    beyond = 0
+    for seed in range(12):
+        found = finding_of(0.2 + 0.06 * T, sd=0.03, seeds=2, seed=seed)
+        said = re.fullmatch(
+            r"a jump as low as (\S+) is beyond this ladder: (\S+) would be found in 80 %", what_would_settle(found, 0.05)
+        )
+        place, height = _likeliest_jump(found)
+        powers = [remedy.power(place, height, 0.05) for remedy in _remedies(found, place)]
+        if said is not None:
+            assert max(powers) < HOPELESS and float(said[1]) < float(said[2])
+            beyond += 1
+        elif not found.flat and not found.may_jump_at_an_end:
+            assert max(powers) >= HOPELESS
+    assert 2 <= beyond < 12
 
 
 def test_at_the_ends_of_a_ladder_no_number_of_runs_helps() -> None:
