@@ -28,7 +28,7 @@ def curves_of(*parts: pd.DataFrame) -> list[Curve]:
 
 
 JUMP = 0.1 + 0.03 * T + 0.4 * (T > 3.5)
-SMOOTH = 0.1 + 0.6 * logistic(T, 3.5, 6.0)
+SMOOTH = 0.1 + 0.8 * logistic(T, 3.5, 4.5)
 PAIRED = {"paired_metric": "token_accuracy", "discontinuous": True}
 #: A jump with its pair, one without, and a continuous metric that judges no other.
 CURVES = curves_of(

@@ -121,7 +121,6 @@ def test_the_reason_of_a_smooth_curve_says_its_course(curve: np.ndarray, course:
     assert said[course] >= 0.9 * len(smooth), said
 
 
-@pytest.mark.xfail(strict=True, reason="falls have a prior of .05 in the smooth set that a jump up is weighed against")
 def test_a_straight_fall_is_smooth_as_often_as_a_straight_rise() -> None:
     rise, fall = found(0.1 + 0.05 * LONG, n=40, seed=14), found(0.75 - 0.05 * LONG, n=40, seed=14)
     smooth = [np.mean(rows["verdict"] == "smooth") for rows in (rise, fall)]
