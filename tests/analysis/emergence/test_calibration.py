@@ -96,7 +96,7 @@ def test_tail_probabilities_are_counts_and_beyond_them_fall_as_exp() -> None:
     for beyond in (0.5, 5.0, 30.0):
         assert tail_probability(edge + beyond, draws) == pytest.approx(11 / 2001 * np.exp(-beyond))
     falling = [tail_probability(x, draws) for x in np.linspace(-1, 20, 300)]
-    assert np.all(np.diff(falling) <= 0) and 0 < falling[-1]
+    assert np.all(np.diff(falling) <= 0) and falling[-1] > 0
 
 
 def test_few_draws_are_counted() -> None:

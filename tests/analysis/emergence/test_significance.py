@@ -36,7 +36,9 @@ def design(n_sizes: int, n_seeds: int) -> LadderDesign:
     return LadderDesign(np.arange(float(n_sizes)), rung, seed)
 
 
-def assessed(ladder: LadderDesign, values: np.ndarray, noise: Noise | None = None, with_powers: bool = True) -> JumpTest:
+def assessed(
+    ladder: LadderDesign, values: np.ndarray, noise: Noise | None = None, with_powers: bool = True
+) -> JumpTest:
     noise = noise or noise_of(null_draws(ladder), values, np.zeros(len(ladder.t)))
     means, variance = ladder.means(values)[None], noise.variance_of_means(ladder)[None]
     models = models_of(ladder.t, with_powers)

@@ -77,10 +77,10 @@ def test_the_interval_of_a_jump_on_a_slope_holds_it_and_is_a_step_wide() -> None
     """`.05 + .04 z + .3 [z > 3.1]`: the half rise of the mean is another place, 3.1 lies near an end of its gap."""
     rows = found(0.05 + 0.04 * Z + 0.3 * (Z > 3.1), n=40, seed=7, seeds=5)
     low, middle, high = (in_steps(rows[name]) for name in ("threshold_low", "threshold", "threshold_high"))
-    assert np.sum((low <= 3.1) & (3.1 <= high)) >= 37
+    assert np.sum((low <= 3.1) & (high >= 3.1)) >= 37
     assert np.all(high - low >= 1 - 1e-6) and np.mean(high - low) < 1.3
     assert np.all((low <= middle) & (middle <= high))
-    assert np.mean((rows["height_low"] <= 0.3) & (0.3 <= rows["height_high"])) > 0.8
+    assert np.mean((rows["height_low"] <= 0.3) & (rows["height_high"] >= 0.3)) > 0.8
 
 
 def test_a_step_on_a_plateau_after_an_early_rise_is_found() -> None:
@@ -143,7 +143,7 @@ def test_a_last_value_a_little_above_equal_ones_is_no_jump() -> None:
 @pytest.mark.parametrize("seeds", [1, 3])
 @pytest.mark.parametrize("gap", [2, 3, 4])
 def test_n_star_of_a_leap_from_nothing_to_nearly_all_is_its_gap(gap: int, seeds: int) -> None:
-    values = np.where(Z <= gap, 0.0002 + 0.0001 * Z, 0.86 + 0.01 * Z)
+    values = np.where(gap < Z, 0.86 + 0.01 * Z, 0.0002 + 0.0001 * Z)
     row = find_jumps(table(values[None], seeds, sd=0.0, seed=15 + gap, n_eval=10_000), x="size").iloc[0]
     assert row["verdict"] == "candidate"
     ends = [row["threshold_low"], row["threshold_high"]]
