@@ -188,7 +188,8 @@ def test_few_sizes_give_no_p_value(n_sizes: int) -> None:
 
 def test_a_pair_of_too_few_sizes_is_no_pair() -> None:
     tokens = step()[step()["size"] <= 8].assign(metric="token_accuracy", n_eval=np.nan)
-    frame = pd.concat([step().assign(metric="exact_match"), tokens])
+    exact = step().assign(metric="exact_match", paired_metric="token_accuracy")
+    frame = pd.concat([exact, tokens.assign(paired_metric="")])
     found = find_jumps(frame, x="size").iloc[0]
     assert found["verdict"] == "candidate" and found["continuous_metric"] == "token_accuracy"
 

@@ -40,7 +40,8 @@ def pairs(tokens: np.ndarray, length: int, n: int, seed: int) -> pd.DataFrame:
     token = table(np.tile(tokens, (n, 1)), seed=seed, metric="token_accuracy")
     rng = np.random.default_rng(seed + 1)
     exact = token.assign(metric="exact_match", value=rng.binomial(N_EVAL, token["share"] ** length) / N_EVAL)
-    return find_jumps(pd.concat([token, exact], ignore_index=True), x="size")
+    exact["paired_metric"] = "token_accuracy"
+    return find_jumps(pd.concat([token.assign(paired_metric=""), exact], ignore_index=True), x="size")
 
 
 def in_steps(x: pd.Series) -> np.ndarray:
@@ -100,7 +101,8 @@ def test_a_jump_down_is_a_drop(slope: float) -> None:
     assert np.sum(rows["verdict"] == "drop") >= 18
     dropped = rows[rows["verdict"] == "drop"]
     assert dropped["reason"].str.contains("larger models are worse").all()
-    assert (dropped["height_high"] < 0).all()
+    assert (dropped["height"] < -0.2).all() and (dropped["height_high"] <= 0).all()
+    assert np.mean(dropped["height_high"] < 0) > 0.85
     assert np.all((in_steps(dropped["threshold_low"]) <= 3.5) & (in_steps(dropped["threshold_high"]) >= 3.5))
 
 
