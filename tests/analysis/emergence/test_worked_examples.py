@@ -99,10 +99,10 @@ def test_a_step_on_a_plateau_after_an_early_rise_is_found() -> None:
 def test_a_jump_down_is_a_drop(slope: float) -> None:
     rows = found(0.6 + slope * (Z - 3.5) - 0.3 * (Z > 3.5), n=20, seed=11)
     assert np.sum(rows["verdict"] == "drop") >= 18
-    dropped = rows[rows["verdict"] == "drop"]
+    dropped = rows[(rows["verdict"] == "drop") & ~rows["tested_by_seed"].astype(bool)]
+    assert len(dropped) >= 16
     assert dropped["reason"].str.contains("larger models are worse").all()
-    assert (dropped["height"] < -0.2).all() and (dropped["height_high"] <= 0).all()
-    assert np.mean(dropped["height_high"] < 0) > 0.85
+    assert (dropped["height"] < -0.2).all() and (dropped["height_high"] < 0).all()
     assert np.all((in_steps(dropped["threshold_low"]) <= 3.5) & (in_steps(dropped["threshold_high"]) >= 3.5))
 
 
