@@ -13,6 +13,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
+from harness.analysis.axis import Axis
 from harness.analysis.curves import Curve, label_runs, make_curves
 from harness.analysis.emergence.evidence import Finding, examine
 from harness.analysis.emergence.verdicts import REPRODUCES
@@ -43,11 +44,12 @@ def plot_mirage(
     the distance between the two) and the best smooth law. Where a power of the continuous metric reproduces the tested
     one, that power is a dashed line in the left panel. Where seeds were tested separately, each is a thin line: jumps
     at different sizes can have a smooth mean. N* and its interval have the colour of the verdict. The figure is 7 in
-    wide; the right panel is empty where no continuous metric was measured.
+    wide; the right panel is empty where no continuous metric was measured. Along an x of which smaller is better the
+    axis falls to the right.
 
     Args:
         frame: the table that `find_jumps` was given.
-        jump: the row.
+        jump: the row, its places in the unit of x.
         x: column of sizes.
         figure: the figure to draw on.
 
@@ -58,19 +60,20 @@ def plot_mirage(
         DataError: the frame does not hold the row's metric.
     """
     metrics = (str(jump["metric"]), str(jump["continuous_metric"]))
-    tested, paired = (_examined(frame, jump, x).get(metric) for metric in metrics)
+    axis = Axis.of(x)
+    tested, paired = (_examined(axis.with_rising(frame), jump, axis.rising).get(metric) for metric in metrics)
     if tested is None:
         raise DataError(f"nothing to draw: no {metrics[0]} of {curve_name(jump)}")
     if figure is None:
         figure = Figure(figsize=(PAGE_WIDTH_IN, _HEIGHT_IN))
     left, right = figure.subplots(1, 2, gridspec_kw=_margins(_HEIGHT_IN))
-    _panel(left, jump, *tested, x)
+    _panel(left, jump, *tested, axis)
     if paired is None:
         right.set_axis_off()
         missing = f"no {metric_name(metrics[1]) or 'continuous metric'} was measured\non the same outputs"
         right.text(0.5, 0.5, missing, ha="center", va="center", color=GREY)
     else:
-        _panel(right, jump, *paired, x)
+        _panel(right, jump, *paired, axis)
         if jump["link_residual"] <= REPRODUCES:
             _draw_power(left, jump, paired[0])
     figure.suptitle(
@@ -121,10 +124,11 @@ def _examined(frame: pd.DataFrame, jump: Mapping[str, Any], x: str) -> dict[str,
     }
 
 
-def _panel(ax: Axes, jump: Mapping[str, Any], curve: Curve, finding: Finding | None, x: str) -> None:
+def _panel(ax: Axes, jump: Mapping[str, Any], curve: Curve, finding: Finding | None, axis: Axis) -> None:
+    x = axis.rising
     runs = pd.DataFrame({x: curve.runs.sizes[curve.runs.rung], "value": curve.runs.value})
     runs = runs.assign(chance=curve.chance, higher_is_better=curve.higher_is_better)
-    size_axis(ax, runs[x], x)
+    size_axis(ax, runs[x], axis.x, falls=axis.falls)
     value_axis(ax, runs)
     ax.set_ylabel(value_label(curve.metric))
     if finding is not None:
@@ -132,7 +136,7 @@ def _panel(ax: Axes, jump: Mapping[str, Any], curve: Curve, finding: Finding | N
         if finding.test.by_seed:
             _draw_seeds(ax, finding)
     draw_runs(ax, runs, x, colour=BLACK)
-    mark_threshold(ax, jump)
+    mark_threshold(ax, jump, axis)
 
 
 def _draw_smooth(ax: Axes, finding: Finding) -> None:

@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
+from harness.analysis.axis import Axis
 from harness.errors import DataError
 from harness.report.axes import (
     BLACK,
@@ -284,14 +285,21 @@ def _colour(jump: Mapping[str, Any]) -> str:
     return VERDICTS.get(jump["verdict"], (BLACK, "o"))[0]
 
 
-def mark_threshold(ax: Axes, jump: Mapping[str, Any]) -> None:
-    """Draw N* of a row of `find_jumps`, if it has one, as a line, and shade its interval."""
-    threshold, low, high = (float(jump[name]) for name in ("threshold", "threshold_low", "threshold_high"))
+def mark_threshold(ax: Axes, jump: Mapping[str, Any], axis: Axis | None = None) -> None:
+    """Draw N* of a row of `find_jumps`, if it has one, as a line, and shade its interval.
+
+    Args:
+        jump: the row, its places in the unit of x.
+        axis: of x, where it may fall; it is then drawn along 1 / x.
+    """
+    written = interval(jump["threshold"], jump["threshold_low"], jump["threshold_high"])
+    drawn = jump if axis is None else axis.turned(jump)
+    threshold, low, high = (float(drawn[name]) for name in ("threshold", "threshold_low", "threshold_high"))
     if not np.isfinite(threshold):
         return
     colour = _colour(jump)
     ax.axvspan(max(low, ax.get_xlim()[0]), min(high, ax.get_xlim()[1]), color=colour, alpha=0.18, linewidth=0, zorder=0)
-    ax.axvline(threshold, color=colour, linewidth=1.0, zorder=1, label=f"N* {interval(threshold, low, high)}")
+    ax.axvline(threshold, color=colour, linewidth=1.0, zorder=1, label=f"N* {written}")
 
 
 def _law_label(law: Law) -> str:

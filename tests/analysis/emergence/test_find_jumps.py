@@ -85,7 +85,7 @@ def test_studies_of_one_task_are_kept_apart() -> None:
 
 
 def test_a_table_of_ones_own_needs_few_columns() -> None:
-    frame = make_induction_study(random_state=11)[["metric", "value", "seed", "params_total"]]
+    frame = make_induction_study(random_state=11)[["metric", "paired_metric", "value", "seed", "params_total"]]
     found = find_jumps(frame, x="params_total").iloc[0]
     assert (found["metric"], found["continuous_metric"], found["verdict"]) == ("accuracy", "loss", "emergent")
     with pytest.raises(DataError, match="column 'params_non_embedding' is missing"):
