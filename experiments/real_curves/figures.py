@@ -13,7 +13,7 @@ from over_training import MODELS, RISING
 from published import BENCHMARKS, INDUCTION_TOKENS
 from tables import read_benchmarks
 
-from harness.report.axes import BLACK, BLUE, GREEN, GREY, ORANGE, PAGE_WIDTH_IN, PURPLE, STYLE, VERMILLION
+from harness.report.axes import BLACK, BLUE, GREEN, GREY, ORANGE, PAGE_WIDTH_IN, PURPLE, STYLE, VERMILLION, legend_above
 
 _DOTS_PER_INCH = 130
 _TITLES = {
@@ -38,7 +38,7 @@ _TITLES = {
 @rc_context(STYLE)
 def draw_control(found: pd.DataFrame, planted: pd.DataFrame, path: Path) -> None:
     """OPT's p values in order, and how often a planted jump is found, by its height."""
-    figure = Figure(figsize=(PAGE_WIDTH_IN, 2.7), layout="constrained")
+    figure = Figure(figsize=(PAGE_WIDTH_IN, 2.9), layout="constrained")
     left, right = figure.subplots(1, 2)
     p_values = np.sort(found["p_value"].to_numpy(float))
     share = np.arange(1, len(p_values) + 1) / len(p_values)
@@ -46,12 +46,15 @@ def draw_control(found: pd.DataFrame, planted: pd.DataFrame, path: Path) -> None
     left.step(p_values, share, where="post", color=BLUE, label=f"{len(p_values)} curves of OPT")
     left.axvline(0.05, color=VERMILLION, linewidth=0.8)
     left.set(xlabel="p", ylabel="share of curves with a smaller p", xlim=(0, 1), ylim=(0, 1))
-    left.legend(loc="upper left")
+    legend_above(left, columns=1)
     for name, colour, marker in (("p < .05", GREY, "s"), ("claimed", BLUE, "o"), ("others claimed", VERMILLION, "^")):
-        label = {"claimed": "claimed, all curves corrected for", "others claimed": "curves without a planted jump, claimed"}
+        label = {
+            "claimed": "claimed, all curves corrected for",
+            "others claimed": "curves without a planted jump, claimed",
+        }
         right.plot(planted["height"], planted[name], marker=marker, color=colour, label=label.get(name, name))
     right.set(xlabel="height of a planted jump in accuracy", ylabel="share of curves", ylim=(-0.03, 1.03))
-    right.legend(loc="center right")
+    legend_above(right, columns=1)
     figure.savefig(path, dpi=_DOTS_PER_INCH)
 
 

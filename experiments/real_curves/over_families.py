@@ -1,4 +1,4 @@
-"""Nine benchmarks over training compute, models of many families: onset and half rise beside the literature's places."""
+"""Nine benchmarks over compute, models of many families: onset and half rise beside the places in the literature."""
 
 from __future__ import annotations
 
@@ -41,9 +41,6 @@ def beside_the_literature(found: pd.DataFrame) -> pd.DataFrame:
     return beside.iloc[np.argsort(order)].reset_index(drop=True)
 
 
-def spread_of_groups(found: pd.DataFrame) -> pd.DataFrame:
-    """A row a benchmark: the least and the largest half rise of its groups, and how many of the ten have one."""
-    by_task = found[np.isfinite(found["half_rise"])].groupby("task")["half_rise"]
-    spread = pd.DataFrame({"groups": by_task.size(), "first": by_task.min(), "last": by_task.max()})
-    spread["decades"] = np.log10(spread["last"] / spread["first"])
-    return spread.loc[list(BENCHMARKS)].reset_index()
+def half_rises_of_groups(found: pd.DataFrame) -> pd.DataFrame:
+    """FLOPs of the half rise of each group, a row a benchmark and a column a group; NaN where it has none."""
+    return found.pivot(index="task", columns="subtask", values="half_rise").loc[list(BENCHMARKS)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from tables import read_pythia
 
@@ -14,6 +15,8 @@ from harness.commands.sizes import take_together
 BINS_PER_OCTAVE = 1
 #: Tasks whose accuracy rises well above chance in every model or in the larger ones.
 RISING = ("lambada_openai", "sciq", "arc_easy", "piqa", "arc_challenge", "winogrande")
+#: First checkpoint of those that lie 10,000 steps apart; and the last of those in which next to nothing is learnt.
+LATE, EARLY = 13_000, 8
 MODELS = ("70m", "160m", "410m", "1.4b", "2.8b", "6.9b", "12b")
 
 
@@ -81,3 +84,36 @@ def _ratio(pairs: pd.DataFrame, model: str, name: str) -> dict[str, float]:
     if pair["first"] != model:
         ratio, low, high = 1 / ratio, 1 / high, 1 / low
     return {name: ratio, f"{name} low": low, f"{name} high": high, f"{name} p": pair["p_value"]}
+
+
+def scatter_of_checkpoints(data: Path) -> pd.DataFrame:
+    """How much neighbouring checkpoints differ, about a line in the logarithm of tokens; medians over all curves.
+
+    Returns:
+        A row for checkpoints from step 13,000, and one for those to step 8: the standard deviation over the binomial
+        standard error of as many items, and the correlation of a checkpoint with the next. The correlation is NaN for
+        the second, whose four checkpoints are too few.
+    """
+    frame = read_pythia(data)
+    shares = frame[frame["discontinuous"] & (frame["step"] > 0)]
+    parts = {"from step 13,000": shares[shares["step"] >= LATE], "steps 1 to 8": shares[shares["step"] <= EARLY]}
+    table = pd.DataFrame({name: _scatter(part).median() for name, part in parts.items()}).T
+    table.loc["steps 1 to 8", "correlation"] = np.nan
+    return table
+
+
+def _scatter(frame: pd.DataFrame) -> pd.DataFrame:
+    """A row a curve whose values are not all on a line."""
+    rows = []
+    for _, curve in frame.sort_values("step").groupby(["model", "task", "metric"]):
+        log_tokens, value = np.log(curve["tokens"].to_numpy(float)), curve["value"].to_numpy(float)
+        residual = value - np.polyval(np.polyfit(log_tokens, value, 1), log_tokens)
+        squares, mean = np.sum(residual**2), value.mean()
+        if squares < 1e-12:
+            continue
+        error = np.sqrt(mean * (1 - mean) / curve["n_eval"].iloc[0])
+        rows.append(
+            {"sd / binomial error": np.sqrt(squares / (len(value) - 2)) / error}
+            | {"correlation": np.sum(residual[:-1] * residual[1:]) / squares}
+        )
+    return pd.DataFrame(rows)

@@ -1,7 +1,7 @@
 """What others published of the same benchmarks: where they place emergence, with the source of each number.
 
-All are read by eye off curves, or are the first size of a coarse ladder at which a model is above chance: they are known
-to a factor of three to ten.
+All are read by eye off curves, or are the first size of a coarse ladder at which a model is above chance: they are
+known to a factor of three to ten.
 """
 
 from __future__ import annotations

@@ -57,6 +57,8 @@ def pythia_training(data: Path, pictures: Path | None) -> None:
     _print(found.loc[claims(found), _LISTED])
     for reason in found.loc[claims(found), "reason"]:
         print(reason)
+    _print_smallest(together)
+    _print(over_training.scatter_of_checkpoints(data))
     places = over_training.places(found)
     _print(places)
     _print(over_training.dependence_on_size(training))
@@ -74,7 +76,7 @@ def question_groups(data: Path, pictures: Path | None) -> None:
     _print(beside)
     for row in found.to_dict("records"):
         print(f"{row['task']}: {row['verdict']}, {row['reason']}")
-    _print(over_families.spread_of_groups(groups))
+    _print(over_families.half_rises_of_groups(groups))
     if pictures:
         figures.draw_families(data, beside, pictures / "question_groups.png")
 

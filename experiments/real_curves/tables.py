@@ -41,7 +41,11 @@ def read_benchmarks(data: Path) -> pd.DataFrame:
         n_items = max(int(name.split("_")[1]) for name in _groups(models))
         shared = models[[*_NAMES.values()]].assign(task=task)
         accuracy = shared.assign(
-            metric="accuracy", value=models["acc"], n_eval=n_items, chance=BENCHMARKS[task].chance, paired_metric="brier"
+            metric="accuracy",
+            value=models["acc"],
+            n_eval=n_items,
+            chance=BENCHMARKS[task].chance,
+            paired_metric="brier",
         )
         parts += [accuracy, shared.assign(metric="brier", value=models["brier"], paired_metric="")]
     frame = pd.concat(parts, ignore_index=True)
@@ -91,4 +95,6 @@ def _groups(models: pd.DataFrame) -> list[str]:
 
 def _require(folder: Path) -> None:
     if not folder.is_dir():
-        raise DataError("no such folder; the README beside the published data says where its files are from", source=folder)
+        raise DataError(
+            "no such folder; the README beside the published data says where its files are from", source=folder
+        )
