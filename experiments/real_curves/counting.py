@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from harness.commands.arguments import VERDICTS
+from harness.analysis.emergence.verdicts import Verdict
 
 
 def claims(found: pd.DataFrame) -> pd.Series:
     """(rows,) whether a row of `find_jumps` claims a jump of any kind."""
-    return found["verdict"].isin(("emergent", "candidate", "metric artefact", "drop"))
+    return found["verdict"].isin((Verdict.EMERGENT, Verdict.CANDIDATE, Verdict.ARTEFACT, Verdict.DROP))
 
 
 def summary(found: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -23,5 +23,5 @@ def summary(found: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         for name, of_one in found.items()
     }
     table = pd.DataFrame(rows).T
-    in_order = [name for name in (*table.columns[:3], *VERDICTS) if name in table]
+    in_order = [name for name in (*table.columns[:3], *map(str, Verdict)) if name in table]
     return table[in_order].fillna(0).astype(int)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from published import BENCHMARKS
-from tables import read_benchmarks, read_difficulty_groups
+from reading import read_benchmarks, read_difficulty_groups
 
 import harness
 from harness.commands.sizes import take_together

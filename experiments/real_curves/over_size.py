@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from counting import claims
-from tables import read_opt, read_pythia
+from reading import read_opt, read_pythia
 
 import harness
+from harness.analysis.emergence.verdicts import Verdict
 
 #: Steps from which Pythia's last five checkpoints are averaged.
 LATE = 103_000
@@ -43,19 +45,19 @@ def _each_and_pooled(name: str, frame: pd.DataFrame, x: str) -> dict[str, pd.Dat
     }
 
 
-def planted_in_opt(data: Path) -> pd.DataFrame:
+def planted_in_opt(data: Path, heights: Sequence[float] = HEIGHTS) -> pd.DataFrame:
     """OPT's curves with a jump in every tenth of them, between the fourth and the fifth size.
 
     Returns:
-        A row a height: curves with a jump, the share of them with p < .05 and claimed, the share of claims whose
-        interval holds the gap, and the share of the other curves that are claimed.
+        A row a height: curves with a jump, the shares of them with p < .05, claimed and called smooth, the share of
+        claims whose interval holds the gap, and the share of the other curves that are claimed.
     """
     frame = read_opt(data)
     sizes = np.sort(frame["params_total"].unique())
     keys = frame.loc[frame["discontinuous"], ["task", "metric"]].drop_duplicates()
     chosen = pd.MultiIndex.from_frame(keys.iloc[::EVERY])
     rows = []
-    for height in HEIGHTS:
+    for height in heights:
         found = harness.find_jumps(_with_jump(frame, chosen, sizes[4], height), "params_total")
         is_planted = pd.MultiIndex.from_frame(found[["task", "metric"]]).isin(chosen)
         claimed = claims(found)
@@ -63,6 +65,7 @@ def planted_in_opt(data: Path) -> pd.DataFrame:
         rows.append(
             {"height": height, "curves": is_planted.sum()}
             | {"p < .05": (found["p_value"] < 0.05)[is_planted].mean(), "claimed": claimed[is_planted].mean()}
+            | {"called smooth": (found["verdict"] == Verdict.SMOOTH)[is_planted].mean()}
             | {"placed": placed[claimed & is_planted].mean(), "others claimed": claimed[~is_planted].mean()}
         )
     return pd.DataFrame(rows)

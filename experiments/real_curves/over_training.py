@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tables import read_pythia
+from reading import read_pythia
 
 import harness
 from harness.commands.sizes import take_together

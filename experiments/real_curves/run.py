@@ -13,13 +13,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import figures
+import drawing
 import over_families
 import over_size
 import over_training
 import pandas as pd
 from counting import claims, summary
-from tables import DATA
+from reading import DATA
 
 from harness.errors import UserError
 
@@ -36,7 +36,7 @@ def opt(data: Path, pictures: Path | None) -> None:
     print(f"a jump in one curve of {over_size.EVERY}, between the fourth and the fifth size:")
     _print(planted.set_index("height"))
     if pictures:
-        figures.draw_control(found["OPT, a study a task"], planted, pictures / "control.png")
+        drawing.draw_control(found["OPT, a study a task"], planted, pictures / "control.png")
 
 
 def pythia_size(data: Path, pictures: Path | None) -> None:
@@ -63,7 +63,7 @@ def pythia_training(data: Path, pictures: Path | None) -> None:
     _print(places)
     _print(over_training.dependence_on_size(training))
     if pictures:
-        figures.draw_training(training, places, pictures / "training.png")
+        drawing.draw_training(training, places, pictures / "training.png")
 
 
 def question_groups(data: Path, pictures: Path | None) -> None:
@@ -78,7 +78,7 @@ def question_groups(data: Path, pictures: Path | None) -> None:
         print(f"{row['task']}: {row['verdict']}, {row['reason']}")
     _print(over_families.half_rises_of_groups(groups))
     if pictures:
-        figures.draw_families(data, beside, pictures / "question_groups.png")
+        drawing.draw_families(data, beside, pictures / "question_groups.png")
 
 
 PARTS: dict[str, Callable[[Path, Path | None], None]] = {

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from over_training import MODELS, RISING
 from published import BENCHMARKS, INDUCTION_TOKENS
-from tables import read_benchmarks
+from reading import read_benchmarks
 
 from harness.report.axes import BLACK, BLUE, GREEN, GREY, ORANGE, PAGE_WIDTH_IN, PURPLE, STYLE, VERMILLION, legend_above
 
