@@ -86,6 +86,8 @@ def read_layout(
         DataError: no such column.
     """
     sides = dict(_sides(text) for text in pairs)
+    if len(sides) < len(pairs):
+        raise UserError(f"--pair {pairs[-1]}: a metric has one continuous metric; two flags name one for it")
     stars = {name: text for name, text in (("stderr", stderr), ("n_eval", n_eval)) if text and "*" in text}
     plain, patterns = _names(value, frame)
     fits = _fits(frame, [*patterns, *sides.values(), *stars.values()], plain)

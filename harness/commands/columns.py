@@ -115,7 +115,8 @@ def choose_curves(rows: Rows, x: Sequence[str], arguments: argparse.Namespace) -
     if arguments.bins_per_octave:
         for name in x:
             n_sizes, frame = frame[name].nunique(), take_together(frame, name, arguments.bins_per_octave)
-            used.append(f"used: {n_sizes} sizes of {name} taken together to {frame[name].nunique()}")
+            if (n_left := frame[name].nunique()) < n_sizes:
+                used.append(f"used: {n_sizes} sizes of {name} taken together to {n_left}")
     used += _noise_used(frame)
     meant = {getattr(arguments, name) for name in SETTINGS if isinstance(getattr(arguments, name), str)}
     apart = unsaid.confounders(frame, table, x, {*meant, "run_id", "member", "seed", "value", "n_eval", "stderr"})

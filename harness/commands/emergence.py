@@ -124,9 +124,10 @@ def _report(
         title = f"Verdicts; N* in {axis.x}, {confidence(arguments.level)} intervals"
         words = _verdicts(shown, jumps, scores)
         console.print(as_rich(words.rename(columns={"study": arguments.by or "study"}), title))
+    several_tasks = (jumps["study"] != "").all() and jumps.groupby("study")["task"].nunique().max() > 1
     for row in shown.to_dict("records"):
         name, metric = curve_name(row), metric_name(str(row["metric"]))
-        name = f"{name}, {row['task']}" if row["study"] and row["task"] not in ("", row["study"]) else name
+        name = f"{name}, {row['task']}" if several_tasks else name
         called = name if metric in name else f"{name}, {metric}"
         console.print(f"{called}: {row['verdict']} – {row['reason']}", markup=False, soft_wrap=True)
     if axis.falls and len(shown):

@@ -12,22 +12,21 @@ from harness.analysis.curves import label_runs, with_defaults
 from harness.analysis.emergence.evidence import MAX_SIZES
 from harness.errors import DataError, nearest
 from harness.metric_names import words
-from harness.wording import counted
+from harness.wording import counted, listed
 
 #: Words of a column that counts how far one run has trained.
 _TRAINING = {
     *("step", "steps", "iteration", "iterations", "iter", "iters", "update", "updates", "epoch", "epochs"),
     *("token", "tokens", "checkpoint", "checkpoints", "samples"),
 }
-#: Octaves of a step below which a ladder is fine: the four steps of a smooth rise are then less than an octave.
-_FINE_OCTAVES = 0.25
+#: Octaves of a step below which a ladder is fine: the four steps of a smooth rise are then less than a factor of four,
+#: and most ladders that are made for one family step by a factor of 1.4 or more.
+_FINE_OCTAVES = 0.49
 #: Times that the mean gap of sizes exceeds the median one where sizes lie in clumps.
 _CLUMPED = 3.0
 #: Sizes from which a ladder is asked whether it is fine, and that --bins-per-octave is to leave.
 _MANY, _ENOUGH = 12, 8
 _BINS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
-#: Columns of numbers that an error lists.
-_LISTED = 15
 
 
 def measured_sizes(frame: pd.DataFrame, x: str) -> pd.Series:
@@ -43,7 +42,7 @@ def measured_sizes(frame: pd.DataFrame, x: str) -> pd.Series:
     frame = with_defaults(label_runs(frame))
     if x not in set(frame["metric"].astype(str)):
         known = [str(name) for name in frame.columns if frame[name].dtype.kind in "if" and name not in _NOT_SIZES]
-        near = nearest(x, known) or f"; of numbers there are {', '.join(known[:_LISTED]) or 'none'}"
+        near = nearest(x, known) or f"; of numbers there are {listed(known) or 'none'}"
         raise DataError(f"--x {x}: no such column or metric{near}")
     rung = next((name for name in ("rung", "params_non_embedding", "params_total") if name in frame.columns), None)
     if rung is None:
@@ -82,20 +81,20 @@ def take_together(frame: pd.DataFrame, x: str, bins_per_octave: float) -> pd.Dat
 
 
 def checkpoints(frame: pd.DataFrame, x: str) -> Iterator[str]:
-    """What it does to p where x is how far runs have trained, in words: checkpoints of one run are correlated."""
-    if not _is_training(frame, x):
-        return
+    """What it does to p where x is how far runs have trained, in words: checkpoints of one run are correlated.
+
+    It is by its name, unless each run stands at one x; without names of runs it may be.
+    """
     label = next((name for name in ("run_id", "member", "seed") if name in frame), None)
+    if not _TRAINING & set(words(x)) or (label and (frame.groupby(label)[x].nunique() == 1).all()):
+        return
     n_runs = 1 if label is None else frame[label].nunique()
-    several = n_runs > 1
-    yield (
-        f"along {x} these are checkpoints of {counted(n_runs, 'run') if several else 'one run'}, whose errors are "
-        "correlated from one to the next; "
-        + (
-            f"p counts each checkpoint as a measurement, and holds for these {n_runs} runs"
-            if several
-            else "p holds for this run alone, and what another seed would do is not known: several seeds would tell"
-        )
+    runs = counted(n_runs, "run") if n_runs > 1 else "one run"
+    sure = "are" if label == "run_id" else "may be"
+    yield f"along {x} these {sure} checkpoints of {runs}, whose errors are correlated from one to the next; " + (
+        f"p counts each checkpoint as a measurement, and holds for these {n_runs} runs"
+        if n_runs > 1
+        else "p holds for this run alone, and what another seed would do is not known: several seeds would tell"
     )
 
 
@@ -112,13 +111,6 @@ def fine_steps(frame: pd.DataFrame, jumps: pd.DataFrame, axis: Axis) -> Iterator
         octaves, step = np.unique(np.log2(part[axis.x].to_numpy(float))), float(found["step_octaves"].median())
         if len(octaves) >= _MANY and _is_fine(octaves, step, axis):
             yield (f"{study!s}: " if study else "") + _fine_in_words(octaves, step, axis)
-
-
-def _is_training(frame: pd.DataFrame, x: str) -> bool:
-    """Whether x is how far runs have trained: by its name, and unless each run stands at one x."""
-    if not _TRAINING & set(words(x)):
-        return False
-    return "run_id" not in frame or bool((frame.groupby("run_id")[x].nunique() > 1).any())
 
 
 def _is_fine(octaves: np.ndarray, step: float, axis: Axis) -> bool:

@@ -52,8 +52,11 @@ def test_checkpoints_of_one_run_are_said_to_be_correlated(capsys: pytest.Capture
     frame = pd.read_csv("own.csv").rename(columns={"N": "step"})
     frame[frame["s"] == 0].to_csv("own.csv", index=False)
     _, ran = done(capsys, *TOLD[:3], "step", *TOLD[4:])
-    assert "note: along step these are checkpoints of one run" in ran.out and "p holds for this run alone" in ran.out
+    assert "note: along step these may be checkpoints of one run" in ran.out and "p holds for this run alone" in ran.out
     frame.to_csv("own.csv", index=False)
+    found, _ = done(capsys, *TOLD[:3], "step", *TOLD[4:])
+    assert found["cautions"][0].startswith("along step these may be checkpoints of 4 runs")
+    frame.assign(run_id=frame["s"]).to_csv("own.csv", index=False)
     found, _ = done(capsys, *TOLD[:3], "step", *TOLD[4:])
     assert found["cautions"][0].startswith("along step these are checkpoints of 4 runs")
     frame.assign(run_id=frame["step"].astype(str) + "-" + frame["s"].astype(str)).to_csv("own.csv", index=False)

@@ -143,6 +143,7 @@ def test_columns_of_groups_within_tasks_that_the_table_names(capsys: pytest.Capt
         (["--value", "em_*", "--pair", "f1_*=tok_*"], ["--pair f1_*=tok_*: f1_* is none of --value em_*"]),
         (["--value", "em_copy", "--pair", "em_copy=tokk"], ["column 'tokk' is missing", "'tok_sum'"]),
         (["--value", "*_sum,em_s*"], ["column em_sum: fits", "*_sum", "em_s*", "alike"]),
+        (["--value", "em_*", "--pair", "em_*=tok_*", "--pair", "em_*=em_s*"], ["--pair em_*=em_s*: a metric has one"]),
         (["--value", "em_c*", "--pair", "em_c*=tok_r*"], ["no task has columns of both (opy beside everse)"]),
         (["--value", "em_*", "--stderr", "items"], ["--stderr items: one column beside several of values"]),
         (["--value", "em_copy,loss", "--derive", "loss = 1 - em_copy"], ["a list is of tasks of one metric", "loss"]),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
+from scipy.stats import f as f_distribution
 
 from harness.analysis.emergence.rise_shapes import shapes_of
 from harness.analysis.emergence.smooth_null import SmoothNull, logistic
@@ -18,7 +19,8 @@ FITTED_RISES = ((0.0, 0.5), (1.0, 0.25), (2.0, 0.5), (4.0, 0.5), (8.0, 0.5))
 #: Sizes with several runs that it takes to estimate how the variance changes along the ladder. With five or fewer the
 #: estimate, shrunk as it is, is worse than none.
 MIN_SIZES_FOR_PROFILE = 6
-#: Sizes from which a run a size is enough to fit a smooth rise with a jump, which take up about five degrees of freedom.
+#: Sizes from which a run a size is enough to fit a smooth rise with a jump, which take up about five degrees of
+#: freedom.
 MIN_SIZES_FOR_PAIR = 7
 #: Two shapes whose squared correlation is within this of 1 are one.
 MIN_INDEPENDENCE = 1e-4
@@ -59,6 +61,22 @@ class LadderDesign:
         """(..., K) within-size sums of squares, sum_i (y_ki - ybar_k)^2, of runs (..., n)."""
         return np.maximum(0.0, values**2 @ self._is_at_size - self.counts * self.means(values) ** 2)
 
+    def ends_scatter_more(self, values: np.ndarray, evaluation: np.ndarray, level: float) -> bool:
+        """Whether runs (n,) at the first or last size scatter more than those at all other sizes, by an F test.
+
+        Args:
+            evaluation: (K,) variance of a run from its finite evaluation set, the least that the others scatter.
+            level: of the test.
+        """
+        scatter, freedom = self.scatter(values), self.counts - 1
+        for end in (0, len(self.t) - 1):
+            others = self.freedom - freedom[end]
+            if freedom[end] > 0 and others > 0:
+                usual = max((scatter.sum() - scatter[end]) / others, float(evaluation.mean()), 1e-300)
+                if f_distribution.sf(scatter[end] / freedom[end] / usual, freedom[end], others) < level:
+                    return True
+        return False
+
     def trend_and_rest(self, profile: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Least-squares line through a profile (..., K) at the replicated sizes, and what is left of it.
 
@@ -72,24 +90,23 @@ class LadderDesign:
         return slope, profile - slope * along
 
     def residual_sum_of_squares(self, curves: np.ndarray) -> np.ndarray:
-        """(...) sum of squares of curves (..., K) about the best fitting of `FITTED_RISES`, or a level, by least
-        squares.
+        """(...) sum of squares of curves (..., K) about the best fitting of `FITTED_RISES` by least squares.
 
-        Rises have any level and any height of 0 or more.
+        Rises have any level and any height; one below 0 makes them falls.
         """
         deviation = curves - curves.mean(axis=-1, keepdims=True)
-        explained = np.maximum(0.0, deviation @ self._fitted_rises.T)
-        return np.maximum(0.0, np.sum(deviation**2, axis=-1) - np.max(explained, axis=-1) ** 2)
+        explained = (deviation @ self._fitted_rises.T) ** 2
+        return np.maximum(0.0, np.sum(deviation**2, axis=-1) - np.max(explained, axis=-1))
 
     def residual_of_means(self, means: np.ndarray) -> np.ndarray:
         """(n,) sum of squares of means (n, K) about the best fitting smooth rise or fall with a jump or drop.
 
         On a ladder of fewer than `MIN_SIZES_FOR_PAIR` sizes, about the best rise or fall alone.
         """
+        if len(self.t) < MIN_SIZES_FOR_PAIR:
+            return self.residual_sum_of_squares(means)
         deviation = means - means.mean(axis=1, keepdims=True)
         square = np.sum(deviation**2, axis=1)
-        if len(self.t) < MIN_SIZES_FOR_PAIR:
-            return np.maximum(0.0, square - np.max((deviation @ self._fitted_rises.T) ** 2, axis=1))
         shapes, first, second, of_first, of_second, cross = self._fitted_pairs
         along = deviation @ shapes.T
         best = np.zeros(len(means))
