@@ -10,9 +10,10 @@ The statistic is drawn once a ladder, for smooth curves of many kinds and all si
 estimated from the draws as it is from data; an observed statistic is compared with the draws whose observed ratio is
 nearest. Curves that fall are compared with the same draws upside down. The kinds are the hard ones, in three groups
 whose statistics differ: rises near the narrowest that is smooth (`RISING`), power laws of the error down to straight
-lines (`SLOWING`), humps and U-shapes (`TURNING`). The p value is the largest over the groups, the last of which counts
-only where the means both rise and fall by more than their noise. Within a group the level is measured, on other kinds
-and other noise (README.md), not proved.
+lines (`SLOWING`), humps and U-shapes (`TURNING`). The p value is the mean over the first two groups, as if a curve
+were of either with equal probability; where the means both rise and fall by more than their noise, the last group's is
+taken if it is larger. Within a group the level is measured, on other kinds and other noise
+(experiments/detector_calibration), not proved.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ RISING = {"logistic": 3, "exact match": 2, "best of several": 2, "two logistics"
 SLOWING = {"power law": 5}
 TURNING = {"hump": 4, "u-shape": 2}
 #: A curve turns if it both rises and falls by more than this many standard deviations of a difference of two means.
-TURNED = 3.0
+TURNED = 2.0
 #: Widest drawn rise, in units of the narrowest that is smooth.
 WIDEST = 1.5
 #: `tail_probability` counts where this many draws or more exceed what was observed.
@@ -92,7 +93,7 @@ class Calibration:
     def p_values(self, statistic: np.ndarray, means: np.ndarray, variance: np.ndarray) -> np.ndarray:
         """(n,) p values of statistics (n,), given the means and their variances (n, K)."""
         signal, falls, turned = signal_to_noise(means, variance), falling(means), turns(means, variance)
-        p = np.maximum(*(_tails(statistic, drawn.nearest(signal, falls)) for drawn in (self.rising, self.slowing)))
+        p = np.mean([_tails(statistic, drawn.nearest(signal, falls)) for drawn in (self.rising, self.slowing)], axis=0)
         near = self.turning.nearest(signal[turned], falls[turned])
         p[turned] = np.maximum(p[turned], _tails(statistic[turned], near))
         return p

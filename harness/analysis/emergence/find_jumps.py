@@ -193,7 +193,9 @@ def _row(
     link = None if other is None else _link(own, other.curve)
     continuous = _evidence(other) if other is not None and other.state is not State.TOO_FEW_SIZES else None
     not_on_ladder = str(row["reason"]) if own.state is State.JUMP else ""
-    verdict, reason = judge(evidence, continuous, without_powers and without_powers.p_if_jumps, link, not_on_ladder)
+    verdict, reason = judge(
+        evidence, continuous, None if without_powers is None else without_powers.p_if_jumps, link, not_on_ladder
+    )
     reason += _addenda(places.finding, own.state, verdict, settings.alpha)
     row |= _measured(places, settings.level) | {
         "p_adjusted": own.p_adjusted,
