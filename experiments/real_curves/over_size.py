@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from counting import claims
+from published import AT_CHINCHILLA_7B
 from reading import read_opt, read_pythia
 
 import harness
@@ -43,6 +44,11 @@ def _each_and_pooled(name: str, frame: pd.DataFrame, x: str) -> dict[str, pd.Dat
         f"{name}, a study a task": harness.find_jumps(frame, x),
         f"{name}, one study": harness.find_jumps(frame.assign(study=name), x),
     }
+
+
+def at_chinchilla_7b(found: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `find_jumps` about the accuracy of subjects that the literature places at 7 billion parameters."""
+    return found[found["task"].isin(AT_CHINCHILLA_7B) & (found["metric"] == "acc")]
 
 
 def planted_in_opt(data: Path, heights: Sequence[float] = HEIGHTS) -> pd.DataFrame:

@@ -19,7 +19,8 @@ class Published:
             github.com/tony10101105/ExpEmergence, commit 288b731.
         chance: of a guesser, from the same file.
         wei: training FLOPs of the first model with it in Wei et al. (2022), table 1, and for tasks of BIG-bench the
-            model in the list of appendix E with the FLOPs of that model in table 1; NaN where they have none.
+            model in Wei's list (jasonwei.net/blog/emergence) with the FLOPs of that model in table 1; NaN where they
+            have none.
         wei_model: that model.
         note: where their questions are not the same.
     """
@@ -42,6 +43,16 @@ BENCHMARKS = {
     "arc": Published(float("nan"), 0.25),
     "abstract_narrative_understanding": Published(float("nan"), 0.1),
 }
+
+#: MMLU's subjects that Wei's list places at Chinchilla 7B, within the ladders of OPT and Pythia, as lm-evaluation-harness
+#: names them.
+AT_CHINCHILLA_7B = tuple(
+    f"hendrycksTest-{subject}"
+    for subject in (
+        *("professional_medicine", "high_school_statistics", "high_school_macroeconomics", "high_school_psychology"),
+        *("anatomy", "high_school_government_and_politics", "high_school_microeconomics"),
+    )
+)
 
 #: Training tokens between which induction heads form in transformers of 1 to 40 layers (Olsson et al. 2022, "In-context
 #: Learning and Induction Heads", argument 1), the nearest published threshold over training.

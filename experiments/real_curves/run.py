@@ -32,6 +32,7 @@ def opt(data: Path, pictures: Path | None) -> None:
     found = over_size.opt(data)
     _print(summary(found))
     _print_smallest(found["OPT, a study a task"])
+    _print(over_size.at_chinchilla_7b(found["OPT, a study a task"])[_LISTED])
     planted = over_size.planted_in_opt(data)
     print(f"a jump in one curve of {over_size.EVERY}, between the fourth and the fifth size:")
     _print(planted.set_index("height"))
@@ -44,6 +45,7 @@ def pythia_size(data: Path, pictures: Path | None) -> None:
     found = over_size.pythia(data)
     _print(summary(found))
     _print_smallest(found["Pythia, a study a task"])
+    _print(over_size.at_chinchilla_7b(found["Pythia, a study a task"])[_LISTED])
 
 
 def pythia_training(data: Path, pictures: Path | None) -> None:

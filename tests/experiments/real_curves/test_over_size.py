@@ -6,6 +6,7 @@ import over_size
 import pandas as pd
 from counting import claims, summary
 from imported import REAL, needs_real_data
+from published import AT_CHINCHILLA_7B
 
 
 @needs_real_data
@@ -40,3 +41,9 @@ def test_verdicts_are_counted_in_their_order() -> None:
     table = summary({"all": found, "none": found[:0]})
     assert table.columns.tolist() == ["curves", "p < .05", "adjusted < .05", "smooth", "drop", "inconclusive"]
     assert table.loc["all"].tolist() == [3, 2, 1, 1, 1, 1] and not table.loc["none"].any()
+
+
+@needs_real_data
+def test_all_subjects_that_the_literature_places_at_7b_are_there() -> None:
+    found = over_size.opt(REAL)["OPT, a study a task"]
+    assert sorted(over_size.at_chinchilla_7b(found)["task"]) == sorted(AT_CHINCHILLA_7B)

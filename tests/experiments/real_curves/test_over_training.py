@@ -20,7 +20,9 @@ def test_scatter_of_independent_checkpoints_is_the_binomial_error() -> None:
     rng = np.random.default_rng(0)
     tokens, tasks = 1e9 * np.arange(1, 15), [f"task {i}" for i in range(200)]
     shares = rng.binomial(500, 0.3, (len(tasks), len(tokens))) / 500
-    frame = pd.DataFrame({"task": np.repeat(tasks, len(tokens)), "value": shares.ravel(), "model": "m", "metric": "acc"})
+    frame = pd.DataFrame(
+        {"task": np.repeat(tasks, len(tokens)), "value": shares.ravel(), "model": "m", "metric": "acc"}
+    )
     frame = frame.assign(tokens=np.tile(tokens, len(tasks)), step=np.tile(tokens, len(tasks)), n_eval=500.0)
     scatter = over_training._scatter(frame).mean()
     assert scatter["sd / binomial error"] == pytest.approx(1, abs=0.06)
