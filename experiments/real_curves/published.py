@@ -44,8 +44,8 @@ BENCHMARKS = {
     "abstract_narrative_understanding": Published(float("nan"), 0.1),
 }
 
-#: MMLU's subjects that Wei's list places at Chinchilla 7B, within the ladders of OPT and Pythia, as lm-evaluation-harness
-#: names them.
+#: MMLU's subjects that Wei's list places at Chinchilla 7B, within the ladders of OPT and Pythia, by their names in
+#: lm-evaluation-harness.
 AT_CHINCHILLA_7B = tuple(
     f"hendrycksTest-{subject}"
     for subject in (
