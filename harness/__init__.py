@@ -2,7 +2,8 @@
 
 The analysis half stands alone: ``import harness`` gives the estimators of laws (`ScalingLaw`, `PowerLaw`, `fit_best`,
 `fit_curves`, `exponents`), what follows from them (`Forecaster`, `Chain`, `IsoFlop`, `allocate`, `overtraining`),
-jumps and thresholds (`find_jumps`, `thresholds`, `compare_thresholds`), `load`, and `datasets`, tables whose truth is
+jumps and thresholds (`find_jumps`, `thresholds`, `compare_thresholds`), `take_together` (sizes that lie
+close), `load`, and `datasets`, tables whose truth is
 known. It loads neither torch nor Hydra; each name is imported when first used.
 """
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from harness.analysis.planning.forecast import Forecaster
     from harness.analysis.planning.isoflop import IsoFlop
     from harness.analysis.planning.loss_to_metric import Chain
+    from harness.analysis.size_bins import take_together
     from harness.records.store import load
 
     __version__: str
@@ -44,6 +46,7 @@ _HOMES = {
     "fit_best": "harness.analysis.fitting.selection",
     "known_scores": "harness.analysis.emergence.known_scores",
     "load": "harness.records.store",
+    "take_together": "harness.analysis.size_bins",
     "thresholds": "harness.analysis.emergence.thresholds",
 }
 
@@ -62,6 +65,7 @@ __all__ = [
     "known_scores",
     "load",
     "overtraining",
+    "take_together",
     "thresholds",
 ]
 

@@ -10,15 +10,18 @@ import math
 from collections.abc import Callable, Sequence
 
 _PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+_BEYOND_PREFIXES = 0.9995e21
 #: What stands for a number that is not there.
 ABSENT = "–"
 _ANYWHERE = "anywhere"
 
 
 def short(value: float, digits: int = 2) -> str:
-    """A size in few characters: 800, 1.6k, 12M; for tick labels."""
+    """A size in few characters: 800, 1.6k, 12M; from 1e21 on, beyond the prefixes in use, 7.2e22. For tick labels."""
     if not math.isfinite(value):
         return ABSENT
+    if abs(value) >= _BEYOND_PREFIXES:
+        return f"{float(f'{value:.{digits}g}'):g}".replace("e+", "e")
     for scale, prefix in _PREFIXES:
         if abs(value) >= 0.9995 * scale:
             return f"{_significant(value / scale, digits)}{prefix}"

@@ -10,7 +10,7 @@ from published import BENCHMARKS
 from reading import read_benchmarks, read_difficulty_groups
 
 import harness
-from harness.commands.sizes import take_together
+from harness.analysis.size_bins import take_together
 
 #: Bins of FLOPs, chosen beforehand: one an octave. What half and twice as many give is reported beside it.
 BINS_PER_OCTAVE = 1

@@ -12,10 +12,11 @@ import pandas as pd
 from rich.console import Console
 
 from harness.analysis.curves import assumed_meanings, with_defaults
+from harness.analysis.size_bins import take_together
 from harness.commands import unsaid
 from harness.commands.arguments import LABELS
 from harness.commands.meanings import STATED_BY, add_chance, add_known, add_noise, state_meanings
-from harness.commands.sizes import checkpoints, measured_sizes, take_together
+from harness.commands.sizes import checkpoints, measured_sizes
 from harness.commands.tables import Rows, numbers
 from harness.commands.wide import read_values
 from harness.errors import DataError, UserError

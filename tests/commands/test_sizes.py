@@ -12,7 +12,7 @@ from own_curves import TASKS, TOLD, rows_of, write_curves
 from own_tables import done
 from planted_runs import LEAP, write_planted
 
-from harness.commands.sizes import take_together
+from harness.analysis.size_bins import take_together
 from harness.config import compose
 
 #: A warning of numpy would stand between the lines that a user reads.
