@@ -92,8 +92,8 @@ def find_jumps(
             its own). What a metric means (higher_is_better, discontinuous) is assumed by its name where these
             columns do not state it (`harness.metric_names`); paired_metric, the continuous metric of the same outputs,
             never is: without it a metric has no pair.
-        x: column of sizes, > 0. Where it is named like a loss, an error or a perplexity, abilities are taken to appear as
-            it falls, and places are in its own unit.
+        x: column of sizes, > 0. Where it is named like a loss, an error or a perplexity, abilities are taken to appear
+            as it falls, and places are in its own unit.
         alpha: false discovery rate.
         level: of the intervals of thresholds, widths and heights.
         fraction: share of the rise at which an ability that does not jump is said to have appeared.
