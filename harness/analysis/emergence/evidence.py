@@ -127,7 +127,7 @@ class Finding:
         that does not change by more than its noise is flat; how high a jump the noise may hide, `remedies` says.
         """
         test = self.test
-        if p_adjusted < alpha and test.statistic > 0:
+        if p_adjusted < alpha and test.log_bayes_factor > 0:
             if self._is_resolved:
                 return State.STEEP
             return State.JUMP if test.up else State.DROP

@@ -41,6 +41,11 @@ class JumpTest:
     edge: float
     by_seed: bool
 
+    @property
+    def log_bayes_factor(self) -> float:
+        """That of the jump in its own direction: `statistic` without the prior odds against a jump down."""
+        return self.statistic if self.up else self.statistic + LOG_ODDS_OF_UP
+
 
 def assess_jump(
     draws: NullDraws, values: np.ndarray, noise: Noise, compared: Comparison, room: float, with_powers: bool = True
