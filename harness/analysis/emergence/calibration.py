@@ -33,7 +33,7 @@ N_CURVES, NEIGHBOURS = 1600, 250
 #: Range of the drawn curves over the standard deviation of a mean, log-uniform.
 SIGNAL = (1.0, 120.0)
 #: Kinds of smooth curves in three groups, and how many of every 20 draws are of each.
-RISING = {"logistic": 4, "exact match": 2, "two logistics": 3}
+RISING = {"logistic": 3, "exact match": 2, "best of several": 2, "two logistics": 2}
 SLOWING = {"power law": 5}
 TURNING = {"hump": 4, "u-shape": 2}
 #: A curve turns if it both rises and falls by more than this many standard deviations of a difference of two means.
@@ -202,13 +202,15 @@ def smooth_curves(t: np.ndarray, n: int, rng: np.random.Generator, with_powers: 
     def rise() -> np.ndarray:
         return logistic(t, rng.uniform(first - 2, last + 2, (n, 1)), width())
 
+    exponent = np.exp(rng.uniform(np.log(2), np.log(LONGEST_ANSWER), (n, 1))) if with_powers else 1.0
     share = rng.uniform(0.2, 0.8, (n, 1))
     turn = rng.uniform(first + 0.25 * (last - first), first + 0.9 * (last - first), (n, 1))
     gap = rng.uniform(0.5, 3.0, (n, 1))
     before, after = logistic(t, turn - gap, width()), logistic(t, turn + gap, width())
     curves = {
         "logistic": rise(),
-        "exact match": rise() ** (np.exp(rng.uniform(np.log(2), np.log(LONGEST_ANSWER), (n, 1))) if with_powers else 1),
+        "exact match": rise() ** exponent,
+        "best of several": 1 - (1 - rise()) ** exponent,
         "two logistics": share * rise() + (1 - share) * rise(),
         # Of the error: at the smallest rates the score is a straight line.
         "power law": 1 - np.exp(-rng.uniform(0.02, np.log(9) / SMOOTH_STEPS, (n, 1)) * (t - first)),

@@ -29,12 +29,14 @@ MIN_TESTED = 5
 #: Sizes of a ladder that are kept apart; closer ones are merged, for time and memory grow with the square of their
 #: number.
 MAX_SIZES = 32
-#: Statistic below which a curve that the test does not flag is called smooth: the models with a jump are then e times less
-#: likely than those without. It is a preference, not an exclusion; what it costs is measured on planted jumps (LOG.md).
+#: Statistic below which a curve that the test does not flag is called smooth: the models with a jump are then e times
+#: less likely than those without. It is a preference, not an exclusion; what it costs is measured on planted jumps
+#: (LOG.md).
 UNLIKELY = -1.0
-#: ln Bayes factor of a steep rise against a jump above which a rise that is flagged is steep, and no jump: 19 to 1, a
-#: probability of a jump of .05 where both were equally likely.
-RESOLVED = float(np.log(19))
+#: ln Bayes factor of a steep rise against a jump above which a rise that is flagged is steep, and no jump: 3 to 1. At
+#: most 4 % of planted jumps on slopes are then called steep, and a third of rises of two to three steps that are
+#: flagged.
+RESOLVED = float(np.log(3))
 #: Degrees of freedom of a curve's noise, at least: fewer are a fit to five sizes that took up nearly all of it.
 MIN_FREEDOM = 1.0
 
@@ -124,13 +126,19 @@ class Finding:
             if self._is_resolved:
                 return State.STEEP
             return State.JUMP if test.up else State.DROP
-        if test.p_value >= alpha and test.statistic < UNLIKELY:
+        if test.p_value >= alpha and test.statistic < UNLIKELY and not self.may_jump_at_an_end:
             return State.FLAT if self.flat else State.SMOOTH
         return State.UNDETERMINED
 
     @property
+    def may_jump_at_an_end(self) -> bool:
+        """Whether a jump in the first or last gap is likelier than a smooth curve, by as much as makes one smooth."""
+        return not self.test.by_seed and bool(self.compared.log_bayes_edge[0] > -UNLIKELY)
+
+    @property
     def _is_resolved(self) -> bool:
-        """Whether the rise or fall is surely wider than a jump: models with a steep rise in its place are much likelier.
+        """Whether the rise or fall is surely wider than a jump: models with a steep rise in its place are much
+        likelier.
 
         Of seeds that were tested one by one it is the seeds' own rises that count (`seeds_apart.are_resolved`).
         """

@@ -80,9 +80,9 @@ def find_jumps(
     logarithm of the Bayes factor of the two, its p value from a calibration over smooth curves of the same
     signal-to-noise ratio (`calibration`); noise comes from the scatter of seeds and finite evaluation sets, pooled over
     the tasks of a study and metric (`noise`). A curve jumps if its adjusted p value is below `alpha` and its statistic
-    above 0. p_adjusted is after Benjamini and Hochberg over all claims of the call, continuous metrics of pairs included.
-    Error rates and power on planted curves are measured by experiments/detector_calibration; METHOD.md beside this file
-    has the method from the top, VERDICTS.md what the verdicts claim.
+    above 0. p_adjusted is after Benjamini and Hochberg over all claims of the call, continuous metrics of pairs
+    included. Error rates and power on planted curves are measured by experiments/detector_calibration; METHOD.md beside
+    this file has the method from the top, VERDICTS.md what the verdicts claim.
 
     Args:
         frame: as `harness.load` returns it, or one's own, a row per (run, subtask, metric): columns x, metric, value
@@ -103,18 +103,18 @@ def find_jumps(
             statistic: ln Bayes factor of smooth plus a jump, up or down, against smooth; for ranking.
             verdict: emergent (jumps, and so does its pair), candidate (jumps; no continuous metric was measured on the
                 same outputs), metric artefact, smooth, drop, inconclusive or too few sizes; reason: why, in a sentence.
-            threshold, threshold_low, threshold_high: N* in the unit of x, the place of the jump where the curve jumps, else
-                where its mean crosses `fraction` of its rise (`thresholds`); 0 and inf where an end is open.
+            threshold, threshold_low, threshold_high: N* in the unit of x, the place of the jump where the curve jumps,
+                else where its mean crosses `fraction` of its rise (`thresholds`); 0 and inf where an end is open.
             onset, half_rise, each with _low and _high: where the mean crosses `onset` and half of its rise.
             state: what the metric's own runs say (`verdicts.State`).
             p_value_without_powers: against smooth curves without powers of smooth laws, which an all-or-nothing score
                 of smooth tokens is; where that decides, for metrics that are a power of a smooth pair.
             continuous_metric, continuous_p_value, continuous_state: the same of the pair.
             link_length, link_residual: how the metric is a power of its pair (`verdicts.PowerRelation`).
-            rise_width, rise_width_low, rise_width_high: of the mean's largest rise, in steps from 10 to 90 %; sharpness:
-                the same in decades of x.
-            height, height_low, height_high: of the jump where the curve jumps, else of the mean's largest rise; in units
-                of the metric.
+            rise_width, rise_width_low, rise_width_high: of the mean's largest rise, in steps from 10 to 90 %;
+                sharpness: the same in decades of x.
+            height, height_low, height_high: of the jump where the curve jumps, else of the mean's largest rise; in
+                units of the metric.
             tested_by_seed: whether seeds were tested one by one.
             share_able: of the runs at the largest size, those nearer to the top of the curve than to its bottom.
             step_octaves: length of a step, the resolution of every claim; n_rungs, n_runs, chance.
@@ -210,7 +210,8 @@ def _without_powers(
 ) -> dict[int, _WithoutPowers]:
     """Index of each curve for which it decides whether powers of smooth laws count as smooth -> what follows if not.
 
-    It decides where a metric shows no jump and is a power of a pair that is smooth. P values are adjusted as if all paired
+    It decides where a metric shows no jump and is a power of a pair that is smooth. P values are adjusted as if all
+    paired
     metrics had been tested, the others with a p value of 1: the safe side.
     """
     paired = [(i, other) for i, other in pairs if other is not None and not np.isnan(assessed[i].p_adjusted)]

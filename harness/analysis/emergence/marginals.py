@@ -162,8 +162,8 @@ def _by_sign(log_one: np.ndarray, found: Marginals) -> tuple[np.ndarray, np.ndar
 def _by_quadrant(log_two: np.ndarray, found: Marginals, shapes: Shapes) -> np.ndarray:
     """(4, n, P) marginal likelihoods of every pair: both heights above 0, the first only, the second only, neither.
 
-    Only pairs within `NEGLIGIBLE` of the best of the smooth pairs, which come first, or of the best of the others need the
-    probabilities of their quadrants, which cost most of the time.
+    Only pairs within `NEGLIGIBLE` of the best of the smooth pairs, which come first, or of the best of the others need
+    the probabilities of their quadrants, which cost most of the time.
     """
     n_smooth = shapes.n_smooth_pairs
     best = [log_two[:, :n_smooth].max(axis=1), log_two[:, n_smooth:].max(axis=1)]

@@ -49,10 +49,11 @@ class DrawnCurves:
         return np.asarray(self.curves.mean(axis=0))
 
     def crossings(self, fraction: float) -> np.ndarray:
-        """(D,) places, in steps, where each draw has made `fraction` of its largest rise; NaN for draws that do not rise.
+        """(D,) places, in steps, where each draw has made `fraction` of its largest rise; NaN for draws that do not
+        rise.
 
-        The largest rise is that from any place to a later one, `rise_shapes.BEYOND` the ladder included. A draw does not
-        rise where that is less than `MIN_RISE` of its range.
+        The largest rise is that from any place to a later one, `rise_shapes.BEYOND` the ladder included. A draw does
+        not rise where that is less than `MIN_RISE` of its range.
         """
         if fraction in self._crossings:
             return self._crossings[fraction]

@@ -14,8 +14,8 @@ _SHARES = {"accuracy", "acc", "prob", "probs", "probability", "probabilities"}
 def bounds_of(curve: Curve) -> tuple[float, float]:
     """Least and largest value that the metric can take, in the orientation in which higher is better.
 
-    A discontinuous metric, or one named a share, all of whose values lie in [0, 1] is a share. Where smaller is better, a
-    metric without a negative value has none. Everything else may be anything.
+    A discontinuous metric, or one named a share, all of whose values lie in [0, 1] is a share. Where smaller is better,
+    a metric without a negative value has none. Everything else may be anything.
     """
     values = curve.runs.value
     low, high = -np.inf, np.inf

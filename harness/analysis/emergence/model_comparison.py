@@ -25,12 +25,15 @@ class Comparison:
         models: of the ladder.
         log_bayes_up: (n,) ln P(means | smooth plus a jump up) - ln P(means | smooth).
         log_bayes_down: (n,) ln P(means | smooth plus a jump down) - ln P(means | smooth).
+        log_bayes_edge: (n,) ln P(means | smooth plus a jump in the first or last gap) - ln P(means | smooth), the
+            larger of up and down; there a jump looks like a rise that continues off the ladder.
         places_up, places_down: (n, J) posterior probabilities of the jumps, given that the curve has one up or down.
     """
 
     models: Models
     log_bayes_up: np.ndarray
     log_bayes_down: np.ndarray
+    log_bayes_edge: np.ndarray
     places_up: np.ndarray
     places_down: np.ndarray
 
@@ -47,7 +50,7 @@ class Comparison:
     def of(self, curve: int) -> Comparison:
         """The same of one curve."""
         at = slice(curve, curve + 1)
-        each = (self.log_bayes_up, self.log_bayes_down, self.places_up, self.places_down)
+        each = (self.log_bayes_up, self.log_bayes_down, self.log_bayes_edge, self.places_up, self.places_down)
         return Comparison(self.models, *(values[at] for values in each))
 
     def places(self, curve: int) -> np.ndarray:
@@ -72,18 +75,21 @@ class Comparison:
 
 def compare(models: Models, found: Marginals) -> Comparison:
     """Compare the two sets for the curves of some marginal likelihoods."""
-    (smooth, smooth_prior), (jump, jump_prior) = models.smooth, models.by_place
-    of_smooth, of_jumps = found.log[:, smooth], found.log[:, jump]
-    tops = [log.max(axis=1, keepdims=True) for log in (of_smooth, of_jumps)]
+    (smooth, smooth_prior), (jump, jump_prior), (edge, edge_prior) = models.smooth, models.by_place, models.edges
+    of_smooth, of_jumps, of_edges = (found.log[:, index] for index in (smooth, jump, edge))
+    # A likelihood that floats cannot hold is no likelihood, and no reason for -inf - -inf.
+    tops = [np.maximum(log.max(axis=1, keepdims=True), -1e300) for log in (of_smooth, of_jumps, of_edges)]
     evidence = np.exp(of_smooth - tops[0]) @ smooth_prior
     places = (jump_prior @ np.exp(of_jumps - tops[1]).T).T.reshape(len(of_jumps), 2, -1)
     total = places.sum(axis=2)
     with np.errstate(divide="ignore"):
-        log_bayes = np.log(total) + tops[1] - np.log(evidence) - tops[0]
+        log_smooth = np.log(evidence) + tops[0]
+        log_bayes = np.log(total) + tops[1] - log_smooth
+        at_edges = np.log(np.exp(of_edges - tops[2]) @ edge_prior) + tops[2] - log_smooth
     # A jump against the direction of all the data may be less likely than floats can hold: no place is likelier then.
     even = np.full_like(places, 1 / places.shape[2])
     shares = np.divide(places, total[..., None], out=even, where=total[..., None] > 0)
-    return Comparison(models, log_bayes[:, 0], log_bayes[:, 1], shares[:, 0], shares[:, 1])
+    return Comparison(models, log_bayes[:, 0], log_bayes[:, 1], at_edges.max(axis=1), shares[:, 0], shares[:, 1])
 
 
 def compare_means(
@@ -94,7 +100,7 @@ def compare_means(
         compare(models, marginals(models.shapes, means[at], variance[at], freedom[at], scale[at]))
         for at in chunks(models, len(means))
     ]
-    names = ("log_bayes_up", "log_bayes_down", "places_up", "places_down")
+    names = ("log_bayes_up", "log_bayes_down", "log_bayes_edge", "places_up", "places_down")
     return Comparison(models, **{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 

@@ -1,9 +1,9 @@
 """The models of a curve on one ladder, smooth and smooth plus a jump, and their prior probabilities.
 
-*Smooth* is a level, one or two smooth rises or falls, or one of each. *Smooth plus a jump* is a jump alone, or on a smooth
-rise or fall. Within a model of one smooth rise every kind (power and width) is equally likely, and so is every midpoint of a
-kind; pairs of smooth rises are equally likely, and so are jumps. Jumps in the first and last gap belong to neither set,
-since data cannot distinguish them from a rise that continues off the ladder.
+*Smooth* is a level, one or two smooth rises or falls, or one of each. *Smooth plus a jump* is a jump alone, or on a
+smooth rise or fall. Within a model of one smooth rise every kind (power and width) is equally likely, and so is every
+midpoint of a kind; pairs of smooth rises are equally likely, and so are jumps. Jumps in the first and last gap belong
+to neither set, since data cannot distinguish them from a rise that continues off the ladder.
 
 For a jump down rises and falls swap, so that turning a curve upside down swaps the two Bayes factors.
 """
@@ -17,7 +17,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from harness.analysis.emergence.bounded_cache import BoundedCache, array_bytes
-from harness.analysis.emergence.rise_shapes import Shapes, SmoothShape, shapes_of
+from harness.analysis.emergence.rise_shapes import STRAIGHT_RATE, Shapes, SmoothShape, shapes_of
 
 #: Prior probabilities of the smooth models in the comparison with a jump up; for a jump down rises and falls swap.
 SMOOTH_WEIGHTS = {"level": 0.1, "rise": 0.2, "fall": 0.02, "two rises": 0.45, "rise and fall": 0.2, "two falls": 0.03}
@@ -73,6 +73,13 @@ class Models:
         return index, prior[index]
 
     @cached_property
+    def edges(self) -> tuple[np.ndarray, np.ndarray]:
+        """(m,) indices of the models with a jump in the first or last gap, and (m, 2) their priors, up and down, of sum 1."""
+        prior = np.stack([self.edge_up, self.edge_down], axis=1)
+        index = np.flatnonzero(prior.any(axis=1))
+        return index, prior[index] / prior.sum(axis=0)
+
+    @cached_property
     def by_place(self) -> tuple[np.ndarray, csr_array]:
         """(m,) indices of the models with a jump, and (2 J, m) their prior probabilities by place, up and then down."""
         n_jumps, prior = len(self.shapes.jumps), self.jump_up + self.jump_down
@@ -84,7 +91,18 @@ class Models:
     def nbytes(self) -> int:
         priors = (self.smooth_up, self.smooth_down, self.jump_up, self.jump_down, self.edge_up, self.edge_down)
         index, by_place = self.by_place
-        own = (self.first, self.second, self.signs, self.jump, self.pair, *self.smooth, index, by_place.data, *priors)
+        own = (
+            self.first,
+            self.second,
+            self.signs,
+            self.jump,
+            self.pair,
+            *self.smooth,
+            *self.edges,
+            index,
+            by_place.data,
+            *priors,
+        )
         return array_bytes(own) + self.shapes.nbytes
 
 
@@ -145,6 +163,7 @@ def _prior(rises: tuple[SmoothShape, ...]) -> np.ndarray:
 
     Power laws of the error are one kind, the straight line is another.
     """
-    kinds = [(rise.power, rise.width if rise.power > 0 else 0.0) for rise in rises]
+    straight = float(np.log(9) / STRAIGHT_RATE)
+    kinds = [(rise.power, rise.width if rise.power or rise.width == straight else 0.0) for rise in rises]
     members = np.array([kinds.count(kind) for kind in kinds])
     return np.asarray(1 / members / len(set(kinds)))

@@ -46,7 +46,8 @@ def quadrant_probabilities(
     h, k, correlation, freedom = np.broadcast_arrays(h, k, correlation, freedom)
     above_h, above_k = student_cdf(freedom, h), student_cdf(freedom, k)
     least = np.minimum(above_h, above_k)
-    # (h^2 + k^2 - 2 h k sin u) / cos^2 u >= max(h^2, k^2), which bounds the integrand: far from 0 it counts for nothing.
+    # (h^2 + k^2 - 2 h k sin u) / cos^2 u >= max(h^2, k^2), which bounds the integrand: far from 0 it counts for
+    # nothing.
     near = freedom / 2 * np.log1p(np.maximum(h**2, k**2) / freedom) < _NEGLIGIBLE
     integral = np.zeros(h.shape)
     integral[near] = _integral(h[near], k[near], correlation[near], freedom[near])

@@ -1,8 +1,9 @@
 """Which runs to train next: those that are expected to narrow the intervals of N* most per FLOP.
 
-Bayesian design of experiments. The posterior over mean curves, of which N* is a functional, predicts what new runs at a size
-would show; each outcome would reweight it; the utility of a candidate is the narrowing of ln N*'s interval, averaged
-over outcomes. Where a rise falls between two sizes this bisects the gap; where seeds disagree it asks for more of them.
+Bayesian design of experiments. The posterior over mean curves, of which N* is a functional, predicts what new runs at a
+size would show; each outcome would reweight it; the utility of a candidate is the narrowing of ln N*'s interval,
+averaged over outcomes. Where a rise falls between two sizes this bisects the gap; where seeds disagree it asks for more
+of them.
 
 Source: Chaloner and Verdinelli 1995, "Bayesian experimental design: a review", Statistical Science 10.
 """
@@ -180,8 +181,8 @@ class Belief:
         curves: (D, T) means of runs there, higher is better.
         noise: variance of a run at a share s of the rise is noise[0] + noise[1] s (1 - s); the second term alone where
             each seed either has an ability or has it not.
-        misfit: standard deviation of the true mean of a size about any curve of the models; it is common to the seeds of
-            a size.
+        misfit: standard deviation of the true mean of a size about any curve of the models; it is common to the seeds
+            of a size.
         runs: sizes, means and counts of the runs so far.
     """
 

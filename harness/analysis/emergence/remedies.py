@@ -62,9 +62,9 @@ def what_would_settle(finding: Finding, alpha: float) -> str:
     place, height = _likeliest_jump(finding)
     jump, variance = logistic(design.t, place, JUMP_WIDTH), _variance(finding) / design.counts
     distance = design.null.distance(jump, variance)
-    if distance <= MIN_DISTANCE * np.sqrt(np.sum((jump - jump.mean()) ** 2 / variance)):
-        near = f"a jump near {_size_at(finding, place)}, at the end of the ladder"
-        return f"{near}, looks smooth: sizes beyond would tell"
+    seen = distance > MIN_DISTANCE * np.sqrt(np.sum((jump - jump.mean()) ** 2 / variance))
+    if finding.may_jump_at_an_end or not seen:
+        return "a jump in the first or last gap looks like a rise that goes on off the ladder: sizes beyond would tell"
     found_at = (ndtri(ENOUGH) - ndtri(alpha)) / distance
     low, high = bounds_of(finding.curve)
     if found_at > high - low:

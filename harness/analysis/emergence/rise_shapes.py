@@ -18,21 +18,27 @@ from harness.analysis.emergence.smooth_null import LONGEST_ANSWER, SMOOTH_STEPS,
 #: How far beyond the ladder the midpoint of a smooth rise may lie, and how far curves are extrapolated: in steps, or in
 #: mean gaps between sizes where these are wider.
 BEYOND = 2.0
-#: Smooth rises that stand alone: exponent L of the logistic (the exact match of L tokens), width from 10 to 90 % in
-#: steps, and spacing of the midpoints in steps.
+#: Smooth rises that stand alone: exponent of the logistic, width from 10 to 90 % in steps, and spacing of the midpoints
+#: in steps. An exponent of L is the exact match of L tokens, one of -L the chance that one of L attempts is right.
 _SINGLE = (
     *((1, width, gap) for width, gap in ((4.0, 0.5), (6.0, 0.75), (9.0, 1.0), (14.0, 2.0), (24.0, 4.0))),
-    *((power, width, gap) for power in (4, LONGEST_ANSWER) for width, gap in ((4.0, 0.5), (8.0, 1.0))),
+    *(
+        (power, width, gap)
+        for power in (4, LONGEST_ANSWER, -4, -LONGEST_ANSWER)
+        for width, gap in ((4.0, 0.5), (8.0, 1.0))
+    ),
 )
 #: Smooth rises that are combined with another, or with a jump. The grid is coarser, since two free heights interpolate
 #: between shapes.
-_COMBINED = ((1, 4.0, 1.0), (1, 8.0, 2.0), (LONGEST_ANSWER, 4.0, 1.0))
+_COMBINED = ((1, 4.0, 1.0), (1, 8.0, 2.0), (LONGEST_ANSWER, 4.0, 1.0), (-LONGEST_ANSWER, 4.0, 1.0))
 #: Exponents r of an error that falls as exp(-r t), a power of size, for single and for combined rises; per step.
 _SINGLE_RATES, _COMBINED_RATES = (0.55, 0.35, 0.2, 0.1), (0.55, 0.22)
+#: Exponent of an error that is a straight line in ln size on any ladder.
+STRAIGHT_RATE = 0.003
 #: Rises of which less than this share of the height lies on the ladder are left out.
 _MIN_SHARE_ON_LADDER = 0.02
-#: Widths of rises that are neither smooth nor jumps, from 10 to 90 % in steps, and the distance of their midpoints. A jump
-#: that is centred on a size takes up to two gaps.
+#: Widths of rises that are neither smooth nor jumps, from 10 to 90 % in steps, and the distance of their midpoints. A
+#: jump that is centred on a size takes up to two gaps.
 STEEP_WIDTHS, STEEP_GAP = (2.0, 2.5, 3.0), 0.5
 #: Bytes of shapes that are kept between calls.
 MAX_SHAPE_BYTES = 64 * 2**20
@@ -43,10 +49,11 @@ class SmoothShape:
     """A smooth rise from 0 at the first size to 1 at the last.
 
     Attributes:
-        power: exponent of the logistic; 0 for an error that falls as a power of size, -1 for a line in ln size.
-        place: midpoint of the logistic, in steps; the first size for the other shapes.
-        width: of the logistic before it is raised to the power, from 10 to 90 % in steps; of the power law, the
-            steps in which the error falls to a ninth.
+        power: L > 0 for the logistic to the power L, -L for one minus the L-th power of one minus the logistic, 0 for
+            an error that falls as a power of size.
+        place: midpoint of the logistic, in steps; the first size for power laws.
+        width: of the logistic before it is raised to the power, from 10 to 90 % in steps; of the power law, the steps
+            in which the error falls to a ninth.
         first, last: first and last size of the ladder, in steps.
     """
 
@@ -61,11 +68,17 @@ class SmoothShape:
         start, end = self._raw(np.array([self.first, self.last]))
         return np.asarray((self._raw(t) - start) / (end - start))
 
+    @property
+    def on_ladder(self) -> float:
+        """Share of the height of its whole rise that lies on the ladder."""
+        start, end = self._raw(np.array([self.first, self.last]))
+        return float(end - start)
+
     def _raw(self, t: np.ndarray) -> np.ndarray:
-        if self.power == -1:
-            return np.asarray(t, dtype=float)
         if self.power == 0:
             return np.asarray(-np.exp(-np.log(9) / self.width * (t - self.place)))
+        if self.power < 0:
+            return np.asarray(1 - logistic(-t, -self.place, self.width) ** -self.power)
         return np.asarray(logistic(t, self.place, self.width) ** self.power)
 
 
@@ -73,7 +86,8 @@ class SmoothShape:
 class Shapes:
     """Shapes of one ladder of K sizes.
 
-    The S shapes that a curve is weighed against are stacked in this order: combined ones (A), jumps (J), edge jumps (2),
+    The S shapes that a curve is weighed against are stacked in this order: combined ones (A), jumps (J), edge jumps
+        (2),
     single ones (F).
 
     Attributes:
@@ -151,7 +165,8 @@ def shapes_of(t: np.ndarray, with_powers: bool = True, steep: bool = False) -> S
         t: (K,) places of the sizes in steps, rising; K is 4 or more.
         with_powers: whether powers of smooth laws are smooth: the exact match of an answer whose tokens each improve by
             a smooth law.
-        steep: whether rises of `STEEP_WIDTHS`, too wide for a jump and too narrow to be smooth, stand in place of jumps.
+        steep: whether rises of `STEEP_WIDTHS`, too wide for a jump and too narrow to be smooth, stand in place of
+        jumps.
     """
     return _KEPT.get((t.tobytes(), with_powers, steep), lambda: _build_shapes(t, with_powers, steep))
 
@@ -180,11 +195,11 @@ def _smooth_shapes(
     shapes = []
     for power, width, gap in logistics:
         for place in np.arange(first - beyond, last + beyond + 1e-9, gap):
-            start, end = logistic(np.array([first, last]), place, width) ** power
-            if end - start > _MIN_SHARE_ON_LADDER:
-                shapes.append(SmoothShape(power, float(place), max(width, SMOOTH_STEPS), first, last))
-    shapes += [SmoothShape(0, first, float(np.log(9) / rate), first, last) for rate in rates]
-    return (*shapes, SmoothShape(-1, first, last - first, first, last))
+            shape = SmoothShape(power, float(place), width, first, last)
+            if shape.on_ladder > _MIN_SHARE_ON_LADDER:
+                shapes.append(shape)
+    shapes += [SmoothShape(0, first, float(np.log(9) / rate), first, last) for rate in (*rates, STRAIGHT_RATE)]
+    return tuple(shapes)
 
 
 def _jumps(t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

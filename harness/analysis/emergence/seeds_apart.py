@@ -1,9 +1,9 @@
 """Whether each seed keeps to a curve of its own, and the noise about these curves.
 
 Seeds that jump each at a size of their own have a smooth mean, so such seeds are tested one by one. They have curves of
-their own if the scatter within sizes is many times the residual sum of squares of the seeds about rises of their own, and
-either few runs lie half-way (jumps) or seeds' curves are smoother than if runs had been permuted among the seeds at each
-size.
+their own if the scatter within sizes is many times the residual sum of squares of the seeds about rises of their own,
+and either few runs lie half-way (jumps) or seeds' curves are smoother than if runs had been permuted among the seeds at
+each size.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ MIDWAY = (0.25, 0.75)
 #: Seeds that rise smoothly lie half-way at about SMOOTH_STEPS / 2 sizes each (the middle half of a rise takes half of
 #: its width). So few runs half-way that at most this share of smooth rises has them (Poisson) speak for jumps.
 FEW_MIDWAY_LEVEL = 0.05
-#: Widest rise, from 10 to 90 % in steps, that is a jump: one that a ladder sees between two sizes. More runs half-way than
-#: such jumps have in this share of cases (Poisson) speak for wider rises.
+#: Widest rise, from 10 to 90 % in steps, that is a jump: one that a ladder sees between two sizes. More runs half-way
+#: than such jumps have in this share of cases (Poisson) speak for wider rises.
 JUMP_STEPS, MANY_MIDWAY_LEVEL = 1.0, 0.95
 #: Permutations of runs among seeds at each size, and the p value up to which seeds count as having own curves.
 N_PERMUTATIONS, PERMUTATION_LEVEL = 199, 0.05
@@ -66,8 +66,8 @@ def count_midway(curves: np.ndarray) -> int:
 def are_resolved(curves: np.ndarray) -> bool:
     """Whether the rises of seeds (S, K) are surely wider than jumps.
 
-    Jumps of width w leave w / 2 runs a seed half-way on average, so that more than a Poisson quantile of that mean half-way
-    are wider rises.
+    Jumps of width w leave w / 2 runs a seed half-way on average, so that more than a Poisson quantile of that mean
+    half-way are wider rises.
     """
     return bool(count_midway(curves) > poisson.ppf(MANY_MIDWAY_LEVEL, JUMP_STEPS / 2 * len(curves)))
 

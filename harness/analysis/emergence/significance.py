@@ -1,8 +1,8 @@
 """The test of one curve: is its model comparison more in favour of a jump than that of smooth curves?
 
 The statistic is the logarithm of a Bayes factor (`model_comparison`), its p value from a calibration over smooth curves
-of the same signal-to-noise ratio (`calibration`). Seeds that each keep to a curve of their own are tested one by one: the
-statistic is then the sum of the seeds' own.
+of the same signal-to-noise ratio (`calibration`). Seeds that each keep to a curve of their own are tested one by one:
+the statistic is then the sum of the seeds' own.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from harness.analysis.emergence.noise import MIN_VARIANCE, Noise
 from harness.analysis.emergence.null_draws import NullDraws
 from harness.analysis.emergence.seeds_apart import noise_about_own_curves
 
-#: A level explains a curve whose chi-square about it exceeds its mean by less than this many of its standard deviations.
+#: A level explains a curve whose chi-square about it exceeds its mean by less than this many of its standard
+#: deviations.
 LEVEL_TOLERANCE = 3.0
 
 
@@ -29,8 +30,8 @@ class JumpTest:
 
     Attributes:
         p_value: P(a statistic as large or larger | a smooth curve of the same signal-to-noise ratio).
-        statistic: ln Bayes factor of smooth plus a jump, up or down, against smooth; where seeds were tested one by one,
-            the sum of theirs, each at most `MAX_SEED_LOG_BAYES`.
+        statistic: ln Bayes factor of smooth plus a jump, up or down, against smooth; where seeds were tested one by
+            one, the sum of theirs, each at most `MAX_SEED_LOG_BAYES`.
         up: whether a jump up is more likely than a jump down.
         by_seed: whether seeds were tested one by one, because each keeps to a curve of its own.
     """

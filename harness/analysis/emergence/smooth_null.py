@@ -6,8 +6,8 @@ ladder such curves are a level of either sign plus a non-negative combination of
 
     C = { a 1 + sum_j b_j g_j : a real, b_j >= 0 },        g_j in `SmoothNull.generators`,
 
-a polyhedral convex cone. By Neyman and Pearson a test of this whole null of level alpha has, against means at distance d
-from the cone in standard deviations, at most the power Phi(d + Phi^-1(alpha)). The models that the test weighs
+a polyhedral convex cone. By Neyman and Pearson a test of this whole null of level alpha has, against means at distance
+d from the cone in standard deviations, at most the power Phi(d + Phi^-1(alpha)). The models that the test weighs
 (`models`) are fewer, at most two rises or falls; the cone says what would be found whatever smooth curve there may be.
 
 Source: Robertson, Wright and Dykstra 1988, *Order Restricted Statistical Inference*, chapters 2 to 4.
@@ -48,8 +48,8 @@ class SmoothNull:
         t: (K,) places of the sizes in steps, rising.
 
     Attributes:
-        generators: (G, K) narrowest smooth rises, from 0 at the first size to 1 at the last; powers of smooth laws, which
-            the exact match of an answer of several tokens is, count as smooth and take as little as 2.8 steps.
+        generators: (G, K) narrowest smooth rises, from 0 at the first size to 1 at the last; powers of smooth laws,
+            which the exact match of an answer of several tokens is, count as smooth and take as little as 2.8 steps.
     """
 
     def __init__(self, t: np.ndarray) -> None:

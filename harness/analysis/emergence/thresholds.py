@@ -120,9 +120,9 @@ def thresholds(
     """N* of every curve of a frame, its onset and its half rise (the frame is as `find_jumps` takes it).
 
     N* is the place of the jump where a curve jumps (an adjusted p value below `alpha` and a Bayes factor for a jump, as
-    `find_jumps` has them), with an interval that is at least the gap between two sizes that it lies in. Of any other curve
-    it is where the mean, averaged over models with a jump and without (`mean_curve`), crosses `fraction` of its largest
-    rise. Measured coverage: experiments/detector_calibration.
+    `find_jumps` has them), with an interval that is at least the gap between two sizes that it lies in. Of any other
+    curve it is where the mean, averaged over models with a jump and without (`mean_curve`), crosses `fraction` of its
+    largest rise. Measured coverage: experiments/detector_calibration.
 
     Args:
         x: column of sizes.
@@ -146,8 +146,7 @@ def thresholds(
     rows = []
     for curve, assessed in zip(curves, assess(curves, alpha), strict=True):
         about = {"study": curve.study, "task": curve.task, "subtask": curve.subtask, "metric": curve.metric}
-        row = threshold_columns(places_of(assessed), fraction, level, onset)
-        rows.append(about | row)
+        rows.append({**about, **threshold_columns(places_of(assessed), fraction, level, onset)})
     placed = pd.DataFrame(rows)
     placed.attrs["assumed"] = assumed_meanings(frame)
     return placed

@@ -39,7 +39,8 @@ class Verdict(StrEnum):
     TOO_FEW_SIZES = "too few sizes"
 
 
-#: The states of a curve that jumps, up or down, at one place. STEEP: too steep for smooth, but resolved, so no jump either.
+#: The states of a curve that jumps, up or down, at one place. STEEP: too steep for smooth, but resolved, so no jump
+#: either.
 JUMPED = (State.JUMP, State.DROP)
 #: Statistic (ln Bayes factor) of a continuous metric above which its jump alone decides, where the discontinuous metric
 #: is a power of it but shows no jump of its own. One above 0 keeps smooth pairs on slopes from being called emergent.
@@ -145,8 +146,8 @@ def judge(
     Args:
         metric: the discontinuous metric.
         continuous: the continuous one; None where it was not measured.
-        steep_without_powers: whether the metric jumps once powers of smooth laws, which an all-or-nothing score may well
-            be, do not count as smooth.
+        steep_without_powers: whether the metric jumps once powers of smooth laws, which an all-or-nothing score may
+            well be, do not count as smooth.
         link: how the one is a power of the other; None where they are not shares.
         not_on_ladder: why N* is not on the ladder, '' where it is: a jump must be seen from both sides.
     """
@@ -219,6 +220,9 @@ def _judge_by_pair(
             return Verdict.EMERGENT, f"{continuous} jumps, and {metric} is {power}"
         if metric.state is State.UNDETERMINED and smooth_pair:
             return Verdict.SMOOTH, f"{continuous} {continuous.course} smoothly, and {metric}, noisier, is {power}"
+    if metric.state is State.UNDETERMINED and metric.statistic < 0 and smooth_pair and not link:
+        reason = f"{metric} shows no jump, and {continuous} on the same outputs {continuous.course} smoothly"
+        return Verdict.SMOOTH, reason
     if continuous.state is State.JUMP:
         reason = f"{metric} does not jump where {continuous} does: finer sizes or more items would tell"
         return Verdict.INCONCLUSIVE, reason

@@ -4,32 +4,33 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from calibration import (
+
+from harness.analysis.emergence.calibration import (
     Calibration,
-    calibrate,
-    calibrate_seeds,
+    calibration_of_means,
+    calibration_of_seeds,
     smooth_curves,
     tail_probability,
     turns,
 )
-from model_comparison import compare, height_scale
-from rise_shapes import build_shapes
-from seeds_apart import noise_about_own_curves
-
 from harness.analysis.emergence.ladder_design import LadderDesign
+from harness.analysis.emergence.marginals import height_scale
+from harness.analysis.emergence.model_comparison import compare_means
+from harness.analysis.emergence.models import models_of
 from harness.analysis.emergence.noise import noise_of
 from harness.analysis.emergence.null_draws import null_draws
+from harness.analysis.emergence.seeds_apart import noise_about_own_curves
 
 SIZES, SEEDS = 8, 3
 T = np.arange(float(SIZES))
-SHAPES = build_shapes(T)
+MODELS = models_of(T)
 DESIGN = LadderDesign(T, np.repeat(np.arange(SIZES), SEEDS), np.tile(np.arange(SEEDS), SIZES))
 DRAWS = null_draws(DESIGN)
 
 
 @pytest.fixture(scope="module")
 def calibration() -> Calibration:
-    return calibrate(DRAWS, SHAPES)
+    return calibration_of_means(DRAWS)
 
 
 def p_values(calibration: Calibration, curves: np.ndarray, sd: float, seed: int) -> np.ndarray:
@@ -40,7 +41,7 @@ def p_values(calibration: Calibration, curves: np.ndarray, sd: float, seed: int)
     means = DESIGN.means(runs)
     variance = np.stack([noise.variance for noise in noises]) / DESIGN.counts
     freedom = np.array([noise.freedom for noise in noises])
-    found = compare(SHAPES, means, variance, freedom, height_scale(means))
+    found = compare_means(MODELS, means, variance, freedom, height_scale(means))
     return calibration.p_values(found.statistic, means, variance)
 
 
@@ -65,7 +66,7 @@ def test_drops_and_jumps_on_slopes_have_small_p_values(calibration: Calibration)
 
 def test_jumps_of_seeds_at_sizes_of_their_own_are_found() -> None:
     rng = np.random.default_rng(15)
-    calibration = calibrate_seeds(DRAWS, SHAPES)
+    calibration = calibration_of_seeds(DRAWS)
     expected = float(DRAWS.seed_residuals.mean())
     found, apart = [], 0
     for _ in range(40):
@@ -78,7 +79,7 @@ def test_jumps_of_seeds_at_sizes_of_their_own_are_found() -> None:
         apart += 1
         own = values.reshape(SIZES, SEEDS).T
         of_run = np.broadcast_to(variance, own.shape)
-        statistic = compare(SHAPES, own, of_run, np.full(SEEDS, expected), height_scale(own)).statistic
+        statistic = compare_means(MODELS, own, of_run, np.full(SEEDS, expected), height_scale(own)).statistic
         found.append(calibration.p_value_of_seeds(statistic, own, of_run))
     assert apart > 20
     assert np.mean(np.array(found) < 0.05) > 0.9

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from mean_curve import MeanCurve, mean_curves
-from model_comparison import height_scale
-from rise_shapes import build_shapes
 
+from harness.analysis.emergence.marginals import height_scale, marginals
+from harness.analysis.emergence.mean_curve import DrawnCurves, mean_curve
+from harness.analysis.emergence.models import models_of
 from harness.analysis.emergence.smooth_null import logistic
 
 T = np.arange(10.0)
-SHAPES = build_shapes(T)
+MODELS = models_of(T)
 SHARE = (0.0, 1.0)
 
 
 def posterior(
     curve: np.ndarray, sd: float = 0.01, n: int = 40, seed: int = 0, jumps: bool | None = None
-) -> list[MeanCurve]:
+) -> list[DrawnCurves]:
     means = curve + sd * np.random.default_rng(seed).standard_normal((n, len(curve)))
     variance = np.broadcast_to(sd**2, means.shape)
-    return mean_curves(SHAPES, means, variance, np.full(n, 20.0), height_scale(means, 1.0), SHARE, jumps)
+    found = marginals(MODELS.shapes, means, variance, np.full(n, 20.0), height_scale(means, 1.0))
+    return [mean_curve(MODELS, found, i, means[i], variance[i], SHARE, jumps).drawn() for i in range(n)]
 
 
 @pytest.mark.parametrize(("place", "width"), [(4.3, 4.5), (5.6, 6.0), (3.7, 0.1)])
@@ -74,7 +75,7 @@ def test_courses(curve: np.ndarray, course: str) -> None:
 
 def test_draws_follow_the_means() -> None:
     """The model-averaged mean is within two standard deviations of the true curve, with and without a jump."""
-    inside = [int(np.argmin(np.abs(SHAPES.fine - t))) for t in T]
+    inside = [int(np.argmin(np.abs(MODELS.shapes.fine - t))) for t in T]
     for curve in (0.1 + 0.6 * logistic(T, 4.0, 5.0), 0.1 + 0.02 * T + 0.4 * (T > 4.5)):
         off = np.stack([each.mean[inside] - curve for each in posterior(curve)])
         assert np.abs(off.mean(axis=0)).max() < 0.02

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from model_comparison import (
-    JUMP_WEIGHTS,
-    MISFIT,
-    SMOOTH_WEIGHTS,
-    Comparison,
-    compare,
-    height_scale,
-    marginals,
-)
-from rise_shapes import build_shapes
 from scipy.integrate import quad
+from scipy.special import logsumexp
+
+from harness.analysis.emergence.marginals import MISFIT, height_scale, marginals
+from harness.analysis.emergence.model_comparison import Comparison, compare_means
+from harness.analysis.emergence.models import JUMP_WEIGHTS, SMOOTH_WEIGHTS, models_of
 
 T = np.arange(8.0)
-SHAPES = build_shapes(T)
+MODELS = models_of(T)
+SHAPES = MODELS.shapes
+N_PAIRS = len(SHAPES.first)
 
 
 def one_curve() -> tuple[np.ndarray, np.ndarray, float, float]:
@@ -48,16 +45,16 @@ def test_marginal_likelihoods_agree_with_quadrature(first_sign: int, second_sign
     means, variance, freedom, scale = one_curve()
     found = marginals(SHAPES, means[None], variance[None], np.array([freedom]), np.array([scale]))
     blurred = variance + (MISFIT * np.ptp(means)) ** 2
+    level, above, _, *quadrants = np.split(found.log[0], np.cumsum([1, *[len(SHAPES.stacked)] * 2, *[N_PAIRS] * 3]))
     # The pair of a smooth shape and a jump that fits best.
-    pair = found.smooth_pairs + int(np.argmax(found.quadrants[0, 0, found.smooth_pairs :]))
-    shapes = np.concatenate([SHAPES.of_combined, SHAPES.jumps, SHAPES.edge_jumps, SHAPES.of_single])
-    u, v = shapes[found.first[pair]], shapes[found.second[pair]]
+    pair = SHAPES.n_smooth_pairs + int(np.argmax(quadrants[0][SHAPES.n_smooth_pairs :]))
+    first, second = SHAPES.first[[pair]], SHAPES.second[[pair]]
+    u, v = SHAPES.stacked[first[0]], SHAPES.stacked[second[0]]
+    location, scales, _ = found.heights(0, np.array([pair]), first, second)
 
     nodes, weights = np.polynomial.legendre.leggauss(40)
     axes, volumes = [], []
-    for sign, middle, reach in zip(
-        (first_sign, second_sign), found.pair_heights[:, 0, pair], 7 * found.pair_sds[:, 0, pair], strict=True
-    ):
+    for sign, middle, reach in zip((first_sign, second_sign), location[:, 0], 7 * scales[:, 0], strict=True):
         low, high = (max(0.0, middle - reach), middle + reach) if sign > 0 else (middle - reach, 0.0)
         assert low < high
         axes.append(low + (high - low) * (nodes + 1) / 2)
@@ -67,19 +64,19 @@ def test_marginal_likelihoods_agree_with_quadrature(first_sign: int, second_sign
     ]
     two = 4 * float(volumes[0] @ np.array(values) @ volumes[1])
     none = likelihood(means, blurred, np.zeros(0), freedom, scale)
-    assert found.quadrants[quadrant, 0, pair] - found.level[0] == pytest.approx(np.log(two / none), abs=0.03)
+    assert quadrants[quadrant][pair] - level[0] == pytest.approx(np.log(two / none), abs=0.03)
 
     def of_one(a: float) -> float:
         return likelihood(means - a * u, blurred, np.array([a]), freedom, scale)
 
-    one = 2 * quad(of_one, 0, 3, points=[found.height[0, found.first[pair]]], epsrel=1e-8, limit=200)[0]
-    assert found.above[0, found.first[pair]] - found.level[0] == pytest.approx(np.log(one / none), abs=1e-3)
+    one = 2 * quad(of_one, 0, 3, points=[found.height(0, first)[0][0]], epsrel=1e-8, limit=200)[0]
+    assert above[first[0]] - level[0] == pytest.approx(np.log(one / none), abs=1e-3)
 
 
 def test_prior_weights_sum_to_one() -> None:
     assert sum(SMOOTH_WEIGHTS.values()) == pytest.approx(1)
     assert sum(JUMP_WEIGHTS.values()) == pytest.approx(1)
-    for prior in (SHAPES.single_prior, SHAPES.combined_prior):
+    for prior in (MODELS.smooth_up, MODELS.smooth_down, MODELS.jump_up, MODELS.jump_down):
         assert prior.sum() == pytest.approx(1)
 
 
@@ -88,9 +85,9 @@ def test_large_bayes_factors_are_rare_for_curves_of_the_smooth_models() -> None:
     rng = np.random.default_rng(4)
     n, sd = 2000, 0.02
     heights = np.abs(rng.standard_normal((n, 2))) * 0.4 * (rng.random((n, 2)) < 0.7)
-    picked = rng.integers(len(SHAPES.of_combined), size=(n, 2))
-    means = np.einsum("nd,ndk->nk", heights, SHAPES.of_combined[picked]) + sd * rng.standard_normal((n, 8))
-    found = compare(SHAPES, means, np.full((n, 8), sd**2), np.full(n, np.inf), np.full(n, 0.4))
+    picked = rng.integers(len(SHAPES.combined), size=(n, 2))
+    means = np.einsum("nd,ndk->nk", heights, SHAPES.stacked[picked]) + sd * rng.standard_normal((n, 8))
+    found = compare_means(MODELS, means, np.full((n, 8), sd**2), np.full(n, np.inf), np.full(n, 0.4))
     for b in (2.0, 5.0, 20.0):
         assert np.mean(found.log_bayes_up > np.log(b)) < 1.5 / b
 
@@ -98,9 +95,9 @@ def test_large_bayes_factors_are_rare_for_curves_of_the_smooth_models() -> None:
 def of(curve: np.ndarray, sd: float = 0.01, freedom: float = 16.0, n: int = 60, seed: int = 5) -> Comparison:
     rng = np.random.default_rng(seed)
     means = curve + sd * rng.standard_normal((n, len(curve)))
-    shapes = build_shapes(np.arange(float(len(curve))))
+    models = models_of(np.arange(float(len(curve))))
     variance = np.broadcast_to(sd**2, means.shape)
-    return compare(shapes, means, variance, np.full(n, freedom), height_scale(means, 1.0))
+    return compare_means(models, means, variance, np.full(n, freedom), height_scale(means, 1.0))
 
 
 def test_the_place_of_a_jump_on_a_slope_is_covered() -> None:
@@ -155,22 +152,23 @@ def test_a_drop_is_a_jump_upside_down() -> None:
 def test_turning_a_curve_upside_down_swaps_the_two_bayes_factors() -> None:
     means = np.stack([one_curve()[0], 0.5 - 0.04 * T])
     arguments = np.full((2, 8), 1e-4), np.full(2, 16.0), np.full(2, 0.4)
-    upright, turned = compare(SHAPES, means, *arguments), compare(SHAPES, -means, *arguments)
+    upright, turned = compare_means(MODELS, means, *arguments), compare_means(MODELS, -means, *arguments)
     assert turned.log_bayes_down == pytest.approx(upright.log_bayes_up, abs=0.02)
     assert turned.log_bayes_up == pytest.approx(upright.log_bayes_down, abs=0.02)
 
 
 def test_the_statistic_is_a_number_for_flat_exact_and_large_values() -> None:
     means = np.stack([np.full(8, 0.25), 1e6 * (T > 3), np.zeros(8)])
-    found = compare(SHAPES, means, np.zeros((3, 8)), np.full(3, 2.0), height_scale(means))
+    found = compare_means(MODELS, means, np.zeros((3, 8)), np.full(3, 2.0), height_scale(means))
     assert np.isfinite(found.statistic).all()
 
 
 def test_a_last_value_a_little_above_the_others_is_no_jump() -> None:
     """.2312, .2312, .2312, .25 with an unknown n_eval, so that its noise seems to be that of rounding."""
     means = np.array([[0.2312, 0.2312, 0.2312, 0.25]])
-    shapes = build_shapes(np.arange(4.0))
-    found = compare(shapes, means, np.full((1, 4), 1e-9), np.full(1, 1.0), height_scale(means, 1.0))
+    found = compare_means(
+        models_of(np.arange(4.0)), means, np.full((1, 4), 1e-9), np.full(1, 1.0), height_scale(means, 1.0)
+    )
     assert found.statistic[0] < 0
 
 
@@ -180,6 +178,8 @@ def test_heights_have_a_scale_within_what_the_metric_allows() -> None:
 
 
 def test_a_jump_in_the_last_gap_is_no_evidence_of_a_jump() -> None:
-    found = of(0.2 + 0.5 * (T > 6.5))
-    assert np.all(found.edge_up > found.smooth_up)
-    assert np.mean(found.statistic > 1) < 0.1
+    curve = 0.2 + 0.5 * (T > 6.5)
+    assert np.mean(of(curve).statistic > 1) < 0.1
+    found = marginals(SHAPES, curve[None], np.full((1, 8), 1e-4), np.full(1, 16.0), np.full(1, 0.75))
+    edge, smooth = (logsumexp(found.log[0], b=prior) for prior in (MODELS.edge_up, MODELS.smooth_up))
+    assert edge > smooth
