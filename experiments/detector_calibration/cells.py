@@ -20,13 +20,13 @@ from harness.datasets import JUMP_KINDS, SMOOTH_KINDS, draw_curves
 SPREADS = (0.0, 0.02, 0.04, 0.08)
 #: Sizes and seeds of the grid, and sizes of the slopes.
 SIZES, SEEDS, SLOPE_SIZES = (5, 6, 8, 10, 12), (1, 3, 5, 10), (8, 12)
-#: Steps that are planted on slopes: none, up, down.
-STEPS = (0, 1, -1)
+#: What is planted on slopes: a step (none, up, down), and whether the trend alone is as high as trend and step.
+PLANTED = ((0, False), (0, True), (1, False), (-1, False))
 #: Spreads of the simulators that were held out.
 HOLDOUT_SPREADS = (0.02, 0.04)
-#: With one run a size the spread is known only from many tasks together. Of 30 on the flat, two thirds are of the family;
-#: on slopes each of three steps has a third of 21.
-POOL, OF_FAMILY, OTHERS, OF_STEP = 30, 20, ("logistic", "jump"), 7
+#: With one run a size the spread is known only from many tasks together. Of 30 on the flat, two thirds are of the
+#: family; on slopes each of `PLANTED` has a quarter of 28.
+POOL, OF_FAMILY, OTHERS, OF_PLANTED = 30, 20, ("logistic", "jump"), 7
 
 
 @dataclass(frozen=True)
@@ -93,17 +93,19 @@ def examples(name: str, n: int, seed: int) -> pd.DataFrame:
 
 
 def _with_steps(slope: Slope, planted_by: Plant, n: int, rng: np.random.Generator) -> pd.DataFrame:
-    """`n` curves of each of `STEPS`; with one run a size they are tasks of studies together."""
+    """`n` curves of each of `PLANTED`; with one run a size they are tasks of studies together."""
     pooled = slope.n_seeds == 1
     if pooled:
-        n = -(-n // OF_STEP) * OF_STEP
-    drawn = [planted_by(slope, step, rng, n) for step in STEPS]
-    curves = [as_curves(each, slope.t, OF_STEP if pooled else 1) for each in drawn]
+        n = -(-n // OF_PLANTED) * OF_PLANTED
+    drawn = [planted_by(slope.tall if tall else slope, step, rng, n) for step, tall in PLANTED]
+    curves = [as_curves(each, slope.t, OF_PLANTED if pooled else 1) for each in drawn]
     if pooled:
         table = examined(drawn, [curve for each in curves for curve in each])
     else:
         table = pd.concat([examined([one], own) for one, own in zip(drawn, curves, strict=True)])
-    return table.assign(step=np.repeat(STEPS, n), n_sizes=len(slope.t), n_seeds=slope.n_seeds, spread=slope.spread)
+    step, tall = (np.repeat(column, n) for column in zip(*PLANTED, strict=True))
+    about = {"n_sizes": len(slope.t), "n_seeds": slope.n_seeds, "spread": slope.spread}
+    return table.assign(step=step, tall=tall, **about)
 
 
 def area_of(n_sizes: int, n_seeds: int, n: int) -> dict[str, float]:

@@ -1,6 +1,7 @@
-"""Simulators that had no part in choosing anything: no constant, prior or kind of the calibration was looked at with them.
+"""Simulators that had no part in choosing anything: no constant, prior or kind of the calibration was tried on them.
 
-Each is a kind of trend, of noise, of seeds or of ladder; a step up or down, or none, stands on it as in `planted_slopes`.
+Each is a kind of trend, of noise, of seeds or of ladder; a step up or down, or none, stands on it as in
+`planted_slopes`.
 """
 
 from __future__ import annotations

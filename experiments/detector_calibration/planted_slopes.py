@@ -13,7 +13,7 @@ Runs deviate from f and are evaluated on `n_eval` items.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -60,6 +60,11 @@ class Slope:
     lowest: tuple[float, float] = (0.05, 0.05)
     rises: tuple[float, float] = (0.2, 0.5)
     chance: float = 0.0
+
+    @property
+    def tall(self) -> Slope:
+        """The same with rises as high as those of trend and step together."""
+        return replace(self, rises=(self.rises[0] + HEIGHTS[0], self.rises[1] + HEIGHTS[1]))
 
 
 def logistic(rng: np.random.Generator, n: int, t: np.ndarray) -> np.ndarray:
@@ -122,7 +127,9 @@ def evaluated(
     return PlantedCurves("slope", values, expected, n_eval, chance, midpoint[:, 0], height[:, 0])
 
 
-def plant_pairs(jump: bool, rng: np.random.Generator, n: int, t: np.ndarray, n_seeds: int, spread: float) -> PlantedPairs:
+def plant_pairs(
+    jump: bool, rng: np.random.Generator, n: int, t: np.ndarray, n_seeds: int, spread: float
+) -> PlantedPairs:
     """Token accuracy on a straight line, with a jump or none, and the exact match of 1,000 answers of five tokens."""
     midpoint, jumps = steps(rng, n, t)
     height = rng.uniform(*TOKEN_HEIGHTS, (n, 1)) if jump else np.zeros((n, 1))

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from examination import ALPHA, KNOWN_SCORES
+from examination import ALPHA
 from ranking import SCORES, area_under_curve, areas
 
-from harness.datasets import JUMP_KINDS, SMOOTH_KINDS
+from harness.datasets import JUMP_KINDS
 
 STRATUM = ["n_sizes", "n_seeds"]
 #: States that a report words as 'inconclusive', and those that it words as 'smooth'.
@@ -96,11 +96,16 @@ def _range(low: float, high: float) -> str:
     return f"{low:g} to {high:g}".replace("0.", ".") if np.isfinite(high) else f"{low:g} or more".replace("0.", ".")
 
 
-def ranking(table: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """Area under the curve of each score, steps up against none, and whether ours is the highest."""
+def ranking(table: pd.DataFrame, by: Sequence[str], tall: bool) -> pd.DataFrame:
+    """Area under the curve of each score, steps up against none, and the score that has the largest.
+
+    Args:
+        tall: against trends that are as high as trend and step; else against the trend that the step stands on, from which
+            height alone tells a part of the steps.
+    """
     rows = []
     for key, part in table.groupby([*by], sort=False):
-        smooth, jump = part[part["step"] == 0], part[part["step"] == 1]
+        smooth, jump = part[(part["step"] == 0) & (part["tall"] == tall)], part[part["step"] == 1]
         found = {score: area_under_curve(smooth[score], jump[score]) for score in SCORES}
         rows.append(dict(zip(by, key, strict=True)) | found | {"best": max(found, key=lambda score: found[score])})
     return pd.DataFrame(rows)
