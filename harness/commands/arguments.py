@@ -101,12 +101,16 @@ def of_compare(parser: argparse.ArgumentParser) -> None:
 def of_import(parser: argparse.ArgumentParser) -> None:
     """``harness import``."""
     parser.add_argument("kind", metavar="KIND", help=f"format of the files: {', '.join(FORMATS)}")
-    parser.add_argument("files", metavar="FILE", nargs="+", help="a file, or a folder: all files of the kind under it")
+    parser.add_argument(
+        "files", metavar="FILE", nargs="+", help="a file (also .gz), or a folder: all of the kind under it"
+    )
     parser.add_argument("--into", metavar="FOLDER", required=True, help="results folder, e.g. results/NAME")
-    about = "a table with a row a file (column file) or run (column run), and columns params_total, family, ..."
+    about = "a table with a row a file (column file) or run (column run), and columns params, family, tokens, ..."
     parser.add_argument("--about", metavar="SIDECAR", help=about)
     stated = "of all runs, e.g. params_total=124e6; may be given several times"
     parser.add_argument("--set", metavar="SETTING=VALUE", dest="settings", action="append", default=[], help=stated)
+    pair = "a metric and the continuous one of the same answers, e.g. accuracy=loss; may be given several times"
+    parser.add_argument("--pair", metavar="METRIC=CONTINUOUS", action="append", default=[], help=pair)
 
 
 # ------------------------------------------------------------------------------------------------ shared between verbs

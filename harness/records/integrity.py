@@ -81,8 +81,8 @@ def examine(folder: Path) -> Findings:
     rows |= {run_id: run for run_id, (run, _) in pieces.items()}
     found.runs = list(rows.values())
     in_pieces = pa.concat_tables([SCHEMAS["measurements"].empty_table(), *(numbers for _, numbers in pieces.values())])
-    numbers = tables["measurements"].to_pandas()
-    numbers = pd.concat([numbers[~numbers["run_id"].isin(list(pieces))], in_pieces.to_pandas()])
+    numbers = _frame(tables["measurements"])
+    numbers = pd.concat([numbers[~numbers["run_id"].isin(list(pieces))], _frame(in_pieces)])
     _check_numbers(rows, numbers, found)
     return found
 
@@ -157,7 +157,7 @@ def _compare(rows: dict[str, Row], numbers: pa.Table, pieces: dict[str, tuple[Ro
     behind = [run_id for run_id, (run, _) in pieces.items() if run_id not in rows or _is_newer(run, rows[run_id])]
     if behind:
         found.notes.append(f"{_runs(behind)} newer than the tables: `harness collect` brings them in")
-    collected = numbers.to_pandas()
+    collected = _frame(numbers)
     by_run = dict(iter(collected.groupby("run_id")))
     for run_id, (run, its_numbers) in pieces.items():
         if run_id in behind:
@@ -165,12 +165,17 @@ def _compare(rows: dict[str, Row], numbers: pa.Table, pieces: dict[str, tuple[Ro
         if run != rows[run_id]:
             differing = [name for name in run if run[name] != rows[run_id][name]]
             found.problems.append(f"run {run_id}: piece and table differ in {', '.join(differing)}")
-        elif not _sorted(its_numbers.to_pandas()).equals(_sorted(by_run.get(run_id, collected[:0]))):
+        elif not _sorted(_frame(its_numbers)).equals(_sorted(by_run.get(run_id, collected[:0]))):
             found.problems.append(f"run {run_id}: piece and table hold different measurements")
 
 
 def _is_newer(piece: Row, row: Row) -> bool:
     return bool(piece["finished_at"] > row["finished_at"])
+
+
+def _frame(numbers: pa.Table) -> pd.DataFrame:
+    """Measurements with whole numbers that stay whole where others of their column are missing."""
+    return numbers.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
 
 
 def _sorted(numbers: pd.DataFrame) -> pd.DataFrame:

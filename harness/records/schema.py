@@ -75,7 +75,7 @@ MEASUREMENTS = pa.schema(
         _field("metric", pa.string(), "metric"),
         _field("value", pa.float64(), "the metric's own unit (loss: nats per scored token)"),
         _field("stderr", pa.float64(), "standard error from the finite evaluation set", nullable=True),
-        _field("n_eval", pa.int64(), "examples evaluated"),
+        _field("n_eval", pa.int64(), "examples evaluated, null where an imported file does not say", nullable=True),
         _field("chance", pa.float64(), "value of a guesser, where the task knows it", nullable=True),
         _field("higher_is_better", pa.bool_(), "direction"),
         _field("discontinuous", pa.bool_(), "whether the metric can jump where outputs move smoothly"),

@@ -1,7 +1,8 @@
 """Results folders: merging the pieces that runs left, and loading the tables.
 
 A results folder holds ``pieces/<run_id>.runs.parquet`` and ``pieces/<run_id>.measurements.parquet``, one pair a run,
-and what `collect` makes of them: ``runs.parquet`` and ``measurements.parquet``.
+and what `collect` makes of them: ``runs.parquet`` and ``measurements.parquet``. Imported runs, of which there may be
+thousands and whose files are elsewhere, stand in these two alone.
 """
 
 from __future__ import annotations
@@ -311,7 +312,7 @@ def _joined(tables: Mapping[str, pa.Table], steps: str, split: str, statuses: Se
     frame = numbers.filter(pc.equal(numbers.column("split"), split)).to_pandas()
     if steps == "last":
         frame = frame[frame["step"] == frame.groupby("run_id")["step"].transform("max")]
-    frame["n_eval"] = frame["n_eval"].where(frame["n_eval"] > 0)  # 0 where an import does not know it
+    frame["n_eval"] = frame["n_eval"].where(frame["n_eval"] > 0)  # earlier imports wrote 0 for not known
     return frame.merge(runs.to_pandas(), on="run_id", suffixes=("", "_run"), validate="many_to_one")
 
 

@@ -61,7 +61,7 @@ def write_run(folder: Path, run: Mapping[str, Any], measurements: Sequence[Mappi
         measurements = to_table("measurements", [{"run_id": run_id, **row} for row in measurements], source)
     runs = to_table("runs", [run], source)
     check_run(runs, measurements, source)
-    with _alone(folder / PIECES):
+    with alone(folder / PIECES):
         # STATUSES are in order, the best first.
         better = STATUSES[: STATUSES.index(run["status"])]
         if better and not set(better).isdisjoint(_recorded_statuses(folder, run_id)):
@@ -72,8 +72,15 @@ def write_run(folder: Path, run: Mapping[str, Any], measurements: Sequence[Mappi
 
 
 @contextlib.contextmanager
-def _alone(pieces: Path) -> Iterator[None]:
-    """Keep other processes from adding runs to a folder of pieces meanwhile."""
+def alone(pieces: Path) -> Iterator[None]:
+    """Keep other processes from adding runs to a results folder meanwhile.
+
+    Args:
+        pieces: its folder of pieces; made where it does not exist.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
     try:
         pieces.mkdir(parents=True, exist_ok=True)
         file = open(pieces / ".lock", "a")  # noqa: SIM115 - held for as long as the lock

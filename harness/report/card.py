@@ -72,10 +72,10 @@ def _hypothesis(analysis: Analysis) -> Items:
 
 
 def _data(runs: pd.DataFrame) -> Items:
-    durations = runs.groupby(["study", "params_total"])["tokens"].transform("nunique")
+    durations = runs.groupby(["study", "rung"])["tokens"].transform("nunique")
     return {
         "Task": _by_study(runs, _task),
-        "Sizes": _by_study(runs, lambda part: f"{part['params_total'].nunique()}"),
+        "Sizes": _by_study(runs, lambda part: f"{part['rung'].nunique()}"),
         "Durations at a size": _by_study(runs, lambda part: f"up to {durations[part.index].max()}"),
         "Seeds at a size": _by_study(runs, lambda part: f"up to {part.groupby('rung')['seed'].nunique().max()}"),
         "Learning rates": _by_study(runs, _learning_rates),
@@ -251,12 +251,12 @@ def _lr_choice(part: pd.DataFrame, frame: pd.DataFrame) -> str:
 
 
 def _tokens_per_parameter(part: pd.DataFrame) -> str:
-    known = part[(part["tokens"] > 0) & (part["status"] == "finished")]
+    known = part[(part["tokens"] > 0) & (part["params_total"] > 0) & (part["status"] == "finished")]
     return _span(known["tokens"] / known["params_total"], short)
 
 
 def _six_nd(part: pd.DataFrame) -> str:
-    known = part[(part["tokens"] > 0) & (part["flops"] > 0)]
+    known = part[(part["tokens"] > 0) & (part["params_total"] > 0) & (part["flops"] > 0)]
     return _span(known["flops"] / (6.0 * known["params_total"] * known["tokens"]), lambda value: f"{value:.2f}")
 
 

@@ -22,7 +22,7 @@ def fit_surfaces(analysis: Analysis) -> list[dict[str, str]]:
     loss = frame[(frame["metric"] == "loss") & (frame["subtask"] == "all") & (frame["tokens"] > 0)]
     rows = []
     for study, part in loss.groupby("study", sort=False):
-        if part.groupby("params_total")["tokens"].nunique().max() < 2:
+        if part.groupby("rung")["tokens"].nunique().max() < 2:
             continue
         # A surface takes all durations, each size at each with its best learning rate.
         by_run = part.set_index("run_id", drop=False)

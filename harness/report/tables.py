@@ -13,7 +13,7 @@ from rich.table import Table
 from harness.analysis.fitting.laws import NO_LAW
 from harness.analysis.fitting.selection import REFUSED
 from harness.records.schema import STATUSES
-from harness.report.names import metric_name, size_name
+from harness.report.names import curve_name, metric_name, size_name
 from harness.wording import ABSENT, count, duration, estimate, interval, p_value, percent, short
 
 VERDICT_STYLES = {"emergent": "bold red", "metric artefact": "magenta", "smooth": "blue", "inconclusive": "dim"}
@@ -26,7 +26,9 @@ def overview(runs: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for study, part in runs.groupby("study"):
-        low, high = part["params_total"].min(), part["params_total"].max()
+        # An imported run may state its parameters without embeddings alone.
+        sizes = part["params_total"].where(part["params_total"] > 0, part["params_non_embedding"])
+        low, high = sizes.min(), sizes.max()
         jobs = part.drop_duplicates(["rung", "duration", "wall_s"])
         rows.append(
             {
@@ -81,8 +83,8 @@ def verdict_summary(jumps: pd.DataFrame) -> pd.DataFrame:
             name = f"{study}: all together" if len(subtasks) else str(study)
             rows.append(_summary(name, metric, row, _threshold(row), row["p_adjusted"], row["reason"]))
         for _, same in subtasks.groupby("verdict", sort=False):
-            name = f"{study}: {len(same)}/{len(subtasks)} subtasks"
             first = same.to_dict("records")[0]
+            name = f"{study}: {len(same)}/{len(subtasks)} subtasks" if len(part) > 1 else curve_name(first)
             why = (
                 _joined(same["reason"]) if same["reason"].nunique() == 1 else same["reason"].mode()[0] + " (most often)"
             )

@@ -342,3 +342,12 @@ def test_a_full_disk_leaves_the_tables_as_they_were(folder: Path, monkeypatch: p
         collect(folder)
     assert tables(folder) == before
     assert not list(folder.glob(".*"))
+
+
+def test_tables_written_before_n_eval_could_be_missing_are_read(folder: Path) -> None:
+    collect(folder)
+    path = folder / "measurements.parquet"
+    table = pq.read_table(path)
+    at = table.schema.get_field_index("n_eval")
+    write_table(table.cast(table.schema.set(at, table.schema.field(at).with_nullable(False))), path)
+    assert set(load(folder)["n_eval"]) == {64}

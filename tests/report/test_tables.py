@@ -27,6 +27,13 @@ def test_tables_in_words(analysis: Analysis) -> None:
     )
 
 
+def test_a_study_of_one_curve_is_called_by_its_subtask(analysis: Analysis) -> None:
+    """As imported benchmarks are, whose subtask states the shots."""
+    jumps = analysis.jumps[analysis.jumps["study"] == "parity"]
+    one = jumps[jumps["subtask"] != "all"].groupby("metric").head(1)
+    assert set(verdict_summary(one)["what"]) == {f"parity: {subtask}" for subtask in one["subtask"]}
+
+
 def test_a_terminal_table_has_every_column_or_those_that_fit(analysis: Analysis) -> None:
     def shown(width: int, *left_out: str) -> str:
         console = Console(file=io.StringIO(), width=width)

@@ -6,10 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
+from command import REPOSITORY
 
 from harness.records.store import load
 
 IMPORTED = Path(__file__).parents[1] / "records" / "imported"
+#: Files as others published them, which are no part of the repository.
+REAL = REPOSITORY.parent / "shared/data/real"
+needs_real_data = pytest.mark.skipif(not REAL.is_dir(), reason=f"published results are not at {REAL}")
 SIZES = pd.DataFrame(
     {
         "run": ["small", "large"],

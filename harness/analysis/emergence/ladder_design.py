@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
+from harness.analysis.emergence.rise_shapes import shapes_of
 from harness.analysis.emergence.smooth_null import SmoothNull, logistic
 
 #: Rises that stand for any rise where the best fitting one is sought: (width, distance of their places), in steps. From
@@ -17,6 +18,10 @@ FITTED_RISES = ((0.0, 0.5), (1.0, 0.25), (2.0, 0.5), (4.0, 0.5), (8.0, 0.5))
 #: Sizes with several runs that it takes to estimate how the variance changes along the ladder. With five or fewer the
 #: estimate, shrunk as it is, is worse than none.
 MIN_SIZES_FOR_PROFILE = 6
+#: Sizes from which a run a size is enough to fit a smooth rise with a jump, which take up about five degrees of freedom.
+MIN_SIZES_FOR_PAIR = 7
+#: Two shapes whose squared correlation is within this of 1 are one.
+MIN_INDEPENDENCE = 1e-4
 
 
 class LadderDesign:
@@ -76,6 +81,23 @@ class LadderDesign:
         explained = np.maximum(0.0, deviation @ self._fitted_rises.T)
         return np.maximum(0.0, np.sum(deviation**2, axis=-1) - np.max(explained, axis=-1) ** 2)
 
+    def residual_of_means(self, means: np.ndarray) -> np.ndarray:
+        """(n,) sum of squares of means (n, K) about the best fitting smooth rise or fall with a jump or drop.
+
+        On a ladder of fewer than `MIN_SIZES_FOR_PAIR` sizes, about the best rise or fall alone.
+        """
+        deviation = means - means.mean(axis=1, keepdims=True)
+        square = np.sum(deviation**2, axis=1)
+        if len(self.t) < MIN_SIZES_FOR_PAIR:
+            return np.maximum(0.0, square - np.max((deviation @ self._fitted_rises.T) ** 2, axis=1))
+        shapes, first, second, of_first, of_second, cross = self._fitted_pairs
+        along = deviation @ shapes.T
+        best = np.zeros(len(means))
+        # Curve by curve: there are thousands of pairs.
+        for i, (a, b) in enumerate(zip(along[:, first], along[:, second], strict=True)):
+            best[i] = np.max(of_second * a**2 - 2 * cross * a * b + of_first * b**2)
+        return np.maximum(0.0, square - best)
+
     @cached_property
     def runs_by_seed(self) -> np.ndarray | None:
         """(S, K) index of the run of each seed at each size; None unless two seeds or more have one run at every size.
@@ -91,6 +113,20 @@ class LadderDesign:
     def null(self) -> SmoothNull:
         """Every smooth curve."""
         return SmoothNull(self.t)
+
+    @cached_property
+    def _fitted_pairs(self) -> tuple[np.ndarray, ...]:
+        """(S, K) shapes about their means; (P,) two of each pair; (P,) elements of the inverses of their products."""
+        shapes = shapes_of(self.t)
+        pairs = slice(shapes.n_smooth_pairs, None)
+        first, second = shapes.first[pairs], shapes.second[pairs]
+        centred = shapes.stacked - shapes.stacked.mean(axis=1, keepdims=True)
+        products = centred @ centred.T
+        of_first, of_second, cross = products[first, first], products[second, second], products[first, second]
+        determinant = of_first * of_second - cross**2
+        apart = determinant > MIN_INDEPENDENCE * of_first * of_second
+        inverse = (values[apart] / determinant[apart] for values in (of_first, of_second, cross))
+        return (centred, first[apart], second[apart], *inverse)
 
     @cached_property
     def _fitted_rises(self) -> np.ndarray:

@@ -9,7 +9,7 @@ a log variance profile along the ladder, shrunk towards 0 (`NullDraws.variance_p
 
 - Sizes with several runs: mean(u) + s is estimated by the within-size mean square, sum_k scatter_k / sum_k (n_k - 1),
   with as many degrees of freedom d.
-- One run a size: by the residual mean square of the means about the best fitting rise, whose degrees of freedom are
+- One run a size: by the residual mean square of the means about the best fitting rise and jump, whose degrees of freedom are
   Monte Carlo estimates (`NullDraws.expected_residual`).
 - Curves of one metric share their spread as far as they agree (`pooled`).
 
@@ -96,7 +96,7 @@ def noise_of(draws: NullDraws, values: np.ndarray, evaluation: np.ndarray) -> No
     means, profile = design.means(values), np.zeros(len(design.t))
     if design.freedom == 0:
         freedom = draws.expected_residual
-        mean_square = design.residual_sum_of_squares(means) / freedom
+        mean_square = float(design.residual_of_means(means[None])[0]) / freedom
         total = max(mean_square, (MIN_RELATIVE_SD * np.ptp(means)) ** 2)
     else:
         scatter = design.scatter(values)

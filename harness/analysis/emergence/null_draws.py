@@ -46,7 +46,7 @@ class NullDraws:
         variance_ratios: (D, K) variance estimated within a size over the true one; 0 where a size has one run.
         raw_profiles: (D, K) logarithms of these, less their mean over draws; (D, 0) where the design has no profile.
         expected_residual: residual sum of squares of the means, in units of their variance, about the best fitting
-            rise; its degrees of freedom. NaN where sizes are replicated.
+            rise and jump; its degrees of freedom. NaN where sizes are replicated.
         residual_ratios: (D,) that sum of squares over its expectation; empty where sizes are replicated.
         seed_residuals: (D,) residual sums of squares of all seeds about their own best fitting rises, in units of the
             noise variance; empty where there are no whole seeds.
@@ -121,7 +121,7 @@ class NullDraws:
 
     def _residuals(self, rise: np.ndarray) -> np.ndarray:
         """(D,) residual sums of squares of a low rise and unit noise, where sizes have one run each."""
-        return self.design.residual_sum_of_squares(LOW_RISE * rise + self.means)
+        return self.design.residual_of_means(LOW_RISE * rise + self.means)
 
     def _seed_residuals(self, rise: np.ndarray, curves: np.ndarray) -> np.ndarray:
         """(D,) residual sums of squares, summed over seeds, of tall rises and the noise `curves` (D, S, K)."""

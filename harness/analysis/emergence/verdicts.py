@@ -220,6 +220,8 @@ def _judge_by_pair(
             return Verdict.EMERGENT, f"{continuous} jumps, and {metric} is {power}"
         if metric.state is State.UNDETERMINED and smooth_pair:
             return Verdict.SMOOTH, f"{continuous} {continuous.course} smoothly, and {metric}, noisier, is {power}"
+        if continuous.state is State.UNDETERMINED and continuous.statistic > 0:
+            return Verdict.INCONCLUSIVE, f"{continuous} may jump, and {metric} is {power}: more runs would tell"
     if metric.state is State.UNDETERMINED and metric.statistic < 0 and smooth_pair and not link:
         reason = f"{metric} shows no jump, and {continuous} on the same outputs {continuous.course} smoothly"
         return Verdict.SMOOTH, reason

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import DataError
-from harness.records.importers.found import Format, FoundRun, Number, read_bytes
+from harness.records.importers.found import Format, FoundRun, Number, read_bytes, stem
 
 _EXPECTED = "a log with lines as `step 250: train loss 2.1, val loss 2.2` or `iter 10: loss 2.3, time 12ms`"
 _STEP = re.compile(r"\b(?:step|iter|iteration)[ :]\s*(\d+)(/\d+)?", re.IGNORECASE)
@@ -59,7 +59,7 @@ def read(path: Path) -> list[FoundRun]:
     if not values:
         raise DataError(f"{path}: {'empty' if not text.strip() else 'no line with a loss'}; allowed is {_EXPECTED}")
     numbers = [Number(step, split, "loss", value) for (step, split), value in sorted(values.items())]
-    return [FoundRun(path, path.stem, numbers, _settings(text, steps=max(step for step, _ in values)))]
+    return [FoundRun(path, stem(path), numbers, _settings(text, steps=max(step for step, _ in values)))]
 
 
 def _settings(text: str, steps: int) -> dict[str, Any]:

@@ -7,37 +7,36 @@ time, ...) are passed over.
 
 from __future__ import annotations
 
-import dataclasses
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from harness.errors import DataError, UserError
-from harness.records.importers.found import Format, FoundRun
-from harness.records.importers.series import of_names
+from harness.records.importers.found import Format, FoundRun, read_bytes
+from harness.records.importers.series import runs_of_names
 
 _EXPECTED = "an events.out.tfevents.* file, or a folder of them"
 
 
 def read(path: Path) -> list[FoundRun]:
-    """The one run of an event file, or of the event files that lie directly in a folder.
+    """The run of an event file, or of the event files that lie directly in a folder; and one for each benchmark in it.
 
     Raises:
         UserError: the package tensorboard is not installed.
         DataError: no event file, or no metric among its scalars.
     """
     files = sorted(path.glob("*tfevents*")) if path.is_dir() else [path]
-    series: dict[str, dict[int, float]] = {}
+    series: dict[str, dict[int | None, float]] = {}
     for file in files:
         for tag, step, value in _scalars(file):
             series.setdefault(tag, {})[step] = value
     if not series:
         raise DataError(f"{path}: foreign, cut short or empty, holds no scalars; allowed is {_EXPECTED}")
     folder = path if path.is_dir() else path.resolve().parent
-    found = of_names(series)
-    if not found.numbers:
+    runs = runs_of_names(path, folder.name, series, files=tuple(files))
+    if not runs:
         raise DataError(f"{path}: no metric among its tags ({', '.join(list(series)[:6])}); allowed is e.g. eval/loss")
-    run = FoundRun(path, folder.name, found.numbers, found.settings, "", found.tokens_at, problems=found.problems)
-    return [dataclasses.replace(run, files=tuple(files))]
+    return runs
 
 
 def _scalars(file: Path) -> Iterator[tuple[str, int, float]]:
@@ -48,6 +47,12 @@ def _scalars(file: Path) -> Iterator[tuple[str, int, float]]:
     except ImportError as error:
         needed = "pip install scaling-harness[tensorboard]"
         raise UserError(f"{file}: event files are read with the package tensorboard: {needed}") from error
+    if file.name.endswith(".gz"):
+        with tempfile.TemporaryDirectory() as folder:
+            unpacked = Path(folder) / file.name.removesuffix(".gz")
+            unpacked.write_bytes(read_bytes(file))
+            yield from _scalars(unpacked)
+        return
     scalar_tags = set()
     for event in EventFileLoader(str(file)).Load():
         for value in event.summary.value:

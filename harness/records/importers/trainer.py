@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import DataError
-from harness.records.importers.found import Format, FoundRun, Number, is_count, is_number, read_json
+from harness.records.importers.found import Format, FoundRun, Number, is_count, is_number, read_json, stem
 from harness.records.importers.names import split_and_metric
 
 _EXPECTED = "a trainer_state.json of the Hugging Face Trainer"
@@ -68,8 +68,8 @@ def _settings(state: dict[str, Any], entries: list[dict[str, Any]]) -> dict[str,
 
 def _run_name(path: Path) -> str:
     """The run's folder, for states are all called alike; else the file's own name."""
-    if path.stem != "trainer_state":
-        return path.stem
+    if stem(path) != "trainer_state":
+        return stem(path)
     return _run_folder(path).name
 
 

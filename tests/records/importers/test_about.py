@@ -12,7 +12,7 @@ from imported import IMPORTED
 
 from harness.errors import UserError
 from harness.records.importers import import_results
-from harness.records.store import load_runs
+from harness.records.store import load, load_runs
 from harness.records.table import read_rows
 
 
@@ -71,7 +71,14 @@ def test_missing_parameters_are_asked_for(tmp_path: Path) -> None:
         ("trainer", ["trainer"], {"width": "1e10"}, "width=1e10: allowed is a whole number from 0 to 2147483647"),
         ("trainer", ["trainer"], {"flops": "nan"}, "flops=nan: allowed is a finite number"),
         ("trainer", ["trainer"], pd.DataFrame({"name": ["a"]}), "needs either a column file or a column run"),
-        ("trainer", ["trainer/small"], pd.DataFrame({"run": ["small"] * 2}), "small.*2 rows of the sidecar"),
+        (
+            "trainer",
+            ["trainer/small"],
+            pd.DataFrame({"run": ["small"] * 2, "seed": [1, 2]}),
+            "small.*2 rows of the sidecar are about it and state seed 1 and 2; allowed is one",
+        ),
+        ("trainer", ["trainer"], {"params": "1M", "params_total": 5}, "params_total is stated twice"),
+        ("trainer", ["trainer"], {"params": "many"}, "params_total=many: allowed is a whole number"),
         (
             "trainer",
             ["trainer/small"],
@@ -95,3 +102,36 @@ def test_names_that_look_like_numbers_are_names(tmp_path: Path) -> None:
     assert report.problems == ("sidecar: run 7 is none of the runs imported",)
     runs = load_runs(tmp_path / "out")
     assert runs[["params_total", "family"]].to_numpy().tolist() == [[124_000_000, "010"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "column", "wanted"),
+    [
+        ("params", "124M", "params_total", 124_000_000),
+        ("n_params", "1.3e9", "params_total", 1_300_000_000),
+        ("model_size", "1.3B", "params_total", 1_300_000_000),
+        ("N", "6040", "params_total", 6_040),
+        ("params_total", "6_040", "params_total", 6_040),
+        ("params_non_embedding", "1760", "params_non_embedding", 1_760),
+        ("non_embedding_params", "85.056M", "params_non_embedding", 85_056_000),
+    ],
+)
+def test_any_one_number_of_parameters_is_enough(
+    name: str, value: str, column: str, wanted: int, tmp_path: Path
+) -> None:
+    report = import_results("nanogpt", [IMPORTED / "nanogpt/small.log"], tmp_path / "out", {name: value})
+    runs = load_runs(tmp_path / "out")
+    other = ({"params_total", "params_non_embedding"} - {column}).pop()
+    assert runs[[column, other, "rung"]].to_numpy().tolist() == [[wanted, 0, 0]]
+    vague = name not in ("params_total", "params_non_embedding", "non_embedding_params")
+    assert any(note.startswith(f"{name} is taken for params_total") for note in report.notes) == vague
+
+
+def test_a_sidecar_with_a_row_a_checkpoint_states_totals_by_its_largest(tmp_path: Path) -> None:
+    scores = {"results": {"piqa": {"acc": 0.5}}, "config": {"model_args": "pretrained=me/tiny"}}
+    for step in (10, 20):
+        (tmp_path / f"tiny_step{step}.json").write_text(json.dumps(scores))
+    about = pd.DataFrame({"file": ["tiny_step10.json", "tiny_step20.json"], "params": [9, 9], "tokens": [100, 200]})
+    import_results("lm_eval", [tmp_path], tmp_path / "out", about)
+    frame = load(tmp_path / "out", steps="all")
+    assert frame[["step", "tokens"]].to_numpy().tolist() == [[10, 100], [20, 200]]

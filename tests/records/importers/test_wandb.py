@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from imported import IMPORTED, SIZES, SIZES_OF_ALL, values
+from imported import IMPORTED, REAL, SIZES, SIZES_OF_ALL, needs_real_data, values
 
-from harness.errors import DataError
+from harness.errors import DataError, UserError
 from harness.records.importers import import_results
 from harness.records.store import load, load_runs
 
@@ -29,13 +29,15 @@ def test_wandb_runs_table(tmp_path: Path) -> None:
     assert list(runs.index) == [6_040, 15_152] and list(runs["seed"]) == [1, 1]
 
 
-def test_a_metric_is_paired_with_the_loss_of_another_file(tmp_path: Path) -> None:
-    chart = (IMPORTED / "wandb/chart.csv").read_text()
-    (tmp_path / "loss.csv").write_text(chart)
-    (tmp_path / "accuracy.csv").write_text(chart.replace("eval/loss", "eval/accuracy"))
-    import_results("wandb", [tmp_path], tmp_path / "out", SIZES)
-    frame = load(tmp_path / "out")
-    assert frame.loc[frame["metric"] == "accuracy", "paired_metric"].to_list() == ["loss", "loss"]
+def test_a_loss_beside_an_accuracy_is_no_pair_unless_stated(tmp_path: Path) -> None:
+    (tmp_path / "h.csv").write_text("Step,eval/loss,eval/accuracy\n1,2.0,0.5\n")
+    for pairs, wanted in ((None, ""), ({"accuracy": "loss"}, "loss")):
+        report = import_results("wandb", [tmp_path / "h.csv"], tmp_path / "out", SIZES_OF_ALL, pairs=pairs)
+        frame = load(tmp_path / "out").set_index("metric")
+        assert frame.loc["accuracy", "paired_metric"] == wanted and pd.isna(frame.loc["loss", "paired_metric"])
+        assert any("no continuous metric is known" in note for note in report.notes) == (wanted == "")
+    with pytest.raises(UserError, match="pair of acuracy: no file holds such a metric; did you mean 'accuracy'"):
+        import_results("wandb", [tmp_path / "h.csv"], tmp_path / "out", SIZES_OF_ALL, pairs={"acuracy": "loss"})
 
 
 def test_a_metric_that_ends_early_is_reported(tmp_path: Path) -> None:
@@ -47,14 +49,82 @@ def test_a_metric_that_ends_early_is_reported(tmp_path: Path) -> None:
     ]
 
 
+def test_ranges_are_passed_over_and_any_column_is_the_x_axis_of_a_chart(tmp_path: Path) -> None:
+    chart = (IMPORTED / "wandb/chart.csv").read_text()
+    (tmp_path / "chart.csv").write_text(chart.replace('"Step"', '"ray/num_steps_sampled"'))
+    report = import_results("wandb", [tmp_path / "chart.csv"], tmp_path / "out", SIZES)
+    import_results("wandb", [IMPORTED / "wandb/chart.csv"], tmp_path / "wanted", SIZES)
+    assert values(tmp_path / "out") == values(tmp_path / "wanted")
+    assert report.problems == (
+        f"{tmp_path / 'chart.csv'}: 4 columns __MIN and __MAX are passed over",
+        f"{tmp_path / 'chart.csv'}: steps are those of its x axis, ray/num_steps_sampled",
+    )
+
+
+def test_an_x_axis_of_tokens_gives_the_tokens_too(tmp_path: Path) -> None:
+    (tmp_path / "chart.csv").write_text("throughput/total_tokens,r - eval/loss\n1000,2.0\n4000,1.5\n")
+    import_results("wandb", [tmp_path / "chart.csv"], tmp_path / "out", SIZES_OF_ALL)
+    assert load(tmp_path / "out", steps="all")["tokens"].to_list() == [1000, 4000]
+    assert load_runs(tmp_path / "out")["tokens"].to_list() == [4000]
+
+
+@needs_real_data
+def test_the_export_with_benchmarks(tmp_path: Path) -> None:
+    report = import_results("wandb", [REAL / "made_wandb_export.csv"], tmp_path, {"params": "60M", "family": "olmo"})
+    assert report.read == "2 runs, 1 task, 1 file"
+    frame = load(tmp_path, steps="all")
+    about = ["study", "task", "subtask", "metric", "chance", "paired_metric", "split"]
+    assert frame[about].drop_duplicates().to_numpy().tolist() == [
+        ["olmo/arc_easy_val_rc", "arc_easy_val_rc", "5-shot", "len_norm", 0.25, "", "eval"]
+    ]
+    assert values(tmp_path) == {
+        ("ladder-190M", 1000, "len_norm"): 0.302,
+        ("ladder-190M", 4000, "len_norm"): 0.389,
+        ("ladder-60M", 1000, "len_norm"): 0.281,
+        ("ladder-60M", 2000, "len_norm"): 0.305,
+        ("ladder-60M", 4000, "len_norm"): 0.331,
+    }
+
+
+def test_benchmarks_of_one_run_are_judged_by_metrics_of_the_same_answers(tmp_path: Path) -> None:
+    names = "eval/loss,eval/downstream/piqa_val_rc_5shot_acc,eval/downstream_bpb/piqa_val_rc_5shot_bpb_bpb"
+    (tmp_path / "h.csv").write_text(f"Step,{names}\n1,2.0,0.5,1.25\n")
+    import_results("wandb", [tmp_path / "h.csv"], tmp_path / "out", SIZES_OF_ALL)
+    frame = load(tmp_path / "out").set_index(["study", "metric"])
+    assert set(frame.index) == {("main", "loss"), ("piqa_val_rc", "acc"), ("piqa_val_rc", "bpb")}
+    assert frame.loc[("piqa_val_rc", "acc"), ["paired_metric", "chance", "subtask"]].to_list() == ["bpb", 0.5, "5-shot"]
+
+
+def test_histories_below_each_other_are_told_apart_by_run_name(tmp_path: Path) -> None:
+    (tmp_path / "h.csv").write_text("run_name,_step,eval/loss\na,1,3.0\na,2,2.5\nb,1,2.8\nb,2,2.2\n")
+    import_results("wandb", [tmp_path / "h.csv"], tmp_path / "out", SIZES_OF_ALL)
+    assert values(tmp_path / "out") == {
+        ("a", 1, "loss"): 3.0,
+        ("a", 2, "loss"): 2.5,
+        ("b", 1, "loss"): 2.8,
+        ("b", 2, "loss"): 2.2,
+    }
+    (tmp_path / "last.csv").write_text("run_name,_step,eval/loss,n_params\na,2,2.5,100\nb,2,2.2,1K\n")
+    import_results("wandb", [tmp_path / "last.csv"], tmp_path / "last")
+    assert load_runs(tmp_path / "last").set_index("member")["params_total"].to_dict() == {"a": 100, "b": 1000}
+
+
+def test_runs_of_a_chart_that_share_a_name_are_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "chart.csv").write_text("Step,r - eval/loss,r - eval/loss\n1,2.0,3.0\n")
+    report = import_results("wandb", [tmp_path / "chart.csv"], tmp_path / "out", SIZES_OF_ALL)
+    assert values(tmp_path / "out") == {("r", 1, "loss"): 2.0, ("r (2)", 1, "loss"): 3.0}
+    assert report.problems == (f"{tmp_path / 'chart.csv'}: runs share the name r: one of them is called r (2) here",)
+
+
 @pytest.mark.parametrize(
     ("kind", "name", "content", "said"),
     [
         ("wandb", "a.csv", "", "a.csv: empty or not CSV"),
-        ("wandb", "a.csv", "x,r - loss\n1,2\n", "a.csv: no column Step .columns x, r - loss"),
+        ("wandb", "a.csv", "x,y,r - loss\n1,2,3\n", "a.csv: no column Step .columns x, y, r - loss"),
+        ("wandb", "a.csv", "time,r - loss\n0.5,3\n", "a.csv: time in line 2 is '0.5'; allowed are whole"),
         ("wandb", "a.csv", "Step,r - colour\n1,2\n", "a.csv: no metric among its columns"),
         ("wandb", "a.csv", "Step,r - loss\n1.5,2\n", "a.csv: Step in line 2 is '1.5'; allowed are whole"),
-        ("wandb", "a.csv", "Step,r - loss,r - loss\n1,2,3\n", "a.csv: column r - loss is there twice"),
+        ("wandb", "a.csv", "Step,loss,loss\n1,2,3\n", "a.csv: column loss is there twice"),
         ("wandb", "a.csv", "Name,params_total,loss\nr,many,2\n", r"a.csv \(r\): params_total=many: allowed is a whole"),
         ("wandb", "a.csv", 'Step,"r - loss\n1,2\n', "a.csv: "),
     ],
