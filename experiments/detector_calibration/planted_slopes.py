@@ -1,13 +1,13 @@
 """Planted curves on slopes: a smooth trend, alone or with a step up or down on top of it.
 
-The sizes of a ladder lie at t = t_1 < ... < t_K (ln size in steps, `harness.datasets.kinds`), and a curve's expected scores
-are
+The sizes of a ladder lie at t = t_1 < ... < t_K (ln size in steps, `harness.datasets.kinds`), and a curve's expected
+scores are
 
     f(t) = lowest + r u(t) + h s(t; m, w),
 
-with the rise r of the trend u, which goes from 0 at the first size to 1 at the last (a fall: from 1 to 0), and the height h
-of the step s: a logistic rise of at most one step (`harness.datasets.kinds.rise`) with two sizes or more on either side.
-Runs deviate from f and are evaluated on `n_eval` items.
+with the rise r of the trend u, which goes from 0 at the first size to 1 at the last (a fall: from 1 to 0), and the
+height h of the step s: a logistic rise of at most one step (`harness.datasets.kinds.rise`) with two sizes or more on
+either side. Runs deviate from f and are evaluated on `n_eval` items.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python experiments/detector_calibration/run.py [WHAT] [--curves 150] [--seed 0] [--workers 1]
 
-WHAT is grid, slopes, hold-out, examples, pairs, speed or figure (of grid and slopes); without it, all but grid and figure
-are measured on 20 curves a cell, in about three minutes. README.md says what to expect, and how long each takes.
+WHAT is grid, slopes, hold-out, examples, pairs, speed or figure (of grid and slopes); without it, all but grid and
+figure are measured on 20 curves a cell, in about three minutes. README.md says what to expect, and how long each takes.
 
 Rows of cells that are done are kept in results/detector_calibration, under a name that changes with the code that made
 them; the same command goes on where it stopped.
@@ -45,14 +45,8 @@ from harness.datasets import make_jumps
 RESULTS = Path("results/detector_calibration")
 HERE = Path(__file__).parent
 #: Where to look for what rows depend on, and what there they do not depend on.
-CODE, PRESENTATION = (
-    (Path(harness.__file__).parent / "analysis", Path(harness.__file__).parent / "datasets", HERE),
-    (
-        "run.py",
-        "tables.py",
-        "figures.py",
-    ),
-)
+CODE = (*(Path(harness.__file__).parent / room for room in ("analysis", "datasets")), HERE)
+PRESENTATION = ("run.py", "tables.py", "figures.py")
 #: Curves a cell, asked for by name and where all is measured; curves that are timed.
 CURVES, FEW, TIMED = 150, 20, 10_000
 
@@ -152,16 +146,12 @@ def on_slopes(rows: Rows) -> None:
     quiet = table[table["spread"] == 0.02]
     _show_steps("Slopes, spread .02", quiet, ["n_sizes", "family"])
     _show_steps("Slopes, by spread", table, ["n_sizes", "spread"])
-    _show(
-        "Slopes: power by height of the step, and by its share of the whole rise",
-        by_height(table, ["n_sizes", "spread"]),
-    )
+    by = ["n_sizes", "spread"]
+    _show("Slopes: power by height of the step, and by its share of the whole rise", by_height(table, by))
     for tall, against in ((True, "trends as high as trend and step"), (False, "the trend alone")):
-        _show(
-            f"Slopes, spread .02: area under the curve, steps up against {against}",
-            ranking(quiet, ["n_sizes", "family"], tall),
-        )
-        _show(f"Slopes: area under the curve, steps up against {against}", ranking(table, ["n_sizes", "spread"], tall))
+        title = f"area under the curve, steps up against {against}"
+        _show(f"Slopes, spread .02: {title}", ranking(quiet, ["n_sizes", "family"], tall))
+        _show(f"Slopes: {title}", ranking(table, by, tall))
 
 
 def on_hold_out(rows: Rows) -> None:

@@ -6,6 +6,7 @@ Rows are those of `cells`: a row a curve, its step (1 up, -1 down, 0 none), and 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -32,7 +33,9 @@ def as_text(frame: pd.DataFrame) -> str:
 def _number(value: object) -> str:
     if not isinstance(value, float):
         return str(value)
-    return "–" if np.isnan(value) else f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.2f}"
+    if np.isnan(value):
+        return "–"
+    return f"{value:.3f}".removeprefix("0") if abs(value) < 0.9995 else f"{value:.2f}"
 
 
 def smooth_curves(table: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
@@ -86,10 +89,11 @@ def by_height(table: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     found = part.assign(power=(part["p"] < ALPHA) & part["up"])
     pivots = []
     for column, edges in (("height", HEIGHT_EDGES), ("share", SHARE_EDGES)):
-        bins = pd.cut(found[column], edges, labels=[f"{column} {_range(*ends)}" for ends in zip(edges, edges[1:])])
-        pivots.append(found.groupby([*by, bins], observed=True, sort=False)["power"].mean().unstack())
-    joined = pd.concat([pivot[sorted(pivot.columns, key=str)] for pivot in pivots], axis=1)
-    return joined.reset_index()
+        labels = [f"{column} {_range(*ends)}" for ends in pairwise(edges)]
+        bins = pd.cut(found[column], edges, labels=labels).astype(str)
+        pivot = found.groupby([*by, bins], sort=False)["power"].mean().unstack()
+        pivots.append(pivot[[label for label in labels if label in pivot]])
+    return pd.concat(pivots, axis=1).reset_index()
 
 
 def _range(low: float, high: float) -> str:
@@ -100,8 +104,8 @@ def ranking(table: pd.DataFrame, by: Sequence[str], tall: bool) -> pd.DataFrame:
     """Area under the curve of each score, steps up against none, and the score that has the largest.
 
     Args:
-        tall: against trends that are as high as trend and step; else against the trend that the step stands on, from which
-            height alone tells a part of the steps.
+        tall: against trends that are as high as trend and step; else against the trend that the step stands on, where
+            height alone tells many steps.
     """
     rows = []
     for key, part in table.groupby([*by], sort=False):
