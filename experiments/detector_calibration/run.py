@@ -135,7 +135,6 @@ def _show(title: str, table: pd.DataFrame) -> None:
 
 
 def _show_steps(where: str, table: pd.DataFrame, by: Sequence[str]) -> None:
-    _show(f"{where}: no step", smooth_curves(table, by))
     _show(f"{where}: steps up", steps_found(table, by))
     if (table["step"] < 0).any():
         _show(f"{where}: steps down", steps_found(table, by, up=False))
@@ -144,7 +143,10 @@ def _show_steps(where: str, table: pd.DataFrame, by: Sequence[str]) -> None:
 def on_slopes(rows: Rows) -> None:
     table = rows.slopes()
     quiet = table[table["spread"] == 0.02]
+    _show("Slopes, all spreads: false positives, mean and worst cell", false_positives(table))
+    _show("Slopes, spread .02: no step", smooth_curves(quiet, ["n_sizes", "family"]))
     _show_steps("Slopes, spread .02", quiet, ["n_sizes", "family"])
+    _show("Slopes, by spread: no step", smooth_curves(table, ["n_sizes", "spread"]))
     _show_steps("Slopes, by spread", table, ["n_sizes", "spread"])
     by = ["n_sizes", "spread"]
     _show("Slopes: power by height of the step, and by its share of the whole rise", by_height(table, by))
@@ -156,14 +158,18 @@ def on_slopes(rows: Rows) -> None:
 
 def on_hold_out(rows: Rows) -> None:
     parts = [Part(f"hold-out{k} {name}", hold_out, (name, k)) for name, k in product(SIMULATORS, SLOPE_SIZES)]
-    table, by = rows.of(parts), ["family", "n_sizes", "spread"]
-    _show_steps("Held out", table, by)
+    table, by = rows.of(parts), ["family", "spread"]
+    _show("Held out: false positives, mean and worst cell", false_positives(table))
+    _show_steps("Held out, 8 and 12 sizes together", table, by)
+    by = ["family", "n_sizes", "spread"]
     _show("Held out: area under the curve, steps up against trends as high", ranking(table, by, tall=True))
 
 
 def on_examples(rows: Rows) -> None:
     table = rows.of([Part(f"example{i}", examples, (name,)) for i, name in enumerate(EXAMPLES)])
-    _show_steps("Examples", table, ["family", "n_sizes", "n_seeds"])
+    by = ["family", "n_sizes", "n_seeds"]
+    _show("Examples without their step", smooth_curves(table, by))
+    _show_steps("Examples", table, by)
 
 
 def on_pairs(rows: Rows) -> None:
@@ -173,9 +179,9 @@ def on_pairs(rows: Rows) -> None:
 
 def on_grid(rows: Rows) -> None:
     table = rows.grid()
-    for several in (True, False):
-        seeds = "three seeds or more" if several else "one seed"
-        _show(f"Grid, {seeds}: false positives, mean and worst cell", false_positives(table, several))
+    one, several = (table[at] for at in (table["n_seeds"] == 1, table["n_seeds"] > 1))
+    _show("Grid, three seeds or more: false positives, mean and worst cell", false_positives(several))
+    _show("Grid, one seed: false positives, mean and worst cell", false_positives(one))
     _show("Grid: power at p < .05, and the bound for tests of the whole cone", grid_power(table, _bounds()))
     _show("Grid: jumps", steps_found(table[table["family"] == "jump"], STRATUM))
     _show("Grid: jumps by height", by_height(table[table["family"] == "jump"], STRATUM))

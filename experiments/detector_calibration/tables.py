@@ -115,11 +115,10 @@ def ranking(table: pd.DataFrame, by: Sequence[str], tall: bool) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def false_positives(table: pd.DataFrame, at_least_two_seeds: bool) -> pd.DataFrame:
-    """Of smooth families of the grid: mean and worst cell, a cell being sizes x seeds x spread."""
+def false_positives(table: pd.DataFrame) -> pd.DataFrame:
+    """Of each family of curves without a step: mean over cells and worst cell, a cell being sizes x seeds x spread."""
     rows = []
-    part = table[(table["step"] == 0) & ((table["n_seeds"] > 1) == at_least_two_seeds)]
-    for family, own in part.groupby("family", sort=False):
+    for family, own in table[table["step"] == 0].groupby("family", sort=False):
         cells = own.groupby([*STRATUM, "spread"])["p"]
         at5, at1 = (cells.apply(lambda p, alpha=alpha: float(np.mean(p < alpha))) for alpha in (0.05, 0.01))
         worst = at5.idxmax()
