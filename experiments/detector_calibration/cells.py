@@ -13,7 +13,6 @@ from planted_holdout import N_LADDERS, SIMULATORS, Plant, uneven
 from planted_slopes import TRENDS, Slope, plant
 from ranking import IN_FAMILY, areas
 
-from harness.analysis.emergence.smooth_null import SmoothNull
 from harness.datasets import JUMP_KINDS, SMOOTH_KINDS, draw_curves
 
 #: Standard deviation of a run about its mean: none, that of a quiet metric, of a usual and of a loud one.
@@ -114,14 +113,3 @@ def area_of(n_sizes: int, n_seeds: int, n: int) -> dict[str, float]:
     return areas(
         pd.concat([rows(Cell(n_sizes, n_seeds, family, spread), n, 2) for family in families for spread in SPREADS])
     )
-
-
-def bound(n_sizes: int, n_seeds: int, n: int, seed: int, alpha: float = 0.05) -> float:
-    """Highest power on jumps, averaged over the spreads, that any test of the whole cone of smooth curves can have."""
-    null, powers = SmoothNull(np.arange(float(n_sizes))), []
-    for spread in SPREADS:
-        planted = draw_curves("jump", n, n_sizes, n_seeds, spread, np.random.default_rng(seed))
-        mean = planted.expected.mean(axis=2)
-        variance = (mean * (1 - mean) / planted.n_eval[:, None] + spread**2 + 1e-9) / n_seeds
-        powers += [null.power(*each, alpha) for each in zip(mean, variance, strict=True)]
-    return float(np.mean(powers))

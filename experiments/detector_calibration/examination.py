@@ -12,7 +12,6 @@ from harness.analysis.emergence.assessment import Assessed
 from harness.analysis.emergence.evidence import Finding, examine
 from harness.analysis.emergence.known_scores import breakthroughness, change_point_ratio, largest_step, linearity
 from harness.analysis.emergence.thresholds import Places, places_of
-from harness.analysis.emergence.verdicts import JUMPED
 from harness.analysis.runs import Runs
 from harness.datasets import PlantedCurves
 
@@ -91,9 +90,9 @@ def _found(finding: Finding | None) -> dict[str, float | str | bool]:
 
 
 def _place(assessed: Assessed) -> dict[str, float]:
-    """Ends of the interval of N*, in steps, of a curve that jumps or drops."""
+    """Ends of the interval of N*, in steps, of a curve that is flagged."""
     places = places_of(assessed)
-    if assessed.state not in JUMPED or not isinstance(places, Places):
+    if assessed.p_adjusted >= ALPHA or not isinstance(places, Places):
         return {}
     where = places.threshold(0.5, 0.95)
     with np.errstate(divide="ignore"):

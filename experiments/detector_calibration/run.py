@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
+import frontier
 import pandas as pd
-from cells import SEEDS, SIZES, SLOPE_SIZES, bound, examples, grid, hold_out, slopes
+from cells import SEEDS, SIZES, SLOPE_SIZES, examples, grid, hold_out, slopes
 from figures import draw_all
 from pairs import pairs, verdict_shares
 from planted_examples import EXAMPLES
@@ -33,6 +34,7 @@ from tables import (
     false_positives,
     grid_power,
     grid_ranking,
+    highest_power,
     ranking,
     smooth_curves,
     steps_found,
@@ -150,6 +152,8 @@ def on_slopes(rows: Rows) -> None:
     _show_steps("Slopes, by spread", table, ["n_sizes", "spread"])
     by = ["n_sizes", "spread"]
     _show("Slopes: power by height of the step, and by its share of the whole rise", by_height(table, by))
+    bounds = rows.of([Part(f"frontier{n_sizes}", frontier.on_slopes, (n_sizes,)) for n_sizes in SLOPE_SIZES])
+    _show("Slopes, steps up: highest power of any test, noise known", highest_power(bounds))
     for tall, against in ((True, "trends as high as trend and step"), (False, "the trend alone")):
         title = f"area under the curve, steps up against {against}"
         _show(f"Slopes, spread .02: {title}", ranking(quiet, ["n_sizes", "family"], tall))
@@ -189,7 +193,7 @@ def on_grid(rows: Rows) -> None:
 
 
 def _bounds() -> dict[tuple[int, int], float]:
-    return {(k, s): bound(k, s, 100, 1) for k, s in product(SIZES, SEEDS)}
+    return {(k, s): frontier.on_the_grid(k, s, 100, 1) for k, s in product(SIZES, SEEDS)}
 
 
 def figure(rows: Rows) -> None:

@@ -115,6 +115,18 @@ def ranking(table: pd.DataFrame, by: Sequence[str], tall: bool) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def highest_power(table: pd.DataFrame) -> pd.DataFrame:
+    """Means of `frontier.on_slopes`, and against two shapes for low and high steps."""
+    low, by = table["height"] < HEIGHT_EDGES[1], ["n_sizes", "spread", "family"]
+    columns = {
+        "two shapes": table["two shapes"],
+        "two shapes, steps below .2": table["two shapes"].where(low),
+        "two shapes, steps of .2 or more": table["two shapes"].where(~low),
+        "cone": table["cone"],
+    }
+    return table[by].assign(**columns).groupby(by, sort=False).mean().reset_index()
+
+
 def false_positives(table: pd.DataFrame) -> pd.DataFrame:
     """Of each family of curves without a step: mean over cells and worst cell, a cell being sizes x seeds x spread."""
     rows = []
