@@ -39,7 +39,7 @@ def _number(value: object) -> str:
 
 
 def smooth_curves(table: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """Of curves without a step: flagged at .05 and .01, called a jump or drop, smooth, inconclusive."""
+    """Of curves without a step: flagged at .05 and .01, called a jump or drop, smooth (also if flat), inconclusive."""
     smooth = table[table["step"] == 0]
     return _shares(
         smooth.assign(
@@ -48,18 +48,19 @@ def smooth_curves(table: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
                 "p < .01": smooth["p"] < 0.01,
                 "called jump": smooth["state"].isin(("jump", "drop")),
                 "called smooth": smooth["state"].isin(SMOOTH),
+                "flat": smooth["state"] == "flat",
                 "inconclusive": smooth["state"].isin(UNDECIDED),
             }
         ),
         by,
-        ("p < .05", "p < .01", "called jump", "called smooth", "inconclusive"),
+        ("p < .05", "p < .01", "called jump", "called smooth", "flat", "inconclusive"),
     )
 
 
 def steps_found(table: pd.DataFrame, by: Sequence[str], up: bool = True) -> pd.DataFrame:
     """Of curves with a step up, or down: power, what they are called, and their N*, where it is called so.
 
-    Power is p < .05 in the right direction. Widths are in steps.
+    Power is p < .05 in the right direction. Flat curves are called smooth too. Widths are in steps.
     """
     called = "jump" if up else "drop"
     part = table[table["step"] == (1 if up else -1)]
@@ -69,12 +70,14 @@ def steps_found(table: pd.DataFrame, by: Sequence[str], up: bool = True) -> pd.D
         **{
             f"called {called}": right,
             "called smooth": part["state"].isin(SMOOTH),
+            "flat": part["state"] == "flat",
             "inconclusive": part["state"].isin(UNDECIDED),
             "covered": ((part["low"] <= part["place"]) & (part["place"] <= part["high"])).where(right),
             "width": np.subtract(*_on_ladder(part)).where(right),
         },
     )
-    shares = _shares(part, by, ("power", f"called {called}", "called smooth", "inconclusive", "covered", "width"))
+    columns = ("power", f"called {called}", "called smooth", "flat", "inconclusive", "covered", "width")
+    shares = _shares(part, by, columns)
     return shares.merge(part.groupby([*by], sort=False)["width"].median().rename("median width").reset_index())
 
 
