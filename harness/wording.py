@@ -41,16 +41,21 @@ def plain(value: float) -> str:
 
 
 def interval(value: float, low: float, high: float, digits: int = 3, unit: str = "") -> str:
-    """A size or ratio with its interval: 4,130 (3,300 to 5,210); open ends as `ends` has them."""
+    """A size or ratio with its interval: 4,130 (3,300 to 5,210); open ends as `ends` has them.
+
+    The interval alone where there is one but no value, as of a threshold off the ladder: up to 960.
+    """
     if not math.isfinite(value):
-        return ABSENT
+        return ABSENT if math.isnan(low) or math.isnan(high) else ends(low, high, digits)
     within = ends(low, high, digits)
     return f"{count(value, digits)}{unit} ({'or anywhere' if within == _ANYWHERE else within})"
 
 
 def ends(low: float, high: float, digits: int = 3) -> str:
     """The interval of a size, which is open where its ends are 0 or infinite: 3,300 to 5,210, 3,300 or more, up to
-    5,210, anywhere."""
+    5,210, anywhere; where both lie off the ladder on one side, which side."""
+    if low == high and (low == 0 or math.isinf(low)):
+        return "below the first size" if low == 0 else "beyond the last size"
     return between(low if low > 0 else -math.inf, high, lambda size: count(size, digits))
 
 

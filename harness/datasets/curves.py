@@ -157,6 +157,8 @@ def make_jumps(
 ) -> PlantedCurves:
     """Scores that jump by .1 to .9 within a step of the ladder, with two sizes or more on either side.
 
+    No continuous metric is measured on the same outputs, so that the verdict should be 'candidate'.
+
     Args:
         kind: one of `JUMP_KINDS`, whose formulas are in `harness.datasets.kinds`.
         n_curves, n_sizes, n_seeds, noise, random_state: as for `make_smooth_curves`.

@@ -38,9 +38,10 @@ _NAMES = {
     "value": "loss (nats)",
 }
 
-BLACK, GREY, ORANGE, SKY, GREEN, BLUE, VERMILLION, PURPLE = (
+BLACK, GREY, LIGHT_GREY, ORANGE, SKY, GREEN, BLUE, VERMILLION, PURPLE = (
     "#000000",
     "#666666",
+    "#A0A0A0",
     "#E69F00",
     "#56B4E9",
     "#009E73",
@@ -113,11 +114,11 @@ def save_figure(axes: Axes, stem: Path) -> list[Path]:
     return paths
 
 
-def legend_above(ax: Axes, columns: int, **settings: Any) -> None:
-    """Place the legend above the axes, where it cannot hide data."""
+def legend_above(ax: Axes, columns: int, left: float = 0.0, **settings: Any) -> None:
+    """Place the legend above the axes, where it cannot hide data; it begins at `left`, in widths of the axes."""
     layout: Any = {"handlelength": 1.6, "columnspacing": 1.2, "labelspacing": 0.25, "borderaxespad": 0.2}
     title: Any = {"alignment": "left", "title_fontsize": 7} if "title" in settings else {}
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=columns, **layout | title | settings)
+    ax.legend(loc="lower left", bbox_to_anchor=(left, 1.0), ncols=columns, **layout | title | settings)
 
 
 def size_axis(ax: Axes, sizes: Iterable[float], column: str) -> None:

@@ -1,5 +1,5 @@
-"""Pictures of a verdict: the tested metric beside the continuous one of the same outputs, each with its closest smooth
-curve.
+"""Pictures of a verdict: the tested metric beside the continuous one of the same outputs, each with the models of its
+means.
 """
 
 from __future__ import annotations
@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -15,19 +14,18 @@ from matplotlib.figure import Figure, SubFigure
 
 from harness.analysis.curves import Curve, label_runs, make_curves
 from harness.analysis.emergence.evidence import Finding, examine
-from harness.analysis.emergence.verdicts import REPRODUCES
+from harness.analysis.emergence.verdicts import JUMPED, REPRODUCES
 from harness.errors import DataError
 from harness.report.axes import BLACK, BLUE, GREEN, GREY, ORANGE, PAGE_WIDTH_IN, STYLE, size_axis
 from harness.report.names import curve_name, metric_name
-from harness.report.plots import draw_runs, mark_threshold, value_axis, value_label
+from harness.report.plots import draw_runs, mark_onset, mark_threshold, value_axis, value_label
 
 __all__ = ["plot_mirage", "plot_mirages"]
 
 _HEIGHT_IN = 2.75
 #: Space above the panels for the title and the legend, and below them for the labels of sizes.
 _TOP_IN, _BOTTOM_IN = 0.74, 0.42
-#: Points along a smooth law, from the first size to the last.
-_FINE = 200
+_SMOOTH, _JUMP = "smooth models", "smooth plus a jump"
 
 
 @rc_context(STYLE)
@@ -39,10 +37,11 @@ def plot_mirage(
 ) -> tuple[Axes, Axes]:
     """The evidence behind one row of `find_jumps`: the tested metric on the left, its continuous pair on the right.
 
-    Each panel shows the runs, their means, the smooth curve closest to the means (the test asks whether noise explains
-    the distance between the two) and the best smooth law. Where a power of the continuous metric reproduces the tested
-    one, that power is a dashed line in the left panel. Where seeds were tested separately, each is a thin line: jumps
-    at different sizes can have a smooth mean. N* and its interval have the colour of the verdict. The figure is 7 in
+    Each panel shows the runs, their means, the posterior mean of the smooth models and, where the metric jumps or
+    drops, that of smooth plus a jump: a ramp across the gap in which the jump may lie anywhere. Where a power of the
+    continuous metric reproduces the tested one, that power is a dashed line in the left panel. Where seeds were tested
+    separately, each is a thin line: jumps at different sizes can have a smooth mean. N* and its interval have the
+    colour of the verdict, as has a dotted line at the onset, where that lies outside the interval. The figure is 7 in
     wide; the right panel is empty where no continuous metric was measured.
 
     Args:
@@ -64,13 +63,13 @@ def plot_mirage(
     if figure is None:
         figure = Figure(figsize=(PAGE_WIDTH_IN, _HEIGHT_IN))
     left, right = figure.subplots(1, 2, gridspec_kw=_margins(_HEIGHT_IN))
-    _panel(left, jump, *tested, x)
+    _panel(left, jump, str(jump["state"]), *tested, x)
     if paired is None:
         right.set_axis_off()
         missing = f"no {metric_name(metrics[1]) or 'continuous metric'} was measured\non the same outputs"
         right.text(0.5, 0.5, missing, ha="center", va="center", color=GREY)
     else:
-        _panel(right, jump, *paired, x)
+        _panel(right, jump, str(jump["continuous_state"]), *paired, x)
         if jump["link_residual"] <= REPRODUCES:
             _draw_power(left, jump, paired[0])
     figure.suptitle(
@@ -121,38 +120,36 @@ def _examined(frame: pd.DataFrame, jump: Mapping[str, Any], x: str) -> dict[str,
     }
 
 
-def _panel(ax: Axes, jump: Mapping[str, Any], curve: Curve, finding: Finding | None, x: str) -> None:
+def _panel(ax: Axes, jump: Mapping[str, Any], state: str, curve: Curve, finding: Finding | None, x: str) -> None:
+    """A metric, its state being one of `State`, or '' where it was not tested."""
     runs = pd.DataFrame({x: curve.runs.sizes[curve.runs.rung], "value": curve.runs.value})
     runs = runs.assign(chance=curve.chance, higher_is_better=curve.higher_is_better)
     size_axis(ax, runs[x], x)
     value_axis(ax, runs)
     ax.set_ylabel(value_label(curve.metric))
     if finding is not None:
-        _draw_smooth(ax, finding)
+        _draw_models(ax, finding, jump=False)
         if finding.test.by_seed:
             _draw_seeds(ax, finding)
+        elif state in JUMPED:
+            _draw_models(ax, finding, jump=True)
     draw_runs(ax, runs, x, colour=BLACK)
     mark_threshold(ax, jump)
+    mark_onset(ax, jump)
 
 
-def _draw_smooth(ax: Axes, finding: Finding) -> None:
-    """The smooth curve closest to the means, and the best smooth law."""
-    design, curve = finding.design, finding.curve
-    sign = 1 if curve.higher_is_better else -1
-    variance = np.maximum(finding.noise.variance / design.counts, 1e-12)
-    closest = design.null.project(design.means(finding.values), variance)
-    ax.plot(
-        finding.x_at(design.t), sign * closest, color=ORANGE, linewidth=2.6, zorder=2.5, label="closest smooth curve"
-    )
-    fine = np.linspace(design.t[0], design.t[-1], _FINE)
-    ax.plot(
-        finding.x_at(fine),
-        sign * finding.smooth_law(fine),
-        color=BLUE,
-        linestyle=(0, (1, 1.2)),
-        zorder=2.5,
-        label="best smooth law",
-    )
+def _draw_models(ax: Axes, finding: Finding, jump: bool) -> None:
+    """The posterior mean of the curve on the ladder, given that it has a jump, or that it is smooth."""
+    drawn, sign = finding.mean_curve_with(jump=jump).drawn(), 1 if finding.curve.higher_is_better else -1
+    on_ladder = (drawn.fine >= drawn.t[0]) & (drawn.fine <= drawn.t[-1])
+    look: dict[str, Any] = {"color": ORANGE, "linewidth": 2.6, "label": _SMOOTH}
+    if jump:
+        look = {"color": BLUE, "linewidth": 2.6, "linestyle": (0, (1.2, 0.6)), "label": _JUMP}
+    x, y = finding.x_at(drawn.fine[on_ladder]), sign * drawn.mean[on_ladder]
+    ax.plot(x, y, zorder=2.5, **look)
+    low, high = ax.get_ylim()
+    room = 0.03 * (high - low)
+    ax.set_ylim(min(low, y.min() - room), max(high, y.max() + room))
 
 
 def _draw_seeds(ax: Axes, finding: Finding) -> None:
@@ -188,6 +185,6 @@ def _entries(*panels: Axes) -> tuple[list[Any], list[str]]:
     for ax in panels:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
             by_label.setdefault(label, handle)
-    first = ["runs (seeds)", "mean", "closest smooth curve", "best smooth law"]
+    first = ["runs (seeds)", "mean", _SMOOTH, _JUMP]
     labels = [*(name for name in first if name in by_label), *(name for name in by_label if name not in first)]
     return [by_label[label] for label in labels], labels

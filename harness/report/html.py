@@ -72,12 +72,11 @@ def write_report(analysis: Analysis) -> list[Path]:
 def _content(analysis: Analysis, drawn: Path) -> dict[str, Any]:
     runs = analysis.runs
     finished = runs[runs["status"] == "finished"]
-    verdicts = analysis.jumps["verdict"].value_counts()
     thresholds = [] if analysis.jumps["threshold"].isna().all() else [_forest(analysis, drawn)]
     return {
         "experiments": _distinct(runs["experiment"]),
         "several": runs.groupby(["study", "rung"])[["lr", "duration"]].nunique().gt(1).any().any(),
-        "headline": [f"{n} {verdict}" for verdict, n in verdicts.items()],
+        "headline": tables.verdict_counts(analysis.jumps),
         "n_runs": len(runs),
         "by_status": [f"{n} {status}" for status in STATUSES if (n := (runs["status"] == status).sum())],
         "flops": short(runs["flops"].sum()),
@@ -157,8 +156,8 @@ def _pair(analysis: Analysis, frame: pd.DataFrame, row: dict[str, Any], drawn: P
     if not measured:
         return _picture(plots.plot_jump(frame, row, analysis.x), drawn, name, alt, f"{metric.capitalize()}. {why}")
     caption = (
-        f"{metric.capitalize()} and, on the same outputs, {continuous}, each with the smooth curve closest to its "
-        f"means and the best smooth law. {why}"
+        f"{metric.capitalize()} and, on the same outputs, {continuous}, each with the posterior mean of the smooth "
+        f"models and, where it jumps or drops, that of smooth plus a jump. {why}"
     )
     return _picture(plot_mirage(frame, row, analysis.x)[0], drawn, name, alt, caption, "wide")
 

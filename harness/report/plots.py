@@ -1,6 +1,6 @@
 """Pictures of curves, fits and thresholds: functions that take frames and fits and return Axes.
 
-Frames are those of `harness.load`. Pairs of metrics with their closest smooth curves are in `emergence_plots`, surfaces
+Frames are those of `harness.load`. Pairs of metrics with the models of their means are in `emergence_plots`, surfaces
 and forecasts in `law_plots`, and the common style in `axes`.
 """
 
@@ -21,8 +21,11 @@ from harness.report.axes import (
     BLACK,
     BLUE,
     GREY,
+    LIGHT_GREY,
+    ORANGE,
     PAGE_WIDTH_IN,
     PURPLE,
+    SKY,
     STYLE,
     VERMILLION,
     decade_ticks,
@@ -41,9 +44,12 @@ __all__ = ["plot_curve", "plot_jump", "plot_scaling", "plot_subtasks", "plot_thr
 #: verdict -> (colour, marker): either alone identifies the verdict.
 VERDICTS = {
     "emergent": (VERMILLION, "o"),
+    "candidate": (ORANGE, "P"),
     "metric artefact": (PURPLE, "s"),
     "smooth": (BLUE, "^"),
+    "drop": (SKY, "v"),
     "inconclusive": (GREY, "D"),
+    "too few sizes": (LIGHT_GREY, "X"),
 }
 
 
@@ -135,7 +141,7 @@ def plot_jump(
     """The discontinuous metric of one row of `find_jumps` against size, with N* as a line and its interval shaded."""
     ax = plot_curve(_study(frame, jump), jump["metric"], x, ax, subtask=jump["subtask"])
     mark_threshold(ax, jump)
-    legend_above(ax, columns=2)
+    legend_above(ax, columns=2, left=-0.2)
     return ax
 
 
@@ -285,13 +291,25 @@ def _colour(jump: Mapping[str, Any]) -> str:
 
 
 def mark_threshold(ax: Axes, jump: Mapping[str, Any]) -> None:
-    """Draw N* of a row of `find_jumps`, if it has one, as a line, and shade its interval."""
+    """Shade the interval of N* of a row of `find_jumps`, if there is one; a line marks N* itself, if on the ladder."""
     threshold, low, high = (float(jump[name]) for name in ("threshold", "threshold_low", "threshold_high"))
-    if not np.isfinite(threshold):
+    colour, label = _colour(jump), f"N* {interval(threshold, low, high)}"
+    on_ladder = np.isfinite(threshold)
+    start, end = max(low, ax.get_xlim()[0]), min(high, ax.get_xlim()[1])
+    if start < end:
+        shade: dict[str, Any] = {"color": colour, "alpha": 0.18, "linewidth": 0, "zorder": 0}
+        ax.axvspan(start, end, **shade, label="" if on_ladder else label)
+    if on_ladder:
+        ax.axvline(threshold, color=colour, linewidth=1.0, zorder=1, label=label)
+
+
+def mark_onset(ax: Axes, jump: Mapping[str, Any]) -> None:
+    """Draw the onset of a row of `find_jumps` as a thin line, if it is on the ladder and outside the interval of N*."""
+    onset = float(jump["onset"])
+    if not np.isfinite(onset) or float(jump["threshold_low"]) <= onset <= float(jump["threshold_high"]):
         return
-    colour = _colour(jump)
-    ax.axvspan(max(low, ax.get_xlim()[0]), min(high, ax.get_xlim()[1]), color=colour, alpha=0.18, linewidth=0, zorder=0)
-    ax.axvline(threshold, color=colour, linewidth=1.0, zorder=1, label=f"N* {interval(threshold, low, high)}")
+    label = f"onset {interval(onset, float(jump['onset_low']), float(jump['onset_high']))}"
+    ax.axvline(onset, color=_colour(jump), linewidth=0.9, linestyle=(0, (1, 2)), zorder=1, label=label)
 
 
 def _law_label(law: Law) -> str:

@@ -16,7 +16,16 @@ from harness.records.schema import STATUSES
 from harness.report.names import curve_name, metric_name, size_name
 from harness.wording import ABSENT, count, duration, estimate, interval, p_value, percent, short
 
-VERDICT_STYLES = {"emergent": "bold red", "metric artefact": "magenta", "smooth": "blue", "inconclusive": "dim"}
+#: verdict -> style in a terminal, in the order in which verdicts are listed.
+VERDICT_STYLES = {
+    "emergent": "bold red",
+    "candidate": "yellow",
+    "metric artefact": "magenta",
+    "smooth": "blue",
+    "drop": "cyan",
+    "inconclusive": "dim",
+    "too few sizes": "dim",
+}
 
 
 def overview(runs: pd.DataFrame) -> pd.DataFrame:
@@ -55,7 +64,7 @@ def failures(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def verdict_table(jumps: pd.DataFrame) -> pd.DataFrame:
-    """One row per curve, in words: subtask, metrics, adjusted p value, verdict, N*, width of the rise, reason."""
+    """One row per curve, in words: subtask, metrics, adjusted p value, verdict, N*, onset, width of the rise, why."""
     rows = [
         {
             "study": row["study"],
@@ -64,14 +73,21 @@ def verdict_table(jumps: pd.DataFrame) -> pd.DataFrame:
             "judged by": metric_name(row["continuous_metric"]) or ABSENT,
             "verdict": row["verdict"],
             "p adj.": p_value(row["p_adjusted"]),
-            "N*": _threshold(row),
+            "N*": _place(row, "threshold"),
+            "onset": _place(row, "onset"),
             "rise in steps": _width(row),
             "why": row["reason"],
         }
         for row in jumps.to_dict("records")
     ]
-    columns = ["study", "subtask", "verdict", "N*", "metric", "judged by", "p adj.", "rise in steps", "why"]
+    columns = ["study", "subtask", "verdict", "N*", "onset", "metric", "judged by", "p adj.", "rise in steps", "why"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def verdict_counts(jumps: pd.DataFrame) -> str:
+    """How many curves have each verdict: 6 emergent, 1 metric artefact, 2 smooth."""
+    counts = jumps["verdict"].value_counts()
+    return ", ".join(f"{counts[verdict]:,} {verdict}" for verdict in VERDICT_STYLES if verdict in counts)
 
 
 def verdict_summary(jumps: pd.DataFrame) -> pd.DataFrame:
@@ -81,15 +97,20 @@ def verdict_summary(jumps: pd.DataFrame) -> pd.DataFrame:
         whole, subtasks = part[part["subtask"] == "all"], part[part["subtask"] != "all"]
         for row in whole.to_dict("records"):
             name = f"{study}: all together" if len(subtasks) else str(study)
-            rows.append(_summary(name, metric, row, _threshold(row), row["p_adjusted"], row["reason"]))
-        for _, same in subtasks.groupby("verdict", sort=False):
+            places = {"N*": _place(row, "threshold"), "onset": _place(row, "onset")}
+            rows.append(_summary(name, metric, row, places, row["p_adjusted"], row["reason"]))
+        for verdict in VERDICT_STYLES:
+            same = subtasks[subtasks["verdict"] == verdict]
+            if same.empty:
+                continue
             first = same.to_dict("records")[0]
             name = f"{study}: {len(same)}/{len(subtasks)} subtasks" if len(part) > 1 else curve_name(first)
             why = (
                 _joined(same["reason"]) if same["reason"].nunique() == 1 else same["reason"].mode()[0] + " (most often)"
             )
-            rows.append(_summary(name, metric, first, _span(same["threshold"]), same["p_adjusted"].max(), why))
-    columns = ["what", "verdict", "N*", "metric", "judged by", "p adj.", "why"]
+            places = {"N*": _span(same["threshold"]), "onset": _span(same["onset"])}
+            rows.append(_summary(name, metric, first, places, same["p_adjusted"].max(), why))
+    columns = ["what", "verdict", "N*", "onset", "metric", "judged by", "p adj.", "why"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -131,7 +152,7 @@ def as_rich(frame: pd.DataFrame, title: str, leave_out: tuple[str, ...] = ()) ->
     table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     shown = [str(name) for name in frame.columns if name not in leave_out]
     for name in shown:
-        table.add_column(name, overflow="fold", no_wrap=name in ("what", "study", "verdict", "N*"))
+        table.add_column(name, overflow="fold", no_wrap=name in ("what", "study", "verdict", "N*", "onset"))
     for row in frame.to_dict("records"):
         cells = [_escaped(row[name]) for name in shown]
         if "verdict" in shown:
@@ -150,28 +171,28 @@ def _joined(values: pd.Series) -> str:
     return ", ".join(dict.fromkeys(map(str, values)))
 
 
-def _summary(name: str, metric: object, row: dict, threshold: str, p: float, why: str) -> dict[str, str]:
+def _summary(name: str, metric: object, row: dict, places: dict[str, str], p: float, why: str) -> dict[str, str]:
     return {
         "what": name,
         "metric": metric_name(str(metric)),
         "judged by": metric_name(row["continuous_metric"]) or ABSENT,
         "verdict": row["verdict"],
-        "N*": threshold,
+        **places,
         "p adj.": p_value(p),
         "why": why,
     }
 
 
-def _threshold(row: dict) -> str:
-    return interval(row["threshold"], row["threshold_low"], row["threshold_high"])
+def _place(row: dict, name: str) -> str:
+    return interval(row[name], row[f"{name}_low"], row[f"{name}_high"])
 
 
-def _span(thresholds: pd.Series) -> str:
-    """The smallest and largest N* of several curves."""
-    placed = thresholds[np.isfinite(thresholds)]
+def _span(places: pd.Series) -> str:
+    """The smallest and largest of several curves."""
+    placed = places[np.isfinite(places)]
     if placed.empty:
         return ABSENT
-    missing = f", {len(thresholds) - len(placed)} not placed" if len(placed) < len(thresholds) else ""
+    missing = f", {len(places) - len(placed)} not placed" if len(placed) < len(places) else ""
     low, high = count(placed.min()), count(placed.max())
     return (low if low == high else f"{low} … {high}") + missing
 

@@ -113,7 +113,7 @@ def test_the_frame_is_what_find_jumps_takes_and_the_truth_is_its_own() -> None:
     assert set(task_3["chance"]) == {planted.chance[3]} and set(task_3["n_eval"]) == {planted.n_eval[3]}
     found = harness.find_jumps(frame, x="params").set_index("task")
     truth = truth.set_index("task")
-    assert (found["p_value"] < 0.05).all()
+    assert (found["p_value"] < 0.05).all() and set(found["verdict"]) == {"candidate"}
     # The true place lies within a step of the estimate, in every one of these six curves.
     assert (np.abs(np.log2(found["threshold"] / truth.loc[found.index, "threshold"])) < 1).all()
 

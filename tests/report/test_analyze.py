@@ -19,7 +19,7 @@ from harness.report.analyze import Analysis, analyze
 def test_verdicts_and_laws_of_planted_studies(analysis: Analysis) -> None:
     verdict = {(row.study, row.subtask): row.verdict for row in analysis.jumps.itertuples()}
     assert verdict["lookup", "all"] == "metric artefact"
-    assert verdict["text", "all"] == "inconclusive"
+    assert verdict["text", "all"] == "too few sizes"
     assert sorted(analysis.studies) == ["digits", "lookup", "parity", "text"]
     assert {study for study, _ in analysis.fits} == {"digits"}, "no power law describes a loss that jumps"
     text = analysis.laws[analysis.laws["study"] == "text"]

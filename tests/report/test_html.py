@@ -60,8 +60,8 @@ def test_the_page_says_what_failed_and_what_cannot_be_told(page: str) -> None:
         "too few sizes",
         "needs at least 3 distinct x",
         "The table is memorised: <this> is capacity",
-        "Benjamini and Hochberg",
-        "less than four steps",
+        "Benjamini and\nHochberg",
+        "four steps of the ladder or more",
         "torch 2.13.0",
         "0123456789abcdef",
         "harness sweep experiment=tiny",
@@ -73,12 +73,25 @@ def test_the_page_says_what_failed_and_what_cannot_be_told(page: str) -> None:
 def test_files_beside_the_page(results: Path, analysis: Analysis, page: str) -> None:
     verdicts = pd.read_csv(results / "verdicts.csv")
     assert list(verdicts.columns) == list(analysis.jumps.columns) and len(verdicts) == len(analysis.jumps)
+    assert "threshold" in verdicts and {"onset", "onset_low", "half_rise_high"} <= set(verdicts)
     assert len(pd.read_csv(results / "laws.csv")) == 12
     pictures = {path.name for path in (results / "plots").iterdir()}
     assert {"thresholds.png", "thresholds.svg", "lookup_exact_match.png", "parity_accuracy_subtasks.svg"} <= pictures
     assert {path.removesuffix(".png") for path in pictures if path.endswith(".png")} == {
         path.removesuffix(".svg") for path in pictures if path.endswith(".svg")
     }
+
+
+def test_open_ends_are_inf_in_the_table_of_verdicts_and_words_on_the_page(tmp_path: Path) -> None:
+    folder = make_results(tmp_path / "open", ("lookup",), max_seeds=2, failures=False)
+    analysis = analyze(folder, bootstrap=200)
+    ends = {"threshold": np.nan, "threshold_low": 5_000.0, "threshold_high": np.inf}
+    open_ended = Analysis(**(vars(analysis) | {"jumps": analysis.jumps.assign(**ends)}))
+    page, _, table, *_ = write_report(open_ended)
+    assert ",5000.0,inf," in table.read_text()
+    assert pd.read_csv(table)["threshold_high"].tolist() == [np.inf]
+    words = page.read_text()
+    assert "5,000 or more" in words and ">nan<" not in words and ">inf<" not in words
 
 
 def test_a_study_that_was_not_tested_is_drawn_and_says_why(tmp_path: Path) -> None:

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import io
 import re
+from pathlib import Path
 
+import numpy as np
+import pandas as pd
 from rich.console import Console
 
+from harness.analysis.emergence.verdicts import Verdict
+from harness.report import plots
 from harness.report.analyze import Analysis
-from harness.report.tables import as_rich, failures, law_table, overview, verdict_summary, verdict_table
+from harness.report.tables import (
+    VERDICT_STYLES,
+    as_rich,
+    failures,
+    law_table,
+    overview,
+    verdict_counts,
+    verdict_summary,
+    verdict_table,
+)
 
 
 def test_tables_in_words(analysis: Analysis) -> None:
@@ -43,3 +57,43 @@ def test_a_terminal_table_has_every_column_or_those_that_fit(analysis: Analysis)
     assert "why" in shown(200) and "judged by" in shown(200)
     narrow = shown(80, "why", "metric", "judged by")
     assert "why" not in narrow and max(map(len, narrow.splitlines())) <= 80
+
+
+def rows_of_every_verdict() -> pd.DataFrame:
+    """A subtask of each verdict, the last ones first; none of them has an onset on its ladder, nor the last two N*."""
+    verdicts = [str(verdict) for verdict in reversed(Verdict)]
+    n = len(verdicts)
+    placed = np.arange(n) < n - 2
+    columns = {
+        "study": "own", "subtask": [f"subtask {i}" for i in range(n)], "metric": "accuracy", "continuous_metric": "",
+        "verdict": verdicts, "p_adjusted": 0.01, "reason": "so it is",
+        "threshold": np.where(placed, 500.0, np.nan),
+        "threshold_low": 0.0, "threshold_high": np.where(placed, 900.0, np.inf),
+        "onset": np.nan, "onset_low": 0.0, "onset_high": 960.0,
+        "rise_width": np.nan, "rise_width_low": np.nan, "rise_width_high": np.nan,
+    }  # fmt: skip
+    return pd.DataFrame(columns)
+
+
+def test_every_verdict_has_a_look_of_its_own_and_its_place_in_every_list() -> None:
+    order = [str(verdict) for verdict in Verdict]
+    assert list(VERDICT_STYLES) == list(plots.VERDICTS) == order
+    assert len(set(plots.VERDICTS.values())) == len({marker for _, marker in plots.VERDICTS.values()}) == len(order)
+    page = (Path(plots.__file__).parent / "report.html.j2").read_text()
+    for verdict in order:
+        name = verdict.replace(" ", "-")
+        assert f".{name} {{ color:" in page and f'<dt><span class="verdict {name}">{verdict}</span></dt>' in page
+    rows = rows_of_every_verdict()
+    assert verdict_counts(rows) == ", ".join(f"1 {verdict}" for verdict in order)
+    assert verdict_summary(rows)["verdict"].tolist() == order
+
+
+def test_a_place_off_the_ladder_is_an_interval_and_no_cell_is_nan() -> None:
+    rows = rows_of_every_verdict()
+    table = verdict_table(rows)
+    assert set(table["onset"]) == {"up to 960"}
+    assert table["N*"].tolist() == ["500 (up to 900)"] * 5 + ["anywhere"] * 2
+    summary = verdict_summary(rows)
+    assert summary["N*"].tolist() == ["–"] * 2 + ["500"] * 5 and set(summary["onset"]) == {"–"}
+    for shown in (table, summary):
+        assert not shown.map(lambda cell: "nan" in str(cell) or "inf" in str(cell)).any().any()

@@ -40,9 +40,6 @@ TURNING = {"hump": 4, "u-shape": 2}
 TURNED = 3.0
 #: Widest drawn rise, in units of the narrowest that is smooth.
 WIDEST = 1.5
-#: Smallest and largest rate of the exponential tail beyond the draws. Averaged over the prior of the smooth models,
-#: a Bayes factor of b or more has a probability of at most 1 / b (Markov): its logarithm has a tail of rate 1 or more.
-TAIL_RATES = (1.0, 2.0)
 #: `tail_probability` counts where this many draws or more exceed what was observed.
 MIN_EXCEEDANCES = 10
 #: Most that one seed adds to the sum of log Bayes factors, so that a single outlying run is no jump.
@@ -225,15 +222,13 @@ def smooth_curves(t: np.ndarray, n: int, rng: np.random.Generator, with_powers: 
 def tail_probability(observed: float, draws: np.ndarray) -> float:
     """P(draw >= observed) from B draws, in (0, 1].
 
-    (1 + exceedances) / (B + 1) where ten draws or more exceed. Beyond the tenth largest draw the tail is exponential,
-    with the rate of the largest tenth of the draws (Knijnenburg et al. 2009, "Fewer permutations, more accurate P
-    values", Bioinformatics 25), limited to `TAIL_RATES`.
+    (1 + exceedances) / (B + 1) where ten draws or more exceed. Beyond the tenth largest draw the tail falls as exp(-x):
+    averaged over the prior of the smooth models, a Bayes factor of b or more has a probability of at most 1 / b
+    (Markov).
     """
     n = len(draws)
     exceed = int(np.sum(draws >= observed))
-    if exceed >= MIN_EXCEEDANCES:
+    if exceed >= MIN_EXCEEDANCES or n < MIN_EXCEEDANCES:
         return (1 + exceed) / (n + 1)
-    ordered = np.sort(draws)
-    top = ordered[-(n // 10) :]
-    rate = float(np.clip(1 / max(float(np.mean(top - top[0])), 1e-9), *TAIL_RATES))
-    return float((1 + MIN_EXCEEDANCES) / (n + 1) * np.exp(-rate * max(0.0, observed - ordered[-MIN_EXCEEDANCES])))
+    edge = float(np.partition(draws, n - MIN_EXCEEDANCES)[n - MIN_EXCEEDANCES])
+    return float((1 + MIN_EXCEEDANCES) / (n + 1) * np.exp(-max(0.0, observed - edge)))

@@ -19,7 +19,7 @@ from harness.analysis.emergence.models import models_of
 from harness.analysis.emergence.noise import Noise, noise_of, pooled
 from harness.analysis.emergence.null_draws import null_draws
 from harness.analysis.emergence.seeds_apart import are_resolved, quarter_means
-from harness.analysis.emergence.significance import JumpTest, assess_jump, is_level
+from harness.analysis.emergence.significance import JumpTest, assess_jump, level_p_value
 from harness.analysis.emergence.verdicts import State
 
 #: Sizes from which a rise is given a posterior, and so an N*: place, width, height and level are four unknowns.
@@ -37,6 +37,10 @@ UNLIKELY = -1.0
 #: most 4 % of planted jumps on slopes are then called steep, and a third of rises of two to three steps that are
 #: flagged.
 RESOLVED = float(np.log(3))
+#: P value of a level above which a curve is flat. Of curves that are, four in five have it.
+FLAT_LEVEL = 0.2
+#: Level of the F test by which runs at an end of the ladder scatter more than the others: some of them may have leapt.
+SPLIT_LEVEL = 1e-3
 #: Degrees of freedom of a curve's noise, at least: fewer are a fit to five sizes that took up nearly all of it.
 MIN_FREEDOM = 1.0
 
@@ -79,8 +83,8 @@ class Finding:
 
     @cached_property
     def flat(self) -> bool:
-        """Whether a level alone explains the means."""
-        return is_level(self.means, self.variance)
+        """Whether the means do not change along the ladder by more than their noise."""
+        return level_p_value(self.means, self.variance, max(self.noise.freedom, MIN_FREEDOM)) > FLAT_LEVEL
 
     @property
     def means(self) -> np.ndarray:
@@ -119,21 +123,28 @@ class Finding:
     def state(self, p_adjusted: float, alpha: float) -> State:
         """What the runs say at error rate `alpha`, the p value adjusted for all tests.
 
-        A jump takes both: a p value below alpha, and models with a jump that are likelier than those without.
+        A jump takes both: a p value below alpha, and models with a jump that are likelier than those without. A curve
+        that does not change by more than its noise is flat; how high a jump the noise may hide, `remedies` says.
         """
         test = self.test
         if p_adjusted < alpha and test.statistic > 0:
             if self._is_resolved:
                 return State.STEEP
             return State.JUMP if test.up else State.DROP
-        if test.p_value >= alpha and test.statistic < UNLIKELY and not self.may_jump_at_an_end:
-            return State.FLAT if self.flat else State.SMOOTH
-        return State.UNDETERMINED
+        if test.p_value < alpha or self.may_jump_at_an_end:
+            return State.UNDETERMINED
+        if self.flat and test.statistic < 0:
+            return State.FLAT
+        return State.SMOOTH if test.statistic < UNLIKELY else State.UNDETERMINED
 
     @property
     def may_jump_at_an_end(self) -> bool:
-        """Whether a jump in the first or last gap is likelier than a smooth curve, by as much as makes one smooth."""
-        return not self.test.by_seed and bool(self.compared.log_bayes_edge[0] > -UNLIKELY)
+        """Whether a jump in the first or last gap is likelier than a smooth curve, by as much as makes one smooth.
+
+        Or whether some of the runs at the first or last size have leapt: they scatter more than all others do.
+        """
+        scattered = self.design.ends_scatter_more(self.values, self.noise.evaluation, SPLIT_LEVEL)
+        return scattered or (not self.test.by_seed and bool(self.compared.log_bayes_edge[0] > -UNLIKELY))
 
     @property
     def _is_resolved(self) -> bool:

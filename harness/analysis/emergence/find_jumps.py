@@ -168,7 +168,14 @@ def _evidence(assessed: Assessed, places: Places | Threshold | None = None) -> E
         width = high - low
     else:
         width = float(drawn.rise_widths(np.array([0.5]))[0])
-    return Evidence(name, state, assessed.p_adjusted, test.statistic, width, drawn.course, test.by_seed)
+    course = drawn.course if assessed.curve.higher_is_better else _upside_down(drawn.course)
+    return Evidence(name, state, assessed.p_adjusted, test.statistic, width, course, test.by_seed)
+
+
+def _upside_down(course: str) -> str:
+    """What a loss does where its negative does `course`."""
+    words = {"rises": "falls", "falls": "rises"}
+    return ", then ".join(words[part] for part in course.split(", then "))
 
 
 def _row(
@@ -279,7 +286,7 @@ def _untested(own: Assessed) -> tuple[Verdict, str]:
 def _addenda(finding: Finding, state: State, verdict: Verdict, alpha: float) -> str:
     """What a reason goes on to say: a remedy, the share of runs that have the ability, and caveats."""
     added = []
-    if state is State.UNDETERMINED and verdict is Verdict.INCONCLUSIVE:
+    if (state is State.UNDETERMINED and verdict is Verdict.INCONCLUSIVE) or state is State.FLAT:
         added.append(what_would_settle(finding, alpha))
     if state is State.JUMP and finding.test.by_seed:
         added.append(f"{percent(finding.share_able)} of the seeds have it at the largest size")

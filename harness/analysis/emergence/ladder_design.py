@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
+from scipy.stats import f as f_distribution
 
 from harness.analysis.emergence.rise_shapes import shapes_of
 from harness.analysis.emergence.smooth_null import SmoothNull, logistic
@@ -18,7 +19,8 @@ FITTED_RISES = ((0.0, 0.5), (1.0, 0.25), (2.0, 0.5), (4.0, 0.5), (8.0, 0.5))
 #: Sizes with several runs that it takes to estimate how the variance changes along the ladder. With five or fewer the
 #: estimate, shrunk as it is, is worse than none.
 MIN_SIZES_FOR_PROFILE = 6
-#: Sizes from which a run a size is enough to fit a smooth rise with a jump, which take up about five degrees of freedom.
+#: Sizes from which a run a size is enough to fit a smooth rise with a jump, which take up about five degrees of
+#: freedom.
 MIN_SIZES_FOR_PAIR = 7
 #: Two shapes whose squared correlation is within this of 1 are one.
 MIN_INDEPENDENCE = 1e-4
@@ -58,6 +60,22 @@ class LadderDesign:
     def scatter(self, values: np.ndarray) -> np.ndarray:
         """(..., K) within-size sums of squares, sum_i (y_ki - ybar_k)^2, of runs (..., n)."""
         return np.maximum(0.0, values**2 @ self._is_at_size - self.counts * self.means(values) ** 2)
+
+    def ends_scatter_more(self, values: np.ndarray, evaluation: np.ndarray, level: float) -> bool:
+        """Whether runs (n,) at the first or last size scatter more than those at all other sizes, by an F test.
+
+        Args:
+            evaluation: (K,) variance of a run from its finite evaluation set, the least that the others scatter.
+            level: of the test.
+        """
+        scatter, freedom = self.scatter(values), self.counts - 1
+        for end in (0, len(self.t) - 1):
+            others = self.freedom - freedom[end]
+            if freedom[end] > 0 and others > 0:
+                usual = max((scatter.sum() - scatter[end]) / others, float(evaluation.mean()), 1e-300)
+                if f_distribution.sf(scatter[end] / freedom[end] / usual, freedom[end], others) < level:
+                    return True
+        return False
 
     def trend_and_rest(self, profile: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Least-squares line through a profile (..., K) at the replicated sizes, and what is left of it.

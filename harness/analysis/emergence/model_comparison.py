@@ -1,4 +1,4 @@
-"""Is a curve smooth, or smooth plus a jump? The two sets of `models`, weighed against each other for many curves at once."""
+"""Is a curve smooth, or smooth plus a jump? The two sets of `models`, weighed against each other for many curves."""
 
 from __future__ import annotations
 

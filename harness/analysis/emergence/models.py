@@ -67,14 +67,14 @@ class Models:
 
     @cached_property
     def smooth(self) -> tuple[np.ndarray, np.ndarray]:
-        """(m,) indices of the models of the smooth set, and (m, 2) their prior probabilities with a jump up and down."""
+        """(m,) indices of the models of the smooth set, and (m, 2) their prior probabilities with a jump up, down."""
         prior = np.stack([self.smooth_up, self.smooth_down], axis=1)
         index = np.flatnonzero(prior.any(axis=1))
         return index, prior[index]
 
     @cached_property
     def edges(self) -> tuple[np.ndarray, np.ndarray]:
-        """(m,) indices of the models with a jump in the first or last gap, and (m, 2) their priors, up and down, of sum 1."""
+        """(m,) indices of the models with a jump in an end gap, and (m, 2) their priors, up and down, of sum 1."""
         prior = np.stack([self.edge_up, self.edge_down], axis=1)
         index = np.flatnonzero(prior.any(axis=1))
         return index, prior[index] / prior.sum(axis=0)

@@ -9,8 +9,8 @@ a log variance profile along the ladder, shrunk towards 0 (`NullDraws.variance_p
 
 - Sizes with several runs: mean(u) + s is estimated by the within-size mean square, sum_k scatter_k / sum_k (n_k - 1),
   with as many degrees of freedom d.
-- One run a size: by the residual mean square of the means about the best fitting rise and jump, whose degrees of freedom are
-  Monte Carlo estimates (`NullDraws.expected_residual`).
+- One run a size: by the residual mean square of the means about the best fitting rise and jump, whose degrees of
+  freedom are Monte Carlo estimates (`NullDraws.expected_residual`).
 - Curves of one metric share their spread as far as they agree (`pooled`).
 
 Source: Smyth 2004, "Linear models and empirical Bayes methods for assessing differential expression in microarray

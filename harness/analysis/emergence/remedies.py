@@ -68,7 +68,7 @@ def what_would_settle(finding: Finding, alpha: float) -> str:
     found_at = (ndtri(ENOUGH) - ndtri(alpha)) / distance
     low, high = bounds_of(finding.curve)
     if found_at > high - low:
-        return f"no jump that {finding.curve.metric} can make would be found in {percent(ENOUGH)}: the runs scatter too much"
+        return f"the runs scatter too much for any jump of {finding.curve.metric} to be found in {percent(ENOUGH)}"
     if finding.flat:
         return f"a jump of {found_at:.2g} would be found in {percent(ENOUGH)}, smaller ones more rarely"
     remedies = list(_remedies(finding, place))
@@ -82,7 +82,7 @@ def what_would_settle(finding: Finding, alpha: float) -> str:
 
 
 def _likeliest_jump(finding: Finding) -> tuple[float, float]:
-    """Place, in steps, and height of the likeliest jump; the range of the means where no draw of the mean curve has one."""
+    """Place, in steps, and height of the likeliest jump; the range of the means where no draw has a jump."""
     compared, drawn = finding.compared, finding.mean_curve.drawn()
     shapes, likeliest = compared.models.shapes, int(np.argmax(compared.places(0)))
     heights = np.abs(drawn.jump_height[~np.isnan(drawn.place)])

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from harness.analysis.emergence.bounded_cache import BoundedCache, array_bytes
-from harness.analysis.emergence.smooth_null import LONGEST_ANSWER, SMOOTH_STEPS, logistic
+from harness.analysis.emergence.smooth_null import LONGEST_ANSWER, logistic
 
 #: How far beyond the ladder the midpoint of a smooth rise may lie, and how far curves are extrapolated: in steps, or in
 #: mean gaps between sizes where these are wider.

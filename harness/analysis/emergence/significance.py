@@ -10,18 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import f as f_distribution
 
 from harness.analysis.emergence.calibration import MAX_SEED_LOG_BAYES, calibration_of_means, calibration_of_seeds
-from harness.analysis.emergence.marginals import height_scale
+from harness.analysis.emergence.marginals import MAX_FREEDOM, height_scale
 from harness.analysis.emergence.model_comparison import Comparison, compare_means
 from harness.analysis.emergence.models import LOG_ODDS_OF_UP, models_of
 from harness.analysis.emergence.noise import MIN_VARIANCE, Noise
 from harness.analysis.emergence.null_draws import NullDraws
 from harness.analysis.emergence.seeds_apart import noise_about_own_curves
-
-#: A level explains a curve whose chi-square about it exceeds its mean by less than this many of its standard
-#: deviations.
-LEVEL_TOLERANCE = 3.0
 
 
 @dataclass(frozen=True)
@@ -66,12 +63,17 @@ def assess_jump(
     return JumpTest(float(p_value[0]), float(compared.statistic[0]), bool(compared.jumps_up[0]), False)
 
 
-def is_level(means: np.ndarray, variance: np.ndarray) -> bool:
-    """Whether a level alone explains means (K,) of these variances (K,)."""
+def level_p_value(means: np.ndarray, variance: np.ndarray, freedom: float) -> float:
+    """P value of a level: F test of means (K,) about their weighted mean.
+
+    Args:
+        variance: (K,) of the means, estimated with `freedom` degrees of freedom; inf where they are known.
+    """
     weight = 1 / variance
     level = np.sum(weight * means) / weight.sum()
-    freedom = len(means) - 1
-    return bool(np.sum(weight * (means - level) ** 2) < freedom + LEVEL_TOLERANCE * np.sqrt(2 * freedom))
+    numerator = len(means) - 1
+    ratio = float(np.sum(weight * (means - level) ** 2)) / numerator
+    return float(f_distribution.sf(ratio, numerator, min(freedom, MAX_FREEDOM)))
 
 
 def _assess_seeds(

@@ -64,7 +64,7 @@ class Places:
         return "no rise above the noise" if self.assessed.state is State.FLAT else ""
 
     def threshold(self, fraction: float, level: float) -> Threshold:
-        """N*: the place of a jump, at least the gap it lies in; of any other curve where its mean crosses `fraction`."""
+        """N*: the place of a jump, at least the gap it lies in; of other curves where the mean crosses `fraction`."""
         if not self.assessed.has_jump_place:
             return self.crossing(fraction, level)
         low, high = self.finding.compared.gap(0, level)

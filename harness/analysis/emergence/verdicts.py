@@ -167,7 +167,7 @@ def judge(
 
 
 def _judge_drop(metric: Evidence, continuous: Evidence | None) -> tuple[Verdict, str]:
-    reason = f"{metric} drops: larger models are worse"
+    reason = f"{metric} jumps the wrong way: larger models are worse"
     if continuous is None:
         return Verdict.DROP, f"{reason}; no continuous metric was measured on the same outputs"
     if continuous.state is State.DROP:
@@ -181,7 +181,7 @@ def _judge_jump(
     metric: Evidence, continuous: Evidence | None, link: PowerRelation | None, not_on_ladder: str
 ) -> tuple[Verdict, str]:
     """A metric that jumps, or is steeper than smooth, stands or falls with its pair."""
-    if continuous is None:
+    if continuous is None or continuous.state is State.TOO_FEW_SIZES:
         return Verdict.CANDIDATE, f"{metric} jumps, but no continuous metric was measured on the same outputs"
     reproduced = link is not None and link.holds
     if continuous.state is State.JUMP and not_on_ladder and not reproduced:

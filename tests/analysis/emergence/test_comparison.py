@@ -87,9 +87,13 @@ def test_own_intervals_are_those_of_thresholds() -> None:
     columns = ["threshold", "threshold_low", "threshold_high"]
     pd.testing.assert_frame_equal(compare_thresholds(frame, x="params").table[columns], own[columns])
     narrow = compare_thresholds(frame, x="params", level=0.5).table
-    assert (narrow["threshold_low"] > own["threshold_low"]).all()
-    assert (narrow["threshold_high"] < own["threshold_high"]).all()
-    assert (compare_thresholds(frame, x="params", fraction=0.2).table["threshold"] < own["threshold"]).all()
+    assert (narrow["threshold_low"] >= own["threshold_low"] * (1 - 1e-9)).all()
+    assert (narrow["threshold_high"] <= own["threshold_high"] * (1 + 1e-9)).all()
+    early = compare_thresholds(frame, x="params", fraction=0.2).table
+    # The first jumps: its N* is the gap, whatever the level and the share of the rise.
+    assert narrow["threshold_high"][0] == pytest.approx(own["threshold_high"][0])
+    assert early["threshold"][0] == pytest.approx(own["threshold"][0])
+    assert narrow["threshold_high"][1] < own["threshold_high"][1] and early["threshold"][1] < own["threshold"][1]
 
 
 def test_what_has_no_threshold_is_listed_with_its_reason() -> None:
@@ -108,7 +112,7 @@ def test_what_has_no_threshold_is_listed_with_its_reason() -> None:
 
 def test_an_end_off_the_ladder_is_open_and_its_order_too() -> None:
     """Two tasks that come at the very end, each by chance somewhat on the ladder or beyond."""
-    found = compare_thresholds(planted(np.random.default_rng(5), [7.6, 7.7], [4.0, 4.0], 0.2), x="params")
+    found = compare_thresholds(planted(np.random.default_rng(5), [7.1, 7.2], [4.0, 4.0], 0.2), x="params")
     assert np.isinf(found.table["threshold_high"]).all()
     pair = found.pairs.iloc[0]
     assert pair["low"] == 0 and np.isinf(pair["high"]) and pair["p_value"] > 0.2

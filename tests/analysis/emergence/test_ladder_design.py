@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import nnls
 
-from harness.analysis.emergence.ladder_design import FITTED_RISES, LadderDesign, deepest_fall
+from harness.analysis.emergence.ladder_design import FITTED_RISES, LadderDesign
 from harness.analysis.emergence.smooth_null import logistic
 
 
@@ -88,13 +88,3 @@ def test_equal_designs_have_equal_keys() -> None:
     assert design([2, 3]).key == design([2, 3]).key
     assert design([2, 3]).key != design([3, 2]).key != design([3, 2], own_seeds=True).key
     assert design([2, 3]).key != design([2, 3], np.array([0.0, 2.0])).key
-
-
-def test_the_deepest_fall_is_found_among_all_pairs() -> None:
-    rng = np.random.default_rng(3)
-    curves, variances = rng.normal(0, 1, (20, 6)), rng.exponential(size=(20, 6))
-    depth, significance = deepest_fall(curves, variances)
-    for i, (y, v) in enumerate(zip(curves, variances, strict=True)):
-        pairs = [(a, b) for a in range(6) for b in range(a + 1, 6)]
-        assert depth[i] == pytest.approx(max(y[a] - y[b] for a, b in pairs))
-        assert significance[i] == pytest.approx(max((y[a] - y[b]) / np.sqrt(v[a] + v[b]) for a, b in pairs))

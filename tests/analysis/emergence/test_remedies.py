@@ -10,8 +10,10 @@ import pytest
 
 from harness.analysis.curves import label_runs, make_curves
 from harness.analysis.emergence.evidence import Finding, examine
-from harness.analysis.emergence.remedies import ENOUGH, Remedy, _remedies, what_would_settle
+from harness.analysis.emergence.remedies import ENOUGH, Remedy, _likeliest_jump, _remedies, what_would_settle
 from harness.analysis.emergence.smooth_null import SmoothNull, logistic
+
+T = np.arange(8.0)
 
 
 def finding_of(
@@ -29,17 +31,16 @@ def finding_of(
 
 
 def test_more_runs_come_first_then_a_size_between_then_items() -> None:
-    low = finding_of(0.3 + 0.2 * logistic(np.arange(8.0), 3.5, 0.5), sd=0.0, n_eval=40)
-    place, _ = low.jump
-    names = [remedy.name for remedy in _remedies(low, place)]
+    low = finding_of(0.3 + 0.2 * logistic(T, 3.5, 0.5), sd=0.0, n_eval=40)
+    names = [remedy.name for remedy in _remedies(low, 3.5)]
     assert [name.split()[0] for name in names] == ["2", "4", "a", "4"]
     assert names[0].startswith("2 times the runs at sizes") and names[3] == "4 times the items"
-    exact = finding_of(0.3 + 0.2 * logistic(np.arange(8.0), 3.5, 0.5))
+    exact = finding_of(0.3 + 0.2 * logistic(T, 3.5, 0.5))
     assert "items" not in " ".join(remedy.name for remedy in _remedies(exact, 3.5)), "evaluation is not its noise"
 
 
 def test_remedies_change_the_variance_as_they_say() -> None:
-    found = finding_of(0.3 + 0.2 * logistic(np.arange(8.0), 3.5, 0.5))
+    found = finding_of(0.3 + 0.2 * logistic(T, 3.5, 0.5))
     twice, four, between = list(_remedies(found, 3.4))
     now = found.noise.variance / found.design.counts
     near = np.isin(np.arange(8), (2, 3, 4, 5))
@@ -50,11 +51,18 @@ def test_remedies_change_the_variance_as_they_say() -> None:
     assert between.variance[4] == pytest.approx(now[3:5].mean())
 
 
+def test_the_likeliest_jump_is_where_it_was_planted() -> None:
+    place, height = _likeliest_jump(finding_of(0.2 + 0.02 * T + 0.4 * (T > 3.5), sd=0.02))
+    assert 3 <= place <= 4 and height == pytest.approx(0.4, abs=0.06)
+    place, height = _likeliest_jump(finding_of(0.8 - 0.02 * T - 0.4 * (T > 3.5), sd=0.02))
+    assert 3 <= place <= 4 and height == pytest.approx(0.4, abs=0.06), "of a drop too"
+
+
 def test_power_is_what_the_best_test_has() -> None:
     """20,000 draws of the closest smooth curve and of the jump: a standard error of .003."""
-    t, variance = np.arange(8.0), np.full(8, 0.05**2)
-    remedy = Remedy("nothing", SmoothNull(t), variance)
-    jump = 0.2 * logistic(t, 3.5, 0.5)
+    variance = np.full(8, 0.05**2)
+    remedy = Remedy("nothing", SmoothNull(T), variance)
+    jump = 0.2 * logistic(T, 3.5, 0.5)
     closest = remedy.null.project(jump, variance)
     noise = 0.05 * np.random.default_rng(1).standard_normal((20_000, 8))
     critical = np.quantile((closest + noise) @ (jump - closest), 0.95)
@@ -63,9 +71,10 @@ def test_power_is_what_the_best_test_has() -> None:
     )
 
 
-def test_the_first_remedy_that_is_enough_is_named_with_its_power() -> None:
-    found = finding_of(0.3 + 0.12 * logistic(np.arange(8.0), 3.5, 0.5), sd=0.06)
-    place, height = found.jump
+@pytest.mark.parametrize("sd", [0.05, 0.1])
+def test_the_first_remedy_that_is_enough_is_named_with_its_power(sd: float) -> None:
+    found = finding_of(0.3 + 0.25 * logistic(T, 3.5, 0.5), sd=sd)
+    place, height = _likeliest_jump(found)
     remedies = list(_remedies(found, place))
     powers = [remedy.power(place, height, 0.05) for remedy in remedies]
     said = what_would_settle(found, 0.05)
@@ -81,20 +90,36 @@ def test_the_first_remedy_that_is_enough_is_named_with_its_power() -> None:
 
 def test_where_nothing_rises_the_height_is_named_that_would_be_found() -> None:
     found = finding_of(np.full(8, 0.4), sd=0.05)
-    assert found.test.flat
+    assert found.flat
     named = re.fullmatch(
         r"a jump of (\S+) would be found in 80 %, smaller ones more rarely", what_would_settle(found, 0.05)
     )
     assert named is not None
-    place, _ = found.jump
+    place, _ = _likeliest_jump(found)
     now = Remedy("nothing", found.design.null, found.noise.variance / found.design.counts)
     assert now.power(place, float(named[1]), 0.05) == pytest.approx(ENOUGH, abs=0.03)
 
 
+def test_no_height_is_named_that_the_metric_cannot_reach() -> None:
+    """Of runs that scatter by .5 about .4 only a jump of more than 1 would be found: accuracy has none."""
+    said = what_would_settle(finding_of(np.full(8, 0.5), sd=0.0, n_eval=1, seed=3), 0.05)
+    assert said == "no jump that accuracy can make would be found in 80 %: the runs scatter too much"
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_every_height_that_is_named_is_one_the_metric_can_reach(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    said = what_would_settle(
+        finding_of(rng.uniform(0, 1, 8), seeds=int(rng.integers(1, 4)), sd=0.0, n_eval=int(rng.integers(1, 30))), 0.05
+    )
+    heights = re.findall(r"jump (?:of|as low as) ([\d.e+-]+)|: ([\d.e+-]+) would be found", said)
+    assert all(0 < float(each) <= 1 for pair in heights for each in pair if each), said
+
+
 def test_a_low_jump_in_much_noise_is_beyond_the_ladder() -> None:
-    found = finding_of(0.3 + 0.2 * logistic(np.arange(8.0), 3.5, 10.0), sd=0.3, seeds=1)
+    found = finding_of(0.2 + 0.06 * T + 0.02 * (T > 3.5), sd=0.06, seeds=1)
     said = what_would_settle(found, 0.05)
-    assert not found.test.flat
+    assert not found.flat
     assert re.fullmatch(r"a jump as low as \S+ is beyond this ladder: \S+ would be found in 80 %", said), said
 
 
@@ -102,4 +127,4 @@ def test_at_the_ends_of_a_ladder_no_number_of_runs_helps() -> None:
     """A step in the last gap is the beginning of a slow rise beyond: it was told to need a jump of 2.5e+09."""
     found = finding_of(np.where(np.arange(8) > 6, 0.6, 0.3), sd=0.02)
     said = what_would_settle(found, 0.05)
-    assert said.endswith("at the end of the ladder, looks smooth: sizes beyond would tell"), said
+    assert said == "a jump in the first or last gap looks like a rise that goes on off the ladder: sizes beyond would tell"

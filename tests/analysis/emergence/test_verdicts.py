@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import product
+
 import numpy as np
 import pytest
 
-from harness.analysis.emergence.verdicts import Evidence, PowerRelation, State, Verdict, judge, power_relation
+from harness.analysis.emergence.verdicts import (
+    DECISIVE,
+    MIN_POWER,
+    REPRODUCES,
+    REPRODUCES_SD,
+    Evidence,
+    PowerRelation,
+    State,
+    Verdict,
+    judge,
+    power_relation,
+)
 from harness.analysis.runs import gather_runs
 
 HOLDS, FAILS = PowerRelation(8.0, 0.01), PowerRelation(8.0, 0.4)
+UNJUDGED = (State.SMOOTH, State.FLAT, State.UNDETERMINED)
 
 
-def exact(state: State) -> Evidence:
-    return Evidence("exact_match", state, 0.2, 1.0)
+def exact(state: State, statistic: float = 0.5) -> Evidence:
+    return Evidence("exact_match", state, 0.2, statistic, 1.0)
 
 
-def token(state: State) -> Evidence:
-    return Evidence("token_accuracy", state, 0.2, 4.0)
+def token(state: State, statistic: float = 5.0) -> Evidence:
+    return Evidence("token_accuracy", state, 0.2, statistic, 4.0)
 
 
 @pytest.mark.parametrize("flagged", [State.JUMP, State.STEEP])
@@ -25,11 +40,14 @@ def token(state: State) -> Evidence:
     [
         (State.JUMP, HOLDS, Verdict.EMERGENT),
         (State.JUMP, None, Verdict.EMERGENT),
+        (State.JUMP, FAILS, Verdict.EMERGENT),
         (State.SMOOTH, HOLDS, Verdict.ARTEFACT),
         (State.SMOOTH, None, Verdict.ARTEFACT),
         (State.SMOOTH, FAILS, Verdict.INCONCLUSIVE),
         (State.FLAT, HOLDS, Verdict.ARTEFACT),
-        (State.STEEP, HOLDS, Verdict.ARTEFACT),
+        (State.FLAT, FAILS, Verdict.INCONCLUSIVE),
+        (State.DROP, HOLDS, Verdict.INCONCLUSIVE),
+        (State.STEEP, HOLDS, Verdict.INCONCLUSIVE),
         (State.STEEP, None, Verdict.INCONCLUSIVE),
         (State.UNDETERMINED, HOLDS, Verdict.INCONCLUSIVE),
     ],
@@ -38,29 +56,89 @@ def test_a_flagged_metric_is_judged_by_its_pair(
     flagged: State, continuous: State, link: PowerRelation | None, verdict: Verdict
 ) -> None:
     assert judge(exact(flagged), token(continuous), link=link)[0] is verdict
-    assert judge(exact(flagged), None)[0] is Verdict.INCONCLUSIVE
+
+
+def test_an_artefact_takes_a_pair_that_is_smooth() -> None:
+    """Whatever else is known: a pair that jumps, drops, is steep or is undecided never makes a metric artefact."""
+    decided, tested = set(), [state for state in State if state is not State.TOO_FEW_SIZES]
+    for state, continuous, link, steep, off in product(State, tested, (HOLDS, FAILS, None), (False, True), ("", "why")):
+        verdict, reason = judge(exact(state), token(continuous), steep, link, off)
+        assert reason
+        if verdict is Verdict.ARTEFACT:
+            decided.add(continuous)
+    assert decided == {State.SMOOTH, State.FLAT}
+
+
+@pytest.mark.parametrize(
+    ("state", "verdict", "words"),
+    [
+        (State.JUMP, Verdict.CANDIDATE, "no continuous metric was measured"),
+        (State.DROP, Verdict.DROP, "larger models are worse"),
+        (State.STEEP, Verdict.INCONCLUSIVE, "wider than a jump: finer sizes would tell"),
+        (State.SMOOTH, Verdict.SMOOTH, "rises smoothly"),
+        (State.FLAT, Verdict.SMOOTH, "does not change along the ladder by more than its noise"),
+        (State.UNDETERMINED, Verdict.INCONCLUSIVE, "could be smooth or jump"),
+        (State.TOO_FEW_SIZES, Verdict.TOO_FEW_SIZES, "five or more are needed"),
+    ],
+)
+def test_a_metric_without_a_pair(state: State, verdict: Verdict, words: str) -> None:
+    found, reason = judge(exact(state), None)
+    assert found is verdict and words in reason
 
 
 @pytest.mark.parametrize("continuous", [*State, None])
-def test_without_a_link_a_metric_that_is_not_flagged_is_never_emergent(continuous: State | None) -> None:
+def test_a_drop_stays_a_drop_and_its_reason_says_what_the_pair_does(continuous: State | None) -> None:
+    verdict, reason = judge(exact(State.DROP), None if continuous is None else token(continuous), link=HOLDS)
+    assert verdict is Verdict.DROP and "larger models are worse" in reason
+    assert ("and so does" in reason) == (continuous is State.DROP)
+    assert ("on the same outputs does not" in reason) == (continuous in (State.SMOOTH, State.FLAT))
+
+
+@pytest.mark.parametrize("continuous", [*State, None])
+@pytest.mark.parametrize("link", [None, FAILS])
+def test_without_a_link_a_metric_that_is_not_flagged_is_never_emergent(
+    continuous: State | None, link: PowerRelation | None
+) -> None:
     pair = None if continuous is None else token(continuous)
-    for state in (State.SMOOTH, State.FLAT, State.UNDETERMINED, State.TOO_FEW_SIZES):
-        assert judge(exact(state), pair)[0] in (Verdict.SMOOTH, Verdict.INCONCLUSIVE)
+    for state in UNJUDGED:
+        assert judge(exact(state), pair, link=link)[0] in (Verdict.SMOOTH, Verdict.INCONCLUSIVE)
+    assert judge(exact(State.TOO_FEW_SIZES), pair, link=link)[0] is Verdict.TOO_FEW_SIZES
 
 
-def test_a_noisy_power_of_a_metric_is_judged_by_that_metric() -> None:
+def test_a_power_of_a_metric_is_judged_by_that_metric() -> None:
+    """A jump of tokens on a slope makes a power of them steep: that the power by itself looks smooth says nothing."""
+    for state in (State.UNDETERMINED, State.SMOOTH):
+        verdict, reason = judge(exact(state), token(State.JUMP), link=HOLDS)
+        assert verdict is Verdict.EMERGENT and "token_accuracy to the power 8.0" in reason
     undecided = exact(State.UNDETERMINED)
-    assert judge(undecided, token(State.JUMP), link=HOLDS)[0] is Verdict.EMERGENT
     assert judge(undecided, token(State.SMOOTH), link=HOLDS)[0] is Verdict.SMOOTH
-    for link in (None, FAILS):
-        assert judge(undecided, token(State.JUMP), link=link)[0] is Verdict.INCONCLUSIVE
+    assert judge(undecided, token(State.UNDETERMINED), link=HOLDS)[0] is Verdict.INCONCLUSIVE
+
+
+def test_the_jump_of_a_pair_decides_alone_only_where_it_is_clear() -> None:
+    for state in (State.UNDETERMINED, State.SMOOTH):
+        just_below, just_above = (
+            judge(exact(state), token(State.JUMP, DECISIVE + by), link=HOLDS)[0] for by in (-0.01, 0.01)
+        )
+        assert (just_below, just_above) == (Verdict.INCONCLUSIVE, Verdict.EMERGENT)
+
+
+def test_an_undecided_metric_that_no_power_could_link_is_smooth_with_its_pair_where_a_jump_is_less_likely() -> None:
+    """A loss is no share: there is no link to ask for."""
+    for statistic, verdict in ((-0.2, Verdict.SMOOTH), (0.2, Verdict.INCONCLUSIVE)):
+        undecided = exact(State.UNDETERMINED, statistic)
+        assert judge(undecided, token(State.SMOOTH))[0] is verdict
+        assert judge(undecided, token(State.SMOOTH), link=FAILS)[0] is Verdict.INCONCLUSIVE
 
 
 def test_steep_but_for_powers_and_a_power_is_an_artefact() -> None:
-    verdict, reason = judge(exact(State.SMOOTH), token(State.SMOOTH), steep_without_powers=True, link=HOLDS)
-    assert verdict is Verdict.ARTEFACT and "to the power 8.0" in reason
-    assert judge(exact(State.SMOOTH), token(State.SMOOTH), steep_without_powers=True, link=FAILS)[0] is Verdict.SMOOTH
-    assert judge(exact(State.SMOOTH), token(State.SMOOTH))[0] is Verdict.SMOOTH
+    for state in (State.SMOOTH, State.UNDETERMINED):
+        verdict, reason = judge(exact(state), token(State.SMOOTH), steep_without_powers=True, link=HOLDS)
+        assert verdict is Verdict.ARTEFACT and "to the power 8.0" in reason
+    smooth, pair = exact(State.SMOOTH), token(State.SMOOTH)
+    assert judge(smooth, pair, steep_without_powers=True, link=FAILS)[0] is Verdict.SMOOTH
+    assert judge(smooth, pair)[0] is Verdict.SMOOTH
+    assert judge(exact(State.FLAT), pair, steep_without_powers=True, link=HOLDS)[0] is Verdict.SMOOTH
 
 
 def test_a_jump_must_be_seen_from_both_sides() -> None:
@@ -68,36 +146,34 @@ def test_a_jump_must_be_seen_from_both_sides() -> None:
     assert verdict is Verdict.INCONCLUSIVE and "not reached" in reason
 
 
-def test_too_few_sizes_and_a_metric_alone_are_never_decided_for_a_jump() -> None:
-    verdict, reason = judge(exact(State.TOO_FEW_SIZES), token(State.JUMP), link=HOLDS)
-    assert verdict is Verdict.INCONCLUSIVE and "five or more" in reason
-    for state, words in (
-        (State.JUMP, "no continuous metric was measured"),
-        (State.STEEP, "wider than a step"),
-        (State.UNDETERMINED, "could be smooth or jump"),
-    ):
-        verdict, reason = judge(exact(state), None)
-        assert verdict is Verdict.INCONCLUSIVE and words in reason
-    for state in (State.SMOOTH, State.FLAT):
-        assert judge(exact(state), None)[0] is Verdict.SMOOTH
-
-
 @pytest.mark.parametrize("state", [State.SMOOTH, State.FLAT])
 def test_a_metric_that_stays_behind_its_pair_is_inconclusive(state: State) -> None:
-    verdict, reason = judge(exact(state), token(State.JUMP), link=HOLDS)
-    assert verdict is Verdict.INCONCLUSIVE and "does not jump where" in reason
+    for link in (None, FAILS):
+        verdict, reason = judge(exact(state), token(State.JUMP), link=link)
+        assert verdict is Verdict.INCONCLUSIVE and "does not jump where" in reason
 
 
 def test_reasons_say_how_each_metric_rises() -> None:
-    assert str(Evidence("loss", State.JUMP, 0.0004, 1.5)) == "loss (10 to 90 % in 1.5 steps, p < 0.001)"
-    assert str(Evidence("loss", State.JUMP, 0.012, 0.02)) == "loss (between two sizes, p = 0.012)"
-    assert str(Evidence("loss", State.JUMP, 0.5, 3.0, by_seed=True)) == "loss (seeds one by one, p = 0.500)"
+    jump = Evidence("loss", State.JUMP, 0.0004, 3.0, 1.5)
+    assert str(jump) == "loss (within 1.5 steps, p < 0.001)"
+    assert str(replace(jump, width=1.0, p_value=0.012)) == "loss (between two sizes, p = 0.012)"
+    assert str(replace(jump, state=State.DROP, width=1.0)) == "loss (between two sizes, p < 0.001)"
+    assert str(replace(jump, by_seed=True)) == "loss (seeds one by one, p < 0.001)"
+    assert str(replace(jump, state=State.SMOOTH, width=5.25)) == "loss (10 to 90 % in 5.2 steps, p < 0.001)"
+    # A curve that falls has no rise to take the width of.
+    assert str(Evidence("loss", State.SMOOTH, 0.5)) == "loss (p = 0.500)"
+
+
+@pytest.mark.parametrize("course", ["rises", "falls", "falls, then rises", "rises, then falls"])
+def test_a_smooth_verdict_says_what_the_curve_does(course: str) -> None:
+    assert f"{course} smoothly" in judge(replace(exact(State.SMOOTH), course=course), None)[1]
 
 
 def test_a_relation_holds_within_a_tenth_or_within_noise_and_for_several_tokens() -> None:
-    assert PowerRelation(8.0, 0.1).holds and not PowerRelation(8.0, 0.11).holds
-    assert PowerRelation(8.0, 0.3, 2.9).holds and not PowerRelation(8.0, 0.3, 3.1).holds
-    assert PowerRelation(1.5, 0.01).holds and not PowerRelation(1.4, 0.01).holds
+    assert PowerRelation(8.0, REPRODUCES).holds and not PowerRelation(8.0, REPRODUCES + 0.01).holds
+    assert PowerRelation(8.0, 0.3, REPRODUCES_SD - 0.1).holds
+    assert not PowerRelation(8.0, 0.3, REPRODUCES_SD + 0.1).holds
+    assert PowerRelation(MIN_POWER, 0.01).holds and not PowerRelation(MIN_POWER - 0.1, 0.01).holds
 
 
 def test_exact_match_as_a_power_of_token_accuracy() -> None:
