@@ -63,31 +63,28 @@ class Part:
 
 
 def main() -> None:
-    measurements = {
-        "slopes": on_slopes,
-        "hold-out": on_hold_out,
-        "examples": on_examples,
-        "pairs": on_pairs,
-        "speed": speed,
-        "grid": on_grid,
-        "figure": figure,
-    }
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="?", choices=measurements, metavar="WHAT", help=", ".join(measurements))
-    parser.add_argument("--curves", type=_count, help=f"a cell; {CURVES}, or {FEW} where no WHAT is named")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=_count, default=1, help="processes")
+    parser.add_argument(
+        "what", nargs="?", choices=("slopes", "hold-out", "examples", "pairs", "speed", "grid", "figure")
+    )
+    parser.add_argument("--curves", type=_whole(1), help=f"a cell; {CURVES}, or {FEW} where no WHAT is named")
+    parser.add_argument("--seed", type=_whole(0), default=0, help="other curves")
+    parser.add_argument("--workers", type=_whole(1), default=1, help="processes")
     given = parser.parse_args()
-    asked = [given.what] if given.what else [name for name in measurements if name not in ("grid", "figure")]
     rows = Rows(given.curves or (CURVES if given.what else FEW), given.seed, given.workers)
-    for name in asked:
-        measurements[name](rows)
+    for name in (given.what,) if given.what else SHORT:
+        MEASUREMENTS[name](rows)
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text}: a whole number of at least 1 is wanted")
-    return int(text)
+def _whole(least: int) -> Callable[[str], int]:
+    """Reads a whole number of at least `least`."""
+
+    def read(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text}: a whole number of at least {least} is wanted")
+        return int(text)
+
+    return read
 
 
 @dataclass(frozen=True)
@@ -207,6 +204,19 @@ def speed(_: Rows) -> None:
     find_jumps(frame, x="params")
     milliseconds = 1000 * (time.perf_counter() - started) / TIMED
     print(f"\nSpeed: {milliseconds:.2f} ms a curve, {TIMED:,} jumps of 8 sizes and 3 seeds in one call of find_jumps")
+
+
+MEASUREMENTS = {
+    "slopes": on_slopes,
+    "hold-out": on_hold_out,
+    "examples": on_examples,
+    "pairs": on_pairs,
+    "speed": speed,
+    "grid": on_grid,
+    "figure": figure,
+}
+#: Those that take minutes, and are made where none is named.
+SHORT = ("slopes", "hold-out", "examples", "pairs", "speed")
 
 
 if __name__ == "__main__":
