@@ -1,4 +1,4 @@
-"""What the name of a metric says of it, for tables that do not say it: its direction, its kind, its usual pair.
+"""What the name of a metric says of it, for tables that do not say it: its direction and its kind.
 
 A name is read as whole words (`words`), in any case: "val_loss", "MSELoss" and "eval/loss" are losses, "lossless_score"
 is not. Where several words are known the last one decides, as in English: an "error_detection_accuracy" is an accuracy.
@@ -13,8 +13,10 @@ accuracy is, and no share of items (they can exceed 1); Schaeffer et al. measure
 match for that reason, and speech recognition fits power laws to word error rates. An error rate without further words
 is 1 - accuracy, and discontinuous.
 
-All that is assumed here can be stated instead: in a table by its columns `higher_is_better`, `discontinuous` and
-`paired_metric`, on the command line by flags. Metrics of the harness's own tasks (`metrics`) state it themselves.
+All that is assumed here can be stated instead: in a table by its columns `higher_is_better` and `discontinuous`, on the
+command line by flags. Metrics of the harness's own tasks (`metrics`) state it themselves. No name says which metric is
+of the same outputs as another, so that a table has the pairs that it states (`paired_metric`, --pair); `usual_pair`
+names one that may be offered.
 """
 
 from __future__ import annotations
@@ -120,14 +122,14 @@ def meaning(name: str) -> Meaning:
 
 
 def usual_pair(metric: str, continuous: Iterable[str]) -> str:
-    """The continuous metric that judges a discontinuous one by default, '' where there is none.
+    """The continuous metric that would judge a discontinuous one, if both are of the same outputs; '' where none is.
 
     Exact match is judged by token accuracy, where that was measured; anything else by the loss, else by the first
     continuous metric that says how right the answers are.
 
     Args:
         metric: name of the discontinuous metric.
-        continuous: names of the continuous metrics measured on the same outputs, in order of preference.
+        continuous: names of the continuous metrics beside it, in order of preference.
     """
     judges = {words(name): name for name in continuous if meaning(name).of_answers and name != metric}
     exact = any(words(metric)[: len(start)] == start for start in _EXACT_MATCH)
@@ -137,26 +139,27 @@ def usual_pair(metric: str, continuous: Iterable[str]) -> str:
     return next(iter(judges.values()), "")
 
 
-def describe(higher_is_better: bool | None = None, discontinuous: bool | None = None, pair: str = "") -> str:
-    """A meaning in words, as far as it is given: 'smaller is better, discontinuous, judged by loss'."""
+def describe(higher_is_better: bool | None = None, discontinuous: bool | None = None) -> str:
+    """A meaning in words, as far as it is given: 'smaller is better, discontinuous'."""
     parts = []
     if higher_is_better is not None:
         parts.append("higher is better" if higher_is_better else "smaller is better")
     if discontinuous is not None:
         parts.append("discontinuous" if discontinuous else "continuous")
-    return ", ".join([*parts, f"judged by {pair}"] if pair else parts)
+    return ", ".join(parts)
 
 
 def vocabulary(width: int = 79) -> str:
     """All names that are known and what follows from them, in lines of at most this width; for --help."""
     paragraphs = [
-        "What neither a flag nor the columns higher_is_better, discontinuous and paired_metric state of a metric is "
-        "assumed by the last word of its name that is known. Whole words count, in any case:",
+        "What neither a flag nor the columns higher_is_better and discontinuous state of a metric is assumed by the "
+        "last word of its name that is known. Whole words count, in any case:",
         *(f"  {group.title}: {group.names}" for group in _GROUPS),
         "  all else: higher is better, discontinuous",
-        "'neg' or 'negative' before the word reverses the direction. A discontinuous metric is judged by the loss, "
-        "else by the first continuous metric, of the same study, task and subtask (exact match by token accuracy, "
-        "where that was measured).",
+        "'neg' or 'negative' before the word reverses the direction. No pair is assumed: the continuous metric that "
+        "judges a discontinuous one must be measured on the same outputs, which no name says (a pretraining loss is "
+        "not the loss of an exam's answers). A table states it in the column paired_metric, you by --pair; a likely "
+        "pair is offered.",
     ]
     lines = TextWrapper(width, break_on_hyphens=False)
     return "\n".join(lines.fill(paragraph) for paragraph in paragraphs)

@@ -7,7 +7,7 @@ that is not there is a dash.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 _PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 #: What stands for a number that is not there.
@@ -111,6 +111,12 @@ def duration(seconds: float) -> str:
 def counted(n: int, noun: str) -> str:
     """1 curve, 4,000 curves; of nouns with a plural in -s."""
     return f"{n:,} {noun}{'s' * (n != 1)}"
+
+
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """Names with commas between them, and how many more there are than `most`."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _significant(value: float, digits: int) -> str:

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from harness import find_jumps, metric_names, metrics, thresholds
-from harness.analysis.curves import assumed_meanings, label_runs, make_curves, with_defaults
+from harness.analysis.curves import assumed_meanings, label_runs, likely_pairs, make_curves, with_defaults
 from harness.errors import DataError
 from harness.metric_names import meaning, usual_pair, vocabulary, words
 from harness.records.importers.found import FoundRun, Number
-from harness.records.importers.table_rows import continuous_metrics, measurement_rows
+from harness.records.importers.table_rows import measurement_rows
 
 #: (higher is better, discontinuous) -> names.
 NAMES = {
@@ -61,9 +61,8 @@ def test_tables_and_imports_take_a_name_for_the_same(name: str, higher: bool, di
     assert frame.loc[0, ["higher_is_better", "discontinuous"]].tolist() == [higher, discontinuous]
     run = FoundRun(None, "run", [Number(1, "eval", name, 0.5), Number(1, "eval", "acc", 0.5)])  # type: ignore[arg-type]
     about = {"run_id": "a", "study": "", "steps": 1, "tokens": 0, "flops": 0.0}
-    rows = measurement_rows(run, about, continuous_metrics([run], [about]))
+    rows = measurement_rows(run, about)
     assert [rows[0][key] for key in ("higher_is_better", "discontinuous")] == [higher, discontinuous]
-    assert [row["paired_metric"] or "" for row in rows] == frame["paired_metric"].tolist()
 
 
 def test_names_of_our_own_metrics_mean_what_they_state() -> None:
@@ -123,15 +122,26 @@ def test_a_metric_of_which_less_is_better_appears_where_it_falls(name: str) -> N
 @pytest.mark.parametrize("name", ["mse", "bpb", "ppl", "brier", "wer"])
 def test_a_continuous_metric_judges_and_is_not_tested(name: str) -> None:
     """These counted as discontinuous, were tested themselves and judged nothing."""
-    found = find_jumps(pd.concat([frame_of("acc"), frame_of(name, rising=False)]), x="params")
+    frame = pd.concat([frame_of("acc", paired_metric=name), frame_of(name, rising=False, paired_metric=None)])
+    found = find_jumps(frame, x="params")
     assert found["metric"].tolist() == ["acc"] and found["continuous_metric"].tolist() == [name]
+
+
+def test_no_pair_is_assumed() -> None:
+    """A pretraining loss beside an accuracy made a planted jump a metric artefact."""
+    frame = pd.concat([frame_of("acc"), frame_of("loss", rising=False)], ignore_index=True)
+    assert (with_defaults(frame)["paired_metric"] == "").all()
+    found = find_jumps(frame, x="params")
+    assert found["continuous_metric"].tolist() == [""] and found["verdict"].tolist() != ["metric artefact"]
+    assert likely_pairs(frame) == {"acc": "loss"}
+    assert likely_pairs(frame.assign(paired_metric=np.where(frame["metric"] == "acc", "loss", ""))) == {}
 
 
 def test_what_was_assumed_is_reported() -> None:
     whole = pd.concat([frame_of("acc"), frame_of("loss", rising=False)]).assign(subtask="all")
     frame = pd.concat([whole, frame_of("speed", subtask="other")])
     assumed = {
-        "acc": {"higher_is_better": True, "discontinuous": True, "paired_metric": "loss"},
+        "acc": {"higher_is_better": True, "discontinuous": True},
         "loss": {"higher_is_better": False, "discontinuous": False},
         "speed": {"higher_is_better": True, "discontinuous": True},
     }
@@ -161,10 +171,9 @@ def test_empty_cells_are_filled_and_wrong_ones_named() -> None:
         with_defaults(frame)
 
 
-def test_pairs_are_measured_on_the_same_subtask() -> None:
-    frame = pd.concat([frame_of("acc", subtask="a"), frame_of("loss", subtask="a"), frame_of("acc", subtask="b")])
-    pairs = with_defaults(frame).query("metric == 'acc'").groupby("subtask")["paired_metric"].first()
-    assert pairs.to_dict() == {"a": "loss", "b": ""}
+def test_a_likely_pair_is_measured_on_the_same_subtask() -> None:
+    frame = pd.concat([frame_of("acc", subtask="a"), frame_of("loss", subtask="b"), frame_of("em", subtask="b")])
+    assert likely_pairs(frame) == {"em": "loss"}
 
 
 def test_a_chance_that_is_no_number_is_named() -> None:

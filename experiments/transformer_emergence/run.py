@@ -177,7 +177,7 @@ def durations(frame: pd.DataFrame) -> float:
     shown["FLOPs, token accuracy"] = shown["ladder"].map(cells).fillna("–")
     show("training that a width needs, two layers, learning rate .01", shown)
     # Where the shortest runs may be long enough already, the ladder says only how much is enough.
-    values = flops.loc[flops["threshold_low"] > 0, "threshold"]
+    values = flops.loc[flops["threshold_low"] > 0, "threshold"].dropna()
     mean = float(np.exp(np.log(values).mean()))
     spread = f"from {values.min():.2g} to {values.max():.2g}"
     print(f"{mean:.2g} FLOPs, mean of the {len(values)} widths with a closed interval, {spread}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,8 +11,11 @@ import pandas as pd
 from harness.analysis.runs import Runs, gather_runs, row_means
 from harness.errors import DataError
 from harness.metric_names import meaning, usual_pair
-from harness.records.columns import FINITE, ITEMS, POSITIVE, number_column, require_columns, truth_column
+from harness.records.columns import FINITE, ITEMS, NOT_NEGATIVE, POSITIVE, number_column, require_columns, truth_column
 
+#: Items of a share that follow from the standard errors of its rows agree to within this: errors are often rounded to
+#: three digits, which moves items by a percent.
+SAME_ITEMS = 0.1
 #: Columns that say what a curve is of, and what they hold where a frame does not have them.
 _KEY = {"study": "", "task": "", "subtask": "all"}
 
@@ -127,14 +129,14 @@ def _seeds(part: pd.DataFrame, runs: Runs) -> np.ndarray:
     return np.unique(part[label].to_numpy()[first_row].astype(str), return_inverse=True)[1]
 
 
-def _evaluation_variance(part: pd.DataFrame, runs: Runs, share_of_items: bool) -> np.ndarray:
+def _evaluation_variance(part: pd.DataFrame, runs: Runs, discontinuous: bool) -> np.ndarray:
     """(R,) variance of a run's value from its finite evaluation set: binomial for a share of n_eval items, else the
     square of the standard error that the table gives, else 0."""
     n_sizes = len(runs.sizes)
-    if share_of_items and part["n_eval"].notna().all():
+    if discontinuous and part["n_eval"].notna().all():
         n_eval = row_means(part["n_eval"].to_numpy(float), runs.of_row)
         return binomial_variance(runs.means(runs.value), runs.means(n_eval), runs.counts)
-    if not share_of_items and "stderr" in part.columns and part["stderr"].notna().all():
+    if "stderr" in part.columns and part["stderr"].notna().all():
         return runs.means(row_means(part["stderr"].to_numpy(float) ** 2, runs.of_row))
     return np.zeros(n_sizes)
 
@@ -165,10 +167,10 @@ def _check_shares(frame: pd.DataFrame) -> None:
 def with_defaults(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with every column that a curve needs.
 
-    Where they are absent, study and task are '', subtask 'all', chance and n_eval NaN (unknown). What a metric means is
-    assumed by its name (`metric_names`) in each row of which the columns higher_is_better, discontinuous and
-    paired_metric do not state it, being absent or empty there; a metric that states its pair is discontinuous, and one
-    that another states as its pair is continuous.
+    Where they are absent, study and task are '', subtask 'all', chance and n_eval NaN (unknown), and no metric has a
+    pair. What a metric means is assumed by its name (`metric_names`) in each row of which the columns higher_is_better
+    and discontinuous do not state it, being absent or empty there; a metric that states its pair is discontinuous, and
+    one that another states as its pair is continuous.
 
     Args:
         frame: rows with a column metric.
@@ -190,32 +192,54 @@ def with_defaults(frame: pd.DataFrame) -> pd.DataFrame:
     for column in ("higher_is_better", "discontinuous"):
         assumed = frame["metric"].astype(str).map({name: getattr(each, column) for name, each in by_name.items()})
         frame[column] = frame[column].fillna(assumed).astype(bool)
-    unpaired = frame["paired_metric"].isna()
-    if (unpaired & frame["discontinuous"]).any():
-        frame["paired_metric"] = frame["paired_metric"].mask(unpaired, _usual_pairs(frame))
-    frame["paired_metric"] = frame["paired_metric"].fillna("")
+    frame["paired_metric"] = frame["paired_metric"].astype(object).fillna("")
+    if "stderr" in frame.columns:
+        frame["stderr"] = number_column(frame, "stderr", NOT_NEGATIVE)
+        frame["n_eval"] = frame["n_eval"].fillna(items_of_shares(frame))
     return frame
 
 
-def assumed_meanings(frame: pd.DataFrame) -> dict[str, dict[str, Any]]:
+def items_of_shares(frame: pd.DataFrame) -> pd.Series:
+    """(rows,) items behind each share, from its standard error: n = p (1 - p) / se^2 + 1, exact for se with n - 1.
+
+    A discontinuous metric counts as a share of items where its values lie in [0, 1] and the items of all its rows agree
+    to within `SAME_ITEMS`; scores such as F1, whose errors follow another law, do not. Shares of 0 and 1 have no error
+    to go by and take the median of the other rows. NaN where nothing follows.
+
+    Args:
+        frame: as `with_defaults` makes it, with a column stderr.
+    """
+    share = frame["value"].to_numpy(float) if "value" in frame.columns else np.full(len(frame), np.nan)
+    error = frame["stderr"].to_numpy(float)
+    usable = (error > 0) & (share > 0) & (share < 1) & frame["discontinuous"].to_numpy(bool)
+    items = np.full(len(frame), np.nan)
+    items[usable] = share[usable] * (1 - share[usable]) / error[usable] ** 2 + 1
+    found = pd.Series(items, frame.index)
+    curves = [frame[name] for name in (*_KEY, "metric")]
+    middle = found.groupby(curves).transform("median").to_numpy()
+    odd = (np.abs(items - middle) > SAME_ITEMS * middle) | ~((share >= 0) & (share <= 1))
+    is_share = ~pd.Series(odd, frame.index).groupby(curves).transform("any").to_numpy()
+    certain = np.isfinite(error) & ((share == 0) | (share == 1))
+    return found.mask(certain, middle).where(is_share)
+
+
+def assumed_meanings(frame: pd.DataFrame) -> dict[str, dict[str, bool]]:
     """What is assumed of the metrics of a frame by their names, because no column states it.
 
     Args:
         frame: as `with_defaults` takes it.
 
     Returns:
-        metric -> column (higher_is_better, discontinuous, paired_metric) -> what is assumed; several pairs, of several
-        studies, are joined by commas. Empty where the frame states all.
+        metric -> column (higher_is_better, discontinuous) -> what is assumed. Empty where the frame states all.
     """
     columns = [*_KEY, "metric", "higher_is_better", "discontinuous", "paired_metric"]
     frame = frame[[name for name in columns if name in frame.columns]].drop_duplicates()
-    filled = with_defaults(frame)
-    assumed: dict[str, dict[str, Any]] = {}
-    for column, stated in _stated_meanings(frame).items():
-        open_cells = filled[stated.isna().to_numpy() & (filled[column] != "").to_numpy()]
-        for metric, values in open_cells.groupby(open_cells["metric"].astype(str), sort=False)[column]:
-            several = list(dict.fromkeys(values.tolist()))
-            assumed.setdefault(str(metric), {})[column] = several[0] if len(several) == 1 else ", ".join(several)
+    filled, stated = with_defaults(frame), _stated_meanings(frame)
+    assumed: dict[str, dict[str, bool]] = {}
+    for column in ("higher_is_better", "discontinuous"):
+        open_cells = filled[stated[column].isna().to_numpy()]
+        for metric, truth in zip(open_cells["metric"].astype(str), open_cells[column], strict=True):
+            assumed.setdefault(metric, {})[column] = bool(truth)
     return assumed
 
 
@@ -233,14 +257,23 @@ def _stated_meanings(frame: pd.DataFrame) -> dict[str, pd.Series]:
     return {"higher_is_better": higher, "discontinuous": discontinuous.fillna(by_pair), "paired_metric": pair}
 
 
-def _usual_pairs(frame: pd.DataFrame) -> pd.Series:
-    """(rows,) the continuous metric, among those of the row's study, task and subtask, that judges its metric by
-    default; '' for continuous metrics and where there is none."""
-    key = [*_KEY, "metric"]
-    pairs: dict[tuple[Any, ...], str] = {}
-    for curve, part in frame.drop_duplicates(key).groupby([*_KEY], sort=False):
+def likely_pairs(frame: pd.DataFrame) -> dict[str, str]:
+    """Continuous metrics that may be of the outputs of a discontinuous one without a pair: to be offered, not used.
+
+    Names cannot say what was scored: a `loss` beside an accuracy may be that of the pretraining corpus.
+
+    Args:
+        frame: as `with_defaults` takes it.
+
+    Returns:
+        discontinuous metric -> the continuous one, measured of the same study, task and subtask, that would judge it
+        (`metric_names.usual_pair`).
+    """
+    curves = with_defaults(frame).drop_duplicates([*_KEY, "metric"])
+    pairs: dict[str, str] = {}
+    for _, part in curves.groupby([*_KEY], sort=False):
         continuous = part.loc[~part["discontinuous"], "metric"].astype(str).tolist()
-        for metric in part.loc[part["discontinuous"], "metric"]:
-            pairs[*curve, metric] = usual_pair(str(metric), continuous)
-    rows = zip(*(frame[name] for name in key), strict=True)
-    return pd.Series([pairs.get(row, "") for row in rows], index=frame.index, dtype=object)
+        for metric in part.loc[part["discontinuous"] & (part["paired_metric"] == ""), "metric"].astype(str):
+            if found := usual_pair(metric, continuous):
+                pairs.setdefault(metric, found)
+    return pairs

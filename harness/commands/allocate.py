@@ -30,6 +30,16 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     best = allocate(fit, arguments.compute, arguments.flops_per_token_parameter)
     smaller = overtraining(fit, arguments.size_ratio or (0.75, 0.5, 0.35, 0.25))
     exponent = optimal_exponent(fit)
+    parabolas = _parabolas(arguments, runs)
+    more = ("compute", "flops_per_token_parameter", "size_ratio")
+    content = fit_as_json(fit, runs) | {
+        "allocation": best.to_dict("records"),
+        "overtraining": smaller.to_dict("records"),
+        "exponent_of_N": dict(zip(("value", "low", "high"), exponent, strict=True)),
+        "isoflop": parabolas,
+        "settings": given(arguments, LAW_SETTINGS + more),
+    }
+    write_json(arguments.json, content)
     report_fit(fit, runs, console)
     console.print(as_rich(_words(best, ("N", "D", "tokens_per_parameter", "loss"), "compute"), "Optimal allocation"))
     console.print(
@@ -40,17 +50,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     console.print(as_rich(_words(smaller, ("compute_ratio", "tokens_ratio"), "size_ratio"), title))
     for message in dict.fromkeys(filter(None, [*best["message"], *smaller["message"]])):
         console.print(message, markup=False, soft_wrap=True)
-    parabolas = _parabolas(arguments, runs)
     console.print(parabolas["summary"], markup=False)
-    more = ("compute", "flops_per_token_parameter", "size_ratio")
-    content = fit_as_json(fit, runs) | {
-        "allocation": best.to_dict("records"),
-        "overtraining": smaller.to_dict("records"),
-        "exponent_of_N": dict(zip(("value", "low", "high"), exponent, strict=True)),
-        "isoflop": parabolas,
-        "settings": given(arguments, LAW_SETTINGS + more),
-    }
-    write_json(arguments.json, content)
     return 0
 
 

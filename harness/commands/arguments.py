@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 
 from harness import metric_names
-from harness.commands.values import between_0_and_1, law_name, one_of, positive, whole_number
+from harness.commands.values import between_0_and_1, law_name, one_of, positive, several_of, whole_number
 
 LAWS = (
     *("power", "power_floor", "hoffmann", "width_depth", "gadre", "kaplan", "bnsl0", "bnsl1", "bnsl2", "m4"),
@@ -22,6 +22,10 @@ OBJECTIVES = ("squares", "huber", "binomial", "beta_binomial")
 INTERVALS = ("profile", "bootstrap", "delta")
 LINKS = ("exponential", "sigmoid")
 FORMATS = ("lm_eval", "trainer", "wandb", "tensorboard", "nanogpt")
+
+#: Verdicts, in the order of what they claim, and what curves are put in order by.
+VERDICTS = ("emergent", "candidate", "metric artefact", "smooth", "drop", "inconclusive", "too few sizes")
+SORTS = ("p", "statistic", "threshold")
 
 #: Columns that label the rows of curves -> what they hold.
 LABELS = {
@@ -80,6 +84,11 @@ def of_emergence(parser: argparse.ArgumentParser) -> None:
     _add_curves(parser)
     parser.add_argument("--alpha", type=between_0_and_1, default=0.05, help="false discovery rate (0.05)")
     _add_fraction(parser)
+    orders = f"{', '.join(SORTS)} (the order of the table)"
+    parser.add_argument("--sort", type=one_of(SORTS), metavar="NAME", help=f"order of the curves: {orders}")
+    parser.add_argument("--top", type=whole_number(1), metavar="N", help="show the first N curves (--json has all)")
+    verdicts = f"show these only: {', '.join(VERDICTS)} (--json has all)"
+    parser.add_argument("--verdict", type=several_of(VERDICTS), metavar="NAME,...", help=verdicts)
     parser.add_argument("--scores", action="store_true", help="the scores of the literature beside each verdict")
     _add_output(parser)
     _add_plot(parser, f"draw the {MOST_DRAWN} clearest curves")
@@ -125,7 +134,9 @@ def _add_runs(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_choice(parser: argparse.ArgumentParser) -> None:
-    """Which rows of the table count, and columns made from others."""
+    """Which rows of the table count, and columns made from others or from a second table."""
+    about = "second table, a row a model: its columns are joined by those that both have (model, say)"
+    parser.add_argument("--about", metavar="TABLE", help=about)
     parser.add_argument("--where", metavar="EXPRESSION", help="the rows this is about: \"corpus == 'dclm'\"")
     excluded = 'rows to leave out and list: "loss > 4"'
     parser.add_argument("--exclude", metavar="EXPRESSION", action="append", default=[], help=excluded)
@@ -149,13 +160,20 @@ def _add_fitting(parser: argparse.ArgumentParser) -> None:
 
 def _add_curves(parser: argparse.ArgumentParser) -> None:
     """The columns of curves of metrics, what the metrics mean, and the choice of rows."""
-    parser.add_argument("--value", metavar="COLUMN", help="the metric's value (value)")
+    values = "the metric's value (value); of a table with a column a task a pattern, 'acc_*', or a list of columns"
+    parser.add_argument("--value", metavar="COLUMN", help=values)
     for name, what in LABELS.items():
         parser.add_argument(f"--{name}", metavar="COLUMN", help=f"{what} ({name}, where there is such a column)")
+    apart = "a curve of its own for each of its labels: families, corpora"
+    parser.add_argument("--by", metavar="COLUMN", help=apart)
     parser.add_argument("--n-eval", metavar="COLUMN", help="test items behind each value (n_eval)")
+    error = "standard error of each value (stderr); the items of a share follow from it"
+    parser.add_argument("--stderr", metavar="COLUMN", help=error)
     parser.add_argument("--chance", metavar="COLUMN|NUMBER", help="value of a guesser (chance)")
-    pair = "the continuous metric that judges it, on the same outputs; may be given often (see below)"
+    pair = "the continuous metric that judges it, on the same outputs, or 'acc_*=bpb_*'; may be given often (see below)"
     parser.add_argument("--pair", metavar="METRIC=CONTINUOUS", action="append", default=[], help=pair)
+    bins = "take sizes together that lie in one of N bins of an octave, at their geometric mean"
+    parser.add_argument("--bins-per-octave", type=positive, metavar="N", help=bins)
     for flag, what in (
         ("--lower-is-better", "metrics of which less is better"),
         ("--higher-is-better", "metrics of which more is better"),
@@ -176,7 +194,8 @@ def _add_fraction(parser: argparse.ArgumentParser) -> None:
 def _add_output(parser: argparse.ArgumentParser) -> None:
     """Where results go."""
     parser.add_argument("--level", type=between_0_and_1, default=0.95, help="of the intervals (0.95)")
-    parser.add_argument("--json", metavar="OUT", help="write everything there as JSON")
+    content = 'write everything there as JSON (an open end is "inf", what is not there null)'
+    parser.add_argument("--json", metavar="OUT", help=content)
 
 
 def _add_plot(parser: argparse.ArgumentParser, what: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,22 +11,20 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from harness.analysis.curves import assumed_meanings
+from harness.analysis.curves import assumed_meanings, with_defaults
+from harness.commands import unsaid
 from harness.commands.arguments import LABELS
-from harness.commands.tables import Rows, numbers, split_names
-from harness.errors import DataError, UserError, nearest
-from harness.metric_names import describe, meaning
-from harness.records.columns import ITEMS, POSITIVE, column, label_column, number_column, truth_column
+from harness.commands.meanings import STATED_BY, add_chance, add_known, add_noise, state_meanings
+from harness.commands.sizes import checkpoints, measured_sizes, take_together
+from harness.commands.tables import Rows, numbers
+from harness.commands.wide import read_values
+from harness.errors import DataError, UserError
+from harness.metric_names import describe
+from harness.records.columns import POSITIVE, label_column
+from harness.wording import counted, listed
 
-#: Flag -> column and what it states of the metrics it names.
-_STATED_BY = {
-    "lower_is_better": ("higher_is_better", False),
-    "higher_is_better": ("higher_is_better", True),
-    "discontinuous": ("discontinuous", True),
-    "continuous": ("discontinuous", False),
-}
 #: Arguments by which columns are named and metrics explained.
-SETTINGS = ("x", "value", *LABELS, "n_eval", "chance", "pair", *_STATED_BY)
+SETTINGS = ("x", "value", *LABELS, "by", "n_eval", "stderr", "chance", "pair", *STATED_BY, "bins_per_octave")
 
 
 @dataclass(frozen=True)
@@ -37,31 +35,48 @@ class CurveTable:
         rows: of the table, with what was left out.
         frame: as `find_jumps` takes it, indexed by row number.
         assumed: what the table and the flags do not state of its metrics; as `assumed_meanings`.
-        unknown: what else the table does not say, in words.
+        used: what was read and used beside the values, in words.
+        unknown: what the table does not say, in words.
+        cautions: what its x does to p, in words.
+        offered: pairs that its metrics may make, in words.
     """
 
     rows: Rows
     frame: pd.DataFrame
-    assumed: dict[str, dict[str, Any]]
+    assumed: dict[str, dict[str, bool]]
+    used: tuple[str, ...]
     unknown: tuple[str, ...]
+    cautions: tuple[str, ...]
+    offered: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
         """What was assumed, not known and left out."""
-        told = {"assumed": self.assumed, "unknown": list(self.unknown), "other_runs": list(self.rows.other_runs)}
-        return told | self.rows.as_json()
+        told = {name: list(getattr(self, name)) for name in ("used", "unknown", "cautions", "offered")}
+        return {"assumed": self.assumed, **told, "other_runs": list(self.rows.other_runs)} | self.rows.as_json()
 
-    def report_assumed(self, console: Console, prefix: str = "") -> None:
-        """Say what was assumed of metrics by their names, those of one meaning together."""
+    def report(self, console: Console, prefix: str = "") -> None:
+        """Say what was used, assumed, not known and offered, a line each."""
+        for line in self._lines():
+            console.print(f"{prefix}{line}", markup=False, soft_wrap=True)
+
+    def _lines(self) -> Iterator[str]:
+        yield from self.used
         alike: dict[str, list[str]] = {}
         for metric, meant in self.assumed.items():
-            words = describe(meant.get("higher_is_better"), meant.get("discontinuous"), meant.get("paired_metric", ""))
-            alike.setdefault(words, []).append(metric)
+            alike.setdefault(describe(meant.get("higher_is_better"), meant.get("discontinuous")), []).append(metric)
         for words, metrics in alike.items():
-            told = f"{prefix}assumed by name: {', '.join(metrics)}: {words}"
-            console.print(told, markup=False, soft_wrap=True)
-        if "stderr" in self.frame:
-            told = f"{prefix}used: column stderr, as the noise of evaluation of continuous metrics"
-            console.print(told, markup=False, soft_wrap=True)
+            yield f"assumed by name: {', '.join(metrics)}: {words}"
+        yield from (f"not known: {what}" for what in self.unknown)
+        yield from (f"note: {what}" for what in self.cautions)
+        yield from (f"offered: {what}" for what in self.offered)
+
+    @property
+    def counted(self) -> str:
+        """How many values or rows there are."""
+        n_rows = self.frame.index.nunique()
+        if n_rows == len(self.frame):
+            return counted(n_rows, "row")
+        return f"{counted(len(self.frame), 'value')} in {counted(n_rows, 'row')}"
 
 
 def choose_curves(rows: Rows, x: Sequence[str], arguments: argparse.Namespace) -> CurveTable:
@@ -71,28 +86,83 @@ def choose_curves(rows: Rows, x: Sequence[str], arguments: argparse.Namespace) -
 
     Args:
         rows: as `choose_rows` returns them.
-        x: columns of sizes.
+        x: columns of sizes, or metrics to be sizes.
         arguments: as `commands.arguments` declares them for `emergence` and `compare`.
 
     Raises:
         UserError: an argument that cannot be.
         DataError: a column that is missing, a cell that is not allowed, or no row left.
     """
+    in_table = [name for name in x if name in rows.frame]
     value = arguments.value or default_column(rows.frame, "value", "--value", "the column of the metric's values")
-    rows = rows.with_numbers_in([*x, value]).require_some()
-    frame = rows.frame.assign(value=number_column(rows.frame, value))
-    frame = frame.assign(**{name: numbers(rows.frame, name, POSITIVE) for name in x})
+    values = read_values(rows.with_numbers_in(in_table), in_table, value, arguments)
+    rows, table = values.rows.require_some(), values.table
+    frame = rows.frame.assign(**{name: numbers(table, name, POSITIVE) for name in in_table})
     for name in LABELS:
         if given := getattr(arguments, name):
-            frame[name] = label_column(rows.frame, given)
-    if "metric" not in frame:
-        frame["metric"] = value
+            frame[name] = label_column(table, given)
+    if arguments.by:
+        frame["study"] = _studies(frame, table, arguments.by)
     _check_labels(frame)
-    _state_meanings(frame, arguments)
-    _add_items(frame, rows.frame, arguments.n_eval)
-    _add_chance(frame, rows.frame, arguments.chance)
-    unknown = [*_unknown(frame), *_unused_labels(frame, rows.frame, arguments)]
-    return CurveTable(rows, frame, assumed_meanings(frame), tuple(unknown))
+    state_meanings(frame, arguments, values.pairs)
+    add_noise(frame, table, arguments)
+    add_chance(frame, table, arguments.chance)
+    used = [*values.told, *add_known(frame)]
+    for name in x:
+        if name not in frame:
+            frame[name] = measured_sizes(frame, name)
+    cautions = [line for name in x for line in checkpoints(frame, name)]
+    if arguments.bins_per_octave:
+        for name in x:
+            n_sizes, frame = frame[name].nunique(), take_together(frame, name, arguments.bins_per_octave)
+            if (n_left := frame[name].nunique()) < n_sizes:
+                used.append(f"used: {n_sizes} sizes of {name} taken together to {n_left}")
+    used += _noise_used(frame)
+    meant = {getattr(arguments, name) for name in SETTINGS if isinstance(getattr(arguments, name), str)}
+    apart = unsaid.confounders(frame, table, x, {*meant, "run_id", "member", "seed", "value", "n_eval", "stderr"})
+    return CurveTable(
+        rows=rows,
+        frame=frame,
+        assumed=assumed_meanings(frame),
+        used=tuple(used),
+        unknown=(*unsaid.unknown(frame), *unsaid.apart_in_words(apart)),
+        cautions=tuple(dict.fromkeys(cautions)),
+        offered=tuple(unsaid.offers(frame, values.likely_pairs)),
+    )
+
+
+def _studies(frame: pd.DataFrame, table: pd.DataFrame, by: str) -> np.ndarray:
+    """(n,) the study of each row: its label in the column of --by, within the study that it is of already."""
+    labels = label_column(table, by)
+    if table[by].dtype.kind in "iuf":
+        labels = np.array([f"{by} {float(label):.12g}" for label in labels])
+    if "study" not in frame or frame["study"].nunique() == 1 or by == "study":
+        return labels
+    return np.array([f"{study}, {label}" for study, label in zip(frame["study"], labels, strict=True)])
+
+
+def _noise_used(frame: pd.DataFrame) -> list[str]:
+    """What standard errors are used for, in words."""
+    if "stderr" not in frame or frame["stderr"].isna().all():
+        return []
+    stated = frame["n_eval"] if "n_eval" in frame else pd.Series(np.nan, frame.index)
+    filled = with_defaults(frame)
+    follow = (stated.isna() & filled["n_eval"].notna()).to_numpy()
+    told = []
+    if follow.any():
+        items = filled.loc[follow].groupby("metric", sort=False)["n_eval"]
+        each = [f"{metric} {_span(part)}" for metric, part in items]
+        told.append(f"used: standard errors, from which the test items follow: {listed(each)}")
+    noisy = filled["stderr"].notna() & (filled["n_eval"].isna() | ~filled["discontinuous"])
+    if noisy.any():
+        metrics = filled.loc[noisy, "metric"].astype(str).unique().tolist()
+        told.append(f"used: standard errors, as the noise of evaluation of {listed(metrics)}")
+    return told
+
+
+def _span(items: pd.Series) -> str:
+    low, high = round(items.min()), round(items.max())
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def _check_labels(frame: pd.DataFrame) -> None:
@@ -118,117 +188,8 @@ def default_column(frame: pd.DataFrame, name: str, flag: str, what: str) -> str:
     raise UserError(f"{flag}: {what} must be named; there are {', '.join(map(str, frame.columns))}")
 
 
-def rename_in(error: DataError, names: Mapping[str, str | None]) -> None:
-    """Give the column of an error the name that the user gave it: known name -> the user's."""
-    if error.column is not None:
-        error.column = names.get(error.column) or error.column
-
-
-# --------------------------------------------------------------------------------------------------- what flags state
-
-
-def _state_meanings(frame: pd.DataFrame, arguments: argparse.Namespace) -> None:
-    """Write what --pair, --lower-is-better and their like state into the columns that the analysis reads."""
-    metrics = frame["metric"].astype(str)
-    for text in arguments.pair:
-        metric, _, continuous = (part.strip() for part in text.partition("="))
-        if not (metric and continuous):
-            raise UserError(f"--pair {text}: allowed is METRIC=CONTINUOUS, e.g. exact_match=token_accuracy")
-        _check_metrics(metrics, [metric, continuous], f"--pair {text}")
-        _write(frame, "paired_metric", metrics == metric, continuous)
-        _write(frame, "discontinuous", metrics == metric, True)
-        _write(frame, "discontinuous", metrics == continuous, False)
-    stated: dict[tuple[str, str], str] = {}
-    for name, (target, truth) in _STATED_BY.items():
-        if (text := getattr(arguments, name)) is None:
-            continue
-        flag = f"--{name.replace('_', '-')}"
-        names = split_names(text, flag, "names of metrics")
-        _check_metrics(metrics, names, f"{flag} {text}")
-        for metric in names:
-            if other := stated.get((target, metric)):
-                raise UserError(f"{flag} {text}: {metric} is named by {other} too")
-            stated[target, metric] = flag
-        _write(frame, target, metrics.isin(names), truth)
-
-
-def _write(frame: pd.DataFrame, name: str, rows: pd.Series, value: object) -> None:
-    """Write into some rows (n,) of a column that the table may not have."""
-    cells = frame[name].to_numpy(dtype=object, copy=True) if name in frame else np.full(len(frame), None, dtype=object)
-    cells[rows.to_numpy()] = value
-    frame[name] = cells
-
-
-def _check_metrics(metrics: pd.Series, wanted: Sequence[str], flag: str) -> None:
-    known = list(dict.fromkeys(metrics))
-    for metric in wanted:
-        if metric not in known:
-            raise DataError(
-                f"{flag}: no metric '{metric}'{nearest(metric, known) or '; there are ' + ', '.join(known)}"
-            )
-
-
-def _add_items(frame: pd.DataFrame, table: pd.DataFrame, name: str | None) -> None:
-    if name is None and "n_eval" not in table:
-        return
-    frame["n_eval"] = number_column(table, name or "n_eval", ITEMS)
-
-
-def _add_chance(frame: pd.DataFrame, table: pd.DataFrame, chance: str | None) -> None:
-    if chance is None:
-        return
-    if chance in table:
-        frame["chance"] = number_column(table, chance)
-        return
-    try:
-        level = float(chance)
-    except ValueError:
-        level = np.nan
-    if not np.isfinite(level):
-        near = nearest(chance, map(str, table.columns))
-        raise UserError(f"--chance {chance}: allowed is a column, and there is none of this name, or a number{near}")
-    # A guesser's loss is another number than its share of right answers.
-    frame["chance"] = np.where(_higher_is_better(frame), level, np.nan)
-
-
-# --------------------------------------------------------------------------------------- what the table does not say
-
-
-def _higher_is_better(frame: pd.DataFrame) -> pd.Series:
-    """(n,) direction of each row's metric, as stated or by its name."""
-    by_name = frame["metric"].map(lambda name: meaning(str(name)).higher_is_better)
-    if "higher_is_better" not in frame:
-        return by_name
-    return truth_column(frame, "higher_is_better").fillna(by_name).astype(bool)
-
-
-def _unknown(frame: pd.DataFrame) -> list[str]:
-    """What the analysis has to do without."""
-    scores = _higher_is_better(frame)
-    unknown = []
-    if "n_eval" not in frame or frame.loc[scores, "n_eval"].isna().all():
-        unknown.append("n_eval (noise of the test items is judged by the scatter of seeds alone)")
-    if "chance" not in frame or frame.loc[scores, "chance"].isna().all():
-        unknown.append("chance (heights of rises are judged by what is seen)")
-    if "paired_metric" in frame:
-        absent = set(frame["paired_metric"].dropna().astype(str)) - set(frame["metric"].astype(str)) - {""}
-        unknown += [f"{name}, which paired_metric names and no row measures" for name in sorted(absent)]
-    if not {"run_id", "member", "seed"} & set(frame.columns):
-        unknown.append("seeds (each row is a run of its own, unrelated to those at other sizes)")
-    return unknown
-
-
-def _unused_labels(frame: pd.DataFrame, table: pd.DataFrame, arguments: argparse.Namespace) -> list[str]:
-    """Columns of text that might say which curve a row belongs to, where no column does: all rows then count as runs
-    of one curve."""
-    if {"study", "task", "subtask"} & set(frame.columns):
-        return []
-    used = {"metric", "run_id", "member", "seed", arguments.metric, arguments.seed}
-    names = [
-        str(name)
-        for name in table.columns
-        if name not in used
-        and column(table, name).dtype.kind not in "iufbM"
-        and 1 < table[name].astype(str).nunique() < len(table)
-    ]
-    return [f"whether column {name} tells curves apart (if so, name it by --task or --subtask)" for name in names]
+def rename_in(error: DataError, arguments: argparse.Namespace) -> None:
+    """Give the column of an error the name that the user gave it."""
+    if error.column in ("value", "n_eval", "stderr"):
+        given = getattr(arguments, error.column)
+        error.column = given if given and "*" not in given and "," not in given else error.column

@@ -13,13 +13,13 @@ import pandas as pd
 from rich.console import Console
 
 from harness.analysis.curves import label_runs, with_defaults
-from harness.analysis.emergence.comparison import Comparison, compare_thresholds, rank_agreement
+from harness.analysis.emergence.comparison import Agreement, Comparison, compare_thresholds, rank_agreement
 from harness.commands.columns import SETTINGS, CurveTable, choose_curves, rename_in
-from harness.commands.output import check_plot, given, save_plot, write_json
+from harness.commands.output import check_plot, given, report_files, save_plot, write_json
 from harness.commands.tables import choose_curve_rows, split_names
-from harness.errors import DataError, UserError, nearest
+from harness.errors import DataError, UserError
 from harness.report.tables import as_rich
-from harness.wording import confidence, counted, ends, interval, p_value
+from harness.wording import confidence, ends, interval, p_value
 
 #: Columns of a table that a comparison uses, beside its sizes.
 _COLUMNS = [
@@ -46,27 +46,31 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     tables = {path: _read(path, sizes, arguments) for path in arguments.results}
     frame = _together({path: frame for path, (_, frame) in tables.items()})
     found = [compare_thresholds(frame, x, metrics, arguments.fraction, arguments.level) for x in sizes]
-    for each in found:
-        _report(each, console)
-    agreement = None
-    if len(found) == 2:
-        try:
-            agreement = rank_agreement(*found)
-            console.print(str(agreement), markup=False, soft_wrap=True)
-        except DataError as error:  # too few curves: everything else stands
-            console.print(str(error), markup=False, soft_wrap=True)
-    for path, (curves, _) in tables.items():
-        _report_table(path, curves, len(tables) > 1, console)
+    agreement = _agreement(found)
     content = {
         "comparisons": [_as_json(each) for each in found],
-        "agreement": None if agreement is None else vars(agreement),
+        "agreement": vars(agreement) if isinstance(agreement, Agreement) else None,
         "tables": [{"table": path, **curves.as_json()} for path, (curves, _) in tables.items()],
         "settings": given(arguments, ("results", *SETTINGS, "metrics", "fraction", "level")),
     }
     write_json(arguments.json, content)
-    for each in found if arguments.plot else ():
-        _draw(each, Path(arguments.plot), len(found) > 1, console)
+    drawn = [path for each in found if arguments.plot for path in _draw(each, Path(arguments.plot), len(found) > 1)]
+    for each in found:
+        _report(each, console)
+    if agreement is not None:
+        console.print(str(agreement), markup=False, soft_wrap=True)
+    for path, (curves, _) in tables.items():
+        _report_table(path, curves, len(tables) > 1, console)
+    report_files(drawn, console)
     return 0
+
+
+def _agreement(found: list[Comparison]) -> Agreement | DataError | None:
+    """Of the orders by two sizes; the error where too few curves have both, for everything else stands."""
+    try:
+        return rank_agreement(*found) if len(found) == 2 else None
+    except DataError as error:
+        return error
 
 
 # ------------------------------------------------------------------------------------------------ the tables together
@@ -76,10 +80,10 @@ def _read(path: str, sizes: list[str], arguments: argparse.Namespace) -> tuple[C
     """A table, and its runs with the columns that all tables share."""
     try:
         rows = choose_curve_rows(arguments, path)
-        curves = choose_curves(rows, [x for x in sizes if x in rows.frame.columns], arguments)
+        curves = choose_curves(rows, sizes, arguments)
         return curves, _runs(curves.frame, sizes)
     except DataError as error:
-        rename_in(error, {"value": arguments.value, "n_eval": arguments.n_eval})
+        rename_in(error, arguments)
         error.source = path if error.source is None or str(error.source) == path else f"{path}: {error.source}"
         raise
 
@@ -90,30 +94,7 @@ def _runs(frame: pd.DataFrame, sizes: list[str]) -> pd.DataFrame:
     frame["run_id"] = frame["run"]
     if "seed" not in frame.columns:
         frame["seed"] = frame["run"]
-    for x in sizes:
-        if x not in frame.columns and x in set(frame["metric"]):
-            frame[x] = _mean_of_size(frame, x)
-        if x not in frame.columns:
-            known = [str(name) for name in frame.columns if frame[name].dtype.kind in "if" and name not in _COLUMNS]
-            near = nearest(x, known) or f"; of numbers there are {', '.join(known[:_SHOWN]) or 'none'}"
-            raise DataError(f"--x {x}: no such column or metric{near}")
     return frame[[name for name in (*sizes, *_COLUMNS) if name in frame.columns]].copy()
-
-
-def _mean_of_size(frame: pd.DataFrame, metric: str) -> pd.Series:
-    """(rows,) mean of a metric over the runs of each row's study and size: a size that models are ranked by."""
-    rung = next((name for name in ("rung", "params_non_embedding", "params_total") if name in frame.columns), None)
-    if rung is None:
-        raise DataError(
-            f"--x {metric}: is a metric, and no column (rung, params_total) tells which runs are of one size"
-        )
-    key = ["study", rung]
-    whole = frame[(frame["metric"] == metric) & (frame["subtask"] == "all")]
-    means = whole.groupby(key)["value"].mean().rename("mean").reset_index()
-    found = frame[key].merge(means, on=key, how="left")["mean"].set_axis(frame.index)
-    if found.isna().any():
-        raise DataError(f"--x {metric}: study '{frame.loc[found.isna(), 'study'].iloc[0]}' has sizes without it")
-    return found
 
 
 def _together(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
@@ -183,10 +164,8 @@ def _report_pairs(comparison: Comparison, level: str, console: Console) -> None:
 def _report_table(path: str, curves: CurveTable, several: bool, console: Console) -> None:
     """Say what was assumed, not known and left out, of one table among several."""
     prefix = f"{path}: " if several else ""
-    curves.report_assumed(console, prefix)
-    for what in curves.unknown:
-        console.print(f"{prefix}not known: {what}", markup=False, soft_wrap=True)
-    curves.rows.report(prefix + counted(len(curves.frame), "row"), console)
+    curves.report(console, prefix)
+    curves.rows.report(prefix + curves.counted, console)
 
 
 def _as_json(comparison: Comparison) -> dict[str, Any]:
@@ -194,10 +173,10 @@ def _as_json(comparison: Comparison) -> dict[str, Any]:
     return {"x": comparison.x} | parts
 
 
-def _draw(comparison: Comparison, path: Path, several: bool, console: Console) -> None:
+def _draw(comparison: Comparison, path: Path, several: bool) -> list[Path]:
     from harness.report.plots import plot_thresholds
 
     stem = path.with_suffix("")
     if several:
         stem = stem.with_name(f"{stem.name}_{comparison.x}")
-    save_plot(plot_thresholds(comparison.table, x=comparison.x), stem.with_name(f"{stem.name}.png"), console)
+    return save_plot(plot_thresholds(comparison.table, x=comparison.x), stem.with_name(f"{stem.name}.png"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,13 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
+from harness.analysis.axis import Axis
+from harness.analysis.emergence.comparison import compare_thresholds, holm
 from harness.analysis.emergence.find_jumps import find_jumps
 from harness.commands.arguments import MOST_DRAWN, SIZES
 from harness.commands.columns import SETTINGS, CurveTable, choose_curves, default_column, rename_in
-from harness.commands.output import check_plot, given, save_plot, write_json
+from harness.commands.output import check_plot, given, report_files, save_plot, write_json
+from harness.commands.sizes import fine_steps
 from harness.commands.tables import choose_curve_rows
 from harness.errors import DataError, UserError
 from harness.report.names import curve_name, metric_name
@@ -22,10 +26,16 @@ from harness.report.tables import as_rich
 from harness.wording import ABSENT, confidence, counted, interval, p_value
 
 _KEY = ["study", "task", "subtask", "metric"]
+#: Column that --sort names -> that of the analysis, and whether the first is the smallest.
+_ORDER = {"p": ("p_value", True), "statistic": ("statistic", False), "threshold": ("threshold", True)}
+#: Places of a rise that the table shows, where the analysis has them.
+_PLACES = {"N*": "threshold", "onset": "onset"}
+#: Curves of one task whose thresholds are compared across --by; of more, `harness compare` chooses.
+_MOST_COMPARED = 40
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
-    """Test, report and write; 0.
+    """Test, write and report; 0.
 
     Raises:
         UserError: as `choose_curve_rows`, `choose_curves` and `find_jumps`.
@@ -33,28 +43,62 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     check_plot(arguments.plot)
     rows = choose_curve_rows(arguments, arguments.table)
     x = arguments.x or default_column(rows.frame, SIZES, "--x", "the column of sizes")
-    curves = choose_curves(rows, [x], arguments)
+    axis = Axis.of(x)
     try:
-        jumps = find_jumps(curves.frame, x, arguments.alpha, arguments.level, arguments.fraction)
+        curves = choose_curves(rows, [x], arguments)
+        frame = axis.with_rising(curves.frame)
+        found = find_jumps(frame, axis.rising, arguments.alpha, arguments.level, arguments.fraction)
     except DataError as error:
-        rename_in(error, {"value": arguments.value, "n_eval": arguments.n_eval})
+        rename_in(error, arguments)
         raise
-    if jumps.empty:
-        found = ", ".join(dict.fromkeys(curves.frame["metric"].astype(str)))
+    if found.empty:
+        metrics = ", ".join(dict.fromkeys(curves.frame["metric"].astype(str)))
         why = "no metric that could jump, only losses and continuous ones"
-        raise DataError(f"{why}: {found} (--discontinuous names metrics to test)", source=arguments.table)
-    if (jumps["continuous_metric"] == "").all():
+        raise DataError(f"{why}: {metrics} (--discontinuous names metrics to test)", source=arguments.table)
+    if (found["continuous_metric"] == "").all():
         unjudged = "a continuous metric on the same outputs (no jump can be called emergent or an artefact; see --pair)"
         curves = replace(curves, unknown=(*curves.unknown, unjudged))
-    scores = _scores(curves.frame, x) if arguments.scores else None
-    _report(jumps, scores, curves, x, arguments.level, console)
-    settings = given(arguments, ("table", *SETTINGS, "alpha", "fraction", "level"))
+    curves = replace(curves, cautions=(*curves.cautions, *fine_steps(curves.frame, found, axis)))
+    found = _sorted(found, arguments.sort)
+    jumps = axis.turned_rows(found)
+    scores = _scores(frame, axis.rising) if arguments.scores else None
+    across = _across(curves.frame, jumps, x, arguments) if arguments.by else None
     of_curves = jumps if scores is None else jumps.merge(scores, on=_KEY, how="left")
-    content = {"curves": of_curves.to_dict("records"), **curves.as_json(), "settings": settings | {"x": x}}
+    content = {
+        "curves": of_curves.to_dict("records"),
+        "verdicts": jumps["verdict"].value_counts().to_dict(),
+        **({} if across is None else {"across": across.to_dict("records")}),
+        **curves.as_json(),
+        "settings": given(arguments, ("table", *SETTINGS, "alpha", "fraction", "level")) | {"x": x},
+    }
     write_json(arguments.json, content)
-    if arguments.plot:
-        _draw(jumps, curves.frame, x, Path(arguments.plot), console)
+    shown = _chosen(jumps, arguments)
+    drawn = _draw(shown, curves.frame, x, Path(arguments.plot)) if arguments.plot and len(shown) else []
+    _report(jumps, shown, scores, curves, axis, arguments, console)
+    if across is not None:
+        _report_across(across, jumps, arguments, console)
+    _report_table(jumps, curves, axis, console)
+    if len(shown) > MOST_DRAWN and drawn:
+        clearest = f"drawn are {MOST_DRAWN} of {len(shown)} curves, those of the smallest p; --where picks others"
+        console.print(clearest, markup=False, soft_wrap=True)
+    if arguments.plot and shown.empty:
+        console.print(f"{arguments.plot} is not drawn: no curve has that verdict", markup=False, soft_wrap=True)
+    report_files(drawn, console)
     return 0
+
+
+def _sorted(jumps: pd.DataFrame, by: str | None) -> pd.DataFrame:
+    """Curves in the order of --sort, those without a number last; in that of the table without it."""
+    if by is None:
+        return jumps
+    column, ascending = _ORDER[by]
+    return jumps.sort_values(column, ascending=ascending, kind="stable").reset_index(drop=True)
+
+
+def _chosen(jumps: pd.DataFrame, arguments: argparse.Namespace) -> pd.DataFrame:
+    """The curves that --verdict and --top show."""
+    wanted = jumps if arguments.verdict is None else jumps[jumps["verdict"].isin(arguments.verdict)]
+    return wanted if arguments.top is None else wanted.head(arguments.top)
 
 
 def _scores(frame: pd.DataFrame, x: str) -> pd.DataFrame:
@@ -67,35 +111,64 @@ def _scores(frame: pd.DataFrame, x: str) -> pd.DataFrame:
 
 
 def _report(
-    jumps: pd.DataFrame, scores: pd.DataFrame | None, curves: CurveTable, x: str, level: float, console: Console
+    jumps: pd.DataFrame,
+    shown: pd.DataFrame,
+    scores: pd.DataFrame | None,
+    curves: CurveTable,
+    axis: Axis,
+    arguments: argparse.Namespace,
+    console: Console,
 ) -> None:
-    title = f"Verdicts; N* in {x}, {confidence(level)} intervals"
-    console.print(as_rich(_verdicts(jumps, scores), title))
-    for row in jumps.to_dict("records"):
+    """The curves that are to be shown, why each has its verdict, and how many of all have which."""
+    if len(shown):
+        title = f"Verdicts; N* in {axis.x}, {confidence(arguments.level)} intervals"
+        words = _verdicts(shown, jumps, scores)
+        console.print(as_rich(words.rename(columns={"study": arguments.by or "study"}), title))
+    several_tasks = (jumps["study"] != "").all() and jumps.groupby("study")["task"].nunique().max() > 1
+    for row in shown.to_dict("records"):
         name, metric = curve_name(row), metric_name(str(row["metric"]))
+        name = f"{name}, {row['task']}" if several_tasks else name
         called = name if metric in name else f"{name}, {metric}"
         console.print(f"{called}: {row['verdict']} – {row['reason']}", markup=False, soft_wrap=True)
-    curves.report_assumed(console)
-    for what in curves.unknown:
-        console.print(f"not known: {what}", markup=False, soft_wrap=True)
-    console.print(_resolution(jumps, x), markup=False, soft_wrap=True)
-    curves.rows.report(f"{counted(len(jumps), 'curve')}, {counted(len(curves.frame), 'row')}", console)
+    if axis.falls and len(shown):
+        console.print(f"sizes in these reasons are {axis.rising}", markup=False, soft_wrap=True)
+    counts = ", ".join(f"{n} {verdict}" for verdict, n in jumps["verdict"].value_counts().items())
+    hidden = f"; {len(shown)} shown (--json has all)" if len(shown) < len(jumps) else ""
+    console.print(f"{counted(len(jumps), 'curve')}: {counts}{hidden}", markup=False, soft_wrap=True)
 
 
-def _verdicts(jumps: pd.DataFrame, scores: pd.DataFrame | None) -> pd.DataFrame:
-    """A row a curve, in words."""
-    words = pd.DataFrame({name: jumps[name] for name in _KEY if name == "metric" or _distinguishes(jumps, name)})
+def _report_table(jumps: pd.DataFrame, curves: CurveTable, axis: Axis, console: Console) -> None:
+    """What the table says and does not, and what was left out."""
+    curves.report(console)
+    console.print(_resolution(jumps, axis.x), markup=False, soft_wrap=True)
+    curves.rows.report(f"{counted(len(jumps), 'curve')}, {curves.counted}", console)
+
+
+def _verdicts(shown: pd.DataFrame, jumps: pd.DataFrame, scores: pd.DataFrame | None) -> pd.DataFrame:
+    """A row a curve that is shown, in words, with the names that tell all curves apart."""
+    words = pd.DataFrame({name: shown[name] for name in _KEY if name == "metric" or _distinguishes(jumps, name)})
     words["metric"] = [metric_name(name) for name in words["metric"]]
-    words["p"] = [p_value(value) for value in jumps["p_value"]]
-    words["p adj."] = [p_value(value) for value in jumps["p_adjusted"]]
-    ends = zip(jumps["threshold"], jumps["threshold_low"], jumps["threshold_high"], strict=True)
-    words["N*"] = [interval(*each) for each in ends]
-    words["verdict"] = jumps["verdict"]
+    words["state"] = shown["state"]
+    words["pair"] = [_pair(row) for row in shown.to_dict("records")]
+    words["p"] = [p_value(value) for value in shown["p_value"]]
+    words["p adj."] = [p_value(value) for value in shown["p_adjusted"]]
+    for title, name in _PLACES.items():
+        if name in shown:
+            ends = zip(shown[name], shown[f"{name}_low"], shown[f"{name}_high"], strict=True)
+            words[title] = [interval(*each) for each in ends]
+    words["verdict"] = shown["verdict"]
     if scores is not None:
-        beside = jumps[_KEY].merge(scores, on=_KEY, how="left").drop(columns=_KEY)
+        beside = shown[_KEY].merge(scores, on=_KEY, how="left").drop(columns=_KEY)
         for name in beside.columns:
             words[metric_name(str(name))] = [f"{value:.3g}" if value == value else ABSENT for value in beside[name]]
     return words
+
+
+def _pair(row: Mapping[Any, Any]) -> str:
+    """The continuous metric of the same outputs and its state: 'token accuracy: smooth'."""
+    if not row["continuous_metric"]:
+        return ABSENT
+    return f"{metric_name(str(row['continuous_metric']))}: {row['continuous_state'] or 'not tested'}"
 
 
 def _distinguishes(jumps: pd.DataFrame, name: str) -> bool:
@@ -120,14 +193,42 @@ def _resolution(jumps: pd.DataFrame, x: str) -> str:
     )
 
 
-def _draw(jumps: pd.DataFrame, frame: pd.DataFrame, x: str, path: Path, console: Console) -> None:
+def _across(frame: pd.DataFrame, jumps: pd.DataFrame, x: str, arguments: argparse.Namespace) -> pd.DataFrame:
+    """Ratios of the thresholds of each task between the curves of --by, p adjusted over them (Holm)."""
+    if jumps["threshold"].notna().sum() > _MOST_COMPARED:
+        return pd.DataFrame()
+    compared = compare_thresholds(frame, x, fraction=arguments.fraction, level=arguments.level)
+    of_task = compared.table.set_index("curve")[["task", "subtask", "metric"]].apply(tuple, axis=1)
+    pairs = compared.pairs
+    of_one = [of_task[first] == of_task[second] for first, second in pairs[["first", "second"]].to_numpy()]
+    same = pairs[np.array(of_one, dtype=bool)]
+    same = same.assign(p_adjusted=holm(same["p_value"].to_numpy(float)))
+    return same.drop(columns=["simultaneous_low", "simultaneous_high"])
+
+
+def _report_across(across: pd.DataFrame, jumps: pd.DataFrame, arguments: argparse.Namespace, console: Console) -> None:
+    if across.empty:
+        placed = int(jumps["threshold"].notna().sum())
+        many = f"{placed} thresholds are not compared here; harness compare --by does so, of tasks that --where chooses"
+        none = f"no task has thresholds for two of {arguments.by}"
+        console.print(many if placed > _MOST_COMPARED else none, markup=False, soft_wrap=True)
+        return
+    words = pd.DataFrame(
+        {
+            "what": [f"{row['second']} / {row['first']}" for row in across.to_dict("records")],
+            "ratio": [interval(row["ratio"], row["low"], row["high"], 2, "x") for row in across.to_dict("records")],
+            "p adj.": [p_value(value) for value in across["p_adjusted"]],
+        }
+    )
+    console.print(as_rich(words, f"Thresholds across {arguments.by}, {confidence(arguments.level)} intervals"))
+
+
+def _draw(jumps: pd.DataFrame, frame: pd.DataFrame, x: str, path: Path) -> list[Path]:
     from harness.report.emergence_plots import plot_mirages
 
     clearest = jumps.assign(untested=jumps["p_value"].isna()).sort_values(["untested", "p_value"], kind="stable")
     chosen = clearest.head(MOST_DRAWN).drop(columns="untested")
-    if len(jumps) > MOST_DRAWN:
-        console.print(f"drawn are {MOST_DRAWN} of {len(jumps)} curves, those of the smallest p; --where picks others")
     records: list[dict[str, Any]] = [
         {str(name): value for name, value in row.items()} for row in chosen.to_dict("records")
     ]
-    save_plot(plot_mirages(frame, records, x)[0][0], path, console)
+    return save_plot(plot_mirages(frame, records, x)[0][0], path)

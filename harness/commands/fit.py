@@ -11,7 +11,7 @@ from rich.console import Console
 
 from harness.analysis.fitting.estimator import ScalingLaw
 from harness.analysis.fitting.selection import fit_best
-from harness.commands.output import check_plot, given, save_plot, write_json
+from harness.commands.output import check_plot, given, report_files, save_plot, write_json
 from harness.commands.tables import RunTable, choose_runs, numbers, split_names
 from harness.errors import UserError
 from harness.records.columns import POSITIVE
@@ -39,22 +39,26 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     if arguments.plot and (found := len(split_names(arguments.x))) > 2:
         raise UserError(f"--plot: one or two columns of --x can be drawn; got {found}")
     runs = choose_runs(arguments)
-    ranking: list[dict[str, Any]] = []
+    ranking: pd.DataFrame | None = None
     if arguments.law == "best":
         chosen = fit_best(runs.x.to_numpy(), runs.y, runs.labels(arguments.group), **_fitting(arguments))
-        fit = chosen.best
-        ranking = chosen.ranking.to_dict("records")  # type: ignore[assignment]
-        console.print(as_rich(_ranking_table(chosen.ranking), "Laws, best first by AICc"))
-        console.print(chosen.verdict, markup=False, soft_wrap=True)
+        fit, ranking = chosen.best, chosen.ranking
     else:
         fit = fit_one(arguments, runs)
-    report_fit(fit, runs, console)
     write_json(arguments.json, _content(arguments, fit, runs, ranking))
-    if arguments.plot:
-        from harness.report.law_plots import plot_fit
-
-        save_plot(plot_fit(fit, runs.x, runs.y, y_name=arguments.y), Path(arguments.plot), console)
+    drawn = _draw(fit, runs, arguments) if arguments.plot else []
+    if ranking is not None:
+        console.print(as_rich(_ranking_table(ranking), "Laws, best first by AICc"))
+        console.print(chosen.verdict, markup=False, soft_wrap=True)
+    report_fit(fit, runs, console)
+    report_files(drawn, console)
     return 0
+
+
+def _draw(fit: ScalingLaw, runs: RunTable, arguments: argparse.Namespace) -> list[Path]:
+    from harness.report.law_plots import plot_fit
+
+    return save_plot(plot_fit(fit, runs.x, runs.y, y_name=arguments.y), Path(arguments.plot))
 
 
 def fit_one(arguments: argparse.Namespace, runs: RunTable) -> ScalingLaw:
@@ -118,7 +122,7 @@ def _ranking_table(ranking: pd.DataFrame) -> pd.DataFrame:
 
 
 def _content(
-    arguments: argparse.Namespace, fit: ScalingLaw, runs: RunTable, ranking: list[dict[str, Any]]
+    arguments: argparse.Namespace, fit: ScalingLaw, runs: RunTable, ranking: pd.DataFrame | None
 ) -> dict[str, Any]:
     used = {"objective": fit.objective_name_, "interval": fit.interval_, "starts": fit.law_.n_starts}
     content = fit_as_json(fit, runs) | {
@@ -128,7 +132,7 @@ def _content(
         "n_failed_refits": fit.n_failed_refits_,
         "settings": given(arguments, (*LAW_SETTINGS, "n_eval")) | used,
     }
-    return content | ({"ranking": ranking} if ranking else {})
+    return content if ranking is None else content | {"ranking": ranking.to_dict("records")}
 
 
 def fit_as_json(fit: ScalingLaw, runs: RunTable) -> dict[str, Any]:

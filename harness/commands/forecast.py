@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     runs = choose_runs(arguments)
     at = places(runs, arguments)
     forecaster: Forecaster
-    about: dict[str, Any] = {}
+    chain: Chain | None = None
     if arguments.metric is None:
         forecaster = Forecaster(law=arguments.law, level=arguments.level).fit(runs.x, runs.y)
         table = forecaster.predict(at)
@@ -41,22 +41,6 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         metric = numbers(runs.rows.frame, arguments.metric, limits_of(LAWS[LINKS[link_name]]))
         chain = Chain(link_name, arguments.law, arguments.level).fit(runs.x, runs.y, metric)
         table, forecaster = chain.predict(at), chain.loss_
-        for message in dict.fromkeys(filter(None, table["message"])):
-            console.print(message, markup=False, soft_wrap=True)
-        link = chain.link_
-        about = {
-            "metric": arguments.metric,
-            "link": {
-                "law": link.law_.name,
-                "params": link.params_,
-                "status": str(link.status_),
-                "message": link.message_,
-            },
-        }
-        console.print(f"{arguments.metric} through {link.law_.formula}: {link.status_}", markup=False)
-        if link.message_:
-            console.print(link.message_, markup=False, soft_wrap=True)
-    _report(table, at, arguments, forecaster, runs, console)
     forecasts = [
         {"at": place, "predicted": row["predicted"], "low": row["low"], "high": row["high"]}
         for place, row in zip(at.to_dict("records"), table.to_dict("records"), strict=True)
@@ -67,13 +51,31 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         "weights": forecaster.weights_,
         "left_out": forecaster.left_out_,
         "calibration": forecaster.calibration_,
-        **about,
+        **({} if chain is None else _link(chain, arguments.metric)),
         "n": len(runs.y),
         **runs.rows.as_json(),
         "settings": given(arguments, ("table", "x", "y", "law", "metric", "link", "level", "at")),
     }
     write_json(arguments.json, content)
+    if chain is not None:
+        _report_link(chain, table, arguments.metric, console)
+    _report(table, at, arguments, forecaster, runs, console)
     return 0
+
+
+def _link(chain: Chain, metric: str) -> dict[str, Any]:
+    """How the loss leads to the metric."""
+    link = chain.link_
+    about = {"law": link.law_.name, "params": link.params_, "status": str(link.status_), "message": link.message_}
+    return {"metric": metric, "link": about}
+
+
+def _report_link(chain: Chain, table: pd.DataFrame, metric: str, console: Console) -> None:
+    for message in dict.fromkeys(filter(None, table["message"])):
+        console.print(message, markup=False, soft_wrap=True)
+    console.print(f"{metric} through {chain.link_.law_.formula}: {chain.link_.status_}", markup=False)
+    if chain.link_.message_:
+        console.print(chain.link_.message_, markup=False, soft_wrap=True)
 
 
 def _report(

@@ -1,4 +1,8 @@
-"""What a verb leaves in files: JSON and pictures."""
+"""What a verb leaves in files: JSON and pictures.
+
+Verbs write their files before they print, so that they are whole even where whoever reads what is printed has left, as
+`head` does.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,11 @@ if TYPE_CHECKING:
 
 
 def write_json(path: str | None, content: Mapping[str, Any]) -> None:
-    """Write, where a path is given; numbers that are not finite become null, for JSON has none."""
+    """Write, where a path is given.
+
+    JSON has no numbers that are not finite: an open end is "inf" or "-inf", which float() reads in most languages, and
+    a number that is not there (NaN) is null.
+    """
     if path:
         text = json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False)
         write_whole(Path(path), f"{text}\n".encode())
@@ -28,7 +36,7 @@ def write_json(path: str | None, content: Mapping[str, Any]) -> None:
 
 def given(arguments: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:
     """The arguments of these names and those that chose the rows, for the record in the JSON."""
-    return {name: getattr(arguments, name) for name in (*names, "where", "exclude", "derive")}
+    return {name: getattr(arguments, name) for name in (*names, "about", "where", "exclude", "derive")}
 
 
 def check_plot(path: str | None) -> None:
@@ -37,12 +45,17 @@ def check_plot(path: str | None) -> None:
         raise SettingError("--plot", path, "a name that ends in .png")
 
 
-def save_plot(axes: Axes, path: Path, console: Console) -> None:
-    """Write the figure as PNG and SVG, and say where."""
+def save_plot(axes: Axes, path: Path) -> list[Path]:
+    """Write the figure as PNG and SVG; where they are."""
     from harness.report.axes import save_figure
 
-    for written in save_figure(axes, path.with_suffix("")):
-        console.print(str(written), markup=False, highlight=False, soft_wrap=True)
+    return save_figure(axes, path.with_suffix(""))
+
+
+def report_files(paths: Sequence[Path], console: Console) -> None:
+    """Say where pictures are."""
+    for path in paths:
+        console.print(str(path), markup=False, highlight=False, soft_wrap=True)
 
 
 def _plain(value: Any) -> Any:
@@ -51,5 +64,5 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple, np.ndarray)):
         return [_plain(inner) for inner in value]
     if isinstance(value, (float, np.floating)):
-        return float(value) if math.isfinite(value) else None
+        return None if math.isnan(value) else float(value) if math.isfinite(value) else f"{value:g}"
     return value.item() if isinstance(value, np.generic) else value

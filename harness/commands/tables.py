@@ -18,6 +18,7 @@ from harness.errors import DataError, RunsWarning, UserError
 from harness.records.columns import NOT_NEGATIVE, POSITIVE, SHARE, Limits, label_column, number_column
 from harness.records.expressions import derive, select
 from harness.records.run_settings import mixed_in_words
+from harness.records.second_table import join
 from harness.records.table import curve_rows, is_results, read_rows
 from harness.wording import counted
 
@@ -35,6 +36,7 @@ class Rows:
         excluded: a row each that was left out: `row` (its number) and `why`.
         n_outside: rows that --where passed over.
         other_runs: runs of a results folder that are not of its curves, in words.
+        joined: what --about added, in words; '' without it.
     """
 
     source: str
@@ -42,12 +44,21 @@ class Rows:
     excluded: pd.DataFrame
     n_outside: int
     other_runs: tuple[str, ...] = ()
+    joined: str = ""
 
-    def leave_out(self, rows: np.ndarray, why: str) -> Rows:
-        """The same without these rows (n,), which are listed with the reason."""
+    def leave_out(self, rows: np.ndarray, why: str | Sequence[str]) -> Rows:
+        """The same without these rows (n,), which are listed with the reason, one for all or one each."""
         gone = pd.DataFrame({"row": self.frame.index[rows], "why": why})
-        excluded = pd.concat([self.excluded, gone], ignore_index=True).sort_values("row", kind="stable")
-        return replace(self, frame=self.frame[~rows], excluded=excluded)
+        return replace(self.with_excluded(gone), frame=self.frame[~rows])
+
+    def with_excluded(self, gone: pd.DataFrame) -> Rows:
+        """The same with rows more that are listed as left out: `row` and `why`."""
+        listed = [each for each in (self.excluded, gone) if len(each)] or [self.excluded]
+        return replace(self, excluded=pd.concat(listed, ignore_index=True).sort_values("row", kind="stable"))
+
+    def with_columns(self, **columns: Any) -> Rows:
+        """The same with these columns, in place of any of their names."""
+        return replace(self, frame=self.frame.assign(**columns))
 
     def with_numbers_in(self, columns: Sequence[str]) -> Rows:
         """The same without rows that have no finite number in one of these columns: runs that diverged, say.
@@ -81,7 +92,8 @@ class Rows:
     def as_json(self) -> dict[str, Any]:
         """What was left out."""
         excluded = [{"row": int(row["row"]), "why": str(row["why"])} for row in self.excluded.to_dict("records")]
-        return {"excluded": excluded, "n_outside": self.n_outside}
+        joined = {"joined": self.joined} if self.joined else {}
+        return {"excluded": excluded, "n_outside": self.n_outside} | joined
 
     def report(self, used: str, console: Console) -> None:
         """Say what was used, how many rows were not, and why the first of them."""
@@ -91,25 +103,38 @@ class Rows:
             console.print(f"  excluded row {row['row']}: {row['why']}", markup=False, soft_wrap=True)
         if len(self.excluded) > _SHOWN:
             console.print(f"  and {len(self.excluded) - _SHOWN} more (--json lists all)", markup=False)
-        for line in self.other_runs:
+        for line in (*filter(None, [self.joined]), *self.other_runs):
             console.print(line, markup=False, soft_wrap=True)
 
 
 def choose_rows(frame: pd.DataFrame, source: str, arguments: argparse.Namespace) -> Rows:
-    """Make the columns of --derive, and choose the rows of a table by --where and --exclude.
+    """Join the table of --about, make the columns of --derive, and choose the rows by --where and --exclude.
 
     Args:
         frame: the table, as `records.table.read_rows` reads it.
         source: what the user called it.
-        arguments: with derive, where and exclude.
+        arguments: with about, derive, where and exclude.
 
     Raises:
-        DataError: as `records.expressions.derive` and `select`.
+        DataError: as `records.second_table.join`, and `records.expressions.derive` and `select`.
     """
+    rows = Rows(source, frame, pd.DataFrame({"row": [], "why": []}), 0)
+    if arguments.about:
+        rows = _about(rows, arguments.about)
+    frame = rows.frame
     for definition in arguments.derive:
         frame = derive(frame, definition)
     selection = select(frame, arguments.where, arguments.exclude)
-    return Rows(source, selection.kept, selection.excluded, selection.n_outside)
+    rows = rows.with_excluded(selection.excluded)
+    return replace(rows, frame=selection.kept, n_outside=selection.n_outside)
+
+
+def _about(rows: Rows, path: str) -> Rows:
+    """The rows with the columns of a second table; those that it says nothing about are left out and listed."""
+    found = join(rows.frame, read_rows(path), path)
+    unused = f"; {counted(found.unused, 'row')} of it not asked for" if found.unused else ""
+    joined = f"joined {path} by {', '.join(found.key)}{unused}"
+    return replace(rows.leave_out(found.alone, found.why), frame=found.frame, joined=joined)
 
 
 def choose_curve_rows(arguments: argparse.Namespace, source: str) -> Rows:

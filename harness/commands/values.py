@@ -46,6 +46,12 @@ def one_of(allowed: Iterable[str]) -> Callable[[str], str]:
     return read
 
 
+def several_of(allowed: Iterable[str]) -> Callable[[str], list[str]]:
+    """Some of these names, with commas between them."""
+    one = one_of(allowed)
+    return lambda text: [one(name.strip()) for name in text.split(",")]
+
+
 def law_name(known: Iterable[str]) -> Callable[[str], str]:
     """One of these names of laws, or the module.Class of a law of the user's own."""
     one_of_known = one_of(known)

@@ -121,8 +121,14 @@ def legend_above(ax: Axes, columns: int, left: float = 0.0, **settings: Any) -> 
     ax.legend(loc="lower left", bbox_to_anchor=(left, 1.0), ncols=columns, **layout | title | settings)
 
 
-def size_axis(ax: Axes, sizes: Iterable[float], column: str) -> None:
-    """A log x axis with a tick at every rung, of which as many are labelled as fit."""
+def size_axis(ax: Axes, sizes: Iterable[float], column: str, falls: bool = False) -> None:
+    """A log x axis with a tick at every rung, of which as many are labelled as fit.
+
+    Args:
+        sizes: where rungs are drawn.
+        column: what they are.
+        falls: whether they are drawn at 1 / size, so that the axis falls to the right.
+    """
     rungs = np.unique(np.asarray(list(sizes), dtype=float))
     ax.set_xscale("log")
     pad = (rungs[-1] / rungs[0]) ** 0.04 if len(rungs) > 1 else 1.5
@@ -130,6 +136,9 @@ def size_axis(ax: Axes, sizes: Iterable[float], column: str) -> None:
     label_ticks(ax, rungs)
     ax.xaxis.set_minor_locator(FixedLocator(rungs.tolist()))
     ax.set_xlabel(size_name(column))
+    if falls:
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(1 / value, digits=3)))
+        ax.set_xlabel(f"{size_name(column)}, falling")
 
 
 def label_ticks(ax: Axes, ticks: np.ndarray) -> None:

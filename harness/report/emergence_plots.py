@@ -12,6 +12,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
+from harness.analysis.axis import Axis
 from harness.analysis.curves import Curve, label_runs, make_curves
 from harness.analysis.emergence.evidence import Finding, examine
 from harness.analysis.emergence.verdicts import JUMPED, REPRODUCES
@@ -42,11 +43,12 @@ def plot_mirage(
     continuous metric reproduces the tested one, that power is a dashed line in the left panel. Where seeds were tested
     separately, each is a thin line: jumps at different sizes can have a smooth mean. N* and its interval have the
     colour of the verdict, as has a dotted line at the onset, where that lies outside the interval. The figure is 7 in
-    wide; the right panel is empty where no continuous metric was measured.
+    wide; the right panel is empty where no continuous metric was measured. Along an x of which smaller is better the
+    axis falls to the right.
 
     Args:
         frame: the table that `find_jumps` was given.
-        jump: the row.
+        jump: the row, its places in the unit of x.
         x: column of sizes.
         figure: the figure to draw on.
 
@@ -57,19 +59,20 @@ def plot_mirage(
         DataError: the frame does not hold the row's metric.
     """
     metrics = (str(jump["metric"]), str(jump["continuous_metric"]))
-    tested, paired = (_examined(frame, jump, x).get(metric) for metric in metrics)
+    axis = Axis.of(x)
+    tested, paired = (_examined(axis.with_rising(frame), jump, axis.rising).get(metric) for metric in metrics)
     if tested is None:
         raise DataError(f"nothing to draw: no {metrics[0]} of {curve_name(jump)}")
     if figure is None:
         figure = Figure(figsize=(PAGE_WIDTH_IN, _HEIGHT_IN))
     left, right = figure.subplots(1, 2, gridspec_kw=_margins(_HEIGHT_IN))
-    _panel(left, jump, str(jump["state"]), *tested, x)
+    _panel(left, jump, str(jump["state"]), *tested, axis)
     if paired is None:
         right.set_axis_off()
         missing = f"no {metric_name(metrics[1]) or 'continuous metric'} was measured\non the same outputs"
         right.text(0.5, 0.5, missing, ha="center", va="center", color=GREY)
     else:
-        _panel(right, jump, str(jump["continuous_state"]), *paired, x)
+        _panel(right, jump, str(jump["continuous_state"]), *paired, axis)
         if jump["link_residual"] <= REPRODUCES:
             _draw_power(left, jump, paired[0])
     figure.suptitle(
@@ -120,11 +123,12 @@ def _examined(frame: pd.DataFrame, jump: Mapping[str, Any], x: str) -> dict[str,
     }
 
 
-def _panel(ax: Axes, jump: Mapping[str, Any], state: str, curve: Curve, finding: Finding | None, x: str) -> None:
+def _panel(ax: Axes, jump: Mapping[str, Any], state: str, curve: Curve, finding: Finding | None, axis: Axis) -> None:
     """A metric, its state being one of `State`, or '' where it was not tested."""
+    x = axis.rising
     runs = pd.DataFrame({x: curve.runs.sizes[curve.runs.rung], "value": curve.runs.value})
     runs = runs.assign(chance=curve.chance, higher_is_better=curve.higher_is_better)
-    size_axis(ax, runs[x], x)
+    size_axis(ax, runs[x], axis.x, falls=axis.falls)
     value_axis(ax, runs)
     ax.set_ylabel(value_label(curve.metric))
     if finding is not None:
@@ -134,8 +138,8 @@ def _panel(ax: Axes, jump: Mapping[str, Any], state: str, curve: Curve, finding:
         elif state in JUMPED:
             _draw_models(ax, finding, jump=True)
     draw_runs(ax, runs, x, colour=BLACK)
-    mark_threshold(ax, jump)
-    mark_onset(ax, jump)
+    mark_threshold(ax, jump, axis)
+    mark_onset(ax, jump, axis)
 
 
 def _draw_models(ax: Axes, finding: Finding, jump: bool) -> None:

@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
+from harness.analysis.axis import Axis
 from harness.errors import DataError
 from harness.report.axes import (
     BLACK,
@@ -290,10 +291,17 @@ def _colour(jump: Mapping[str, Any]) -> str:
     return VERDICTS.get(jump["verdict"], (BLACK, "o"))[0]
 
 
-def mark_threshold(ax: Axes, jump: Mapping[str, Any]) -> None:
-    """Shade the interval of N* of a row of `find_jumps`, if there is one; a line marks N* itself, if on the ladder."""
-    threshold, low, high = (float(jump[name]) for name in ("threshold", "threshold_low", "threshold_high"))
-    colour, label = _colour(jump), f"N* {interval(threshold, low, high)}"
+def mark_threshold(ax: Axes, jump: Mapping[str, Any], axis: Axis | None = None) -> None:
+    """Shade the interval of N* of a row of `find_jumps`, if there is one; a line marks N* itself, if on the ladder.
+
+    Args:
+        jump: the row, its places in the unit of x.
+        axis: of x, where it may fall; it is then drawn along 1 / x.
+    """
+    written = interval(jump["threshold"], jump["threshold_low"], jump["threshold_high"])
+    drawn = jump if axis is None else axis.turned(jump)
+    threshold, low, high = (float(drawn[name]) for name in ("threshold", "threshold_low", "threshold_high"))
+    colour, label = _colour(jump), f"N* {written}"
     on_ladder = np.isfinite(threshold)
     start, end = max(low, ax.get_xlim()[0]), min(high, ax.get_xlim()[1])
     if start < end:
@@ -303,12 +311,13 @@ def mark_threshold(ax: Axes, jump: Mapping[str, Any]) -> None:
         ax.axvline(threshold, color=colour, linewidth=1.0, zorder=1, label=label)
 
 
-def mark_onset(ax: Axes, jump: Mapping[str, Any]) -> None:
+def mark_onset(ax: Axes, jump: Mapping[str, Any], axis: Axis | None = None) -> None:
     """Draw the onset of a row of `find_jumps` as a thin line, if it is on the ladder and outside the interval of N*."""
-    onset = float(jump["onset"])
-    if not np.isfinite(onset) or float(jump["threshold_low"]) <= onset <= float(jump["threshold_high"]):
+    drawn = jump if axis is None else axis.turned(jump)
+    onset = float(drawn["onset"])
+    if not np.isfinite(onset) or float(drawn["threshold_low"]) <= onset <= float(drawn["threshold_high"]):
         return
-    label = f"onset {interval(onset, float(jump['onset_low']), float(jump['onset_high']))}"
+    label = f"onset {interval(jump['onset'], jump['onset_low'], jump['onset_high'])}"
     ax.axvline(onset, color=_colour(jump), linewidth=0.9, linestyle=(0, (1, 2)), zorder=1, label=label)
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from harness import compare_thresholds, exponents, find_jumps, known_scores, thresholds
-from harness.analysis.curves import label_runs, make_curves
+from harness.analysis.curves import label_runs, make_curves, with_defaults
 from harness.analysis.emergence.refinement import Candidate, propose
 from harness.datasets import make_induction_study
 from harness.errors import DataError
@@ -88,3 +88,34 @@ def test_a_metric_means_one_thing(frame: pd.DataFrame, column: str) -> None:
 def test_chance_is_a_finite_number(frame: pd.DataFrame) -> None:
     with pytest.raises(DataError, match="column chance"):
         list(make_curves(label_runs(frame.assign(chance=np.inf)), "params_total"))
+
+
+# --------------------------------------------------------------------------------------------- noise of the test items
+
+
+def test_items_of_a_share_follow_from_its_standard_error() -> None:
+    """n = p (1 - p) / se^2 + 1; a share of 0 or 1 has an error of 0 and the items of the others."""
+    share = np.random.default_rng(0).binomial(500, [0.0, 0.3, 0.5, 1.0]) / 500
+    error = np.sqrt(share * (1 - share) / 499)
+    table = pd.DataFrame({"params": [1.0, 2.0, 4.0, 8.0], "metric": "accuracy", "value": share, "stderr": error})
+    assert with_defaults(table)["n_eval"].tolist() == pytest.approx([500.0] * 4)
+    (by_error,), (by_items,) = (
+        make_curves(label_runs(each), "params") for each in (table, table.assign(n_eval=500).drop(columns="stderr"))
+    )
+    assert by_error.evaluation == pytest.approx(by_items.evaluation) and (by_error.evaluation > 0).all()
+    stated = with_defaults(table.assign(n_eval=[7, 7, 7, np.nan]))["n_eval"]
+    assert stated.tolist() == pytest.approx([7, 7, 7, 500]), "what is stated stays"
+
+
+def test_a_score_that_is_no_share_has_the_variance_of_its_standard_error() -> None:
+    """Errors of 0.01 at 0.2 and at 0.5 are not those of one number of items."""
+    table = pd.DataFrame({"params": [1.0, 2.0], "metric": "f1", "value": [0.2, 0.5], "stderr": [0.01, 0.02]})
+    assert with_defaults(table)["n_eval"].isna().all()
+    (curve,) = make_curves(label_runs(table), "params")
+    assert curve.evaluation == pytest.approx([1e-4, 4e-4])
+
+
+def test_a_standard_error_below_zero_is_named() -> None:
+    table = pd.DataFrame({"params": [1.0, 2.0], "metric": "f1", "value": 0.5, "stderr": [0.1, -0.1]})
+    with pytest.raises(DataError, match=r"column stderr, row 1: -0\.1"):
+        with_defaults(table)

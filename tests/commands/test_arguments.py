@@ -7,6 +7,7 @@ import argparse
 import pytest
 
 from harness import metric_names
+from harness.analysis.emergence.verdicts import Verdict
 from harness.analysis.fitting import estimator
 from harness.analysis.fitting.laws import LAWS
 from harness.analysis.planning import allocation, loss_to_metric
@@ -21,6 +22,7 @@ def test_names_are_those_of_the_library() -> None:
     assert arguments.OBJECTIVES == estimator.OBJECTIVES and arguments.INTERVALS == estimator.INTERVALS
     assert tuple(loss_to_metric.LINKS) == arguments.LINKS
     assert tuple(importers.FORMATS) == arguments.FORMATS
+    assert set(Verdict) <= set(arguments.VERDICTS)
 
 
 @pytest.mark.parametrize("declare", [arguments.of_emergence, arguments.of_compare])

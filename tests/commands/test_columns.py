@@ -52,7 +52,7 @@ def test_flags_state_what_metrics_mean(capsys: pytest.CaptureFixture[str]) -> No
     kinds = ("--continuous", "em", "--discontinuous", "tok", "--lower-is-better", "em", "--higher-is-better", "tok")
     found, _ = done(capsys, *OWN, *kinds)
     assert {row["metric"] for row in found["curves"]} == {"tok"}
-    assert found["assumed"] == {"tok": {"paired_metric": "em"}}
+    assert found["assumed"] == {}
     assert found["settings"]["continuous"] == "em" and found["settings"]["higher_is_better"] == "tok"
 
 

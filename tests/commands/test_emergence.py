@@ -80,7 +80,7 @@ def test_picture(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
-        (["--x", "n"], ["column 'n' is missing"]),
+        (["--x", "n"], ["--x n: no such column or metric", "N, s, items, score"]),
         (["--value", "scor"], ["column 'scor' is missing", "'score'"]),
         (["--task", "data"], ["column 'data' is missing", "'dataset'"]),
         (["--n-eval", "item"], ["column 'item' is missing", "'items'"]),
@@ -122,16 +122,19 @@ def test_what_is_assumed_of_metrics_is_said(capsys: pytest.CaptureFixture[str]) 
     pd.concat([frame, mse]).to_csv("own.csv", index=False)
     found, ran = done(capsys, *OWN, "--n-eval", "items", "--exclude", "kind == 'tok'")
     assert found["assumed"] == {
-        "em": {"higher_is_better": True, "discontinuous": True, "paired_metric": "mse"},
+        "em": {"higher_is_better": True, "discontinuous": True},
         "mse": {"higher_is_better": False, "discontinuous": False},
     }
-    assert "assumed by name: em: higher is better, discontinuous, judged by mse\n" in ran.out
+    assert "assumed by name: em: higher is better, discontinuous\n" in ran.out
     assert "assumed by name: mse: smaller is better, continuous\n" in ran.out
-    assert {row["continuous_metric"] for row in found["curves"]} == {"mse"}
-    assert {row["task"]: row["verdict"] for row in found["curves"]}["reverse"] == "emergent"
+    assert {row["continuous_metric"] for row in found["curves"]} == {""}, "a pair is offered, and not used"
+    assert "offered: mse may be the continuous metric of em" in ran.out and ": --pair em=mse\n" in ran.out
+    assert {row["task"]: row["verdict"] for row in found["curves"]}["reverse"] != "emergent"
     stated = ("--pair", "em=mse", "--higher-is-better", "em", "--lower-is-better", "mse")
     found, ran = done(capsys, *OWN, "--n-eval", "items", "--exclude", "kind == 'tok'", *stated)
     assert found["assumed"] == {} and "assumed" not in ran.out
+    assert found["offered"] == [] and "offered" not in ran.out
+    assert {row["task"]: row["verdict"] for row in found["curves"]}["reverse"] == "emergent"
 
 
 def test_a_results_folder_states_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -170,4 +173,59 @@ def test_what_a_table_states_in_passing_is_said(capsys: pytest.CaptureFixture[st
     frame = pd.DataFrame({"N": 2.0 ** np.arange(8), "metric": "acc", "value": np.linspace(0, 1, 8)})
     frame.assign(stderr=0.01, paired_metric="nope").to_csv("passing.csv", index=False)
     shown = run(capsys, "emergence", "passing.csv", "--x", "N").out
-    assert "used: column stderr" in shown and "nope, which paired_metric names and no row measures" in shown
+    assert "used: standard errors" in shown and "nope, which paired_metric names and no row measures" in shown
+
+
+# ------------------------------------------------------------------------------------------- order, choice and summary
+
+
+def shown(out: str) -> list[str]:
+    """Tasks of the curves whose reasons are printed, in order."""
+    lines = [line for line in out.splitlines() if ", em: " in line]
+    return [line.split(", em: ")[0] for line in lines]
+
+
+def test_curves_are_put_in_order_and_the_first_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    found, ran = done(capsys, *TOLD)
+    assert shown(ran.out) == [row["task"] for row in found["curves"]] == ["copy", "reverse", "sum"]
+    for name, column, sign in (("p", "p_value", 1), ("statistic", "statistic", -1), ("threshold", "threshold", 1)):
+        found, ran = done(capsys, *TOLD, "--sort", name)
+        values = [sign * row[column] for row in found["curves"]]
+        assert values == sorted(values) and shown(ran.out) == [row["task"] for row in found["curves"]]
+    found, ran = done(capsys, *TOLD, "--sort", "p", "--top", "1")
+    assert shown(ran.out) == ["reverse"] and len(found["curves"]) == 3, "the JSON has all"
+    assert "; 1 shown (--json has all)" in ran.out
+
+
+def test_verdicts_are_chosen_and_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    found, ran = done(capsys, *TOLD, "--verdict", "emergent,candidate", "--plot", "own.png")
+    assert shown(ran.out) == ["reverse"] and len(found["curves"]) == 3
+    counts = pd.Series([row["verdict"] for row in found["curves"]]).value_counts()
+    assert found["verdicts"] == counts.to_dict() and sum(found["verdicts"].values()) == 3
+    assert "3 curves: " in ran.out and all(f"{n} {verdict}" in ran.out for verdict, n in counts.items())
+    none, ran = done(capsys, *TOLD, "--verdict", "drop", "--plot", "none.png")
+    assert shown(ran.out) == [] and "0 shown" in ran.out and "none.png is not drawn" in ran.out
+    assert none["verdicts"] == found["verdicts"] and not Path("none.png").exists()
+    assert run(capsys, *TOLD, "--verdict", "emergnt").refused("--verdict: emergnt", "'emergent'")
+    assert run(capsys, *TOLD, "--sort", "size").refused("--sort: size", "p, statistic, threshold")
+
+
+def test_the_table_shows_the_state_and_the_pair(capsys: pytest.CaptureFixture[str]) -> None:
+    _, ran = done(capsys, *TOLD)
+    (row,) = [line for line in ran.out.splitlines() if line.startswith(" reverse ")]
+    assert "jump" in row and "tok: jump" in row
+    _, ran = done(capsys, *TOLD[:-2], "--continuous", "tok")
+    (row,) = [line for line in ran.out.splitlines() if line.startswith(" reverse ")]
+    assert "jump" in row and " – " in row, "no pair, no judge"
+
+
+def test_a_loss_beside_an_accuracy_is_not_taken_for_its_pair(capsys: pytest.CaptureFixture[str]) -> None:
+    """A planted jump became 'metric artefact: loss on the same outputs does not', by the loss of the pretraining."""
+    frame = pd.read_csv("own.csv").query("kind == 'em'").assign(kind="accuracy")
+    loss = frame.assign(kind="loss", score=5 * frame["N"] ** -0.1)
+    pd.concat([frame, loss]).to_csv("own.csv", index=False)
+    found, ran = done(capsys, *TOLD[:-2])
+    (row,) = [row for row in found["curves"] if row["task"] == "reverse"]
+    assert row["state"] == "jump" and row["continuous_metric"] == "" and row["verdict"] != "metric artefact"
+    assert "offered: loss may be the continuous metric of accuracy" in ran.out
+    assert found["offered"] and "(a pretraining loss does not): --pair accuracy=loss" in found["offered"][0]

@@ -5,12 +5,18 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.commands.values import between_0_and_1, one_of, positive, whole_number
+from harness.commands.values import between_0_and_1, one_of, positive, several_of, whole_number
 
 
 @pytest.mark.parametrize(
     ("read", "text", "value"),
-    [(positive, "1e24", 1e24), (between_0_and_1, ".5", 0.5), (whole_number(2), "2", 2), (one_of(["a", "b"]), "b", "b")],
+    [
+        (positive, "1e24", 1e24),
+        (between_0_and_1, ".5", 0.5),
+        (whole_number(2), "2", 2),
+        (one_of(["a", "b"]), "b", "b"),
+        (several_of(["a b", "c"]), "c, a b", ["c", "a b"]),
+    ],
 )
 def test_what_is_allowed(read: Callable[[str], object], text: str, value: object) -> None:
     assert read(text) == value

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from synthetic import make_results
 
+from harness.analysis.axis import Axis
 from harness.analysis.emergence.find_jumps import find_jumps
 from harness.datasets import make_metric_pairs
 from harness.errors import DataError
@@ -201,3 +202,16 @@ def test_several_rows_stand_above_each_other(frame: pd.DataFrame, jumps: pd.Data
     ]
     with pytest.raises(DataError, match="no curve"):
         plot_mirages(frame, [])
+
+
+def test_along_a_loss_the_axis_falls(frame: pd.DataFrame) -> None:
+    """Sizes are drawn at 1 / loss, and everything is written in the loss."""
+    named = frame[frame["study"] == "induction"].assign(loss=lambda table: 1e4 / table["params_non_embedding"])
+    axis = Axis.of("loss")
+    (row,) = axis.turned_rows(find_jumps(axis.with_rising(named), x=axis.rising)).to_dict("records")
+    left, right = plot_mirage(named, row, x="loss")
+    check_legible(left)
+    labels = [float(text.get_text()) for text in left.get_xticklabels()]
+    assert labels == sorted(labels, reverse=True) and left.get_xlabel() == right.get_xlabel() == "loss, falling"
+    (mark,) = [text for text in legend_of(left) if text.startswith("N* ")]
+    assert float(mark.split()[1].replace(",", "")) == pytest.approx(row["threshold"], rel=0.01)

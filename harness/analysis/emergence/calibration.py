@@ -8,10 +8,12 @@ distinguishes two models their Bayes factor is near 1, and where the data show a
 
 The statistic is drawn once a ladder, for smooth curves of many kinds and all signal-to-noise ratios, with noise that is
 estimated from the draws as it is from data; an observed statistic is compared with the draws whose observed ratio is
-nearest. The kinds are the hard ones, in three groups whose statistics differ: rises near the narrowest that is smooth
-(`RISING`), power laws of the error down to straight lines (`SLOWING`), humps and U-shapes (`TURNING`). The p value is
-the largest over the groups, the last of which counts only where the means both rise and fall by more than their noise.
-Within a group the level is measured, on other kinds and other noise (README.md), not proved.
+nearest. Curves that fall are compared with the same draws upside down. The kinds are the hard ones, in three groups
+whose statistics differ: rises near the narrowest that is smooth (`RISING`), power laws of the error down to straight
+lines (`SLOWING`), humps and U-shapes (`TURNING`). The p value is the mean over the first two groups, as if a curve
+were of either with equal probability; where the means both rise and fall by more than their noise, the last group's is
+taken if it is larger. Within a group the level is measured, on other kinds and other noise
+(experiments/detector_calibration), not proved.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ import numpy as np
 from harness.analysis.emergence.bounded_cache import BoundedCache, array_bytes
 from harness.analysis.emergence.marginals import height_scale
 from harness.analysis.emergence.model_comparison import compare_means
-from harness.analysis.emergence.models import Models, models_of
+from harness.analysis.emergence.models import LOG_ODDS_OF_UP, Models, models_of
 from harness.analysis.emergence.noise import Noise
 from harness.analysis.emergence.null_draws import NullDraws
 from harness.analysis.emergence.smooth_null import LONGEST_ANSWER, SMOOTH_STEPS, logistic
@@ -37,7 +39,7 @@ RISING = {"logistic": 3, "exact match": 2, "best of several": 2, "two logistics"
 SLOWING = {"power law": 5}
 TURNING = {"hump": 4, "u-shape": 2}
 #: A curve turns if it both rises and falls by more than this many standard deviations of a difference of two means.
-TURNED = 3.0
+TURNED = 2.0
 #: Widest drawn rise, in units of the narrowest that is smooth.
 WIDEST = 1.5
 #: `tail_probability` counts where this many draws or more exceed what was observed.
@@ -56,18 +58,20 @@ class Drawn:
 
     Attributes:
         log_signal: (D,) logarithms of `signal_to_noise`, ascending.
-        statistic: (D,) `Comparison.statistic`.
+        upright, turned_over: (D,) `Comparison.statistic` of the curves, and of the same curves upside down.
     """
 
     log_signal: np.ndarray
-    statistic: np.ndarray
+    upright: np.ndarray
+    turned_over: np.ndarray
 
-    def nearest(self, signal: np.ndarray) -> np.ndarray:
-        """(n, NEIGHBOURS) draws nearest to each signal-to-noise ratio (n,)."""
+    def nearest(self, signal: np.ndarray, falls: np.ndarray) -> np.ndarray:
+        """(n, NEIGHBOURS) draws nearest to each signal-to-noise ratio (n,), upside down for curves that fall (n,)."""
         log = np.log(np.maximum(signal, 1e-9))
         start = np.searchsorted(self.log_signal, log) - NEIGHBOURS // 2
         start = np.clip(start, 0, max(0, len(self.log_signal) - NEIGHBOURS))
-        return np.asarray(self.statistic[start[:, None] + np.arange(min(NEIGHBOURS, len(self.statistic)))])
+        near = start[:, None] + np.arange(min(NEIGHBOURS, len(self.log_signal)))
+        return np.where(falls[:, None], self.turned_over[near], self.upright[near])
 
 
 @dataclass(frozen=True)
@@ -88,9 +92,10 @@ class Calibration:
 
     def p_values(self, statistic: np.ndarray, means: np.ndarray, variance: np.ndarray) -> np.ndarray:
         """(n,) p values of statistics (n,), given the means and their variances (n, K)."""
-        signal, turned = signal_to_noise(means, variance), turns(means, variance)
-        p = np.maximum(*(_tails(statistic, drawn.nearest(signal)) for drawn in (self.rising, self.slowing)))
-        p[turned] = np.maximum(p[turned], _tails(statistic[turned], self.turning.nearest(signal[turned])))
+        signal, falls, turned = signal_to_noise(means, variance), falling(means), turns(means, variance)
+        p = np.mean([_tails(statistic, drawn.nearest(signal, falls)) for drawn in (self.rising, self.slowing)], axis=0)
+        near = self.turning.nearest(signal[turned], falls[turned])
+        p[turned] = np.maximum(p[turned], _tails(statistic[turned], near))
         return p
 
     def p_value_of_seeds(self, statistic: np.ndarray, means: np.ndarray, variance: np.ndarray) -> float:
@@ -100,9 +105,10 @@ class Calibration:
         deviations of a group from its kinds add up over seeds.
         """
         signal, total = signal_to_noise(means, variance), float(np.minimum(statistic, MAX_SEED_LOG_BAYES).sum())
+        falls = np.broadcast_to(falling(means.mean(axis=0, keepdims=True)), len(means))
         p = []
         for drawn in (self.rising, self.slowing, self.turning):
-            near = np.minimum(drawn.nearest(signal), MAX_SEED_LOG_BAYES)
+            near = np.minimum(drawn.nearest(signal, falls), MAX_SEED_LOG_BAYES)
             picked = np.random.default_rng(0).integers(0, near.shape[1], (len(near), N_CURVES))
             p.append(tail_probability(total, np.take_along_axis(near, picked, axis=1).sum(axis=0)))
         return max(p)
@@ -118,6 +124,13 @@ def turns(means: np.ndarray, variance: np.ndarray) -> np.ndarray:
     sd = np.sqrt(np.maximum(variance[:, before] + variance[:, after], 1e-300))
     change = (means[:, after] - means[:, before]) / sd
     return np.asarray(np.minimum(change.max(axis=1), -change.min(axis=1)) > TURNED)
+
+
+def falling(means: np.ndarray) -> np.ndarray:
+    """(n,) whether the deepest fall of means (n, K), from any size to a later one, exceeds their highest rise."""
+    before, after = np.triu_indices(means.shape[1], 1)
+    change = means[:, after] - means[:, before]
+    return np.asarray(-change.min(axis=1) > change.max(axis=1))
 
 
 def signal_to_noise(means: np.ndarray, variance: np.ndarray) -> np.ndarray:
@@ -172,12 +185,15 @@ def _calibrate(
     low, high = np.log(SIGNAL)
     signal = sd * np.exp(low + (high - low) * rng.permutation((np.arange(n) + 0.5) / n))
     means = signal[:, None] * smooth_curves(models.shapes.t, n, rng, with_powers) + noise
-    statistic = compare_means(models, means, variance, np.full(n, freedom), height_scale(means)).statistic
+    compared = compare_means(models, means, variance, np.full(n, freedom), height_scale(means))
+    turned_over = np.maximum(compared.log_bayes_down, compared.log_bayes_up - LOG_ODDS_OF_UP)
     observed = np.log(signal_to_noise(means, variance))
     order = np.argsort(observed)
     kinds = _kinds(n)[order]
     members = (np.isin(kinds, list(group)) for group in (RISING, SLOWING, TURNING))
-    return Calibration(*(Drawn(observed[order][chosen], statistic[order][chosen]) for chosen in members))
+    return Calibration(
+        *(Drawn(*(each[order][chosen] for each in (observed, compared.statistic, turned_over))) for chosen in members)
+    )
 
 
 def _kinds(n: int) -> np.ndarray:

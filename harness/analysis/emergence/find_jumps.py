@@ -150,10 +150,10 @@ class _Settings:
 
 @dataclass(frozen=True)
 class _WithoutPowers:
-    """What a test says of a curve if powers of smooth laws do not count as smooth: p value, and whether it jumps."""
+    """P value of a curve if powers of smooth laws do not count as smooth, and the adjusted one if it then jumps."""
 
     p_value: float
-    jumps: bool
+    p_if_jumps: float | None
 
 
 def _evidence(assessed: Assessed, places: Places | Threshold | None = None) -> Evidence:
@@ -194,7 +194,7 @@ def _row(
     continuous = _evidence(other) if other is not None and other.state is not State.TOO_FEW_SIZES else None
     not_on_ladder = str(row["reason"]) if own.state is State.JUMP else ""
     verdict, reason = judge(
-        evidence, continuous, without_powers is not None and without_powers.jumps, link, not_on_ladder
+        evidence, continuous, None if without_powers is None else without_powers.p_if_jumps, link, not_on_ladder
     )
     reason += _addenda(places.finding, own.state, verdict, settings.alpha)
     row |= _measured(places, settings.level) | {
@@ -218,19 +218,21 @@ def _without_powers(
     """Index of each curve for which it decides whether powers of smooth laws count as smooth -> what follows if not.
 
     It decides where a metric shows no jump and is a power of a pair that is smooth. P values are adjusted as if all
-    paired
-    metrics had been tested, the others with a p value of 1: the safe side.
+    paired metrics had been tested, the others with a p value of 1: the safe side.
     """
     paired = [(i, other) for i, other in pairs if other is not None and not np.isnan(assessed[i].p_adjusted)]
     p_values = dict.fromkeys((i for i, _ in paired), 1.0)
-    asked = [i for i, other in paired if _may_be_power(assessed[i], assessed[other])]
-    for i in asked:
+    tests = {}
+    for i, other in paired:
         finding = assessed[i].finding
-        assert finding is not None  # it was tested
-        test = finding.test_without_powers
-        p_values[i] = test.p_value
-    adjusted_for_all = dict(zip(p_values, adjusted(list(p_values.values())), strict=True))
-    return {i: _WithoutPowers(p_values[i], adjusted_for_all[i] < alpha) for i in asked}
+        if finding is not None and _may_be_power(assessed[i], assessed[other]):
+            tests[i] = finding.test_without_powers
+            p_values[i] = tests[i].p_value
+    of_all = dict(zip(p_values, adjusted(list(p_values.values())), strict=True))
+    return {
+        i: _WithoutPowers(test.p_value, of_all[i] if of_all[i] < alpha and test.statistic > 0 and test.up else None)
+        for i, test in tests.items()
+    }
 
 
 def _may_be_power(own: Assessed, pair: Assessed) -> bool:

@@ -90,24 +90,23 @@ class LadderDesign:
         return slope, profile - slope * along
 
     def residual_sum_of_squares(self, curves: np.ndarray) -> np.ndarray:
-        """(...) sum of squares of curves (..., K) about the best fitting of `FITTED_RISES`, or a level, by least
-        squares.
+        """(...) sum of squares of curves (..., K) about the best fitting of `FITTED_RISES` by least squares.
 
-        Rises have any level and any height of 0 or more.
+        Rises have any level and any height; one below 0 makes them falls.
         """
         deviation = curves - curves.mean(axis=-1, keepdims=True)
-        explained = np.maximum(0.0, deviation @ self._fitted_rises.T)
-        return np.maximum(0.0, np.sum(deviation**2, axis=-1) - np.max(explained, axis=-1) ** 2)
+        explained = (deviation @ self._fitted_rises.T) ** 2
+        return np.maximum(0.0, np.sum(deviation**2, axis=-1) - np.max(explained, axis=-1))
 
     def residual_of_means(self, means: np.ndarray) -> np.ndarray:
         """(n,) sum of squares of means (n, K) about the best fitting smooth rise or fall with a jump or drop.
 
         On a ladder of fewer than `MIN_SIZES_FOR_PAIR` sizes, about the best rise or fall alone.
         """
+        if len(self.t) < MIN_SIZES_FOR_PAIR:
+            return self.residual_sum_of_squares(means)
         deviation = means - means.mean(axis=1, keepdims=True)
         square = np.sum(deviation**2, axis=1)
-        if len(self.t) < MIN_SIZES_FOR_PAIR:
-            return np.maximum(0.0, square - np.max((deviation @ self._fitted_rises.T) ** 2, axis=1))
         shapes, first, second, of_first, of_second, cross = self._fitted_pairs
         along = deviation @ shapes.T
         best = np.zeros(len(means))

@@ -88,10 +88,16 @@ class DrawnCurves:
         return np.where(found < self.t[0], -np.inf, np.where(found > self.t[-1], np.inf, found))
 
     def rise_widths(self, levels: np.ndarray) -> np.ndarray:
-        """Quantiles of the steps that the largest rise takes from 10 to 90 % of its height; NaN as in `crossing`."""
-        width = self.crossings(0.9) - self.crossings(0.1)
-        known = width[~np.isnan(width)]
-        return np.quantile(known, levels) if len(known) > len(width) / 2 else np.full(len(levels), np.nan)
+        """Quantiles of the steps that the largest rise takes from 10 to 90 % of its height.
+
+        NaN where most draws do not rise, or have part of that rise off the ladder.
+        """
+        start, end = self.crossings(0.1), self.crossings(0.9)
+        with np.errstate(invalid="ignore"):
+            on_ladder = (start >= self.t[0]) & (end <= self.t[-1])
+        if on_ladder.mean() <= 0.5:
+            return np.full(len(levels), np.nan)
+        return np.asarray(np.quantile((end - start)[on_ladder], levels))
 
     def heights(self, levels: np.ndarray) -> np.ndarray:
         """Quantiles of the height of the largest rise."""
@@ -158,7 +164,8 @@ class MeanCurve:
         shapes = self.models.shapes
         # A pair has its jump second; a jump alone is the only shape.
         of_jump = np.where(self.second >= 0, self.heights[:, 1], self.heights[:, 0])
-        jump_height = np.where(np.isnan(self.place), 0.0, of_jump)
+        most = self.bounds[1] - self.bounds[0]
+        jump_height = np.clip(np.where(np.isnan(self.place), 0.0, of_jump), -most, most)
         curves = self.level[:, None] + self.heights[:, :1] * shapes.fine_stacked[self.first]
         curves += self.heights[:, 1:] * shapes.fine_stacked[self.second]
         curves += jump_height[:, None] * (shapes.fine > np.nan_to_num(self.place, nan=np.inf)[:, None])
@@ -192,8 +199,6 @@ def mean_curve(
     rng = np.random.default_rng(0)
     noise, within = rng.standard_normal((3, N_DRAWS)), rng.permutation((np.arange(N_DRAWS) + 0.5) / N_DRAWS)
     heights = _heights(models, found, curve, model, noise)
-    most = bounds[1] - bounds[0]
-    heights = np.clip(heights, -most, most)
     stacked = np.concatenate([models.shapes.stacked, np.zeros((1, len(means)))])
     at_sizes = heights[:, :1] * stacked[first] + heights[:, 1:] * stacked[second]
     precision = 1 / (np.maximum(variance, MIN_VARIANCE) + (MISFIT * np.ptp(means)) ** 2)

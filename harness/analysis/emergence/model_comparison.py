@@ -83,7 +83,7 @@ def compare(models: Models, found: Marginals) -> Comparison:
     places = (jump_prior @ np.exp(of_jumps - tops[1]).T).T.reshape(len(of_jumps), 2, -1)
     total = places.sum(axis=2)
     with np.errstate(divide="ignore"):
-        log_smooth = np.log(evidence) + tops[0]
+        log_smooth = (np.log(evidence) + tops[0]).max(axis=1, keepdims=True)
         log_bayes = np.log(total) + tops[1] - log_smooth
         at_edges = np.log(np.exp(of_edges - tops[2]) @ edge_prior) + tops[2] - log_smooth
     # A jump against the direction of all the data may be less likely than floats can hold: no place is likelier then.

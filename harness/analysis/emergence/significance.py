@@ -30,12 +30,15 @@ class JumpTest:
         statistic: ln Bayes factor of smooth plus a jump, up or down, against smooth; where seeds were tested one by
             one, the sum of theirs, each at most `MAX_SEED_LOG_BAYES`.
         up: whether a jump up is more likely than a jump down.
+        edge: ln Bayes factor of a jump in the first or last gap; where seeds were tested one by one, the mean of
+            theirs.
         by_seed: whether seeds were tested one by one, because each keeps to a curve of its own.
     """
 
     p_value: float
     statistic: float
     up: bool
+    edge: float
     by_seed: bool
 
 
@@ -54,13 +57,18 @@ def assess_jump(
     """
     means = draws.design.means(values)[None]
     if np.ptp(means) == 0:
-        return JumpTest(1.0, float(compared.statistic[0]), bool(compared.jumps_up[0]), False)
+        return _of_means(1.0, compared)
     by_seed = _assess_seeds(draws, values, noise, room, with_powers)
     if by_seed is not None:
         return by_seed
     calibration = calibration_of_means(draws, noise.pooled, with_powers)
     p_value = calibration.p_values(compared.statistic, means, noise.variance_of_means(draws.design)[None])
-    return JumpTest(float(p_value[0]), float(compared.statistic[0]), bool(compared.jumps_up[0]), False)
+    return _of_means(float(p_value[0]), compared)
+
+
+def _of_means(p_value: float, compared: Comparison) -> JumpTest:
+    numbers = float(compared.statistic[0]), bool(compared.jumps_up[0]), float(compared.log_bayes_edge[0])
+    return JumpTest(p_value, *numbers, by_seed=False)
 
 
 def level_p_value(means: np.ndarray, variance: np.ndarray, freedom: float) -> float:
@@ -89,8 +97,9 @@ def _assess_seeds(
     models = models_of(draws.design.t, with_powers)
     compared = compare_means(models, curves, variance, freedom, height_scale(curves, room))
     p_value = calibration_of_seeds(draws, with_powers).p_value_of_seeds(compared.statistic, curves, variance)
-    total = float(np.minimum(compared.statistic, MAX_SEED_LOG_BAYES).sum())
-    up, down = (
-        float(np.minimum(each, MAX_SEED_LOG_BAYES).sum()) for each in (compared.log_bayes_up, compared.log_bayes_down)
+    up, down, edge = (
+        np.clip(each, -MAX_SEED_LOG_BAYES, MAX_SEED_LOG_BAYES)
+        for each in (compared.log_bayes_up, compared.log_bayes_down, compared.log_bayes_edge)
     )
-    return JumpTest(p_value, total, up >= down - LOG_ODDS_OF_UP, True)
+    total = float(np.minimum(compared.statistic, MAX_SEED_LOG_BAYES).sum())
+    return JumpTest(p_value, total, bool(up.sum() >= down.sum() - LOG_ODDS_OF_UP), float(edge.mean()), by_seed=True)

@@ -137,7 +137,7 @@ class Evidence:
 def judge(
     metric: Evidence,
     continuous: Evidence | None,
-    steep_without_powers: bool = False,
+    p_without_powers: float | None = None,
     link: PowerRelation | None = None,
     not_on_ladder: str = "",
 ) -> tuple[Verdict, str]:
@@ -146,8 +146,8 @@ def judge(
     Args:
         metric: the discontinuous metric.
         continuous: the continuous one; None where it was not measured.
-        steep_without_powers: whether the metric jumps once powers of smooth laws, which an all-or-nothing score may
-            well be, do not count as smooth.
+        p_without_powers: the metric's p value, adjusted, where it jumps once powers of smooth laws, which an
+            all-or-nothing score may well be, do not count as smooth; None where it does not.
         link: how the one is a power of the other; None where they are not shares.
         not_on_ladder: why N* is not on the ladder, '' where it is: a jump must be seen from both sides.
     """
@@ -160,7 +160,7 @@ def judge(
     if metric.state in (State.JUMP, State.STEEP):
         return _judge_jump(metric, continuous, link, not_on_ladder)
     if continuous is not None:
-        by_pair = _judge_by_pair(metric, continuous, link, steep_without_powers)
+        by_pair = _judge_by_pair(metric, continuous, link, p_without_powers)
         if by_pair is not None:
             return by_pair
     return _no_jump(metric)
@@ -205,17 +205,16 @@ def _judge_jump(
 
 
 def _judge_by_pair(
-    metric: Evidence, continuous: Evidence, link: PowerRelation | None, steep_without_powers: bool
+    metric: Evidence, continuous: Evidence, link: PowerRelation | None, p_without_powers: float | None
 ) -> tuple[Verdict, str] | None:
     """What the pair says of a metric whose own runs show no jump; None where it does not decide."""
     smooth_pair = continuous.state in (State.SMOOTH, State.FLAT)
     if link is not None and link.holds and metric.state is not State.FLAT:
         power = f"{continuous.name} to the power {link.length:.1f}"
-        if steep_without_powers and smooth_pair:
-            return Verdict.ARTEFACT, (
-                f"{metric} rises faster than a smooth curve of its own, but is {power} "
-                f"(within {max(link.residual, 0.001):.3f}), and {continuous} does not jump"
-            )
+        if p_without_powers is not None and smooth_pair:
+            own = f"{metric.name} rises faster than a smooth curve of its own ({p_equals(p_without_powers)})"
+            within = f"is {power} (within {max(link.residual, 0.001):.3f})"
+            return Verdict.ARTEFACT, f"{own}, but {within}, and {continuous} does not jump"
         if continuous.state is State.JUMP and continuous.statistic > DECISIVE:
             return Verdict.EMERGENT, f"{continuous} jumps, and {metric} is {power}"
         if metric.state is State.UNDETERMINED and smooth_pair:

@@ -153,7 +153,20 @@ def test_a_level_that_no_jump_explains_is_flat_and_a_rise_is_not() -> None:
     assert level.flat and not rise.flat
     assert judged(level, 0.9, UNLIKELY - 0.01).state(0.9, 0.05) is State.FLAT
     assert judged(rise, 0.9, UNLIKELY - 0.01).state(0.9, 0.05) is State.SMOOTH
-    assert judged(level, 0.9, UNLIKELY + 0.01).state(0.9, 0.05) is State.UNDETERMINED
+    # Where the means do not change a jump must be likelier than none to leave it open; where they do, not much less.
+    assert judged(level, 0.9, UNLIKELY + 0.01).state(0.9, 0.05) is State.FLAT
+    assert judged(level, 0.9, 0.01).state(0.9, 0.05) is State.UNDETERMINED
+    assert judged(rise, 0.9, UNLIKELY + 0.01).state(0.9, 0.05) is State.UNDETERMINED
+
+
+def test_runs_that_leap_at_the_last_size_leave_it_open() -> None:
+    """Three of eight runs at the last size: their scatter makes the mean's change no more than its noise."""
+    values = 0.5 + 0.03 * np.random.default_rng(8).standard_normal((8, 8))
+    (even,) = found(curves(values))
+    values[-1, :3] = 1.0
+    (split,) = found(curves(values))
+    assert split.may_jump_at_an_end and split.state(split.test.p_value, 0.05) is State.UNDETERMINED
+    assert not even.may_jump_at_an_end
 
 
 def test_a_last_value_far_above_the_others_may_be_a_jump_at_an_end() -> None:

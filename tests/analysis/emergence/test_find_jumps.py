@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from random import Random
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from scipy.special import expit
 
 from harness import find_jumps
 from harness.datasets import (
@@ -46,8 +42,9 @@ def test_parity_is_emergent(seeds: int, place: float) -> None:
 def test_induction_is_emergent_with_the_gap_as_interval() -> None:
     found = verdict(make_induction_study(random_state=4))
     assert found["verdict"] == "emergent" and found["continuous_p_value"] < 0.01
-    assert 3136 < found["threshold_low"] < 3600
-    assert 6000 < found["threshold_high"] < 8192
+    # A jump between two sizes lies anywhere in the gap; the half rise of the mean, which is a slope before it, inside.
+    assert (found["threshold_low"], found["threshold_high"]) == pytest.approx((3136, 8192))
+    assert 3136 < found["half_rise_low"] and found["half_rise_high"] < 8192
 
 
 @pytest.mark.parametrize("widths", [LOOKUP_WIDTHS, tuple(LOOKUP_SCORES)])
@@ -66,16 +63,17 @@ def test_controls_are_smooth(study: Callable[..., pd.DataFrame]) -> None:
 
 @pytest.mark.parametrize("seed", [2, 4, 6, 8])
 def test_a_leap_in_few_runs_of_the_last_rung_is_inconclusive(seed: int) -> None:
+    """Three or four of eight runs at the last size are right throughout, all others guess."""
     found = verdict(make_parity_study(8, threshold_rung=8.3, random_state=seed))
-    assert found["verdict"] == "inconclusive" and found["state"] == "undetermined" and np.isnan(found["threshold"])
-    assert "at the end of the ladder, looks smooth: sizes beyond would tell" in found["reason"]
+    assert found["verdict"] == "inconclusive" and found["state"] == "undetermined"
+    assert "sizes beyond would tell" in found["reason"]
 
 
-def test_too_few_rungs_is_inconclusive() -> None:
+def test_too_few_rungs_are_said_to_be_too_few() -> None:
     frame = make_induction_study(random_state=9)
     found = verdict(frame[frame["rung"].isin([0, 5, 6])])
-    assert found["verdict"] == "inconclusive" and "too few sizes" in found["reason"]
-    assert np.isnan(found["p_value"]) and np.isnan(found["p_adjusted"])
+    assert found["verdict"] == found["state"] == "too few sizes" and "five or more are needed" in found["reason"]
+    assert np.isnan(found[["p_value", "p_adjusted", "statistic", "threshold"]].astype(float)).all()
 
 
 def test_studies_of_one_task_are_kept_apart() -> None:
@@ -85,7 +83,7 @@ def test_studies_of_one_task_are_kept_apart() -> None:
 
 
 def test_a_table_of_ones_own_needs_few_columns() -> None:
-    frame = make_induction_study(random_state=11)[["metric", "value", "seed", "params_total"]]
+    frame = make_induction_study(random_state=11)[["metric", "paired_metric", "value", "seed", "params_total"]]
     found = find_jumps(frame, x="params_total").iloc[0]
     assert (found["metric"], found["continuous_metric"], found["verdict"]) == ("accuracy", "loss", "emergent")
     with pytest.raises(DataError, match="column 'params_non_embedding' is missing"):
@@ -104,10 +102,11 @@ def test_an_empty_table_has_no_jumps() -> None:
     assert "verdict" in find_jumps(frame[:0]).columns
 
 
-def test_without_its_continuous_pair_a_jump_is_inconclusive() -> None:
+def test_without_its_continuous_pair_a_jump_is_a_candidate() -> None:
     frame = make_induction_study(random_state=13)
     found = verdict(frame[frame["metric"] == "accuracy"])
-    assert found["verdict"] == "inconclusive" and "no continuous metric" in found["reason"]
+    assert found["verdict"] == "candidate" and "no continuous metric" in found["reason"]
+    assert found["continuous_state"] == "" and np.isnan(found["continuous_p_value"])
 
 
 def test_row_order_does_not_matter_and_results_repeat() -> None:
@@ -120,7 +119,7 @@ def test_row_order_does_not_matter_and_results_repeat() -> None:
 
 def test_settings_out_of_range_are_named() -> None:
     frame = make_text_study(random_state=15)
-    for setting in ({"alpha": 0}, {"fraction": -1}, {"level": 1.5}):
+    for setting in ({"alpha": 0}, {"fraction": -1}, {"level": 1.5}, {"onset": 1}):
         with pytest.raises(SettingError, match=f"{next(iter(setting))}="):
             find_jumps(frame, **setting)
 
@@ -182,7 +181,16 @@ def test_values_that_cannot_be_are_refused_by_row(column: str, value: float, mes
 @pytest.mark.parametrize("n_sizes", [1, 2, 3, 4])
 def test_few_sizes_give_no_p_value(n_sizes: int) -> None:
     found = find_jumps(step(values=(0.1, 0.8, 0.9, 0.9)[:n_sizes]), x="size").iloc[0]
-    assert found["verdict"] == "inconclusive" and np.isnan(found["p_value"])
+    assert found["verdict"] == "too few sizes" and np.isnan(found["p_value"]) and found["n_rungs"] == n_sizes
+    # From four sizes on there is an N*, without a claim that it is of a jump.
+    assert np.isnan(found["threshold"]) == (n_sizes < 4)
+
+
+def test_a_pair_of_too_few_sizes_is_no_pair() -> None:
+    tokens = step()[step()["size"] <= 8].assign(metric="token_accuracy", n_eval=np.nan)
+    frame = pd.concat([step().assign(metric="exact_match"), tokens])
+    found = find_jumps(frame, x="size").iloc[0]
+    assert found["verdict"] == "candidate" and found["continuous_metric"] == "token_accuracy"
 
 
 def test_lower_is_better_is_the_same_upside_down() -> None:
@@ -215,70 +223,3 @@ def test_an_undecided_curve_is_told_what_would_settle_it() -> None:
     found = find_jumps(frame, x="size").iloc[0]
     assert found["verdict"] == "inconclusive"
     assert "found in" in found["reason"] or "would find it" in found["reason"]
-
-
-# ----------------------------------------------------------------------------------------------------- properties
-
-
-@st.composite
-def tables(draw: st.DrawFn) -> pd.DataFrame:
-    """Two to three tasks over five to eight sizes, one to three seeds, values of any kind within [0, 1]."""
-    n_tasks, n_sizes, n_seeds = draw(st.integers(2, 3)), draw(st.integers(5, 8)), draw(st.integers(1, 3))
-    rng = np.random.default_rng(draw(st.integers(0, 10_000)))
-    task, size, seed = (axis.ravel() for axis in np.indices((n_tasks, n_sizes, n_seeds)))
-    place, width = rng.uniform(0, n_sizes, n_tasks)[task], rng.uniform(0.1, 8, n_tasks)[task]
-    value = (
-        rng.binomial(200, np.clip(expit((size - place) / width) + 0.05 * rng.standard_normal(len(task)), 0, 1)) / 200
-    )
-    names = np.array(["copy", "sort", "reverse"])[task]
-    return pd.DataFrame(
-        {"task": names, "size": 100 * 3.0**size, "seed": seed, "metric": "accuracy", "value": value, "n_eval": 200}
-    )
-
-
-KEY = ["task", "metric"]
-NUMBERS = ["p_value", "p_adjusted", "statistic"]
-
-
-@settings(max_examples=15, deadline=None)
-@given(tables(), st.randoms(use_true_random=False))
-def test_order_units_and_names_change_nothing(frame: pd.DataFrame, random: Random) -> None:
-    found = find_jumps(frame, x="size").set_index("task")
-    assert found["p_value"].dropna().between(0, 1).all()
-    shuffled = frame.sample(frac=1, random_state=random.randint(0, 1000))
-    in_millions = frame.assign(size=frame["size"] * 1e6)
-    renamed = frame.assign(task=frame["task"].map({"copy": "z", "sort": "y", "reverse": "x"}))
-    for other in (
-        find_jumps(shuffled, x="size").set_index("task"),
-        find_jumps(in_millions, x="size").set_index("task"),
-        find_jumps(renamed, x="size").assign(task=lambda t: t["task"].map({"z": "copy", "y": "sort", "x": "reverse"}))
-        .set_index("task"),
-    ):  # fmt: skip
-        np.testing.assert_allclose(other.loc[found.index, NUMBERS], found[NUMBERS], atol=1e-6)
-        assert other.loc[found.index, "verdict"].tolist() == found["verdict"].tolist()
-
-
-@settings(max_examples=10, deadline=None)
-@given(tables(), st.integers(0, 1000))
-def test_a_smooth_task_more_makes_no_candidate_elsewhere(frame: pd.DataFrame, seed: int) -> None:
-    """In a study of its own it shares no noise, so that p values stay and only their adjustment changes."""
-    alone = find_jumps(frame, x="size").set_index("task")
-    rng = np.random.default_rng(seed)
-    size = np.repeat(100 * 3.0 ** np.arange(6), 2)
-    smooth = pd.DataFrame({"task": "smooth", "size": size, "seed": np.tile([0, 1], 6), "metric": "accuracy"})
-    value = rng.binomial(200, 0.3 + 0.05 * np.repeat(np.arange(6), 2)) / 200
-    both = pd.concat([frame.assign(study="own"), smooth.assign(study="other", value=value, n_eval=200)])
-    together = find_jumps(both, x="size").set_index("task")
-    np.testing.assert_allclose(together.loc[alone.index, "p_value"], alone["p_value"])
-    tested = together["p_value"].dropna()
-    np.testing.assert_allclose(together.loc[tested.index, "p_adjusted"], benjamini_hochberg(tested.to_numpy()))
-    if together.loc["smooth", "p_value"] >= 0.05:
-        new = set(together.index[together["p_adjusted"] < 0.05]) - set(alone.index[alone["p_adjusted"] < 0.05])
-        assert not new
-
-
-def benjamini_hochberg(p: np.ndarray) -> list[float]:
-    """Smallest false discovery rate at which each is rejected, by the definition: reject the k smallest for the largest
-    k with p_(k) <= k q / n."""
-    n = len(p)
-    return [min(1.0, min(n * p[j] / np.sum(p <= p[j]) for j in range(n) if p[j] >= p[i])) for i in range(n)]

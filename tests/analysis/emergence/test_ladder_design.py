@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.optimize import nnls
 
-from harness.analysis.emergence.ladder_design import FITTED_RISES, LadderDesign
+from harness.analysis.emergence.ladder_design import FITTED_RISES, MIN_SIZES_FOR_PAIR, LadderDesign
+from harness.analysis.emergence.rise_shapes import shapes_of
 from harness.analysis.emergence.smooth_null import logistic
 
 
@@ -88,3 +89,46 @@ def test_equal_designs_have_equal_keys() -> None:
     assert design([2, 3]).key == design([2, 3]).key
     assert design([2, 3]).key != design([3, 2]).key != design([3, 2], own_seeds=True).key
     assert design([2, 3]).key != design([2, 3], np.array([0.0, 2.0])).key
+
+
+@pytest.mark.parametrize("n_sizes", [5, 8])
+def test_residual_of_means_is_that_of_the_best_rise_or_of_the_best_rise_with_a_jump(n_sizes: int) -> None:
+    """By least squares of every pair in turn; on few sizes of every rise or fall."""
+    ladder = design([1] * n_sizes)
+    t = ladder.t
+    if n_sizes < MIN_SIZES_FOR_PAIR:
+        designs = [rise[None] for rise in ladder._fitted_rises]
+    else:
+        shapes = shapes_of(t)
+        pairs = range(shapes.n_smooth_pairs, len(shapes.first))
+        designs = [shapes.stacked[[shapes.first[pair], shapes.second[pair]]] for pair in pairs]
+    means = np.random.default_rng(4).normal(0, 1, (6, n_sizes))
+    for found, y in zip(ladder.residual_of_means(means), means, strict=True):
+        best = np.inf
+        for rows in designs:
+            columns = np.vstack([np.ones(n_sizes), rows]).T
+            best = min(best, float(np.sum((y - columns @ np.linalg.lstsq(columns, y, rcond=None)[0]) ** 2)))
+        assert found == pytest.approx(best, rel=0.02, abs=1e-9)
+
+
+def test_a_smooth_rise_with_a_jump_leaves_next_to_nothing() -> None:
+    ladder = design([1] * 10)
+    t = ladder.t
+    curves = np.stack([0.4 * (t > 5.5) + 0.3 * logistic(t, 4.0, 4.0), -0.4 * (t > 5.5) + 0.3 * logistic(t, 4.0, 4.0)])
+    left = ladder.residual_of_means(curves) / np.sum((curves - curves.mean(axis=1, keepdims=True)) ** 2, axis=1)
+    assert (left < 0.005).all()
+
+
+def test_runs_that_are_split_at_an_end_scatter_more_than_others() -> None:
+    """Of 200 tables of equal noise .001 at either end are taken for split; three of eight runs that leap always."""
+    ladder, rng = design([8] * 9), np.random.default_rng(5)
+    noise = 0.03 * rng.standard_normal((200, 72))
+    none = np.zeros(9)
+    assert sum(ladder.ends_scatter_more(runs, none, 0.001) for runs in noise) <= 4
+    for end in (0, 8):
+        leapt = noise + 0.5 * ((ladder.rung == end) & (ladder.seed < 3))
+        assert all(ladder.ends_scatter_more(runs, none, 0.001) for runs in leapt[:20])
+        assert not any(ladder.ends_scatter_more(runs, np.full(9, 0.5**2), 0.001) for runs in leapt[:20])
+    middle = noise + 0.5 * ((ladder.rung == 4) & (ladder.seed < 3))
+    assert not any(ladder.ends_scatter_more(runs, none, 0.001) for runs in middle[:20])
+    assert not design([1] * 9).ends_scatter_more(noise[0, :9], none, 0.001)

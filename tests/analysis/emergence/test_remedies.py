@@ -10,7 +10,7 @@ import pytest
 
 from harness.analysis.curves import label_runs, make_curves
 from harness.analysis.emergence.evidence import Finding, examine
-from harness.analysis.emergence.remedies import ENOUGH, Remedy, _likeliest_jump, _remedies, what_would_settle
+from harness.analysis.emergence.remedies import ENOUGH, HOPELESS, Remedy, _likeliest_jump, _remedies, what_would_settle
 from harness.analysis.emergence.smooth_null import SmoothNull, logistic
 
 T = np.arange(8.0)
@@ -89,21 +89,24 @@ def test_the_first_remedy_that_is_enough_is_named_with_its_power(sd: float) -> N
 
 
 def test_where_nothing_rises_the_height_is_named_that_would_be_found() -> None:
-    found = finding_of(np.full(8, 0.4), sd=0.05)
-    assert found.flat
-    named = re.fullmatch(
-        r"a jump of (\S+) would be found in 80 %, smaller ones more rarely", what_would_settle(found, 0.05)
-    )
-    assert named is not None
-    place, _ = _likeliest_jump(found)
-    now = Remedy("nothing", found.design.null, found.noise.variance / found.design.counts)
-    assert now.power(place, float(named[1]), 0.05) == pytest.approx(ENOUGH, abs=0.03)
+    named = 0
+    for seed in range(12):
+        found = finding_of(np.full(8, 0.4), sd=0.05, seed=seed)
+        said = re.fullmatch(
+            r"a jump of (\S+) would be found in 80 %, smaller ones more rarely", what_would_settle(found, 0.05)
+        )
+        if found.flat and said is not None:
+            place, _ = _likeliest_jump(found)
+            now = Remedy("nothing", found.design.null, found.noise.variance / found.design.counts)
+            assert now.power(place, float(said[1]), 0.05) == pytest.approx(ENOUGH, abs=0.03)
+            named += 1
+    assert named >= 5
 
 
 def test_no_height_is_named_that_the_metric_cannot_reach() -> None:
     """Of runs that scatter by .5 about .4 only a jump of more than 1 would be found: accuracy has none."""
     said = what_would_settle(finding_of(np.full(8, 0.5), sd=0.0, n_eval=1, seed=3), 0.05)
-    assert said == "no jump that accuracy can make would be found in 80 %: the runs scatter too much"
+    assert said == "the runs scatter too much for any jump of accuracy to be found in 80 %"
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -116,11 +119,21 @@ def test_every_height_that_is_named_is_one_the_metric_can_reach(seed: int) -> No
     assert all(0 < float(each) <= 1 for pair in heights for each in pair if each), said
 
 
-def test_a_low_jump_in_much_noise_is_beyond_the_ladder() -> None:
-    found = finding_of(0.2 + 0.06 * T + 0.02 * (T > 3.5), sd=0.06, seeds=1)
-    said = what_would_settle(found, 0.05)
-    assert not found.flat
-    assert re.fullmatch(r"a jump as low as \S+ is beyond this ladder: \S+ would be found in 80 %", said), said
+def test_a_jump_that_no_remedy_would_find_is_beyond_the_ladder() -> None:
+    beyond = 0
+    for seed in range(12):
+        found = finding_of(0.2 + 0.06 * T, sd=0.03, seeds=2, seed=seed)
+        said = re.fullmatch(
+            r"a jump as low as (\S+) is beyond this ladder: (\S+) would be found in 80 %", what_would_settle(found, 0.05)
+        )
+        place, height = _likeliest_jump(found)
+        powers = [remedy.power(place, height, 0.05) for remedy in _remedies(found, place)]
+        if said is not None:
+            assert max(powers) < HOPELESS and float(said[1]) < float(said[2])
+            beyond += 1
+        elif not found.flat and not found.may_jump_at_an_end:
+            assert max(powers) >= HOPELESS
+    assert 2 <= beyond < 12
 
 
 def test_at_the_ends_of_a_ladder_no_number_of_runs_helps() -> None:

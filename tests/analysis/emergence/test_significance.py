@@ -1,7 +1,7 @@
 """The test of a curve: its parts, and its error rates and power on planted curves.
 
 The rates are a small cut of experiments/detector_calibration. Bounds are set so that a rate at its measured value
-(LOG.md) misses them once in 10,000 runs or more rarely; draws are seeded.
+misses them once in 10,000 runs or more rarely; draws are seeded.
 """
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cells import SPREADS, Cell, area_of, rows
-from scipy.stats import kstest
 
 import harness
+from harness import find_jumps
+from harness.analysis.emergence.calibration import MAX_SEED_LOG_BAYES
 from harness.analysis.emergence.ladder_design import LadderDesign
+from harness.analysis.emergence.marginals import height_scale
+from harness.analysis.emergence.model_comparison import compare_means
+from harness.analysis.emergence.models import models_of
 from harness.analysis.emergence.noise import Noise, noise_of
 from harness.analysis.emergence.null_draws import null_draws
-from harness.analysis.emergence.significance import (
-    JumpTest,
-    assess_jump,
-    count_midway,
-    quarter_means,
-    tail_probability,
-)
+from harness.analysis.emergence.significance import JumpTest, assess_jump, is_level
 from harness.analysis.emergence.smooth_null import logistic
-from harness.datasets import SMOOTH_KINDS
+from harness.datasets import JUMP_KINDS, SMOOTH_KINDS, make_jumps, make_smooth_curves
 
-N = 200
+N = 100
+SPREADS = (0.02, 0.04, 0.08)
+#: Smooth kinds whose rates are known to be above 5 %: up to .08 to .13 in some cells (METHOD.md).
+RISE_APART = ("seeds rise apart", "runs rise apart")
 
 
 def design(n_sizes: int, n_seeds: int) -> LadderDesign:
@@ -36,9 +36,12 @@ def design(n_sizes: int, n_seeds: int) -> LadderDesign:
     return LadderDesign(np.arange(float(n_sizes)), rung, seed)
 
 
-def assessed(ladder: LadderDesign, values: np.ndarray) -> JumpTest:
-    noise = noise_of(null_draws(ladder), values, np.zeros(len(ladder.t)))
-    return assess_jump(ladder, ladder.null, values, noise)
+def assessed(ladder: LadderDesign, values: np.ndarray, noise: Noise | None = None, with_powers: bool = True) -> JumpTest:
+    noise = noise or noise_of(null_draws(ladder), values, np.zeros(len(ladder.t)))
+    means, variance = ladder.means(values)[None], noise.variance_of_means(ladder)[None]
+    models = models_of(ladder.t, with_powers)
+    compared = compare_means(models, means, variance, np.array([max(noise.freedom, 1.0)]), height_scale(means))
+    return assess_jump(null_draws(ladder), values, noise, compared, np.inf, with_powers)
 
 
 # ---------------------------------------------------------------------------------------------------------- the parts
@@ -52,60 +55,39 @@ def test_no_public_name_of_the_package_looks_like_a_test() -> None:
                 assert not node.name.startswith(("test", "Test")), f"{path.name}: {node.name}"
 
 
-def test_tail_probabilities_count_and_then_extrapolate() -> None:
-    draws = np.random.default_rng(0).exponential(size=1999)
-    assert tail_probability(1.0, draws) == (1 + np.sum(draws >= 1.0)) / 2000
-    assert tail_probability(-1.0, draws) == 1.0
-    # An exponential tail is what is fitted: ln p is then right to the error of its scale, 7 % of 199 draws.
-    for observed in (6.0, 8.0, 9.5):
-        assert np.log(tail_probability(observed, draws)) == pytest.approx(-observed, rel=0.15)
-    assert tail_probability(1e3, draws) == 1 / (20 * 1999), "no lower"
-    assert tail_probability(9.0, draws[:50]) == 1 / 51, "too few for a tail"
-    assert tail_probability(2.0, np.ones(1999)) == 1 / 2000, "no tail"
-    falling = [tail_probability(observed, draws) for observed in np.linspace(0, 15, 200)]
-    assert np.all(np.diff(falling) <= 0.002) and 0 < falling[-1] < falling[0] <= 1
-
-
-def test_quarters_and_runs_between_them() -> None:
-    values = np.array([[0.0, 1.0, 2.0, 3.0], [4.0, 5.0, 6.0, 7.0]])
-    assert quarter_means(values) == (0.5, 6.5)
-    assert quarter_means(np.array([3.0, 1.0, 2.0])) == (1.0, 3.0)
-    # The middle half from .5 to 6.5 lies between 2 and 5, both left out.
-    assert count_midway(values) == 2
-    assert count_midway(np.array([[0.0, 0.0, 1.0, 1.0], [0.0, 1.0, 1.0, 1.0]])) == 0
-    assert count_midway(np.full((2, 4), 0.3)) == 0
-
-
-def test_p_values_of_a_level_are_uniform_and_of_a_smooth_rise_no_smaller() -> None:
-    """400 curves each. A level is the point of the cone where the test has its nominal size."""
+def test_p_values_hold_their_level_for_each_of_several_smooth_curves() -> None:
+    """400 curves each, a level among them."""
     ladder, rng = design(8, 3), np.random.default_rng(1)
-    rise = np.repeat(0.6 * logistic(ladder.t, 3.5, 5.0), 3)
-    level, smooth = (
-        np.array([assessed(ladder, mean + 0.05 * rng.standard_normal(24)).p_value for _ in range(400)])
-        for mean in (0.3, rise)
-    )
-    assert kstest(level, "uniform").statistic < 0.11, "1.36 / sqrt(400) = .068 at 5 %, .11 at 1e-4"
-    for alpha in (0.05, 0.2, 0.5):
-        assert np.mean(smooth <= alpha) < alpha + 4 * np.sqrt(alpha * (1 - alpha) / 400)
+    for mean in (0.0, 0.6 * logistic(ladder.t, 3.5, 4.0), 0.05 * ladder.t, 0.9 * logistic(ladder.t, 1.0, 4.0) ** 30):
+        runs = np.repeat(np.broadcast_to(mean, 8), 3) + 0.05 * rng.standard_normal((400, 24))
+        p = np.array([assessed(ladder, each).p_value for each in runs])
+        assert ((p > 0) & (p <= 1)).all()
+        assert np.mean(p <= 0.05) < 0.05 + 4 * np.sqrt(0.05 * 0.95 / 400)
 
 
-def test_a_jump_is_found_and_a_smaller_null_finds_more() -> None:
+def test_a_jump_is_found_and_where_powers_are_not_smooth_more_is() -> None:
     ladder, rng = design(8, 3), np.random.default_rng(2)
     noise = 0.03 * rng.standard_normal(24)
     jump = assessed(ladder, np.repeat(0.5 * logistic(ladder.t, 3.5, 0.5), 3) + noise)
-    assert jump.p_value < 1e-3 and not jump.flat and not jump.by_seed
-    power = np.repeat(0.9 * logistic(ladder.t, 0.0, 4.0) ** 30, 3) + noise / 3
-    own = noise_of(null_draws(ladder), power, np.zeros(8))
-    assert assess_jump(ladder, ladder.null, power, own).p_value > 0.2
-    assert assess_jump(ladder, ladder.null_without_powers, power, own).p_value < 0.05
-    assert assessed(ladder, 0.3 + noise).flat
+    assert jump.p_value < 1e-3 and jump.statistic > 0 and jump.up and not jump.by_seed
+    power = np.repeat(0.9 * logistic(ladder.t, 1.0, 4.0) ** 30, 3) + noise / 3
+    with_powers, without = (assessed(ladder, power, with_powers=counted) for counted in (True, False))
+    assert with_powers.p_value > 0.2 and with_powers.statistic < 0
+    assert without.p_value < 0.05 and without.statistic > 0
 
 
-def test_neither_level_nor_unit_changes_a_p_value() -> None:
+def test_a_drop_is_found_and_is_down() -> None:
+    ladder, rng = design(8, 3), np.random.default_rng(2)
+    drop = assessed(ladder, np.repeat(-0.5 * (ladder.t > 3.5), 3) + 0.03 * rng.standard_normal(24))
+    assert drop.p_value < 1e-3 and drop.statistic > 0 and not drop.up
+
+
+def test_neither_level_nor_unit_changes_a_test() -> None:
     ladder, rng = design(8, 3), np.random.default_rng(3)
-    values = np.repeat(0.4 * logistic(ladder.t, 3.5, 2.5), 3) + 0.05 * rng.standard_normal(24)
-    p = assessed(ladder, values).p_value
-    assert assessed(ladder, 5 + 100 * values).p_value == pytest.approx(p, abs=1e-3)
+    values = np.repeat(0.4 * logistic(ladder.t, 3.5, 2.0), 3) + 0.05 * rng.standard_normal(24)
+    here, there = assessed(ladder, values), assessed(ladder, 5 + 100 * values)
+    assert there.statistic == pytest.approx(here.statistic, abs=1e-6)
+    assert there.p_value == pytest.approx(here.p_value)
 
 
 def test_seeds_that_jump_apart_are_tested_one_by_one() -> None:
@@ -113,16 +95,26 @@ def test_seeds_that_jump_apart_are_tested_one_by_one() -> None:
     places = np.array([1.5, 2.5, 3.5, 4.5, 5.5])
     apart = logistic(ladder.t[:, None], places, 0.5) + 0.02 * rng.standard_normal((8, 5))
     found = assessed(ladder, apart.ravel())
-    assert found.by_seed and found.p_value < 1e-3
+    assert found.by_seed and found.up and found.p_value < 1e-3
+    assert 0 < found.statistic <= 5 * MAX_SEED_LOG_BAYES
     # Seeds that rise smoothly apart have curves of their own too, and are no jumps; the same runs dealt out anew at
     # each size are half-way too often, and change seeds.
-    smooth = logistic(ladder.t[:, None], places, 4.0) + 0.02 * rng.standard_normal((8, 5))
+    smooth = logistic(ladder.t[:, None], places, 4.5) + 0.02 * rng.standard_normal((8, 5))
     found = assessed(ladder, smooth.ravel())
     assert found.by_seed and found.p_value > 0.05
     assert not assessed(ladder, rng.permuted(smooth, axis=1).ravel()).by_seed
     # Seeds without names cannot be told from each other.
     nameless = LadderDesign(ladder.t, ladder.rung, np.arange(40))
     assert not assessed(nameless, apart.ravel()).by_seed
+
+
+@pytest.mark.xfail(strict=True, reason="seeds' own curves are fitted with rises alone")
+def test_seeds_that_drop_apart_are_tested_one_by_one() -> None:
+    ladder, rng = design(8, 5), np.random.default_rng(4)
+    places = np.array([1.5, 2.5, 3.5, 4.5, 5.5])
+    apart = -logistic(ladder.t[:, None], places, 0.5) + 0.02 * rng.standard_normal((8, 5))
+    found = assessed(ladder, apart.ravel())
+    assert found.by_seed and not found.up and found.p_value < 1e-3
 
 
 def test_one_wild_run_is_no_jump() -> None:
@@ -135,8 +127,8 @@ def test_one_wild_run_is_no_jump() -> None:
 def test_a_hump_is_no_jump_and_a_jump_before_a_fall_may_be() -> None:
     ladder, rng = design(10, 3), np.random.default_rng(6)
     hump = logistic(ladder.t, 3.0, 4.0) - 0.8 * logistic(ladder.t, 6.0, 4.0)
-    p = [assessed(ladder, np.repeat(hump, 3) + 0.02 * rng.standard_normal(30)).p_value for _ in range(20)]
-    assert np.mean(np.array(p) < 0.05) <= 0.25 and np.median(p) > 0.1
+    p = [assessed(ladder, np.repeat(hump, 3) + 0.02 * rng.standard_normal(30)).p_value for _ in range(40)]
+    assert np.mean(np.array(p) < 0.05) <= 0.2 and np.median(p) > 0.1
     sharp = logistic(ladder.t, 3.5, 0.0) - 0.3 * logistic(ladder.t, 6.0, 4.0)
     assert assessed(ladder, np.repeat(sharp, 3) + 0.02 * rng.standard_normal(30)).p_value < 0.05
 
@@ -144,78 +136,60 @@ def test_a_hump_is_no_jump_and_a_jump_before_a_fall_may_be() -> None:
 def test_tables_without_noise_are_finite() -> None:
     ladder = design(8, 3)
     exact = Noise(np.zeros(8), 0.0, np.zeros(8), 16.0)
-    jump = np.repeat(logistic(ladder.t, 3.5, 0.0), 3)
-    assert 0 < assess_jump(ladder, ladder.null, jump, exact).p_value < 1e-3
-    straight = np.repeat(np.linspace(0, 1, 8), 3)
-    assert assess_jump(ladder, ladder.null, straight, exact).p_value > 0.2
+    jump = assessed(ladder, np.repeat(logistic(ladder.t, 3.5, 0.0), 3), exact)
+    assert 0 < jump.p_value < 1e-3 and np.isfinite(jump.statistic)
+    straight = assessed(ladder, np.repeat(np.linspace(0, 1, 8), 3), exact)
+    assert straight.p_value > 0.2 and straight.statistic < 0
+    level = assessed(ladder, np.full(24, 0.25), exact)
+    assert level.p_value == 1 and np.isfinite(level.statistic)
+
+
+def test_a_level_explains_what_its_noise_explains() -> None:
+    """Chi squared with 7 degrees of freedom exceeds 7 + 3 sqrt(14) = 18.2 in 1.1 %."""
+    rng, variance = np.random.default_rng(7), np.exp(rng_of(8))
+    levels = [is_level(0.3 + np.sqrt(variance) * rng.standard_normal(8), variance) for _ in range(500)]
+    assert 0.96 < np.mean(levels) < 1
+    assert not is_level(0.3 + 5 * np.sqrt(variance) * np.linspace(-1, 1, 8), variance)
+
+
+def rng_of(n: int) -> np.ndarray:
+    return np.random.default_rng(8).normal(0, 1, n)
 
 
 # ------------------------------------------------------------------------------------------------------ planted rates
 
 
-def flagged(n_sizes: int, n_seeds: int, family: str, spread: float, n: int = N) -> float:
-    return float(np.mean(rows(Cell(n_sizes, n_seeds, family, spread), n, seed=3)["p"] < 0.05))
+def found_in(kind: str, n_sizes: int, n_seeds: int, spread: float, n: int = N) -> np.ndarray:
+    """P values of planted curves, each a study of its own."""
+    make = make_jumps if kind in JUMP_KINDS else make_smooth_curves
+    rng = np.random.default_rng([n_sizes, n_seeds, round(1000 * spread), *kind.encode()])
+    planted = make(n, kind=kind, n_sizes=n_sizes, n_seeds=n_seeds, noise=spread, random_state=rng)
+    return find_jumps(planted.frame, x="params")["p_value"].fillna(1.0).to_numpy(float)
 
 
-@pytest.mark.parametrize("family", SMOOTH_KINDS)
-def test_smooth_curves_are_rarely_flagged(family: str) -> None:
-    """600 curves at 5 %: a standard error of .9 %, so that 8.5 % is four of them above."""
-    rates = [flagged(n_sizes, 3, family, spread) for n_sizes, spread in ((5, 0.04), (8, 0.02), (12, 0.08))]
-    assert np.mean(rates) < 0.085
+@pytest.mark.parametrize("kind", [kind for kind in SMOOTH_KINDS if kind not in RISE_APART])
+def test_smooth_curves_are_rarely_flagged(kind: str) -> None:
+    """300 curves at 5 %: a standard error of 1.3 %, so that 10 % is four of them above."""
+    cells = ((5, 0.04), (8, 0.02), (12, 0.08))
+    assert np.mean([np.mean(found_in(kind, n_sizes, 3, spread) < 0.05) for n_sizes, spread in cells]) < 0.1
 
 
-@pytest.mark.parametrize("family", ["logistic", "flat at chance", "double logistic", "heavy-tailed seeds"])
-def test_one_seed_with_the_spread_pooled_over_tasks(family: str) -> None:
-    assert np.mean([flagged(8, 1, family, spread) for spread in SPREADS]) < 0.085
+@pytest.mark.parametrize("kind", RISE_APART)
+def test_curves_whose_seeds_or_runs_rise_apart_are_flagged_no_more_than_is_said(kind: str) -> None:
+    cells = ((5, 0.04), (8, 0.02), (12, 0.08))
+    assert np.mean([np.mean(found_in(kind, n_sizes, 3, spread) < 0.05) for n_sizes, spread in cells]) < 0.15
 
 
 @pytest.mark.parametrize(
-    ("n_sizes", "n_seeds", "family", "least"),
+    ("n_sizes", "n_seeds", "kind", "least"),
     [
-        (5, 3, "jump", 0.72),
-        (8, 3, "jump", 0.76),
-        (12, 3, "jump", 0.77),
-        (8, 5, "jump", 0.8),
+        (5, 3, "jump", 0.75),
+        (8, 3, "jump", 0.8),
+        (12, 3, "jump", 0.8),
         (8, 1, "jump", 0.6),
         (12, 3, "own places", 0.7),
-        (8, 5, "own places", 0.74),
-        (8, 5, "bimodal seeds", 0.7),
+        (8, 5, "bimodal seeds", 0.6),
     ],
 )
-def test_jumps_are_found(n_sizes: int, n_seeds: int, family: str, least: float) -> None:
-    """Measured powers are .09 or more above; 800 curves have a standard error of at most .017."""
-    assert np.mean([flagged(n_sizes, n_seeds, family, spread) for spread in SPREADS]) > least
-
-
-def test_high_jumps_are_found_nearly_always() -> None:
-    found = [rows(Cell(8, 3, "jump", spread), N, seed=3) for spread in SPREADS[:3]]
-    assert np.mean([(part["p"][part["height"] > 0.4] < 0.05).mean() for part in found]) > 0.93
-
-
-@pytest.mark.parametrize("n_sizes", [5, 8])
-def test_the_statistic_ranks_better_than_known_scores(n_sizes: int) -> None:
-    areas = area_of(n_sizes, 3, N)
-    assert areas["statistic"] > 0.96
-    assert areas["statistic"] == max(areas.values())
-
-
-def test_intervals_of_thresholds_cover() -> None:
-    """About 650 jumps that were found: a standard error of .9 %."""
-    found = [rows(Cell(8, 3, "jump", spread), N, seed=5) for spread in SPREADS]
-    covers, widths = [], []
-    for part in found:
-        part = part[part["p"] < 0.05]
-        covers += list((part["low"] <= part["place"]) & (part["place"] <= part["high"]))
-        widths += list(np.minimum(part["high"], 7) - np.maximum(part["low"], 0))
-    assert 0.92 < np.mean(covers) < 0.99
-    assert np.mean(widths) < 1.1
-
-
-def test_what_is_decided_is_right() -> None:
-    """A jump is called smooth in less than 1 in 50 (measured .01), a smooth curve a jump in less than 1 in 12."""
-    jumps = [rows(Cell(n, s, "jump", 0.04), N, seed=7) for n, s in ((5, 3), (8, 3), (8, 1))]
-    assert np.mean([part["state"].isin(("smooth", "flat")).mean() for part in jumps]) < 0.035
-    # The undecidable is left undecided: jumps of less than .2 from one run at each of five sizes.
-    few = rows(Cell(5, 1, "jump", 0.08), N, seed=7)
-    low = few[few["height"] < 0.2]
-    assert low["state"].isin(("undetermined", "steep")).mean() > 0.7
+def test_jumps_are_found(n_sizes: int, n_seeds: int, kind: str, least: float) -> None:
+    assert np.mean([np.mean(found_in(kind, n_sizes, n_seeds, spread) < 0.05) for spread in SPREADS]) > least

@@ -1,4 +1,4 @@
-"""The cone of smooth curves: that projections are optimal, contrasts valid, and that it holds what it should."""
+"""The cone of smooth curves: that projections are optimal, and that it holds what it should."""
 
 from __future__ import annotations
 
@@ -10,11 +10,8 @@ from harness.analysis.emergence.smooth_null import (
     GUMBEL_WIDTH,
     LOGISTIC_WIDTH,
     LONGEST_ANSWER,
-    MIN_DISTANCE,
     SMOOTH_STEPS,
-    Contrasts,
     SmoothNull,
-    contrasts_of,
     logistic,
 )
 
@@ -36,10 +33,9 @@ def width_of(values: np.ndarray, t: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("t", LADDERS, ids=len)
-@pytest.mark.parametrize("with_powers", [True, False])
-def test_projection_satisfies_the_kkt_conditions(t: np.ndarray, with_powers: bool) -> None:
+def test_projection_satisfies_the_kkt_conditions(t: np.ndarray) -> None:
     """For p = P_C y and r = V^-1 (y - p): p in C; r'1 = 0; r'g <= 0 for every generator; r'p = 0."""
-    rng, null = np.random.default_rng(len(t)), SmoothNull(t, with_powers)
+    rng, null = np.random.default_rng(len(t)), SmoothNull(t)
     for _ in range(25):
         y = rng.normal(0, 1, len(t)) + rng.normal(0, 2) * t / t[-1] + rng.normal(0, 5)
         variance = random_variance(rng, len(t))
@@ -101,12 +97,9 @@ def test_the_cone_holds_smooth_rises_of_any_place_and_width(t: np.ndarray) -> No
     assert worst < 0.012
 
 
-def test_powers_of_smooth_rises_are_left_out_where_they_do_not_count() -> None:
+def test_powers_of_smooth_rises_are_smooth() -> None:
     power = logistic(EVEN, 1.0, SMOOTH_STEPS) ** LONGEST_ANSWER
-    variance = np.full(8, 0.01)
-    assert SmoothNull(EVEN).distance(power, variance) < 0.1
-    assert SmoothNull(EVEN, with_powers=False).distance(power, variance) > 0.5
-    assert SmoothNull(EVEN, with_powers=False).distance(logistic(EVEN, 3.2, 4.0), variance) < 0.1
+    assert SmoothNull(EVEN).distance(power, np.full(8, 0.01)) < 0.1
 
 
 def test_jumps_are_far_from_the_cone_and_farther_the_narrower() -> None:
@@ -116,18 +109,15 @@ def test_jumps_are_far_from_the_cone_and_farther_the_narrower() -> None:
     assert np.all(np.diff(distances) < 0)
 
 
-def test_generators_and_falls_rise_from_0_to_1_and_none_is_too_narrow() -> None:
+def test_generators_rise_from_0_to_1_and_none_is_too_narrow() -> None:
     fine = np.linspace(0, 16, 3201)
-    null = SmoothNull(fine)
-    for rises in (null.generators, null.falls):
-        np.testing.assert_allclose(rises[:, [0, -1]], np.tile([0.0, 1.0], (len(rises), 1)), atol=1e-12)
-        assert np.all(np.diff(rises, axis=1) >= -1e-12)
-    # Of those that lie on the ladder as a whole the narrowest are powers of the logistic; without these none is
-    # narrower than SMOOTH_STEPS, but for what the ladder's ends cut off.
-    for with_powers, narrowest in ((True, SMOOTH_STEPS * GUMBEL_WIDTH / LOGISTIC_WIDTH), (False, SMOOTH_STEPS)):
-        generators = SmoothNull(fine, with_powers).generators
-        whole = generators[(generators[:, 400] < 0.005) & (generators[:, -401] > 0.995)]
-        assert min(width_of(rise, fine) for rise in whole) == pytest.approx(narrowest, abs=0.1)
+    generators = SmoothNull(fine).generators
+    np.testing.assert_allclose(generators[:, [0, -1]], np.tile([0.0, 1.0], (len(generators), 1)), atol=1e-12)
+    assert np.all(np.diff(generators, axis=1) >= -1e-12)
+    # Of those that lie on the ladder as a whole the narrowest are powers of the logistic.
+    whole = generators[(generators[:, 400] < 0.005) & (generators[:, -401] > 0.995)]
+    narrowest = SMOOTH_STEPS * GUMBEL_WIDTH / LOGISTIC_WIDTH
+    assert min(width_of(rise, fine) for rise in whole) == pytest.approx(narrowest, abs=0.1)
 
 
 def test_widths_of_logistic_and_gumbel_are_those_stated() -> None:
@@ -137,46 +127,7 @@ def test_widths_of_logistic_and_gumbel_are_those_stated() -> None:
     assert logistic(np.array([0.9, 1.0, 1.1]), 1.0, 0.0).tolist() == pytest.approx([0.0, 0.5, 1.0])
 
 
-# ------------------------------------------------------------------------------------------------- contrasts, power
-
-
-@pytest.mark.parametrize("t", LADDERS, ids=len)
-@pytest.mark.parametrize("with_powers", [True, False])
-def test_contrasts_lie_in_the_polar_cone_whatever_the_variance(t: np.ndarray, with_powers: bool) -> None:
-    """c'1 = 0 and c'g <= 0: no smooth curve raises the statistic, which is what makes p valid."""
-    rng = np.random.default_rng(3)
-    null, counts = SmoothNull(t, with_powers), rng.integers(1, 6, len(t))
-    contrasts = Contrasts(null, counts)
-    for _ in range(10):
-        c = contrasts.nearest(random_variance(rng, len(t)))
-        norm = np.sqrt(np.sum(c**2, axis=1))
-        assert (norm > 0).any()
-        assert np.max(np.abs(c.sum(axis=1))) <= 1e-7 * norm.max()
-        assert np.max(c @ null.generators.T) <= 1e-7 * norm.max()
-
-
-def test_the_best_contrast_against_a_jump_reaches_its_distance() -> None:
-    """For the variance that it was made for: c's / sd(c) = distance of s from the cone, and no other does more."""
-    null, counts = SmoothNull(EVEN), np.full(8, 3)
-    contrasts, variance = Contrasts(null, counts).nearest(np.ones(8) / 3), np.ones(8) / 3
-    distances = np.array([null.distance(jump, variance) for jump in null.jumps])
-    norms = np.sqrt(np.sum((null.jumps - null.jumps.mean(axis=1, keepdims=True)) ** 2 / variance, axis=1))
-    seen = distances > MIN_DISTANCE * norms
-    # A step in the first or the last gap is the limit of a smooth rise that goes on beyond the ladder.
-    assert np.flatnonzero(~seen).tolist() == [0, 6] and not contrasts[~seen].any()
-    sd = np.sqrt(contrasts[seen] ** 2 @ variance)
-    scores = contrasts[seen] @ null.jumps[seen].T / sd[:, None]
-    np.testing.assert_allclose(np.diag(scores), distances[seen], rtol=1e-6)
-    assert np.all(scores.max(axis=0) <= distances[seen] * (1 + 1e-6))
-
-
-def test_contrasts_are_made_once_and_say_their_size() -> None:
-    null = SmoothNull(EVEN)
-    again = contrasts_of(SmoothNull(EVEN.copy()), np.full(8, 2))
-    assert contrasts_of(null, np.full(8, 2)) is again
-    assert contrasts_of(null, np.full(8, 3)) is not again
-    assert contrasts_of(SmoothNull(EVEN, with_powers=False), np.full(8, 2)) is not again
-    assert again.nbytes == sum(array.nbytes for array in vars(again).values())
+# ------------------------------------------------------------------------------------------------------------ power
 
 
 def test_power_is_that_of_the_best_test_of_two_simple_hypotheses() -> None:
