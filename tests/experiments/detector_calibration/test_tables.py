@@ -96,8 +96,8 @@ def test_ranking_is_against_trends_as_high_or_against_the_trend_alone() -> None:
 def test_the_worst_cell_is_named() -> None:
     quiet, loud = NOTHING, NOTHING | {"n_sizes": 12, "spread": 0.08, "p": 0.04}
     found = false_positives(table(quiet, quiet, loud, FOUND))
-    assert len(found) == 1 and found["p < .05"][0] == 0.5 and found["worst"][0] == 1.0
-    assert found["cell"][0] == "K=12 S=3 spread 0.08" and found["worst at .01"][0] == 0
+    assert len(found) == 1 and found["p < .05"][0] == 0.5 and found["worst cell"][0] == found["worst ladder"][0] == 1.0
+    assert found["which"][0] == "K=12 S=3 spread 0.08" and found["worst at .01"][0] == 0
 
 
 def test_power_and_ranking_on_the_grid() -> None:
