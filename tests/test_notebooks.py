@@ -8,6 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from command import REPOSITORY
+from imported import REAL, needs_real_data
 from nbclient import NotebookClient
 from synthetic import make_results
 
@@ -59,3 +60,9 @@ def test_emergence(own: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_quickstart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HARNESS_RESULTS", str(make_results(tmp_path / "tiny", ("lookup", "text"), max_seeds=3)))
     assert pictures_of("quickstart") == 4
+
+
+@pytest.mark.parametrize("there", [False, pytest.param(True, marks=needs_real_data)])
+def test_real_curves(there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARNESS_REAL", str(REAL if there else tmp_path / "nowhere"))
+    assert pictures_of("real_curves") == (3 if there else 0)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from harness.metric_names import meaning
+from harness.records.columns import POSITIVE, number_column, require_columns
 
 #: Places of a rise in the unit of x, in the tables of the analysis: an estimate with its low and high end.
 _PLACES = ("threshold", "onset", "half_rise")
@@ -40,8 +41,19 @@ class Axis:
         return f"1/{self.x}" if self.falls else self.x
 
     def with_rising(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """The frame with that column."""
-        return frame.assign(**{self.rising: 1 / frame[self.x]}) if self.falls else frame
+        """The frame with that column.
+
+        Raises:
+            DataError: there is no column x, or it holds what is no finite number above 0.
+        """
+        if not self.falls:
+            return frame
+        require_columns(frame, (self.x,))
+        return frame.assign(**{self.rising: 1 / number_column(frame, self.x, POSITIVE, empty=False)})
+
+    def written(self, size: float) -> float:
+        """A size along `rising` in the unit of x."""
+        return _over(size) if self.falls else size
 
     def turned(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """A row of the analysis with its places in the unit of the other column: of x for those along `rising`, and

@@ -46,8 +46,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     axis = Axis.of(x)
     try:
         curves = choose_curves(rows, [x], arguments)
-        frame = axis.with_rising(curves.frame)
-        found = find_jumps(frame, axis.rising, arguments.alpha, arguments.level, arguments.fraction)
+        found = find_jumps(curves.frame, x, arguments.alpha, arguments.level, arguments.fraction)
     except DataError as error:
         rename_in(error, arguments)
         raise
@@ -59,9 +58,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         unjudged = "a continuous metric on the same outputs (no jump can be called emergent or an artefact; see --pair)"
         curves = replace(curves, unknown=(*curves.unknown, unjudged))
     curves = replace(curves, cautions=(*curves.cautions, *fine_steps(curves.frame, found, axis)))
-    found = _sorted(found, arguments.sort)
-    jumps = axis.turned_rows(found)
-    scores = _scores(frame, axis.rising) if arguments.scores else None
+    jumps = _sorted(found, arguments.sort)
+    scores = _scores(axis.with_rising(curves.frame), axis.rising) if arguments.scores else None
     across = _across(curves.frame, jumps, x, arguments) if arguments.by else None
     of_curves = jumps if scores is None else jumps.merge(scores, on=_KEY, how="left")
     content = {
@@ -130,8 +128,6 @@ def _report(
         name = f"{name}, {row['task']}" if several_tasks else name
         called = name if metric in name else f"{name}, {metric}"
         console.print(f"{called}: {row['verdict']} – {row['reason']}", markup=False, soft_wrap=True)
-    if axis.falls and len(shown):
-        console.print(f"sizes in these reasons are {axis.rising}", markup=False, soft_wrap=True)
     counts = ", ".join(f"{n} {verdict}" for verdict, n in jumps["verdict"].value_counts().items())
     hidden = f"; {len(shown)} shown (--json has all)" if len(shown) < len(jumps) else ""
     console.print(f"{counted(len(jumps), 'curve')}: {counts}{hidden}", markup=False, soft_wrap=True)

@@ -15,12 +15,12 @@ from itertools import combinations, compress
 import numpy as np
 import pandas as pd
 
+from harness.analysis.axis import Axis
 from harness.analysis.checks import check_between_0_and_1
 from harness.analysis.curves import Curve, label_runs, make_curves, require_columns
 from harness.analysis.emergence.assessment import Assessed, assess
 from harness.analysis.emergence.thresholds import Places, Threshold, places_of
 from harness.errors import DataError, nearest
-from harness.metric_names import meaning
 from harness.wording import confidence, interval, p_equals
 
 #: Quantiles of each posterior; the ratio of two curves has the square of it, so that tails of 1e-4 are still resolved.
@@ -118,12 +118,12 @@ def compare_thresholds(
     """
     check_between_0_and_1(fraction=fraction, level=level, alpha=alpha)
     require_columns(frame, (x, "metric", "value"))
-    falling = smaller_is_better(x)
-    curves = list(make_curves(_along(label_runs(frame), x, falling), x))
+    axis = Axis.of(x)
+    curves = list(make_curves(label_runs(axis.with_rising(frame)), axis.rising))
     chosen = _chosen(curves, metrics)
     places, about, absent = _with_thresholds(list(compress(assess(curves, alpha), chosen)), fraction, level)
     log_n = np.reshape(
-        [_log_quantiles(each, fraction, level, len(places), falling) for each in places], (-1, 5 + N_LEVELS)
+        [_log_quantiles(each, fraction, level, len(places), axis.falls) for each in places], (-1, 5 + N_LEVELS)
     )
     order = np.argsort(log_n[:, 0], kind="stable")
     log_n = log_n[order]
@@ -155,7 +155,7 @@ def rank_agreement(a: Comparison, b: Comparison) -> Agreement:
     level = rng.integers(N_LEVELS, size=(AGREEMENT_DRAWS, len(common)))
     estimated, drawn = [], []
     for each, chosen in zip((a, b), at, strict=True):
-        sign = -1 if smaller_is_better(each.x) else 1
+        sign = -1 if Axis.of(each.x).falls else 1
         estimated.append(sign * np.log(each.table["threshold"].to_numpy(float)[chosen]))
         # The posterior of a falling x runs backwards along the same ladder.
         levels = level if sign > 0 else N_LEVELS - 1 - level
@@ -163,19 +163,6 @@ def rank_agreement(a: Comparison, b: Comparison) -> Agreement:
     tau = float(_kendall(estimated[0][None], estimated[1][None])[0])
     low, high = np.quantile(_kendall(drawn[0], drawn[1]), [(1 - a.level) / 2, (1 + a.level) / 2])
     return Agreement(tau, float(low), float(high), len(common), a.x, b.x, a.level)
-
-
-def smaller_is_better(x: str) -> bool:
-    """Whether abilities appear as a column falls, by its name."""
-    return not meaning(x).higher_is_better
-
-
-def _along(frame: pd.DataFrame, x: str, falling: bool) -> pd.DataFrame:
-    """The frame with sizes that grow as abilities appear; values not above 0 stay, for `make_curves` to report."""
-    if not falling:
-        return frame
-    sizes = pd.to_numeric(frame[x], errors="coerce").to_numpy(float)
-    return frame.assign(**{x: np.divide(1.0, sizes, out=sizes.copy(), where=sizes > 0)})
 
 
 def _chosen(curves: Sequence[Curve], metrics: Sequence[str] | None) -> list[bool]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from harness.analysis.axis import Axis
 from harness.analysis.checks import check_between_0_and_1
 from harness.analysis.curves import Curve, assumed_meanings, label_runs, make_curves, require_columns
 from harness.analysis.emergence.assessment import Assessed, adjusted, assess, claims
@@ -88,9 +89,11 @@ def find_jumps(
         frame: as `harness.load` returns it, or one's own, a row per (run, subtask, metric): columns x, metric, value
             and one of run_id, member, seed. What may be absent, and what is then taken: study and task (one each),
             subtask ('all'), chance (unknown), n_eval (unknown: noise from seeds alone), seed (each run is of a seed of
-            its own). What a metric means (higher_is_better, discontinuous, paired_metric) is assumed by its name where
-            these columns do not state it (`harness.metric_names`).
-        x: column of sizes.
+            its own). What a metric means (higher_is_better, discontinuous) is assumed by its name where these
+            columns do not state it (`harness.metric_names`); paired_metric, the continuous metric of the same outputs,
+            never is: without it a metric has no pair.
+        x: column of sizes, > 0. Where it is named like a loss, an error or a perplexity, abilities are taken to appear as
+            it falls, and places are in its own unit.
         alpha: false discovery rate.
         level: of the intervals of thresholds, widths and heights.
         fraction: share of the rise at which an ability that does not jump is said to have appeared.
@@ -127,15 +130,16 @@ def find_jumps(
     """
     check_between_0_and_1(alpha=alpha, level=level, fraction=fraction, onset=onset)
     require_columns(frame, (x, "metric", "value"))
-    curves = list(make_curves(label_runs(frame), x))
+    axis = Axis.of(x)
+    curves = list(make_curves(label_runs(axis.with_rising(frame)), axis.rising))
     assessed, pairs = assess(curves, alpha), claims(curves)
     without_powers = _without_powers(assessed, pairs, alpha)
-    settings = _Settings(alpha, level, fraction, onset)
+    settings = _Settings(alpha, level, fraction, onset, axis)
     rows = [
         _row(assessed[i], None if other is None else assessed[other], without_powers.get(i), settings)
         for i, other in pairs
     ]
-    found = pd.DataFrame(rows, columns=_COLUMNS)
+    found = axis.turned_rows(pd.DataFrame(rows, columns=_COLUMNS))
     found.attrs["assumed"] = assumed_meanings(frame)
     return found
 
@@ -146,6 +150,7 @@ class _Settings:
     level: float
     fraction: float
     onset: float
+    axis: Axis
 
 
 @dataclass(frozen=True)
@@ -196,7 +201,7 @@ def _row(
     verdict, reason = judge(
         evidence, continuous, None if without_powers is None else without_powers.p_if_jumps, link, not_on_ladder
     )
-    reason += _addenda(places.finding, own.state, verdict, settings.alpha)
+    reason += _addenda(places.finding, own.state, verdict, settings)
     row |= _measured(places, settings.level) | {
         "p_adjusted": own.p_adjusted,
         "verdict": str(verdict),
@@ -285,11 +290,11 @@ def _untested(own: Assessed) -> tuple[Verdict, str]:
     return Verdict.SMOOTH, f"all values of {own.curve.metric} are equal: no rise to be tested"
 
 
-def _addenda(finding: Finding, state: State, verdict: Verdict, alpha: float) -> str:
+def _addenda(finding: Finding, state: State, verdict: Verdict, settings: _Settings) -> str:
     """What a reason goes on to say: a remedy, the share of runs that have the ability, and caveats."""
     added = []
     if (state is State.UNDETERMINED and verdict is Verdict.INCONCLUSIVE) or state is State.FLAT:
-        added.append(what_would_settle(finding, alpha))
+        added.append(what_would_settle(finding, settings.alpha, settings.axis))
     if state is State.JUMP and finding.test.by_seed:
         added.append(f"{percent(finding.share_able)} of the seeds have it at the largest size")
     return "".join(f"; {each}" for each in (*added, *_caveats(finding)))

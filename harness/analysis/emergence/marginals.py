@@ -36,7 +36,7 @@ from harness.analysis.emergence.rise_shapes import Shapes
 #: Standard deviation of the true means about the grid of shapes, as a share of the range of the means.
 MISFIT = 0.02
 #: Prior scale of the heights over the range of the means.
-HEIGHT_SCALE = 1.5
+HEIGHT_SCALE = 3.0
 #: Pairs of shapes whose log marginal likelihood is further than this below the largest are left out.
 NEGLIGIBLE = 10.0
 #: The same for shapes that stand alone.

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
+from harness.analysis.axis import Axis
 from harness.analysis.emergence.evidence import Finding
 from harness.analysis.emergence.metric_bounds import bounds_of
 from harness.analysis.emergence.smooth_null import SmoothNull, logistic
@@ -52,7 +53,7 @@ class Remedy:
         return self.null.power(height * logistic(self.null.t, place, JUMP_WIDTH), self.variance, alpha)
 
 
-def what_would_settle(finding: Finding, alpha: float) -> str:
+def what_would_settle(finding: Finding, alpha: float, axis: Axis) -> str:
     """A sentence: the first of a few remedies that would find the likeliest jump with power `ENOUGH`, and its power.
 
     Where none would, the strongest; where no jump stands out, or no remedy helps, the height that the runs at hand
@@ -71,7 +72,7 @@ def what_would_settle(finding: Finding, alpha: float) -> str:
         return f"the runs scatter too much for any jump of {finding.curve.metric} to be found in {percent(ENOUGH)}"
     if finding.flat:
         return f"a jump of {found_at:.2g} would be found in {percent(ENOUGH)}, smaller ones more rarely"
-    remedies = list(_remedies(finding, place))
+    remedies = list(_remedies(finding, place, axis))
     powers = [each.power(place, height, alpha) for each in remedies]
     enough = [i for i, power in enumerate(powers) if power >= ENOUGH]
     chosen = enough[0] if enough else int(np.argmax(powers))
@@ -90,31 +91,31 @@ def _likeliest_jump(finding: Finding) -> tuple[float, float]:
     return float(shapes.jump_low[likeliest] + shapes.jump_high[likeliest]) / 2, height
 
 
-def _remedies(finding: Finding, place: float) -> Iterator[Remedy]:
+def _remedies(finding: Finding, place: float, axis: Axis) -> Iterator[Remedy]:
     """Remedies for a jump at `place`, in steps, the least effort first."""
     design, evaluation, variance = finding.design, finding.noise.evaluation, _variance(finding)
     near = np.argsort(np.abs(design.t - place))[:NEAREST]
-    at = f"{_size_at(finding, design.t[near.min()])} to {_size_at(finding, design.t[near.max()])}"
+    at = f"{_size_at(finding, design.t[near.min()], axis)} to {_size_at(finding, design.t[near.max()], axis)}"
     for times in MORE_RUNS:
         counts = design.counts.astype(float)
         counts[near] *= times
         yield Remedy(f"{times} times the runs at sizes {at}", design.null, variance / counts)
     after = int(np.searchsorted(design.t, place))
     if 0 < after < len(design.t):
-        yield _size_between(finding, after)
+        yield _size_between(finding, after, axis)
     if evaluation.mean() > MIN_EVALUATION_SHARE * variance.mean():
         fewer_errors = np.maximum(variance - (1 - 1 / MORE_ITEMS) * evaluation, _MIN_VARIANCE)
         yield Remedy(f"{MORE_ITEMS} times the items", design.null, fewer_errors / design.counts)
 
 
-def _size_between(finding: Finding, after: int) -> Remedy:
+def _size_between(finding: Finding, after: int, axis: Axis) -> Remedy:
     """One more size in the middle of the gap that ends at size `after`, with as many runs as the others."""
     design, variance = finding.design, finding.noise.variance
     middle = float((design.t[after - 1] + design.t[after]) / 2)
     counts = np.insert(design.counts, after, round(float(np.median(design.counts))))
     widened = np.maximum(np.insert(variance, after, variance[after - 1 : after + 1].mean()), _MIN_VARIANCE)
     null = SmoothNull(np.insert(design.t, after, middle))
-    return Remedy(f"a size near {_size_at(finding, middle)}", null, widened / counts)
+    return Remedy(f"a size near {_size_at(finding, middle, axis)}", null, widened / counts)
 
 
 def _variance(finding: Finding) -> np.ndarray:
@@ -122,6 +123,6 @@ def _variance(finding: Finding) -> np.ndarray:
     return np.maximum(finding.noise.variance, _MIN_VARIANCE)
 
 
-def _size_at(finding: Finding, t: float) -> str:
+def _size_at(finding: Finding, t: float, axis: Axis) -> str:
     """The size at `t` steps, in words."""
-    return count(float(finding.x_at(t)))
+    return count(axis.written(float(finding.x_at(t))))

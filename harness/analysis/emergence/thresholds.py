@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from harness.analysis.axis import Axis
 from harness.analysis.checks import check_between_0_and_1
 from harness.analysis.curves import assumed_meanings, label_runs, make_curves, require_columns
 from harness.analysis.emergence.assessment import Assessed, assess
@@ -125,7 +126,7 @@ def thresholds(
     largest rise. Measured coverage: experiments/detector_calibration.
 
     Args:
-        x: column of sizes.
+        x: column of sizes, as `find_jumps` takes it.
         fraction: share of the rise at which an ability that does not jump is said to have appeared.
         level: of the intervals.
         onset: share of the rise at which an ability is said to set in.
@@ -142,12 +143,13 @@ def thresholds(
     """
     check_between_0_and_1(fraction=fraction, level=level, onset=onset, alpha=alpha)
     require_columns(frame, (x, "metric", "value"))
-    curves = list(make_curves(label_runs(frame), x))
+    axis = Axis.of(x)
+    curves = list(make_curves(label_runs(axis.with_rising(frame)), axis.rising))
     rows = []
     for curve, assessed in zip(curves, assess(curves, alpha), strict=True):
         about = {"study": curve.study, "task": curve.task, "subtask": curve.subtask, "metric": curve.metric}
         rows.append({**about, **threshold_columns(places_of(assessed), fraction, level, onset)})
-    placed = pd.DataFrame(rows)
+    placed = axis.turned_rows(pd.DataFrame(rows))
     placed.attrs["assumed"] = assumed_meanings(frame)
     return placed
 

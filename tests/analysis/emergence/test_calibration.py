@@ -9,6 +9,7 @@ from harness.analysis.emergence.calibration import (
     Calibration,
     calibration_of_means,
     calibration_of_seeds,
+    falling,
     smooth_curves,
     tail_probability,
     turns,
@@ -85,21 +86,32 @@ def test_jumps_of_seeds_at_sizes_of_their_own_are_found() -> None:
     assert np.mean(np.array(found) < 0.05) > 0.9
 
 
-def test_tail_probabilities_are_counts_and_beyond_them_exponential() -> None:
+def test_tail_probabilities_are_counts_and_beyond_them_fall_as_exp() -> None:
     draws = np.random.default_rng(16).exponential(0.7, 2000)
     assert tail_probability(float(np.quantile(draws, 0.9)), draws) == pytest.approx(0.1, abs=0.002)
     assert tail_probability(-1.0, draws) == 1.0
-    # Beyond the draws the tail has the rate of the largest tenth: 1 / .7, estimated from 200 draws.
-    far = [tail_probability(x, draws) for x in (7.0, 8.0)]
-    assert far[0] / far[1] == pytest.approx(np.exp(1 / 0.7), rel=0.35)
-    assert 0 < far[1] < far[0] < 0.001
+    # Ten draws exceed: (1 + 10) / 2001. From there on the slowest tail that a Bayes factor can have on average.
+    edge = float(np.sort(draws)[-10])
+    assert tail_probability(edge, draws) == pytest.approx(11 / 2001)
+    for beyond in (0.5, 5.0, 30.0):
+        assert tail_probability(edge + beyond, draws) == pytest.approx(11 / 2001 * np.exp(-beyond))
+    falling = [tail_probability(x, draws) for x in np.linspace(-1, 20, 300)]
+    assert np.all(np.diff(falling) <= 0) and falling[-1] > 0
 
 
-def test_rates_of_the_tail_keep_to_their_limits() -> None:
-    for draws in (np.linspace(0, 1e-6, 400), 100 * np.random.default_rng(17).exponential(1, 400)):
-        top = float(np.sort(draws)[-10])
-        ratio = tail_probability(top + 5, draws) / tail_probability(top + 6, draws)
-        assert np.exp(1) - 1e-6 <= ratio <= np.exp(2) + 1e-6
+def test_few_draws_are_counted() -> None:
+    assert tail_probability(5.0, np.zeros(4)) == 1 / 5 and tail_probability(0.0, np.zeros(4)) == 1
+
+
+def test_a_curve_that_falls_is_compared_with_falls(calibration: Calibration) -> None:
+    """Upside down a curve that is smooth has the p values of one that is smooth: the level holds for falls too."""
+    t = np.arange(float(SIZES))
+    late_fall, late_rise = np.minimum(t, 9 - t), -np.minimum(t, 9 - t)
+    assert falling(np.stack([t, -t, late_fall, late_rise])).tolist() == [False, True, False, True]
+    curves = -smooth_curves(T, 400, np.random.default_rng(18))
+    for sd in (0.02, 0.1):
+        p = p_values(calibration, curves, sd, seed=19)
+        assert np.mean(p < 0.05) < 0.095 and np.mean(p < 0.01) < 0.03
 
 
 def test_a_curve_turns_if_both_its_rise_and_its_fall_exceed_the_noise() -> None:

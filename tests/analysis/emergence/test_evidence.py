@@ -116,8 +116,8 @@ def test_the_share_of_able_runs_is_counted_at_the_largest_size() -> None:
 
 def judged(finding: Finding, p_value: float, statistic: float, up: bool = True, edge: float = -3.0) -> Finding:
     """The finding as if that had come out."""
-    changed = replace(finding, compared=replace(finding.compared, log_bayes_edge=np.array([edge])))
-    changed.__dict__["test"] = JumpTest(p_value, statistic, up, by_seed=False)
+    changed = replace(finding)
+    changed.__dict__["test"] = JumpTest(p_value, statistic, up, edge, by_seed=False)
     return changed
 
 
@@ -222,5 +222,5 @@ def test_seeds_that_rise_apart_are_resolved_by_their_own_rises() -> None:
 def judged_by_seed(finding: Finding) -> Finding:
     """The finding as if its seeds' statistics had come out large."""
     changed = replace(finding)
-    changed.__dict__["test"] = JumpTest(0.001, 5.0, up=True, by_seed=True)
+    changed.__dict__["test"] = JumpTest(0.001, 5.0, up=True, edge=-3.0, by_seed=True)
     return changed

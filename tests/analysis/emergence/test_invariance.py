@@ -1,4 +1,4 @@
-"""What must not matter: the order of rows, units of x and of the metric, names; and that every table has its numbers."""
+"""What must not matter: the order of rows, names, units of x and of the metric; and that tables have their numbers."""
 
 from __future__ import annotations
 
@@ -141,9 +141,7 @@ def noisy(seed: int) -> np.ndarray:
 @pytest.mark.parametrize(("factor", "shift"), [(100.0, 0.0), (1.0, 1000.0), (1e9, -3e9), (0.25, 0.0)])
 def test_units_of_a_metric_without_bounds_change_nothing(seed: int, factor: float, shift: float) -> None:
     values = 5 + noisy(seed)  # no share, which would be bounded
-    here, there = (
-        find_jumps(curve_of(each, "score"), x="size").iloc[0] for each in (values, shift + factor * values)
-    )
+    here, there = (find_jumps(curve_of(each, "score"), x="size").iloc[0] for each in (values, shift + factor * values))
     assert there["statistic"] == pytest.approx(here["statistic"], abs=1e-4)
     assert np.log(there["p_value"]) == pytest.approx(np.log(here["p_value"]), abs=1e-3)
     assert there["verdict"] == here["verdict"]
@@ -156,9 +154,7 @@ def test_units_of_a_metric_without_bounds_change_nothing(seed: int, factor: floa
 @pytest.mark.parametrize("factor", [1e-6, 1000.0, 6.0])
 def test_units_of_x_change_nothing_but_the_unit_of_n_star(seed: int, factor: float) -> None:
     frame = curve_of(noisy(seed), "score")
-    here, there = (
-        find_jumps(each, x="size").iloc[0] for each in (frame, frame.assign(size=frame["size"] * factor))
-    )
+    here, there = (find_jumps(each, x="size").iloc[0] for each in (frame, frame.assign(size=frame["size"] * factor)))
     assert there["statistic"] == pytest.approx(here["statistic"], abs=1e-6)
     assert there["p_value"] == pytest.approx(here["p_value"], rel=1e-6)
     for name in ("threshold", "threshold_low", "threshold_high", "onset"):

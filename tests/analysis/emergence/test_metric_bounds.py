@@ -29,9 +29,7 @@ INF = np.inf
         ("error_rate", (0.1, 0.9), {"discontinuous": True, "higher_is_better": False}, (-1, 0)),
     ],
 )
-def test_bounds(
-    metric: str, values: tuple[float, float], about: dict[str, bool], bounds: tuple[float, float]
-) -> None:
+def test_bounds(metric: str, values: tuple[float, float], about: dict[str, bool], bounds: tuple[float, float]) -> None:
     value = np.linspace(*values, 5)
     frame = pd.DataFrame({"size": 2.0 ** np.arange(5), "metric": metric, "value": value} | about)
     (curve,) = make_curves(label_runs(frame), "size")

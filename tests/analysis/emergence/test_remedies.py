@@ -124,7 +124,8 @@ def test_a_jump_that_no_remedy_would_find_is_beyond_the_ladder() -> None:
     for seed in range(12):
         found = finding_of(0.2 + 0.06 * T, sd=0.03, seeds=2, seed=seed)
         said = re.fullmatch(
-            r"a jump as low as (\S+) is beyond this ladder: (\S+) would be found in 80 %", what_would_settle(found, 0.05)
+            r"a jump as low as (\S+) is beyond this ladder: (\S+) would be found in 80 %",
+            what_would_settle(found, 0.05),
         )
         place, height = _likeliest_jump(found)
         powers = [remedy.power(place, height, 0.05) for remedy in _remedies(found, place)]
@@ -140,4 +141,6 @@ def test_at_the_ends_of_a_ladder_no_number_of_runs_helps() -> None:
     """A step in the last gap is the beginning of a slow rise beyond: it was told to need a jump of 2.5e+09."""
     found = finding_of(np.where(np.arange(8) > 6, 0.6, 0.3), sd=0.02)
     said = what_would_settle(found, 0.05)
-    assert said == "a jump in the first or last gap looks like a rise that goes on off the ladder: sizes beyond would tell"
+    assert (
+        said == "a jump in the first or last gap looks like a rise that goes on off the ladder: sizes beyond would tell"
+    )

@@ -61,7 +61,7 @@ def test_a_flagged_metric_is_judged_by_its_pair(
 def test_an_artefact_takes_a_pair_that_is_smooth() -> None:
     """Whatever else is known: a pair that jumps, drops, is steep or is undecided never makes a metric artefact."""
     decided, tested = set(), [state for state in State if state is not State.TOO_FEW_SIZES]
-    for state, continuous, link, steep, off in product(State, tested, (HOLDS, FAILS, None), (False, True), ("", "why")):
+    for state, continuous, link, steep, off in product(State, tested, (HOLDS, FAILS, None), (None, 0.01), ("", "why")):
         verdict, reason = judge(exact(state), token(continuous), steep, link, off)
         assert reason
         if verdict is Verdict.ARTEFACT:
@@ -133,12 +133,12 @@ def test_an_undecided_metric_that_no_power_could_link_is_smooth_with_its_pair_wh
 
 def test_steep_but_for_powers_and_a_power_is_an_artefact() -> None:
     for state in (State.SMOOTH, State.UNDETERMINED):
-        verdict, reason = judge(exact(state), token(State.SMOOTH), steep_without_powers=True, link=HOLDS)
+        verdict, reason = judge(exact(state), token(State.SMOOTH), p_without_powers=0.01, link=HOLDS)
         assert verdict is Verdict.ARTEFACT and "to the power 8.0" in reason
     smooth, pair = exact(State.SMOOTH), token(State.SMOOTH)
-    assert judge(smooth, pair, steep_without_powers=True, link=FAILS)[0] is Verdict.SMOOTH
+    assert judge(smooth, pair, p_without_powers=0.01, link=FAILS)[0] is Verdict.SMOOTH
     assert judge(smooth, pair)[0] is Verdict.SMOOTH
-    assert judge(exact(State.FLAT), pair, steep_without_powers=True, link=HOLDS)[0] is Verdict.SMOOTH
+    assert judge(exact(State.FLAT), pair, p_without_powers=0.01, link=HOLDS)[0] is Verdict.SMOOTH
 
 
 def test_a_jump_must_be_seen_from_both_sides() -> None:

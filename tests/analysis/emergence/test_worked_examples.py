@@ -40,7 +40,8 @@ def pairs(tokens: np.ndarray, length: int, n: int, seed: int) -> pd.DataFrame:
     token = table(np.tile(tokens, (n, 1)), seed=seed, metric="token_accuracy")
     rng = np.random.default_rng(seed + 1)
     exact = token.assign(metric="exact_match", value=rng.binomial(N_EVAL, token["share"] ** length) / N_EVAL)
-    return find_jumps(pd.concat([token, exact], ignore_index=True), x="size")
+    exact["paired_metric"] = "token_accuracy"
+    return find_jumps(pd.concat([token.assign(paired_metric=""), exact], ignore_index=True), x="size")
 
 
 def in_steps(x: pd.Series) -> np.ndarray:
@@ -77,10 +78,10 @@ def test_the_interval_of_a_jump_on_a_slope_holds_it_and_is_a_step_wide() -> None
     """`.05 + .04 z + .3 [z > 3.1]`: the half rise of the mean is another place, 3.1 lies near an end of its gap."""
     rows = found(0.05 + 0.04 * Z + 0.3 * (Z > 3.1), n=40, seed=7, seeds=5)
     low, middle, high = (in_steps(rows[name]) for name in ("threshold_low", "threshold", "threshold_high"))
-    assert np.sum((low <= 3.1) & (3.1 <= high)) >= 37
+    assert np.sum((low <= 3.1) & (high >= 3.1)) >= 37
     assert np.all(high - low >= 1 - 1e-6) and np.mean(high - low) < 1.3
     assert np.all((low <= middle) & (middle <= high))
-    assert np.mean((rows["height_low"] <= 0.3) & (0.3 <= rows["height_high"])) > 0.8
+    assert np.mean((rows["height_low"] <= 0.3) & (rows["height_high"] >= 0.3)) > 0.8
 
 
 def test_a_step_on_a_plateau_after_an_early_rise_is_found() -> None:
@@ -98,9 +99,10 @@ def test_a_step_on_a_plateau_after_an_early_rise_is_found() -> None:
 def test_a_jump_down_is_a_drop(slope: float) -> None:
     rows = found(0.6 + slope * (Z - 3.5) - 0.3 * (Z > 3.5), n=20, seed=11)
     assert np.sum(rows["verdict"] == "drop") >= 18
-    dropped = rows[rows["verdict"] == "drop"]
+    dropped = rows[(rows["verdict"] == "drop") & ~rows["tested_by_seed"].astype(bool)]
+    assert len(dropped) >= 16
     assert dropped["reason"].str.contains("larger models are worse").all()
-    assert (dropped["height_high"] < 0).all()
+    assert (dropped["height"] < -0.2).all() and (dropped["height_high"] < 0).all()
     assert np.all((in_steps(dropped["threshold_low"]) <= 3.5) & (in_steps(dropped["threshold_high"]) >= 3.5))
 
 
@@ -121,7 +123,6 @@ def test_the_reason_of_a_smooth_curve_says_its_course(curve: np.ndarray, course:
     assert said[course] >= 0.9 * len(smooth), said
 
 
-@pytest.mark.xfail(strict=True, reason="falls have a prior of .05 in the smooth set that a jump up is weighed against")
 def test_a_straight_fall_is_smooth_as_often_as_a_straight_rise() -> None:
     rise, fall = found(0.1 + 0.05 * LONG, n=40, seed=14), found(0.75 - 0.05 * LONG, n=40, seed=14)
     smooth = [np.mean(rows["verdict"] == "smooth") for rows in (rise, fall)]
@@ -144,7 +145,7 @@ def test_a_last_value_a_little_above_equal_ones_is_no_jump() -> None:
 @pytest.mark.parametrize("seeds", [1, 3])
 @pytest.mark.parametrize("gap", [2, 3, 4])
 def test_n_star_of_a_leap_from_nothing_to_nearly_all_is_its_gap(gap: int, seeds: int) -> None:
-    values = np.where(Z <= gap, 0.0002 + 0.0001 * Z, 0.86 + 0.01 * Z)
+    values = np.where(gap < Z, 0.86 + 0.01 * Z, 0.0002 + 0.0001 * Z)
     row = find_jumps(table(values[None], seeds, sd=0.0, seed=15 + gap, n_eval=10_000), x="size").iloc[0]
     assert row["verdict"] == "candidate"
     ends = [row["threshold_low"], row["threshold_high"]]
