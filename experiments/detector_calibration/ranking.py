@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from examination import KNOWN_SCORES
 from scipy.stats import rankdata
 
-#: The families that a parametric null would hold, which rankings are compared on.
+#: The families of the grid that a parametric null would hold, which rankings are compared on.
 IN_FAMILY = ("logistic", "power-law error", "exact match", "flat at chance", "flat at ceiling")
-SCORES = ("statistic", "breakthroughness", "linearity", "largest step", "change point")
+SCORES = ("statistic", *KNOWN_SCORES)
 
 
 def areas(table: pd.DataFrame) -> dict[str, float]:
-    """Area under the curve of each score: five parametric smooth families against jumps."""
+    """Area under the curve of each score: five parametric smooth families of the grid against jumps."""
     smooth, jump = table[table["family"].isin(IN_FAMILY)], table[table["family"] == "jump"]
     return {score: area_under_curve(smooth[score], jump[score]) for score in SCORES}
 

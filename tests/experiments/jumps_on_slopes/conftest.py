@@ -1,8 +1,0 @@
-"""These tests import the modules of experiments/jumps_on_slopes."""
-
-from __future__ import annotations
-
-import sys
-from pathlib import Path
-
-sys.path.append(str(Path(__file__).parents[3] / "experiments" / "jumps_on_slopes"))
