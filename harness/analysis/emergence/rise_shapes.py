@@ -40,6 +40,8 @@ _MIN_SHARE_ON_LADDER = 0.02
 #: Widths of rises that are neither smooth nor jumps, from 10 to 90 % in steps, and the distance of their midpoints. A
 #: jump that is centred on a size takes up to two gaps.
 STEEP_WIDTHS, STEEP_GAP = (2.0, 2.5, 3.0), 0.5
+#: Places a step on the grid on which mean curves are drawn; between them curves are interpolated.
+FINE = 5
 #: Bytes of shapes that are kept between calls.
 MAX_SHAPE_BYTES = 64 * 2**20
 
@@ -184,7 +186,7 @@ def _build_shapes(t: np.ndarray, with_powers: bool, steep: bool) -> Shapes:
         np.stack([(index > 0), (index > len(t) - 2)]).astype(float),
         np.concatenate([low, t[[0, -2]]]),
         np.concatenate([high, t[[1, -1]]]),
-        np.linspace(t[0] - beyond, t[-1] + beyond, round(10 * (t[-1] - t[0] + 2 * beyond)) + 1),
+        np.linspace(t[0] - beyond, t[-1] + beyond, round(FINE * (t[-1] - t[0] + 2 * beyond)) + 1),
     )
 
 
