@@ -91,54 +91,66 @@ def make_curves(frame: pd.DataFrame, x: str) -> Iterator[Curve]:
     frame = frame.assign(**{x: number_column(frame, x, POSITIVE, empty=False)})
     frame = with_defaults(frame.assign(value=number_column(frame, "value", FINITE, empty=False)))
     _check_shares(frame)
-    for (study, task, subtask, metric), part in frame.groupby([*_KEY, "metric"], sort=False):
-        first = part.iloc[0]
-        _check_one_meaning(part, str(metric))
-        runs = gather_runs(part[x].to_numpy(float), part["value"].to_numpy(float), part["run"].to_numpy())
+    code = frame.groupby([*_KEY, "metric"], sort=False).ngroup().to_numpy()
+    rows_of_curves = np.split(np.argsort(code, kind="stable"), np.cumsum(np.bincount(code))[:-1]) if len(frame) else []
+    first = np.array([rows[0] for rows in rows_of_curves], dtype=int)
+    _check_one_meaning(frame, first[code])
+    # Cells of a frame are slow to reach, and there may be ten thousand curves.
+    cells = {str(name): frame[name].to_numpy() for name in frame.columns}
+    for rows in rows_of_curves:
+        one = rows[0]
+        runs = gather_runs(cells[x][rows], cells["value"][rows], cells["run"][rows])
+        discontinuous = bool(cells["discontinuous"][one])
         yield Curve(
-            study=str(study),
-            task=str(task),
-            subtask=str(subtask),
-            metric=str(metric),
+            study=str(cells["study"][one]),
+            task=str(cells["task"][one]),
+            subtask=str(cells["subtask"][one]),
+            metric=str(cells["metric"][one]),
             runs=runs,
-            seed=_seeds(part, runs),
-            evaluation=_evaluation_variance(part, runs, bool(first["discontinuous"])),
-            repeated=len(part) - len(runs.value),
-            chance=float(first["chance"]),
-            higher_is_better=bool(first["higher_is_better"]),
-            discontinuous=bool(first["discontinuous"]),
-            paired_metric=str(first["paired_metric"]),
+            seed=_seeds(cells["seed" if "seed" in cells else "run"][rows], runs),
+            evaluation=_evaluation_variance(
+                cells["n_eval"][rows], cells["stderr"][rows] if "stderr" in cells else None, runs, discontinuous
+            ),
+            repeated=len(rows) - len(runs.value),
+            chance=float(cells["chance"][one]),
+            higher_is_better=bool(cells["higher_is_better"][one]),
+            discontinuous=discontinuous,
+            paired_metric=str(cells["paired_metric"][one]),
         )
 
 
-def _check_one_meaning(part: pd.DataFrame, metric: str) -> None:
-    """A metric means the same in all rows of its curve."""
+def _check_one_meaning(frame: pd.DataFrame, first: np.ndarray) -> None:
+    """A metric means the same in all rows of its curve.
+
+    Args:
+        first: (rows,) position of the first row of each row's curve.
+    """
     for column in ("higher_is_better", "discontinuous", "paired_metric"):
-        other = (part[column] != part[column].iloc[0]).to_numpy()
+        stated = frame[column].to_numpy()
+        other = stated != stated[first]
         if other.any():
-            found, row = part[column].iloc[int(np.argmax(other))], part.index[int(np.argmax(other))]
-            before = part[column].iloc[0]
-            raise DataError(f"{found}: other rows of metric {metric} have {before}", column=column, row=row)
+            at = int(np.argmax(other))
+            found, before, metric = stated[at], stated[first[at]], frame["metric"].iloc[at]
+            problem = f"{found}: other rows of metric {metric} have {before}"
+            raise DataError(problem, column=column, row=frame.index[at])
 
 
-def _seeds(part: pd.DataFrame, runs: Runs) -> np.ndarray:
-    """(n,) index of each run's seed."""
-    label = "seed" if "seed" in part.columns else "run"
+def _seeds(labels: np.ndarray, runs: Runs) -> np.ndarray:
+    """(n,) index of each run's seed, from the labels (rows,) of its rows."""
     first_row = np.full(len(runs.value), -1)
-    first_row[runs.of_row[::-1]] = np.arange(len(part))[::-1]
-    return np.unique(part[label].to_numpy()[first_row].astype(str), return_inverse=True)[1]
+    first_row[runs.of_row[::-1]] = np.arange(len(labels))[::-1]
+    return np.unique(labels[first_row].astype(str), return_inverse=True)[1]
 
 
-def _evaluation_variance(part: pd.DataFrame, runs: Runs, discontinuous: bool) -> np.ndarray:
-    """(R,) variance of a run's value from its finite evaluation set: binomial for a share of n_eval items, else the
-    square of the standard error that the table gives, else 0."""
-    n_sizes = len(runs.sizes)
-    if discontinuous and part["n_eval"].notna().all():
-        n_eval = row_means(part["n_eval"].to_numpy(float), runs.of_row)
-        return binomial_variance(runs.means(runs.value), runs.means(n_eval), runs.counts)
-    if "stderr" in part.columns and part["stderr"].notna().all():
-        return runs.means(row_means(part["stderr"].to_numpy(float) ** 2, runs.of_row))
-    return np.zeros(n_sizes)
+def _evaluation_variance(n_eval: np.ndarray, stderr: np.ndarray | None, runs: Runs, discontinuous: bool) -> np.ndarray:
+    """(R,) variance of a run's value from its finite evaluation set: binomial for a share of n_eval items (rows,), else
+    the square of the standard error (rows,) that the table gives, else 0."""
+    if discontinuous and not np.isnan(n_eval).any():
+        items = row_means(n_eval, runs.of_row)
+        return binomial_variance(runs.means(runs.value), runs.means(items), runs.counts)
+    if stderr is not None and not np.isnan(stderr).any():
+        return runs.means(row_means(stderr**2, runs.of_row))
+    return np.zeros(len(runs.sizes))
 
 
 def binomial_variance(mean: np.ndarray, n_eval: np.ndarray, n_runs: np.ndarray | int) -> np.ndarray:

@@ -84,7 +84,8 @@ class DrawnCurves:
         if len(known) <= len(place) / 2:
             return np.full(len(levels), np.nan)
         # Order statistics: a place and infinity cannot be interpolated.
-        found = np.quantile(known, levels, method="inverted_cdf")
+        rank = np.ceil(np.asarray(levels) * len(known)).astype(int) - 1
+        found = np.sort(known)[np.clip(rank, 0, len(known) - 1)]
         return np.where(found < self.t[0], -np.inf, np.where(found > self.t[-1], np.inf, found))
 
     def rise_widths(self, levels: np.ndarray) -> np.ndarray:
