@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from harness import find_jumps
+from harness.analysis.emergence.rise_shapes import FINE
 from harness.datasets import (
     make_digits_study,
     make_induction_study,
@@ -43,9 +44,11 @@ def test_parity_is_emergent(seeds: int, place: float) -> None:
 def test_induction_is_emergent_with_the_gap_as_interval() -> None:
     found = verdict(make_induction_study(random_state=4))
     assert found["verdict"] == "emergent" and found["continuous_p_value"] < 0.01
-    # A jump between two sizes lies anywhere in the gap; the half rise of the mean, which is a slope before it, inside.
+    # A jump between two sizes lies anywhere in the gap, and so does the half rise of the mean, whose draws have a place
+    # every `FINE`-th of a step.
     assert (found["threshold_low"], found["threshold_high"]) == pytest.approx((3136, 8192))
-    assert found["half_rise_low"] > 3136 and found["half_rise_high"] < 8192
+    place = 2 ** (found["step_octaves"] / FINE)
+    assert 3136 / place < found["half_rise_low"] < found["half_rise_high"] < 8192 * place
 
 
 @pytest.mark.parametrize("widths", [LOOKUP_WIDTHS, tuple(LOOKUP_SCORES)])
