@@ -75,13 +75,15 @@ def test_both_metrics_with_the_models_of_their_means(frame: pd.DataFrame, jumps:
 def test_smooth_models_follow_a_smooth_rise_and_not_a_jump_which_needs_one_of_its_own(
     frame: pd.DataFrame, jumps: pd.DataFrame
 ) -> None:
-    def off(study: str, label: str) -> float:
-        axes = plot_mirage(frame, row_of(jumps, study))[1]
+    def off(label: str, study: str, subtask: str = "all") -> float:
+        axes = plot_mirage(frame, row_of(jumps, study, subtask))[1]
         means = lines(axes)["mean"]
         return float(np.abs(means - at_sizes(axes, label)).max() / np.ptp(means))
 
-    assert off("text", SMOOTH) < 0.04 < 0.05 < off("induction", SMOOTH)
-    assert off("induction", JUMP) < 0.04
+    assert off(SMOOTH, "text") < 0.04 < 0.1 < off(SMOOTH, "parity", "subtask 03")
+    assert off(JUMP, "parity", "subtask 03") < 0.05
+    # Induction leaps across a gap of 2.2 steps, which a smooth curve nearly does too.
+    assert off(JUMP, "induction") < 0.04
 
 
 @pytest.mark.parametrize(("kind", "sign"), [("jump", 1), ("drop", -1)])
