@@ -33,6 +33,11 @@ _SINGLE = (
 _COMBINED = ((1, 4.0, 1.0), (1, 8.0, 2.0), (LONGEST_ANSWER, 4.0, 1.0), (-LONGEST_ANSWER, 4.0, 1.0))
 #: Exponents r of an error that falls as exp(-r t), a power of size, for single and for combined rises; per step.
 _SINGLE_RATES, _COMBINED_RATES = (0.55, 0.35, 0.2, 0.1), (0.55, 0.22)
+#: Midpoints of each kind, at most: on long ladders, and on uneven ones, whose median step is short, they lie further
+#: apart, since time grows with the square of their number. Ladders of up to 13 even sizes are not affected.
+MOST_SINGLE, MOST_COMBINED = 48, 17
+#: Sizes from which jumps in the course of which a size lies are taken at half of their height alone.
+MANY_SIZES = 20
 #: Exponent of an error that is a straight line in ln size on any ladder.
 STRAIGHT_RATE = 0.003
 #: Rises of which less than this share of the height lies on the ladder are left out.
@@ -180,8 +185,8 @@ def _build_shapes(t: np.ndarray, with_powers: bool, steep: bool) -> Shapes:
     jumps, low, high = (_steep_rises if steep else _jumps)(t)
     return Shapes(
         t,
-        _smooth_shapes(t, beyond, single, _SINGLE_RATES),
-        _smooth_shapes(t, beyond, combined, _COMBINED_RATES),
+        _smooth_shapes(t, beyond, single, _SINGLE_RATES, MOST_SINGLE),
+        _smooth_shapes(t, beyond, combined, _COMBINED_RATES, MOST_COMBINED),
         jumps,
         np.stack([(index > 0), (index > len(t) - 2)]).astype(float),
         np.concatenate([low, t[[0, -2]]]),
@@ -191,12 +196,17 @@ def _build_shapes(t: np.ndarray, with_powers: bool, steep: bool) -> Shapes:
 
 
 def _smooth_shapes(
-    t: np.ndarray, beyond: float, logistics: Sequence[tuple[int, float, float]], rates: tuple[float, ...]
+    t: np.ndarray,
+    beyond: float,
+    logistics: Sequence[tuple[int, float, float]],
+    rates: tuple[float, ...],
+    most_places: int,
 ) -> tuple[SmoothShape, ...]:
     first, last = float(t[0]), float(t[-1])
     shapes = []
     for power, width, gap in logistics:
-        for place in np.arange(first - beyond, last + beyond + 1e-9, gap):
+        apart = max(gap, (last - first + 2 * beyond) / (most_places - 1))
+        for place in np.arange(first - beyond, last + beyond + 1e-9, apart):
             shape = SmoothShape(power, float(place), width, first, last)
             if shape.on_ladder > _MIN_SHARE_ON_LADDER:
                 shapes.append(shape)
@@ -216,6 +226,8 @@ def _jumps(t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             0.75: (t[size - 1], t[size]),
         }
         for share, interval in intervals.items():
+            if len(t) >= MANY_SIZES and share != 0.5:
+                continue
             # Midpoints in the first or last gap have only one size on one side.
             if (size == 1 and share > 0.5) or (size == len(t) - 2 and share < 0.5):
                 continue
@@ -226,7 +238,8 @@ def _jumps(t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _steep_rises(t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(J, K) logistic rises with two sizes or more on either side of their midpoint, (J,) and (J,) that midpoint."""
-    places = np.arange(t[1], t[-2] + 1e-9, STEEP_GAP)
+    apart = max(STEEP_GAP, (t[-2] - t[1]) / MOST_SINGLE)
+    places = np.arange(t[1], t[-2] + 1e-9, apart)
     place, width = (each.ravel() for each in np.meshgrid(places, STEEP_WIDTHS, indexing="ij"))
     rises = logistic(t, place[:, None], width[:, None])
     rises = rises - rises[:, :1]
