@@ -129,9 +129,13 @@ class Shapes:
 
     @cached_property
     def fine_stacked(self) -> np.ndarray:
-        """(S + 1, T) every smooth rise on the fine grid; rows of 0 for the jumps, and at the end for no shape."""
-        combined, single = (np.stack([shape(self.fine) for shape in rises]) for rises in (self.combined, self.single))
-        no_rises = np.zeros((len(self.jump_low), len(self.fine)))
+        """(S + 1, T) `smooth_at` on the fine grid."""
+        return self.smooth_at(self.fine)
+
+    def smooth_at(self, t: np.ndarray) -> np.ndarray:
+        """(S + 1, m) every smooth rise at `t` (m,), in steps; rows of 0 for the jumps, and at the end for no shape."""
+        combined, single = (np.stack([shape(t) for shape in rises]) for rises in (self.combined, self.single))
+        no_rises = np.zeros((len(self.jump_low), len(t)))
         return np.concatenate([combined, no_rises, single, no_rises[:1]])
 
     @cached_property
