@@ -141,7 +141,7 @@ def test_jumps_of_any_table(command, folder, monkeypatch, capsys):
     sizes.drop_duplicates().to_csv("sizes.csv", index=False)
     words = shlex.split(command.replace("results/quickstart", "others.csv"))
     assert cli.main(words) == 0, capsys.readouterr().err
-    assert "accuracy" in capsys.readouterr().out
+    assert "acc" in capsys.readouterr().out
 
 
 ELSEWHERE = (*TABLE_VERBS, *CURVE_VERBS, "import")

@@ -42,9 +42,15 @@ MANY_SIZES = 20
 STRAIGHT_RATE = 0.003
 #: Rises of which less than this share of the height lies on the ladder are left out.
 _MIN_SHARE_ON_LADDER = 0.02
-#: Widths of rises that are neither smooth nor jumps, from 10 to 90 % in steps, and the distance of their midpoints. A
-#: jump that is centred on a size takes up to two gaps.
-STEEP_WIDTHS, STEEP_GAP = (2.0, 2.5, 3.0), 0.5
+#: Rises that are neither smooth nor jumps: exponent of the logistic (as of smooth ones) -> its widths, in steps, so
+#: that the rise takes 2 to 3 from 10 to 90 %; and the distance of their midpoints. A jump centred on a size takes up to
+#: two.
+STEEP_WIDTHS: dict[int, tuple[float, ...]] = {
+    1: (2.0, 2.5, 3.0),
+    LONGEST_ANSWER: (2.9, 3.6),
+    -LONGEST_ANSWER: (2.9, 3.6),
+}
+STEEP_GAP = 0.5
 #: Places a step on the grid on which mean curves are drawn; between them curves are interpolated.
 FINE = 5
 #: Bytes of shapes that are kept between calls.
@@ -243,8 +249,18 @@ def _jumps(t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _steep_rises(t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(J, K) logistic rises with two sizes or more on either side of their midpoint, (J,) and (J,) that midpoint."""
     apart = max(STEEP_GAP, (t[-2] - t[1]) / MOST_SINGLE)
-    places = np.arange(t[1], t[-2] + 1e-9, apart)
-    place, width = (each.ravel() for each in np.meshgrid(places, STEEP_WIDTHS, indexing="ij"))
-    rises = logistic(t, place[:, None], width[:, None])
-    rises = rises - rises[:, :1]
-    return rises / rises[:, -1:], place, place
+    first, last = float(t[0]), float(t[-1])
+    rises = [
+        SmoothShape(power, float(place), width, first, last)
+        for power, widths in STEEP_WIDTHS.items()
+        for width in widths
+        for place in np.arange(t[1] + _shift(power, width), t[-2] + _shift(power, width) + 1e-9, apart)
+    ]
+    middles = np.array([rise.place - _shift(rise.power, rise.width) for rise in rises])
+    return np.stack([rise(t) for rise in rises]), middles, middles
+
+
+def _shift(power: int, width: float) -> float:
+    """How many steps before its midpoint a logistic raised to a power is half-way; below 0 where it is after it."""
+    share = 0.5 ** (1 / abs(power))
+    return -float(np.sign(power) * np.log(share / (1 - share)) * width / (2 * np.log(9)))
