@@ -128,10 +128,20 @@ def test_jumps_of_any_table(command, folder, monkeypatch, capsys):
     about = {"seed": seed} | dict.fromkeys(("params", "params_non_embedding", "flops"), 1e3 * 2.0**size)
     parts = [pd.DataFrame(about | {"metric": name, "score": score, "value": score}) for name, score in metrics.items()]
     monkeypatch.chdir(folder)
-    pd.concat(parts).to_csv("others.csv", index=False)
+    long = pd.concat(parts)
+    long.to_csv("others.csv", index=False)
+    accuracy = long[long["metric"] == "accuracy"]
+    accuracy.rename(columns={"value": "acc"}).drop(columns="metric").assign(acc_stderr=0.01).to_csv(
+        "evals.csv", index=False
+    )
+    model = np.char.add("m", size.astype(str))
+    of_tasks = {f"{name}_accuracy_{i}": metrics["accuracy"] for i in "ab" for name in ("acc", "brier")}
+    pd.DataFrame({"model": model, "seed": seed} | of_tasks).to_csv("wide.csv", index=False)
+    sizes = pd.DataFrame({"model": model, "params": about["params"], "family": "ours"})
+    sizes.drop_duplicates().to_csv("sizes.csv", index=False)
     words = shlex.split(command.replace("results/quickstart", "others.csv"))
     assert cli.main(words) == 0, capsys.readouterr().err
-    assert "accuracy" in capsys.readouterr().out
+    assert "acc" in capsys.readouterr().out
 
 
 ELSEWHERE = (*TABLE_VERBS, *CURVE_VERBS, "import")

@@ -9,7 +9,7 @@ import pandas as pd
 from reading import read_pythia
 
 import harness
-from harness.commands.sizes import take_together
+from harness.analysis.size_bins import take_together
 
 #: Checkpoints lie a doubling apart up to step 512, at 1,000 and 3,000, and every 10,000 steps from there.
 BINS_PER_OCTAVE = 1

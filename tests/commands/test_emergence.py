@@ -60,7 +60,7 @@ def test_what_the_table_does_not_say_is_said(capsys: pytest.CaptureFixture[str])
     ]
     assert all(f"not known: {what}" in ran.out for what in found["unknown"])
     (row,) = found["curves"]
-    assert row["metric"] == "score" and row["verdict"] == "inconclusive"
+    assert row["metric"] == "score" and row["verdict"] == "candidate"
     assert len(found["excluded"]) == 12 and found["n_outside"] == 108
     assert "1 curve, 96 rows, 12 excluded, 108 outside --where" in ran.out
 

@@ -33,10 +33,9 @@ MAX_SIZES = 32
 #: e^1.25 = 3.5 times less likely than those without. It is a preference, not an exclusion; what it costs is measured on
 #: planted jumps (LOG.md): at -1 they were called smooth in .03 on average, and smooth slopes in .80.
 UNLIKELY = -1.25
-#: ln Bayes factor of a steep rise against a jump above which a rise that is flagged is steep, and no jump: 3 to 1. At
-#: most 4 % of planted jumps on slopes are then called steep, and a third of rises of two to three steps that are
-#: flagged.
-RESOLVED = float(np.log(3))
+#: ln Bayes factor of a steep rise against a jump above which a curve that is flagged is steep, and no jump: 2 to 1. Of
+#: planted jumps on slopes .02 to .05 are then called steep, and .1 to .6 of rises of two to three steps.
+RESOLVED = float(np.log(2))
 #: P value of a level above which a curve is flat. Of curves that are, four in five have it.
 FLAT_LEVEL = 0.2
 #: Level of the F test by which runs at an end of the ladder scatter more than the others: some of them may have leapt.

@@ -163,14 +163,26 @@ class MeanCurve:
     def drawn(self) -> DrawnCurves:
         """The draws as curves."""
         shapes = self.models.shapes
+        curves = self._values(shapes.fine, shapes.fine_stacked)
+        return DrawnCurves(shapes.t, shapes.fine, curves, self.place, self._jump_height)
+
+    def at(self, t: np.ndarray) -> np.ndarray:
+        """(D, m) values of the draws at `t` (m,), in steps."""
+        return self._values(t, self.models.shapes.smooth_at(t))
+
+    def _values(self, t: np.ndarray, smooth: np.ndarray) -> np.ndarray:
+        """(D, m) values at `t` (m,), where the shapes have the values (S + 1, m) `smooth`, jumps 0."""
+        curves = self.level[:, None] + self.heights[:, :1] * smooth[self.first]
+        curves += self.heights[:, 1:] * smooth[self.second]
+        curves += self._jump_height[:, None] * (t > np.nan_to_num(self.place, nan=np.inf)[:, None])
+        return np.clip(curves, *self.bounds)
+
+    @property
+    def _jump_height(self) -> np.ndarray:
         # A pair has its jump second; a jump alone is the only shape.
         of_jump = np.where(self.second >= 0, self.heights[:, 1], self.heights[:, 0])
         most = self.bounds[1] - self.bounds[0]
-        jump_height = np.clip(np.where(np.isnan(self.place), 0.0, of_jump), -most, most)
-        curves = self.level[:, None] + self.heights[:, :1] * shapes.fine_stacked[self.first]
-        curves += self.heights[:, 1:] * shapes.fine_stacked[self.second]
-        curves += jump_height[:, None] * (shapes.fine > np.nan_to_num(self.place, nan=np.inf)[:, None])
-        return DrawnCurves(shapes.t, shapes.fine, np.clip(curves, *self.bounds), self.place, jump_height)
+        return np.clip(np.where(np.isnan(self.place), 0.0, of_jump), -most, most)
 
 
 def mean_curve(

@@ -22,6 +22,7 @@ from harness.analysis.curves import Curve, label_runs, make_curves, require_colu
 from harness.analysis.emergence.assessment import Assessed, assess
 from harness.analysis.emergence.evidence import Finding
 from harness.analysis.emergence.marginals import MISFIT
+from harness.analysis.emergence.mean_curve import MeanCurve
 from harness.errors import SettingError
 
 #: Intervals of equal length that the predicted mean of new runs is divided into for the average over outcomes.
@@ -177,8 +178,8 @@ class Belief:
 
     Attributes:
         place: (D,) ln x of N* in each draw.
-        log_x: (T,) grid of ln x.
-        curves: (D, T) means of runs there, higher is better.
+        mean_curve: the draws, higher is better; `known` (D,) are those that have a place.
+        origin, step: ln x at t = 0, and of a step.
         noise: variance of a run at a share s of the rise is noise[0] + noise[1] s (1 - s); the second term alone where
             each seed either has an ability or has it not.
         misfit: standard deviation of the true mean of a size about any curve of the models; it is common to the seeds
@@ -187,8 +188,10 @@ class Belief:
     """
 
     place: np.ndarray
-    log_x: np.ndarray
-    curves: np.ndarray
+    mean_curve: MeanCurve
+    known: np.ndarray
+    origin: float
+    step: float
     noise: tuple[float, float]
     misfit: float
     runs: tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -197,8 +200,8 @@ class Belief:
     def of(cls, assessed: Assessed, finding: Finding, fraction: float) -> Belief:
         """The belief about where a curve jumps, or, where it does not, crosses `fraction` of its rise."""
         jumps = assessed.has_jump_place
-        drawn = (finding.mean_curve_with(jump=True) if jumps else finding.mean_curve).drawn()
-        place = drawn.place if jumps else drawn.crossings(fraction)
+        mean_curve = finding.mean_curve_with(jump=True) if jumps else finding.mean_curve
+        place = mean_curve.place if jumps else mean_curve.drawn().crossings(fraction)
         known = ~np.isnan(place)
         means, misfit = finding.means, MISFIT * float(np.ptp(finding.means))
         variance = finding.noise.variance
@@ -206,11 +209,10 @@ class Belief:
         share = np.append(_share(means), 0.5)
         terms = np.stack([np.ones(len(share)), share * (1 - share)], axis=1)
         (base, growth), _ = nnls(terms, np.append(variance, variance.mean()))
-        start, curve = np.log(finding.origin), finding.curve
+        start, curve = float(np.log(finding.origin)), finding.curve
         so_far = curve.runs.sizes, curve.runs.means(curve.oriented), curve.runs.counts
-        log_x = start + finding.step * drawn.fine
         noise = float(base), float(growth)
-        return cls(start + finding.step * place[known], log_x, drawn.curves[known], noise, misfit, so_far)
+        return cls(start + finding.step * place[known], mean_curve, known, start, finding.step, noise, misfit, so_far)
 
     @property
     def spread(self) -> float:
@@ -219,8 +221,10 @@ class Belief:
 
     def expected_spread(self, size: float, seeds: int) -> float:
         """Expected posterior standard deviation of the place after `seeds` more runs at `size` (in the unit of x)."""
-        mean = self._means_at(size)
-        share = (mean - self.curves.min(axis=1)) / np.maximum(np.ptp(self.curves, axis=1), 1e-300)
+        ladder = (np.log(np.append(self.runs[0], size)) - self.origin) / self.step
+        curves = self.mean_curve.at(ladder)[self.known]
+        mean, low = curves[:, -1], curves.min(axis=1)
+        share = (mean - low) / np.maximum(curves.max(axis=1) - low, 1e-300)
         # One variance for all draws, the mean: outcomes are to separate draws by their means, not by their scatter.
         variance, misfit = self.noise[0] + self.noise[1] * float(np.mean(share * (1 - share))), self.misfit**2
         for same in np.flatnonzero(np.isclose(self.runs[0], size)):
@@ -235,13 +239,6 @@ class Belief:
         outcome_Y = joint_DY.sum(axis=0)
         joint_DY, outcome_Y = joint_DY[:, outcome_Y > 1e-9], outcome_Y[outcome_Y > 1e-9]
         return float(np.sum(outcome_Y * np.sqrt(_variance(joint_DY.T / outcome_Y[:, None], self.place))))
-
-    def _means_at(self, size: float) -> np.ndarray:
-        """(D,) mean of runs of a size in each draw; a jump is between two places of the grid, not on a slope."""
-        at = float(np.interp(np.log(size), self.log_x, np.arange(len(self.log_x))))
-        before, rest = int(at), at - int(at)
-        after = min(before + 1, len(self.log_x) - 1)
-        return (1 - rest) * self.curves[:, before] + rest * self.curves[:, after]
 
 
 def _share(means: np.ndarray) -> np.ndarray:

@@ -33,13 +33,24 @@ _SINGLE = (
 _COMBINED = ((1, 4.0, 1.0), (1, 8.0, 2.0), (LONGEST_ANSWER, 4.0, 1.0), (-LONGEST_ANSWER, 4.0, 1.0))
 #: Exponents r of an error that falls as exp(-r t), a power of size, for single and for combined rises; per step.
 _SINGLE_RATES, _COMBINED_RATES = (0.55, 0.35, 0.2, 0.1), (0.55, 0.22)
+#: Midpoints of each kind, at most: on long ladders, and on uneven ones, whose median step is short, they lie further
+#: apart, since time grows with the square of their number. Ladders of up to 13 even sizes are not affected.
+MOST_SINGLE, MOST_COMBINED = 48, 17
+#: Sizes from which jumps in the course of which a size lies are taken at half of their height alone.
+MANY_SIZES = 20
 #: Exponent of an error that is a straight line in ln size on any ladder.
 STRAIGHT_RATE = 0.003
 #: Rises of which less than this share of the height lies on the ladder are left out.
 _MIN_SHARE_ON_LADDER = 0.02
-#: Widths of rises that are neither smooth nor jumps, from 10 to 90 % in steps, and the distance of their midpoints. A
-#: jump that is centred on a size takes up to two gaps.
-STEEP_WIDTHS, STEEP_GAP = (2.0, 2.5, 3.0), 0.5
+#: Rises that are neither smooth nor jumps: exponent of the logistic (as of smooth ones) -> its widths, in steps, so
+#: that the rise takes 2 to 3 from 10 to 90 %; and the distance of their midpoints. A jump centred on a size takes up to
+#: two.
+STEEP_WIDTHS: dict[int, tuple[float, ...]] = {
+    1: (2.0, 2.5, 3.0),
+    LONGEST_ANSWER: (2.9, 3.6),
+    -LONGEST_ANSWER: (2.9, 3.6),
+}
+STEEP_GAP = 0.5
 #: Places a step on the grid on which mean curves are drawn; between them curves are interpolated.
 FINE = 5
 #: Bytes of shapes that are kept between calls.
@@ -124,9 +135,13 @@ class Shapes:
 
     @cached_property
     def fine_stacked(self) -> np.ndarray:
-        """(S + 1, T) every smooth rise on the fine grid; rows of 0 for the jumps, and at the end for no shape."""
-        combined, single = (np.stack([shape(self.fine) for shape in rises]) for rises in (self.combined, self.single))
-        no_rises = np.zeros((len(self.jump_low), len(self.fine)))
+        """(S + 1, T) `smooth_at` on the fine grid."""
+        return self.smooth_at(self.fine)
+
+    def smooth_at(self, t: np.ndarray) -> np.ndarray:
+        """(S + 1, m) every smooth rise at `t` (m,), in steps; rows of 0 for the jumps, and at the end for no shape."""
+        combined, single = (np.stack([shape(t) for shape in rises]) for rises in (self.combined, self.single))
+        no_rises = np.zeros((len(self.jump_low), len(t)))
         return np.concatenate([combined, no_rises, single, no_rises[:1]])
 
     @cached_property
@@ -180,8 +195,8 @@ def _build_shapes(t: np.ndarray, with_powers: bool, steep: bool) -> Shapes:
     jumps, low, high = (_steep_rises if steep else _jumps)(t)
     return Shapes(
         t,
-        _smooth_shapes(t, beyond, single, _SINGLE_RATES),
-        _smooth_shapes(t, beyond, combined, _COMBINED_RATES),
+        _smooth_shapes(t, beyond, single, _SINGLE_RATES, MOST_SINGLE),
+        _smooth_shapes(t, beyond, combined, _COMBINED_RATES, MOST_COMBINED),
         jumps,
         np.stack([(index > 0), (index > len(t) - 2)]).astype(float),
         np.concatenate([low, t[[0, -2]]]),
@@ -191,12 +206,17 @@ def _build_shapes(t: np.ndarray, with_powers: bool, steep: bool) -> Shapes:
 
 
 def _smooth_shapes(
-    t: np.ndarray, beyond: float, logistics: Sequence[tuple[int, float, float]], rates: tuple[float, ...]
+    t: np.ndarray,
+    beyond: float,
+    logistics: Sequence[tuple[int, float, float]],
+    rates: tuple[float, ...],
+    most_places: int,
 ) -> tuple[SmoothShape, ...]:
     first, last = float(t[0]), float(t[-1])
     shapes = []
     for power, width, gap in logistics:
-        for place in np.arange(first - beyond, last + beyond + 1e-9, gap):
+        apart = max(gap, (last - first + 2 * beyond) / (most_places - 1))
+        for place in np.arange(first - beyond, last + beyond + 1e-9, apart):
             shape = SmoothShape(power, float(place), width, first, last)
             if shape.on_ladder > _MIN_SHARE_ON_LADDER:
                 shapes.append(shape)
@@ -216,6 +236,8 @@ def _jumps(t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             0.75: (t[size - 1], t[size]),
         }
         for share, interval in intervals.items():
+            if len(t) >= MANY_SIZES and share != 0.5:
+                continue
             # Midpoints in the first or last gap have only one size on one side.
             if (size == 1 and share > 0.5) or (size == len(t) - 2 and share < 0.5):
                 continue
@@ -226,8 +248,19 @@ def _jumps(t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _steep_rises(t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(J, K) logistic rises with two sizes or more on either side of their midpoint, (J,) and (J,) that midpoint."""
-    places = np.arange(t[1], t[-2] + 1e-9, STEEP_GAP)
-    place, width = (each.ravel() for each in np.meshgrid(places, STEEP_WIDTHS, indexing="ij"))
-    rises = logistic(t, place[:, None], width[:, None])
-    rises = rises - rises[:, :1]
-    return rises / rises[:, -1:], place, place
+    apart = max(STEEP_GAP, (t[-2] - t[1]) / MOST_SINGLE)
+    first, last = float(t[0]), float(t[-1])
+    rises = [
+        SmoothShape(power, float(place), width, first, last)
+        for power, widths in STEEP_WIDTHS.items()
+        for width in widths
+        for place in np.arange(t[1] + _shift(power, width), t[-2] + _shift(power, width) + 1e-9, apart)
+    ]
+    middles = np.array([rise.place - _shift(rise.power, rise.width) for rise in rises])
+    return np.stack([rise(t) for rise in rises]), middles, middles
+
+
+def _shift(power: int, width: float) -> float:
+    """How many steps before its midpoint a logistic raised to a power is half-way; below 0 where it is after it."""
+    share = 0.5 ** (1 / abs(power))
+    return -float(np.sign(power) * np.log(share / (1 - share)) * width / (2 * np.log(9)))
