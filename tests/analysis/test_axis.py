@@ -21,13 +21,13 @@ def test_places_come_back_in_the_unit_of_x() -> None:
     """A ladder in 1 / loss is the ladder in loss, read the other way."""
     frame = make_jumps(n_curves=1, random_state=0).frame
     falling = frame.assign(loss=1 / frame["params"]).drop(columns="params")
-    axis = Axis.of("loss")
-    along = find_jumps(axis.with_rising(falling), x=axis.rising)
     (known,) = find_jumps(frame, x="params").to_dict("records")
-    (found,) = axis.turned_rows(along).to_dict("records")
+    (found,) = find_jumps(falling, x="loss").to_dict("records")
     assert found["verdict"] == known["verdict"] and found["step_octaves"] == pytest.approx(known["step_octaves"])
-    for own, theirs in (("threshold", "threshold"), ("threshold_low", "threshold_high")):
-        assert found[own] == pytest.approx(1 / known[theirs])
+    assert found["p_value"] == pytest.approx(known["p_value"])
+    for name in ("threshold", "onset", "half_rise"):
+        for own, theirs in ((name, name), (f"{name}_low", f"{name}_high"), (f"{name}_high", f"{name}_low")):
+            assert found[own] == pytest.approx(1 / known[theirs])
 
 
 def test_open_ends_change_places() -> None:

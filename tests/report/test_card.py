@@ -44,7 +44,7 @@ def test_every_section_is_there_and_every_item_is_short(analysis: Analysis) -> N
 def test_studies_are_told_apart_only_where_they_differ(analysis: Analysis) -> None:
     told = items(card(analysis))
     assert told["Device"] == "cpu"
-    assert told["Sizes"] == "digits: 6; lookup, text: 7"
+    assert told["Sizes"] == "digits: 6; lookup: 13; text: 7"
     assert told["Learning rates"].startswith("0.01, the same at every size")
     assert told["C / (6 N D), N total"] == "1.00"
     assert told["Task"] == "digits: digits; lookup: lookup; text: text"
@@ -56,7 +56,7 @@ def test_what_was_left_out_is_counted_and_named(analysis: Analysis) -> None:
     lost = told["Left out, did not finish"]
     assert "lookup lookup-0-90 (failed: killed by signal 9 &lt;out of memory?>)" in lost
     assert "(diverged: loss is nan at step 3)" in lost
-    assert told["Runs behind the laws"] == "digits: 18; lookup, text: 21"
+    assert told["Runs behind the laws"] == "digits: 18; lookup: 39; text: 21"
 
 
 def test_nothing_is_invented(analysis: Analysis) -> None:

@@ -86,7 +86,7 @@ def _smooth_rises(t: np.ndarray) -> np.ndarray:
     centres = np.arange(t[0] - SMOOTH_STEPS, t[-1] + SMOOTH_STEPS - 0.99, GENERATOR_GAP)[:, None]
     middle, half = (t[0] + t[-1]) / 2, (t[-1] - t[0]) / 2
     rises = [logistic(t, centres, SMOOTH_STEPS)]
-    rises.append(rises[0] ** LONGEST_ANSWER)
+    rises += [rises[0] ** LONGEST_ANSWER, 1 - (1 - rises[0]) ** LONGEST_ANSWER]
     # Gumbel's distribution and its mirror image: rises that begin faster than they end, or the other way round.
     u = np.clip(GUMBEL_WIDTH * (t - centres) / SMOOTH_STEPS, -30, 30)
     rises += [np.exp(-np.exp(-u)), -np.expm1(-np.exp(u))]

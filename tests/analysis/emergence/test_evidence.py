@@ -11,6 +11,7 @@ import pytest
 
 from harness.analysis.curves import Curve, label_runs, make_curves
 from harness.analysis.emergence.evidence import MAX_SIZES, MIN_SIZES, UNLIKELY, Finding, examine
+from harness.analysis.emergence.models import LOG_ODDS_OF_UP
 from harness.analysis.emergence.significance import JumpTest
 from harness.analysis.emergence.smooth_null import logistic
 from harness.analysis.emergence.verdicts import State
@@ -89,7 +90,7 @@ def test_close_sizes_are_merged_and_n_star_stays_where_it_is() -> None:
     np.testing.assert_allclose(finding.x_at(finding.design.t), sizes[1::3])
     step, place = sizes[4] / sizes[1], finding.x_at(finding.mean_curve.drawn().crossing(0.5, np.array([0.5])))
     low, high = finding.x_at(np.array(finding.compared.gap(0)))
-    assert finding.test.up and low < 1e4 < high < low * step**1.5
+    assert finding.compared.jumps_up[0] and low < 1e4 < high < low * step**1.5
     assert 1e4 / step**0.5 < place.item() < 1e4 * step**0.5
 
 
@@ -125,27 +126,28 @@ JUMP, LEVEL = noisy(3.5, 0.5), 0.4 + 0.03 * np.random.default_rng(6).standard_no
 
 
 @pytest.mark.parametrize(
-    ("p_adjusted", "p_value", "statistic", "edge", "state"),
+    ("p_adjusted", "p_value", "statistic", "edge", "of_rise", "of_fall"),
     [
-        (0.049, 0.04, 0.01, -3.0, State.JUMP),
-        (0.01, 0.01, -0.01, -3.0, State.UNDETERMINED),
-        (0.05, 0.04, 5.0, -3.0, State.UNDETERMINED),
-        (0.9, 0.9, UNLIKELY + 0.01, -3.0, State.UNDETERMINED),
+        (0.049, 0.04, 0.01, -3.0, State.JUMP, State.DROP),
+        # The statistic of a fall has the prior odds against a drop in it; the Bayes factor of a drop is above 0 here.
+        (0.01, 0.01, -0.01, -3.0, State.UNDETERMINED, State.DROP),
+        (0.01, 0.01, 0.01 - LOG_ODDS_OF_UP, -3.0, State.UNDETERMINED, State.DROP),
+        (0.01, 0.01, -0.01 - LOG_ODDS_OF_UP, -3.0, State.UNDETERMINED, State.UNDETERMINED),
+        (0.05, 0.04, 5.0, -3.0, State.UNDETERMINED, State.UNDETERMINED),
+        (0.9, 0.9, UNLIKELY + 0.01, -3.0, State.UNDETERMINED, State.UNDETERMINED),
         # Not flagged after adjustment for other tests, but by itself: no smooth curve either.
-        (0.06, 0.04, UNLIKELY - 0.01, -3.0, State.UNDETERMINED),
-        (0.9, 0.9, UNLIKELY - 0.01, -UNLIKELY + 0.01, State.UNDETERMINED),
-        (0.9, 0.9, UNLIKELY - 0.01, -UNLIKELY - 0.01, State.SMOOTH),
-        (0.05, 0.05, UNLIKELY - 0.01, -3.0, State.SMOOTH),
+        (0.06, 0.04, UNLIKELY - 0.01, -3.0, State.UNDETERMINED, State.UNDETERMINED),
+        (0.9, 0.9, UNLIKELY - 0.01, -UNLIKELY + 0.01, State.UNDETERMINED, State.UNDETERMINED),
+        (0.9, 0.9, UNLIKELY - 0.01, -UNLIKELY - 0.01, State.SMOOTH, State.SMOOTH),
+        (0.05, 0.05, UNLIKELY - 0.01, -3.0, State.SMOOTH, State.SMOOTH),
     ],
 )
 def test_states_follow_from_p_value_statistic_and_edges(
-    p_adjusted: float, p_value: float, statistic: float, edge: float, state: State
+    p_adjusted: float, p_value: float, statistic: float, edge: float, of_rise: State, of_fall: State
 ) -> None:
-    (finding,) = found(curves(JUMP))
-    assert judged(finding, p_value, statistic, edge=edge).state(p_adjusted, 0.05) is state
-    (falling,) = found(curves(1 - JUMP))
-    drop = judged(falling, p_value, statistic, up=False, edge=edge).state(p_adjusted, 0.05)
-    assert drop is (State.DROP if state is State.JUMP else state)
+    rising, falling = (found(curves(table))[0] for table in (JUMP, 1 - JUMP))
+    assert judged(rising, p_value, statistic, edge=edge).state(p_adjusted, 0.05) is of_rise
+    assert judged(falling, p_value, statistic, up=False, edge=edge).state(p_adjusted, 0.05) is of_fall
 
 
 def test_a_level_that_no_jump_explains_is_flat_and_a_rise_is_not() -> None:

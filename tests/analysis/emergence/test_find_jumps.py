@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 
 from harness import find_jumps
+from harness.analysis.emergence import evidence
+from harness.analysis.emergence.rise_shapes import FINE
 from harness.datasets import (
     make_digits_study,
     make_induction_study,
@@ -43,9 +45,11 @@ def test_parity_is_emergent(seeds: int, place: float) -> None:
 def test_induction_is_emergent_with_the_gap_as_interval() -> None:
     found = verdict(make_induction_study(random_state=4))
     assert found["verdict"] == "emergent" and found["continuous_p_value"] < 0.01
-    # A jump between two sizes lies anywhere in the gap; the half rise of the mean, which is a slope before it, inside.
+    # A jump between two sizes lies anywhere in the gap, and so does the half rise of the mean, whose draws have a place
+    # every `FINE`-th of a step.
     assert (found["threshold_low"], found["threshold_high"]) == pytest.approx((3136, 8192))
-    assert found["half_rise_low"] > 3136 and found["half_rise_high"] < 8192
+    place = 2 ** (found["step_octaves"] / FINE)
+    assert 3136 / place < found["half_rise_low"] < found["half_rise_high"] < 8192 * place
 
 
 @pytest.mark.parametrize("widths", [LOOKUP_WIDTHS, tuple(LOOKUP_SCORES)])
@@ -209,13 +213,16 @@ def test_repeated_rows_are_averaged_and_said() -> None:
     assert "3 repeated rows" in found["reason"] and found["n_runs"] == 24
 
 
-def test_many_sizes_are_taken_together() -> None:
+def test_many_sizes_are_taken_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To 12 instead of 32, whose calibration takes ten seconds."""
+    monkeypatch.setattr(evidence, "MAX_SIZES", 12)
     rng = np.random.default_rng(17)
     size = np.geomspace(1, 1e4, 120)
-    frame = pd.DataFrame({"size": size, "value": np.where(size > 80, 0.8, 0.2) + 0.02 * rng.standard_normal(120)})
+    frame = pd.DataFrame({"size": size, "value": np.where(size > 100, 0.8, 0.2) + 0.02 * rng.standard_normal(120)})
     found = find_jumps(frame.assign(metric="accuracy"), x="size").iloc[0]
-    assert "120 sizes taken together to 32" in found["reason"]
-    assert found["p_value"] < 0.01 and 60 < found["threshold"] < 110
+    assert "120 sizes taken together to 12" in found["reason"] and found["n_rungs"] == 120
+    assert found["p_value"] < 0.01 and 75 < found["threshold"] < 133
+    assert 65 < found["threshold_low"] < 100 < found["threshold_high"] < 155
 
 
 def test_an_undecided_curve_is_told_what_would_settle_it() -> None:

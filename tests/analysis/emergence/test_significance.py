@@ -27,7 +27,7 @@ from harness.datasets import JUMP_KINDS, SMOOTH_KINDS, make_jumps, make_smooth_c
 
 N = 100
 SPREADS = (0.02, 0.04, 0.08)
-#: Smooth kinds whose rates are known to be above 5 %: up to .08 to .13 in some cells (METHOD.md).
+#: Smooth kinds whose rates are known to be above 5 % beside humps: up to .08 to .13 in some cells (METHOD.md).
 RISE_APART = ("seeds rise apart", "runs rise apart")
 
 
@@ -170,17 +170,26 @@ def found_in(kind: str, n_sizes: int, n_seeds: int, spread: float, n: int = N) -
     return find_jumps(planted.frame, x="params")["p_value"].fillna(1.0).to_numpy(float)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in SMOOTH_KINDS if kind not in RISE_APART])
+def flagged(kind: str, n: int = N) -> float:
+    """Share of smooth curves below .05, of n at each of 5, 8 and 12 sizes, with 3 seeds."""
+    cells = ((5, 0.04), (8, 0.02), (12, 0.08))
+    return float(np.mean([np.mean(found_in(kind, n_sizes, 3, spread, n) < 0.05) for n_sizes, spread in cells]))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in SMOOTH_KINDS if kind not in (*RISE_APART, "hump")])
 def test_smooth_curves_are_rarely_flagged(kind: str) -> None:
     """300 curves at 5 %: a standard error of 1.3 %, so that 10 % is four of them above."""
-    cells = ((5, 0.04), (8, 0.02), (12, 0.08))
-    assert np.mean([np.mean(found_in(kind, n_sizes, 3, spread) < 0.05) for n_sizes, spread in cells]) < 0.1
+    assert flagged(kind) < 0.1
+
+
+def test_humps_are_flagged_no_more_than_is_said() -> None:
+    """Measured on 1,000 a cell: .067, .057 and .088. Of 750 at their mean, .071, .11 is four standard errors above."""
+    assert flagged("hump", 250) < 0.11
 
 
 @pytest.mark.parametrize("kind", RISE_APART)
 def test_curves_whose_seeds_or_runs_rise_apart_are_flagged_no_more_than_is_said(kind: str) -> None:
-    cells = ((5, 0.04), (8, 0.02), (12, 0.08))
-    assert np.mean([np.mean(found_in(kind, n_sizes, 3, spread) < 0.05) for n_sizes, spread in cells]) < 0.15
+    assert flagged(kind) < 0.15
 
 
 @pytest.mark.parametrize(
