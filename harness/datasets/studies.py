@@ -93,8 +93,8 @@ def make_lookup_study(
 ) -> pd.DataFrame:
     """A memorised table; a metric artefact: exact match of eight answers is the eighth power of the accuracy of each.
 
-    On a ladder of half as many widths the accuracy of an answer takes two to three steps, too few to be smooth:
-    `find_jumps` calls such tables inconclusive or, where its steep middle looks like a jump, emergent.
+    On a ladder of half as many widths the accuracy of an answer takes two to three steps, neither smooth nor a jump,
+    and `find_jumps` calls the table inconclusive.
 
     Args:
         widths: from 8 to 64; between those of `LOOKUP_SCORES` accuracies are interpolated, on the logit scale over ln

@@ -65,7 +65,6 @@ def test_lookup_takes_the_widths_that_it_has_scores_of() -> None:
 
 
 @pytest.mark.parametrize("widths", [LOOKUP_WIDTHS[::2], LOOKUP_WIDTHS[1::2]])
-def test_lookup_on_half_as_many_widths_is_no_artefact(widths: Sequence[int]) -> None:
+def test_lookup_on_half_as_many_widths_is_inconclusive(widths: Sequence[int]) -> None:
     tables = [make_lookup_study(widths=widths, random_state=seed).assign(study=str(seed)) for seed in range(6)]
-    found = harness.find_jumps(pd.concat(tables))
-    assert "metric artefact" not in set(found["verdict"]) and (found["continuous_state"] != "smooth").all()
+    assert set(harness.find_jumps(pd.concat(tables))["verdict"]) == {"inconclusive"}
