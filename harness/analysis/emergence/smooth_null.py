@@ -49,7 +49,8 @@ class SmoothNull:
 
     Attributes:
         generators: (G, K) narrowest smooth rises, from 0 at the first size to 1 at the last; powers of smooth laws,
-            which the exact match of an answer of several tokens is, count as smooth and take as little as 2.8 steps.
+            which the exact match of an answer of several tokens is, and their mirror images, the chance that one of
+            several attempts is right, count as smooth and take as little as 2.8 steps.
     """
 
     def __init__(self, t: np.ndarray) -> None:
