@@ -14,6 +14,10 @@ from harness.metric_names import meaning, usual_pair
 from harness.records.columns import FINITE, ITEMS, NOT_NEGATIVE, POSITIVE, number_column, require_columns, truth_column
 
 #: Items of a share that follow from the standard errors of its rows agree to within this: errors are often rounded to
+#: Standard errors of a share below this are rounding, and say nothing of its items.
+SMALLEST_ERROR = 1e-9
+#: Largest number that a curve may hold, so that squares and their sums are numbers too.
+LARGEST = 1e100
 #: three digits, which moves items by a percent.
 SAME_ITEMS = 0.1
 #: Columns that say what a curve is of, and what they hold where a frame does not have them.
@@ -90,6 +94,7 @@ def make_curves(frame: pd.DataFrame, x: str) -> Iterator[Curve]:
     require_columns(frame, (x, "metric", "value"))
     frame = frame.assign(**{x: number_column(frame, x, POSITIVE, empty=False)})
     frame = with_defaults(frame.assign(value=number_column(frame, "value", FINITE, empty=False)))
+    _check_sizes_of_numbers(frame)
     _check_shares(frame)
     code = frame.groupby([*_KEY, "metric"], sort=False).ngroup().to_numpy()
     rows_of_curves = np.split(np.argsort(code, kind="stable"), np.cumsum(np.bincount(code))[:-1]) if len(frame) else []
@@ -125,9 +130,9 @@ def _check_one_meaning(frame: pd.DataFrame, first: np.ndarray) -> None:
     Args:
         first: (rows,) position of the first row of each row's curve.
     """
-    for column in ("higher_is_better", "discontinuous", "paired_metric"):
+    for column in ("higher_is_better", "discontinuous", "paired_metric", "chance"):
         stated = frame[column].to_numpy()
-        other = stated != stated[first]
+        other = (stated != stated[first]) & ~(pd.isna(stated) & pd.isna(stated[first]))
         if other.any():
             at = int(np.argmax(other))
             found, before, metric = stated[at], stated[first[at]], frame["metric"].iloc[at]
@@ -164,6 +169,14 @@ def binomial_variance(mean: np.ndarray, n_eval: np.ndarray, n_runs: np.ndarray |
     return np.asarray(right * (1 - right) / n_eval)
 
 
+def _check_sizes_of_numbers(frame: pd.DataFrame) -> None:
+    for column in ("value", "stderr"):
+        if column in frame.columns and (large := (frame[column].abs() > LARGEST).to_numpy()).any():
+            at = int(np.argmax(large))
+            found = f"{frame[column].iloc[at]:g}: allowed are numbers within {LARGEST:g} of 0"
+            raise DataError(found, column=column, row=frame.index[at])
+
+
 def _check_shares(frame: pd.DataFrame) -> None:
     """Shares of items right lie in [0, 1]."""
     outside = (frame["n_eval"].notna() & frame["discontinuous"] & ~frame["value"].between(0, 1)).to_numpy()
@@ -171,6 +184,13 @@ def _check_shares(frame: pd.DataFrame) -> None:
         first = frame.iloc[np.argmax(outside)]
         found = f"{first['value']:.12g}: metric {first['metric']} is a share of n_eval items, and shares lie in [0, 1]"
         raise DataError(found, column="value", row=first.name)
+    if "stderr" in frame.columns:
+        wide = (frame["discontinuous"] & frame["value"].between(0, 1) & (frame["stderr"] > 0.5)).to_numpy()
+        inside = frame["value"].between(0, 1) | ~frame["discontinuous"]
+        if wide.any() and inside.all():
+            at = int(np.argmax(wide))
+            found = f"{frame['stderr'].iloc[at]:g}: the standard error of a share is at most 0.5"
+            raise DataError(found, column="stderr", row=frame.index[at])
 
 
 # ------------------------------------------------------------------------------------- what a table may leave unstated
@@ -205,10 +225,20 @@ def with_defaults(frame: pd.DataFrame) -> pd.DataFrame:
         assumed = frame["metric"].astype(str).map({name: getattr(each, column) for name, each in by_name.items()})
         frame[column] = frame[column].fillna(assumed).astype(bool)
     frame["paired_metric"] = frame["paired_metric"].astype(object).fillna("")
+    _check_pairs(frame)
     if "stderr" in frame.columns:
         frame["stderr"] = number_column(frame, "stderr", NOT_NEGATIVE)
         frame["n_eval"] = frame["n_eval"].fillna(items_of_shares(frame))
     return frame
+
+
+def _check_pairs(frame: pd.DataFrame) -> None:
+    """No metric judges itself."""
+    itself = (frame["paired_metric"] == frame["metric"]).to_numpy()
+    if itself.any():
+        at = int(np.argmax(itself))
+        problem = f"{frame['metric'].iloc[at]}: a metric cannot be the continuous metric that judges it"
+        raise DataError(problem, column="paired_metric", row=frame.index[at])
 
 
 def items_of_shares(frame: pd.DataFrame) -> pd.Series:
@@ -225,6 +255,7 @@ def items_of_shares(frame: pd.DataFrame) -> pd.Series:
     error = frame["stderr"].to_numpy(float)
     usable = (error > 0) & (share > 0) & (share < 1) & frame["discontinuous"].to_numpy(bool)
     items = np.full(len(frame), np.nan)
+    usable &= error > SMALLEST_ERROR
     items[usable] = share[usable] * (1 - share[usable]) / error[usable] ** 2 + 1
     found = pd.Series(items, frame.index)
     curves = [frame[name] for name in (*_KEY, "metric")]

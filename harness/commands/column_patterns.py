@@ -91,14 +91,15 @@ def read_layout(
     stars = {name: text for name, text in (("stderr", stderr), ("n_eval", n_eval)) if text and "*" in text}
     plain, patterns = _names(value, frame)
     fits = _fits(frame, [*patterns, *sides.values(), *stars.values()], plain)
-    measured = (*([_listed(frame, plain)] if plain else []), *(_columns(frame, text, fits) for text in patterns))
+    found = [*([_listed(frame, plain)] if plain else []), *(_columns(frame, text, fits) for text in patterns)]
+    measured = tuple(map(_without_errors, found))
     judges = _judges(measured, {side: _columns(frame, text, fits) for side, text in sides.items()})
     paired = {metric: judge.of(_tasks_of(metric, measured)) for metric, judge in judges.items()}
     beside = {name: _columns(frame, text, fits) for name, text in stars.items()}
     told = [f"read: {each}" for each in (*measured, *paired.values(), *beside.values()) if each.of_tasks]
+    told += [line for each in found for line in _errors_in_words(each)]
     for each in measured:
         told += _unequal(each, judges[each.metric]) if each.metric in judges else []
-        told += _errors_among(each)
     if (error := stderr or "stderr") in frame:
         if not any(each.of_tasks for each in measured) and len(measured) == 1:
             beside["stderr"] = Columns(error, error, {"": error})
@@ -130,6 +131,8 @@ def _sides(text: str) -> tuple[str, str]:
     metric, _, continuous = (part.strip() for part in text.partition("="))
     if not (metric and continuous):
         raise UserError(f"--pair {text}: allowed is METRIC=CONTINUOUS, e.g. exact_match=token_accuracy or acc_*=bpb_*")
+    if metric == continuous:
+        raise UserError(f"--pair {text}: a metric cannot be the continuous metric that judges it")
     return metric, continuous
 
 
@@ -248,7 +251,19 @@ def _unequal(measured: Columns, judge: Columns) -> Iterator[str]:
             yield f"not known: {others.text} of {listed(lone)}, beside {some.text} ({then})"
 
 
-def _errors_among(measured: Columns) -> Iterator[str]:
-    """Columns that are named like standard errors of a metric's, and are not."""
-    if named := [name for task, name in measured.by_task.items() if {"stderr", "sem"} & set(words(task))]:
-        yield f"columns {listed(named)} are read as tasks; --stderr names standard errors, as in acc_stderr_*"
+def _errors_among(found: Columns) -> dict[str, str]:
+    """Tasks that are named like the standard error of another task, arc_stderr or stderr_arc beside arc -> their columns."""
+    tasks = {words(task) for task in found.by_task}
+    of = {task: tuple(word for word in words(task) if word not in ("stderr", "sem")) for task in found.by_task}
+    return {task: name for task, name in found.by_task.items() if of[task] != words(task) and of[task] in tasks}
+
+
+def _without_errors(found: Columns) -> Columns:
+    errors = _errors_among(found)
+    return replace(found, by_task={task: name for task, name in found.by_task.items() if task not in errors})
+
+
+def _errors_in_words(found: Columns) -> Iterator[str]:
+    if errors := list(_errors_among(found).values()):
+        how = "--stderr takes them, as in acc_stderr_* or acc_*_stderr"
+        yield f"not read: {listed(errors)}, standard errors by their names ({how})"

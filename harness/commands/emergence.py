@@ -177,7 +177,7 @@ def _distinguishes(jumps: pd.DataFrame, name: str) -> bool:
 def _resolution(jumps: pd.DataFrame, x: str) -> str:
     steps = jumps["step_octaves"].dropna()
     if steps.empty:
-        return f"resolution: none, for no curve has four sizes of {x} and values that differ"
+        return f"resolution: none, for no curve was tested: that takes five sizes of {x}, and values that differ"
     low, high = (float(end) for end in (steps.min(), steps.max()))
     same = bool(np.isclose(low, high, rtol=0.05))
     octaves = f"{low:.2g}" if same else f"{low:.2g} to {high:.2g}"

@@ -54,4 +54,6 @@ def _pair(text: str) -> tuple[str, str]:
     metric, _, continuous = (part.strip() for part in text.partition("="))
     if not (metric and continuous):
         raise UserError(f"--pair {text}: allowed is METRIC=CONTINUOUS, e.g. --pair accuracy=loss")
+    if metric == continuous:
+        raise UserError(f"--pair {text}: a metric cannot be the continuous metric that judges it")
     return metric, continuous

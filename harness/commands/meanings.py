@@ -46,6 +46,8 @@ def state_meanings(frame: pd.DataFrame, arguments: argparse.Namespace, pairs: Se
         metric, _, continuous = (part.strip() for part in text.partition("="))
         if not (metric and continuous):
             raise UserError(f"--pair {text}: allowed is METRIC=CONTINUOUS, e.g. exact_match=token_accuracy")
+        if metric == continuous:
+            raise UserError(f"--pair {text}: a metric cannot be the continuous metric that judges it")
         _check_metrics(metrics, [metric, continuous], f"--pair {text}")
         _write(frame, "paired_metric", metrics == metric, continuous)
         _write(frame, "discontinuous", metrics == metric, True)

@@ -108,7 +108,7 @@ def test_standard_errors_and_items_have_columns_of_their_own(capsys: pytest.Capt
     for task, row in by_task(by_items).items():
         assert by_task(by_error)[task]["p_value"] == pytest.approx(row["p_value"])
     _, ran = done(capsys, *PAIRED[:6], "--value", "em_*")
-    assert "em_stderr_copy, em_stderr_reverse, em_stderr_sum are read as tasks; --stderr names" in ran.out
+    assert "not read: em_stderr_copy, em_stderr_reverse, em_stderr_sum, standard errors by their names" in ran.out
 
 
 def test_a_likely_pair_of_columns_is_offered(capsys: pytest.CaptureFixture[str]) -> None:

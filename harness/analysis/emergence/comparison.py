@@ -284,7 +284,7 @@ def _sentences(table: pd.DataFrame, pairs: pd.DataFrame, x: str, level: float) -
         ratio = interval(pair["ratio"], pair["low"], pair["high"], 2, "x")
         sentence = f"{row['curve']} appears at {ratio} the {size} of {pair['first']}"
         open_order = pair["p_adjusted"] >= 1 - level
-        yield f"{sentence}; their order is open ({p_equals(pair['p_adjusted'])})" if open_order else sentence
+        yield f"{sentence}; their order is open (adjusted {p_equals(pair['p_adjusted'])})" if open_order else sentence
 
 
 def _kendall(a: np.ndarray, b: np.ndarray) -> np.ndarray:

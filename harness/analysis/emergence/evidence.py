@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.analysis.curves import Curve
 from harness.analysis.emergence.ladder_design import LadderDesign
-from harness.analysis.emergence.marginals import height_scale, marginals
+from harness.analysis.emergence.marginals import MISFIT, height_scale, marginals
 from harness.analysis.emergence.mean_curve import MeanCurve, mean_curve
 from harness.analysis.emergence.metric_bounds import bounds_of
 from harness.analysis.emergence.model_comparison import Comparison, chunks, compare, compare_means
@@ -36,6 +36,10 @@ UNLIKELY = -1.25
 #: ln Bayes factor of a steep rise against a jump above which a curve that is flagged is steep, and no jump: 2 to 1. Of
 #: planted jumps on slopes .02 to .05 are then called steep, and .1 to .6 of rises of two to three steps.
 RESOLVED = float(np.log(2))
+#: Deviation of a mean from the model-averaged curve, in standard deviations, above which no model describes a curve: it
+#: is then not smooth, whatever the models say of each other.
+#: Of a jump it may be more, since a size in its course may stand at any share of the height, and models have three.
+MOST_MISFIT, MOST_MISFIT_OF_JUMPS = 5.0, 10.0
 #: P value of a level above which a curve is flat. Of curves that are, four in five have it.
 FLAT_LEVEL = 0.2
 #: Level of the F test by which runs at an end of the ladder scatter more than the others: some of them may have leapt.
@@ -127,14 +131,22 @@ class Finding:
         """
         test = self.test
         if p_adjusted < alpha and test.log_bayes_factor > 0:
+            if not test.by_seed and self.misfit > MOST_MISFIT_OF_JUMPS:
+                return State.UNDETERMINED
             if self._is_resolved:
                 return State.STEEP
             return State.JUMP if test.up else State.DROP
-        if test.p_value < alpha or self.may_jump_at_an_end:
+        if test.p_value < alpha or self.may_jump_at_an_end or (self.misfit > MOST_MISFIT and not test.by_seed):
             return State.UNDETERMINED
         if self.flat and test.statistic < 0:
             return State.FLAT
         return State.SMOOTH if test.statistic < UNLIKELY else State.UNDETERMINED
+
+    @cached_property
+    def misfit(self) -> float:
+        """Largest deviation of a mean from the model-averaged curve, in standard deviations of the two together."""
+        sd = np.sqrt(self.variance + (MISFIT * np.ptp(self.means)) ** 2)
+        return float(np.max(np.abs(self.means - self.mean_curve.at_sizes()) / sd))
 
     @property
     def may_jump_at_an_end(self) -> bool:

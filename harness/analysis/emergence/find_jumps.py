@@ -104,8 +104,9 @@ def find_jumps(
             study, task, subtask, metric.
             p_value, p_adjusted: against smooth curves.
             statistic: ln Bayes factor of smooth plus a jump, up or down, against smooth; for ranking.
-            verdict: emergent (jumps, and so does its pair), candidate (jumps; no continuous metric was measured on the
-                same outputs), metric artefact, smooth, drop, inconclusive or too few sizes; reason: why, in a sentence.
+            verdict: emergent (jumps, and so does its pair), candidate (jumps; no continuous metric is known to be of
+                the same outputs), metric artefact, smooth, drop, inconclusive or too few sizes; reason: why, in a
+                sentence.
             threshold, threshold_low, threshold_high: N* in the unit of x, the place of the jump where the curve jumps,
                 else where its mean crosses `fraction` of its rise (`thresholds`); 0 and inf where an end is open.
             onset, half_rise, each with _low and _high: where the mean crosses `onset` and half of its rise.
@@ -170,11 +171,11 @@ def _evidence(assessed: Assessed, places: Places | Threshold | None = None) -> E
     test, drawn = places.finding.test, places.drawn
     if assessed.has_jump_place:
         low, high = places.finding.compared.gap(0)
-        width = high - low
+        width, in_a_gap = high - low, not np.any((places.finding.design.t > low) & (places.finding.design.t < high))
     else:
-        width = float(drawn.rise_widths(np.array([0.5]))[0])
+        width, in_a_gap = float(drawn.rise_widths(np.array([0.5]))[0]), False
     course = drawn.course if assessed.curve.higher_is_better else _upside_down(drawn.course)
-    return Evidence(name, state, assessed.p_adjusted, test.statistic, width, course, test.by_seed)
+    return Evidence(name, state, assessed.p_adjusted, test.statistic, width, course, test.by_seed, in_a_gap)
 
 
 def _upside_down(course: str) -> str:

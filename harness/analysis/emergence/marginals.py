@@ -29,7 +29,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from harness.analysis.emergence.noise import MIN_VARIANCE
 from harness.analysis.emergence.orthants import quadrant_probabilities, student_cdf
 from harness.analysis.emergence.rise_shapes import Shapes
 
@@ -41,6 +40,8 @@ HEIGHT_SCALE = 3.0
 NEGLIGIBLE = 10.0
 #: The same for shapes that stand alone.
 NEGLIGIBLE_ALONE = 30.0
+#: Least standard deviation of a mean, of the prior scale of heights: means may all be equal.
+LEAST_SD = 1e-9
 #: Degrees of freedom that stand for a known variance.
 MAX_FREEDOM = 1e6
 
@@ -52,7 +53,7 @@ def height_scale(means: np.ndarray, largest: np.ndarray | float = np.inf) -> np.
         means: (n, K).
         largest: (n,) or a number, the largest height that the metric allows; 1 for a share.
     """
-    return np.clip(HEIGHT_SCALE * np.ptp(means, axis=1), 1e-12, largest)
+    return np.clip(HEIGHT_SCALE * np.ptp(means, axis=1), 1e-60, largest)
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def marginals(
     prior = 1 / scale[:, None] ** 2
 
     misfit = (MISFIT * np.ptp(means, axis=1)[:, None]) ** 2
-    precision = 1 / (np.maximum(variance, MIN_VARIANCE) + misfit)
+    precision = 1 / np.maximum(variance + misfit, (LEAST_SD * scale[:, None]) ** 2)
     share = precision / precision.sum(axis=1, keepdims=True)
     deviation = means - np.sum(share * means, axis=1, keepdims=True)
     square = np.sum(precision * deviation**2, axis=1, keepdims=True)

@@ -170,6 +170,12 @@ class MeanCurve:
         """(D, m) values of the draws at `t` (m,), in steps."""
         return self._values(t, self.models.shapes.smooth_at(t))
 
+    def at_sizes(self) -> np.ndarray:
+        """(K,) the mean over draws at the sizes of the ladder."""
+        rows = self.models.shapes.stacked_and_none
+        curves = self.level[:, None] + self.heights[:, :1] * rows[self.first] + self.heights[:, 1:] * rows[self.second]
+        return np.asarray(np.clip(curves, *self.bounds).mean(axis=0))
+
     def _values(self, t: np.ndarray, smooth: np.ndarray) -> np.ndarray:
         """(D, m) values at `t` (m,), where the shapes have the values (S + 1, m) `smooth`, jumps 0."""
         curves = self.level[:, None] + self.heights[:, :1] * smooth[self.first]
@@ -212,7 +218,7 @@ def mean_curve(
     rng = np.random.default_rng(0)
     noise, within = rng.standard_normal((3, N_DRAWS)), rng.permutation((np.arange(N_DRAWS) + 0.5) / N_DRAWS)
     heights = _heights(models, found, curve, model, noise)
-    stacked = np.concatenate([models.shapes.stacked, np.zeros((1, len(means)))])
+    stacked = models.shapes.stacked_and_none
     at_sizes = heights[:, :1] * stacked[first] + heights[:, 1:] * stacked[second]
     precision = 1 / (np.maximum(variance, MIN_VARIANCE) + (MISFIT * np.ptp(means)) ** 2)
     level = ((means - at_sizes) @ precision) / precision.sum() + noise[2] / np.sqrt(precision.sum())

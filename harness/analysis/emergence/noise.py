@@ -36,8 +36,8 @@ MIN_POOLED = 3
 MIN_RELATIVE_SD = 0.01
 #: Least ratio of a curve's variance to the common one, so that its logarithm is finite where runs are equal.
 MIN_VARIANCE_RATIO = 1e-6
-#: Smallest variance of a mean, for values that are equal in every run.
-MIN_VARIANCE = 1e-12
+#: Smallest variance of a mean, for values that are equal in every run; far below the square of any unit in use.
+MIN_VARIANCE = 1e-100
 #: Degrees of freedom of the common variance above which it counts as known exactly.
 MAX_PRIOR_FREEDOM = 1e6
 

@@ -13,10 +13,10 @@ import numpy as np
 from scipy.special import ndtri
 
 from harness.analysis.axis import Axis
-from harness.analysis.emergence.evidence import Finding
+from harness.analysis.emergence.evidence import MOST_MISFIT, Finding
 from harness.analysis.emergence.metric_bounds import bounds_of
 from harness.analysis.emergence.smooth_null import SmoothNull, logistic
-from harness.wording import count, percent
+from harness.wording import count
 
 #: Width of the jump that a remedy is to find, from 10 to 90 % in steps: half of what is a jump.
 JUMP_WIDTH = 0.5
@@ -31,7 +31,7 @@ MORE_RUNS, NEAREST = (2, 4), 4
 #: Factor on the number of items that is tried, where evaluation makes up this share of the variance or more.
 MORE_ITEMS, MIN_EVALUATION_SHARE = 4, 0.5
 #: Least variance of a mean, so that noiseless tables have a finite distance from the cone.
-_MIN_VARIANCE = 1e-12
+_MIN_VARIANCE = 1e-100
 
 
 @dataclass(frozen=True)
@@ -61,25 +61,30 @@ def what_would_settle(finding: Finding, alpha: float, axis: Axis) -> str:
     """
     design = finding.design
     place, height = _likeliest_jump(finding)
+    if finding.flat:
+        # No place is likely: a jump in the middle of the ladder stands for those that are not near its ends.
+        place = float((design.t[0] + design.t[-1]) / 2)
     jump, variance = logistic(design.t, place, JUMP_WIDTH), _variance(finding) / design.counts
     distance = design.null.distance(jump, variance)
     seen = distance > MIN_DISTANCE * np.sqrt(np.sum((jump - jump.mean()) ** 2 / variance))
+    if finding.misfit > MOST_MISFIT:
+        return f"no model describes it: a size is off by {finding.misfit:.0f} standard deviations"
     if finding.may_jump_at_an_end or not seen:
         return "a jump in the first or last gap looks like a rise that goes on off the ladder: sizes beyond would tell"
     found_at = (ndtri(ENOUGH) - ndtri(alpha)) / distance
     low, high = bounds_of(finding.curve)
     if found_at > high - low:
-        return f"the runs scatter too much for any jump of {finding.curve.metric} to be found in {percent(ENOUGH)}"
+        return f"the runs scatter too much for any jump of {finding.curve.metric} to be found with power {ENOUGH:.1f}"
     if finding.flat:
-        return f"a jump of {found_at:.2g} would be found in {percent(ENOUGH)}, smaller ones more rarely"
+        return f"a jump of {found_at:.2g} would be found with power {ENOUGH:.1f}, smaller ones more rarely"
     remedies = list(_remedies(finding, place, axis))
     powers = [each.power(place, height, alpha) for each in remedies]
     enough = [i for i, power in enumerate(powers) if power >= ENOUGH]
     chosen = enough[0] if enough else int(np.argmax(powers))
     if powers[chosen] < HOPELESS:
         beyond = f"a jump as low as {height:.2g} is beyond this ladder"
-        return f"{beyond}: {found_at:.2g} would be found in {percent(ENOUGH)}"
-    return f"{remedies[chosen].name} would find it with power {powers[chosen]:.2f}"
+        return f"{beyond}: {found_at:.2g} would be found with power {ENOUGH:.1f}"
+    return f"{remedies[chosen].name} would find a jump of {height:.2g} with power {powers[chosen]:.2f}"
 
 
 def _likeliest_jump(finding: Finding) -> tuple[float, float]:

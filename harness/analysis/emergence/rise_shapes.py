@@ -53,6 +53,8 @@ STEEP_WIDTHS: dict[int, tuple[float, ...]] = {
 STEEP_GAP = 0.5
 #: Places a step on the grid on which mean curves are drawn; between them curves are interpolated.
 FINE = 5
+#: Places of that grid, at most: the median step of a ladder may be a millionth of it.
+MOST_FINE = 601
 #: Bytes of shapes that are kept between calls.
 MAX_SHAPE_BYTES = 64 * 2**20
 
@@ -89,7 +91,8 @@ class SmoothShape:
 
     def _raw(self, t: np.ndarray) -> np.ndarray:
         if self.power == 0:
-            return np.asarray(-np.exp(-np.log(9) / self.width * (t - self.place)))
+            # Far before the first size an error without bounds is a large number, and no more.
+            return np.asarray(-np.exp(np.minimum(-np.log(9) / self.width * (t - self.place), 30.0)))
         if self.power < 0:
             return np.asarray(1 - logistic(-t, -self.place, self.width) ** -self.power)
         return np.asarray(logistic(t, self.place, self.width) ** self.power)
@@ -137,6 +140,11 @@ class Shapes:
     def fine_stacked(self) -> np.ndarray:
         """(S + 1, T) `smooth_at` on the fine grid."""
         return self.smooth_at(self.fine)
+
+    @cached_property
+    def stacked_and_none(self) -> np.ndarray:
+        """(S + 1, K) every shape at the sizes, and a row of 0 for none."""
+        return np.concatenate([self.stacked, np.zeros((1, len(self.t)))])
 
     def smooth_at(self, t: np.ndarray) -> np.ndarray:
         """(S + 1, m) every smooth rise at `t` (m,), in steps; rows of 0 for the jumps, and at the end for no shape."""
@@ -201,8 +209,12 @@ def _build_shapes(t: np.ndarray, with_powers: bool, steep: bool) -> Shapes:
         np.stack([(index > 0), (index > len(t) - 2)]).astype(float),
         np.concatenate([low, t[[0, -2]]]),
         np.concatenate([high, t[[1, -1]]]),
-        np.linspace(t[0] - beyond, t[-1] + beyond, round(FINE * (t[-1] - t[0] + 2 * beyond)) + 1),
+        _fine_places(t[0] - beyond, t[-1] + beyond),
     )
+
+
+def _fine_places(first: float, last: float) -> np.ndarray:
+    return np.linspace(first, last, min(MOST_FINE, round(FINE * (last - first)) + 1))
 
 
 def _smooth_shapes(

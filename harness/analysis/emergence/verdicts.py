@@ -112,6 +112,7 @@ class Evidence:
         width: steps that the rise of its mean takes from 10 to 90 %; where it jumps, steps within which it does.
         course: what the mean does: 'rises', 'falls', 'rises, then falls' or 'falls, then rises'.
         by_seed: whether seeds were tested one by one.
+        in_a_gap: whether it jumps, and surely between two neighbouring sizes.
     """
 
     name: str
@@ -121,6 +122,7 @@ class Evidence:
     width: float = float("nan")
     course: str = "rises"
     by_seed: bool = False
+    in_a_gap: bool = False
 
     def __str__(self) -> str:
         return f"{self.name} ({self._how}{p_equals(self.p_value)})"
@@ -130,7 +132,7 @@ class Evidence:
         if self.by_seed:
             return "seeds one by one, "
         if self.state in JUMPED:
-            return "between two sizes, " if self.width <= 1.05 else f"within {self.width:.1f} steps, "
+            return "between two sizes, " if self.in_a_gap else f"within {self.width:.1f} steps, "
         return f"10 to 90 % in {self.width:.1f} steps, " if np.isfinite(self.width) else ""
 
 
@@ -167,9 +169,9 @@ def judge(
 
 
 def _judge_drop(metric: Evidence, continuous: Evidence | None) -> tuple[Verdict, str]:
-    reason = f"{metric} jumps the wrong way: larger models are worse"
+    reason = f"{metric} jumps the wrong way: further along the ladder it is worse"
     if continuous is None:
-        return Verdict.DROP, f"{reason}; no continuous metric was measured on the same outputs"
+        return Verdict.DROP, f"{reason}; no continuous metric is known to be of the same outputs"
     if continuous.state is State.DROP:
         return Verdict.DROP, f"{reason}, and so does {continuous} on the same outputs"
     if continuous.state in (State.SMOOTH, State.FLAT):
@@ -182,26 +184,27 @@ def _judge_jump(
 ) -> tuple[Verdict, str]:
     """A metric that jumps, or is steeper than smooth, stands or falls with its pair."""
     if continuous is None or continuous.state is State.TOO_FEW_SIZES:
-        return Verdict.CANDIDATE, f"{metric} jumps, but no continuous metric was measured on the same outputs"
+        return Verdict.CANDIDATE, f"{metric} jumps, but no continuous metric is known to be of the same outputs"
     reproduced = link is not None and link.holds
+    does = "jumps" if metric.state is State.JUMP else "is steeper than smooth"
     if continuous.state is State.JUMP and not_on_ladder and not reproduced:
-        return Verdict.INCONCLUSIVE, f"{metric} jumps, but N* is not on the ladder: {not_on_ladder}"
+        return Verdict.INCONCLUSIVE, f"{metric} {does}, but N* is not on the ladder: {not_on_ladder}"
     if continuous.state is State.JUMP:
-        return Verdict.EMERGENT, f"{metric} jumps, and so does {continuous} on the same outputs"
+        return Verdict.EMERGENT, f"{metric} {does}, and so does {continuous} on the same outputs"
     if continuous.state is State.DROP:
-        return Verdict.INCONCLUSIVE, f"{metric} jumps, but {continuous} on the same outputs drops"
+        return Verdict.INCONCLUSIVE, f"{metric} {does}, but {continuous} on the same outputs drops"
     if continuous.state is State.STEEP:
-        reason = f"{metric} jumps; {continuous} is steeper than smooth, but wider than a jump: finer sizes would tell"
+        reason = f"{metric} {does}; {continuous} is steeper than smooth, but wider than a jump: finer sizes would tell"
         return Verdict.INCONCLUSIVE, reason
     if continuous.state is State.UNDETERMINED:
-        return Verdict.INCONCLUSIVE, f"{metric} jumps, but {continuous} could be smooth or jump: more runs would tell"
+        return Verdict.INCONCLUSIVE, f"{metric} {does}, but {continuous} could be smooth or jump: more runs would tell"
     if link is not None and not reproduced:
         return Verdict.INCONCLUSIVE, (
-            f"{metric} jumps where {continuous} does not, but no power of {continuous.name} reproduces it "
+            f"{metric} {does} where {continuous} does not, but no power of {continuous.name} reproduces it "
             f"(off by {link.residual:.2f})"
         )
     power = f", and to the power {link.length:.1f} reproduces it within {max(link.residual, 0.001):.3f}" if link else ""
-    return Verdict.ARTEFACT, f"{metric} jumps where {continuous} on the same outputs does not{power}"
+    return Verdict.ARTEFACT, f"{metric} {does} where {continuous} on the same outputs does not{power}"
 
 
 def _judge_by_pair(

@@ -236,5 +236,5 @@ def test_an_undecided_curve_is_told_what_would_settle_it() -> None:
         found = find_jumps(frame, x="size").iloc[0]
         if found["verdict"] == "inconclusive":
             undecided += 1
-            assert re.search("found in|would find it|would tell", found["reason"])
+            assert re.search("found with|would find a jump|would tell", found["reason"])
     assert undecided >= 2

@@ -72,8 +72,8 @@ def test_an_artefact_takes_a_pair_that_is_smooth() -> None:
 @pytest.mark.parametrize(
     ("state", "verdict", "words"),
     [
-        (State.JUMP, Verdict.CANDIDATE, "no continuous metric was measured"),
-        (State.DROP, Verdict.DROP, "larger models are worse"),
+        (State.JUMP, Verdict.CANDIDATE, "no continuous metric is known"),
+        (State.DROP, Verdict.DROP, "it is worse"),
         (State.STEEP, Verdict.INCONCLUSIVE, "wider than a jump: finer sizes would tell"),
         (State.SMOOTH, Verdict.SMOOTH, "rises smoothly"),
         (State.FLAT, Verdict.SMOOTH, "does not change along the ladder by more than its noise"),
@@ -89,7 +89,7 @@ def test_a_metric_without_a_pair(state: State, verdict: Verdict, words: str) -> 
 @pytest.mark.parametrize("continuous", [*State, None])
 def test_a_drop_stays_a_drop_and_its_reason_says_what_the_pair_does(continuous: State | None) -> None:
     verdict, reason = judge(exact(State.DROP), None if continuous is None else token(continuous), link=HOLDS)
-    assert verdict is Verdict.DROP and "larger models are worse" in reason
+    assert verdict is Verdict.DROP and "it is worse" in reason
     assert ("and so does" in reason) == (continuous is State.DROP)
     assert ("on the same outputs does not" in reason) == (continuous in (State.SMOOTH, State.FLAT))
 
@@ -156,7 +156,7 @@ def test_a_metric_that_stays_behind_its_pair_is_inconclusive(state: State) -> No
 def test_reasons_say_how_each_metric_rises() -> None:
     jump = Evidence("loss", State.JUMP, 0.0004, 3.0, 1.5)
     assert str(jump) == "loss (within 1.5 steps, p < 0.001)"
-    assert str(replace(jump, width=1.0, p_value=0.012)) == "loss (between two sizes, p = 0.012)"
+    assert str(replace(jump, width=1.0, in_a_gap=True, p_value=0.012)) == "loss (between two sizes, p = 0.012)"
     assert str(replace(jump, state=State.DROP, width=1.0)) == "loss (between two sizes, p < 0.001)"
     assert str(replace(jump, by_seed=True)) == "loss (seeds one by one, p < 0.001)"
     assert str(replace(jump, state=State.SMOOTH, width=5.25)) == "loss (10 to 90 % in 5.2 steps, p < 0.001)"
