@@ -252,7 +252,7 @@ def _unequal(measured: Columns, judge: Columns) -> Iterator[str]:
 
 
 def _errors_among(found: Columns) -> dict[str, str]:
-    """Tasks that are named like the standard error of another task, arc_stderr or stderr_arc beside arc -> their columns."""
+    """Tasks named like the standard error of another, arc_stderr or stderr_arc beside arc -> their columns."""
     tasks = {words(task) for task in found.by_task}
     of = {task: tuple(word for word in words(task) if word not in ("stderr", "sem")) for task in found.by_task}
     return {task: name for task, name in found.by_task.items() if of[task] != words(task) and of[task] in tasks}
