@@ -186,7 +186,7 @@ def _judge_jump(
     if continuous is None or continuous.state is State.TOO_FEW_SIZES:
         return Verdict.CANDIDATE, f"{metric} jumps, but no continuous metric is known to be of the same outputs"
     reproduced = link is not None and link.holds
-    does = "jumps" if metric.state is State.JUMP else "is steeper than smooth"
+    does, does_not = ("jumps", "does not") if metric.state is State.JUMP else ("is steeper than smooth", "is not")
     if continuous.state is State.JUMP and not_on_ladder and not reproduced:
         return Verdict.INCONCLUSIVE, f"{metric} {does}, but N* is not on the ladder: {not_on_ladder}"
     if continuous.state is State.JUMP:
@@ -200,11 +200,11 @@ def _judge_jump(
         return Verdict.INCONCLUSIVE, f"{metric} {does}, but {continuous} could be smooth or jump: more runs would tell"
     if link is not None and not reproduced:
         return Verdict.INCONCLUSIVE, (
-            f"{metric} {does} where {continuous} does not, but no power of {continuous.name} reproduces it "
+            f"{metric} {does} where {continuous} {does_not}, but no power of {continuous.name} reproduces it "
             f"(off by {link.residual:.2f})"
         )
     power = f", and to the power {link.length:.1f} reproduces it within {max(link.residual, 0.001):.3f}" if link else ""
-    return Verdict.ARTEFACT, f"{metric} {does} where {continuous} on the same outputs does not{power}"
+    return Verdict.ARTEFACT, f"{metric} {does} where {continuous} on the same outputs {does_not}{power}"
 
 
 def _judge_by_pair(
