@@ -89,6 +89,8 @@ def of_emergence(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--top", type=whole_number(1), metavar="N", help="show the first N curves (--json has all)")
     verdicts = f"show these only: {', '.join(VERDICTS)} (--json has all)"
     parser.add_argument("--verdict", type=several_of(VERDICTS), metavar="NAME,...", help=verdicts)
+    onset = "share of its rise at which an ability sets in (0.1)"
+    parser.add_argument("--onset", type=between_0_and_1, default=0.1, help=onset)
     parser.add_argument("--scores", action="store_true", help="the scores of the literature beside each verdict")
     _add_output(parser)
     _add_plot(parser, f"draw the {MOST_DRAWN} clearest curves")

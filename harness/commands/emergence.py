@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     axis = Axis.of(x)
     try:
         curves = choose_curves(rows, [x], arguments)
-        found = find_jumps(curves.frame, x, arguments.alpha, arguments.level, arguments.fraction)
+        found = find_jumps(curves.frame, x, arguments.alpha, arguments.level, arguments.fraction, arguments.onset)
     except DataError as error:
         rename_in(error, arguments)
         raise
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         "verdicts": jumps["verdict"].value_counts().to_dict(),
         **({} if across is None else {"across": across.to_dict("records")}),
         **curves.as_json(),
-        "settings": given(arguments, ("table", *SETTINGS, "alpha", "fraction", "level")) | {"x": x},
+        "settings": given(arguments, ("table", *SETTINGS, "alpha", "fraction", "onset", "level")) | {"x": x},
     }
     write_json(arguments.json, content)
     shown = _chosen(jumps, arguments)
