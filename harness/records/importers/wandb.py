@@ -28,6 +28,7 @@ from harness.errors import DataError
 from harness.records.importers.about import PARAMETERS, SETTABLE
 from harness.records.importers.found import Format, FoundRun, read_bytes, stem
 from harness.records.importers.series import TOKENS, runs_of_names
+from harness.wording import counted
 
 _STEPS = ("global_step", "Step", "_step")
 _NAMES = ("Name", "run_name", "run")
@@ -77,7 +78,17 @@ def _read_table(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
     columns, shared = _told_apart(path, cells.iloc[0][~ranges].to_list())
     table = cells.loc[1:, ~ranges].set_axis(columns, axis="columns")
     notes = [f"{path}: {ranges.sum()} columns __MIN and __MAX are passed over"] if ranges.any() else []
-    return table, (*notes, *shared)
+    return table, (*notes, *shared, *_not_numbers(path, table))
+
+
+def _not_numbers(path: Path, table: pd.DataFrame) -> Iterator[str]:
+    """What is left out of columns most of whose cells are numbers, in words."""
+    for column in table.columns:
+        cells = table[column][table[column] != ""]
+        text = cells[[_number(cell) is None for cell in cells]]
+        if 0 < len(text) < len(cells) / 2:
+            line = f"line {text.index[0] + 1}: {text.iloc[0]}"
+            yield f"{path}: column {column}: {counted(len(text), 'cell')} left out that no number stands in ({line})"
 
 
 def _told_apart(path: Path, columns: list[str]) -> tuple[list[str], list[str]]:

@@ -135,3 +135,10 @@ def test_files_that_cannot_be_used(kind: str, name: str, content: str | bytes, s
         import_results(kind, [tmp_path / name], tmp_path / "out", SIZES_OF_ALL)
     assert str(caught.value).startswith(str(tmp_path)) and str(caught.value).count("\n") <= 1
     assert not (tmp_path / "out").exists()
+
+
+def test_a_cell_of_text_among_numbers_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "history.csv"
+    path.write_text("Step,run - loss\n1,3.0\n2,abc\n3,2.5\n4,2.4\n")
+    report = import_results("wandb", [path], tmp_path / "out", SIZES_OF_ALL)
+    assert any("column run - loss: 1 cell left out" in note and "(line 3: abc)" in note for note in report.problems)
