@@ -11,7 +11,7 @@ import numpy as np
 from scipy.stats import false_discovery_control
 
 from harness.analysis.curves import Curve
-from harness.analysis.emergence.evidence import MIN_TESTED, Finding, examine
+from harness.analysis.emergence.evidence import MIN_TESTED, Finding, examine, n_sizes
 from harness.analysis.emergence.verdicts import JUMPED, State
 
 
@@ -35,7 +35,7 @@ class Assessed:
     def state(self) -> State:
         """What its runs say."""
         if self.finding is None or np.isnan(self.p_adjusted):
-            return State.TOO_FEW_SIZES if len(self.curve.runs.sizes) < MIN_TESTED else State.FLAT
+            return State.TOO_FEW_SIZES if n_sizes(self.curve) < MIN_TESTED else State.FLAT
         return self.finding.state(self.p_adjusted, self.alpha)
 
     @property
@@ -78,4 +78,4 @@ def adjusted(p_values: Sequence[float | None]) -> list[float]:
 
 
 def _is_tested(finding: Finding | None) -> TypeGuard[Finding]:
-    return finding is not None and len(finding.curve.runs.sizes) >= MIN_TESTED
+    return finding is not None and len(finding.design.t) >= MIN_TESTED

@@ -29,6 +29,8 @@ MIN_TESTED = 5
 #: Sizes of a ladder that are kept apart; closer ones are merged, for time and memory grow with the square of their
 #: number.
 MAX_SIZES = 32
+#: Neighbouring sizes closer than this share of the widest gap, in ln x, are one size.
+CLOSE = 0.01
 #: Statistic below which a curve that the test does not flag is called smooth: the models with a jump are then
 #: e^1.25 = 3.5 times less likely than those without. It is a preference, not an exclusion; what it costs is measured on
 #: planted jumps (LOG.md): at -1 they were called smooth in .03 on average, and smooth slopes in .80.
@@ -196,7 +198,7 @@ def examine(curves: Sequence[Curve]) -> list[Finding | None]:
     noises: dict[int, Noise] = {}
     of_metric, of_ladder = defaultdict(list), defaultdict(list)
     for i, curve in enumerate(curves):
-        if len(curve.runs.sizes) < MIN_SIZES or np.ptp(curve.runs.value) == 0:
+        if n_sizes(curve) < MIN_SIZES or np.ptp(curve.runs.value) == 0:
             continue
         own, evaluation = _prepare(curve, designs)
         prepared[i], design = own, own.design
@@ -242,20 +244,38 @@ def _prepare(curve: Curve, designs: dict[tuple[bytes, bytes, bytes], LadderDesig
     return _Prepared(curve, design, step, origin, curve.oriented[order]), evaluation
 
 
+def n_sizes(curve: Curve) -> int:
+    """How many sizes of a curve are kept apart."""
+    return int(_size_of_each(np.log(curve.runs.sizes)).max()) + 1
+
+
 def _merge_close_sizes(curve: Curve) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """At most `MAX_SIZES` sizes, those in one of as many equal intervals of ln x merged.
+    """Sizes that are kept apart, those that are not merged.
 
     Returns:
         (K,) logarithms of sizes, (n,) index of each run's size, (K,) evaluation variances.
     """
     log_sizes = np.log(curve.runs.sizes)
-    if len(log_sizes) <= MAX_SIZES:
+    merged_into = _size_of_each(log_sizes)
+    members = np.bincount(merged_into)
+    if len(members) == len(log_sizes):
         return log_sizes, curve.runs.rung, curve.evaluation
+    merged = np.bincount(merged_into, log_sizes) / members
+    return merged, merged_into[curve.runs.rung], np.bincount(merged_into, curve.evaluation) / members
+
+
+def _size_of_each(log_sizes: np.ndarray) -> np.ndarray:
+    """(R,) index of the size that each of R rising sizes is merged into.
+
+    Neighbours closer than `CLOSE` of the widest gap are one size, as FLOPs that seeds differ by; of more than
+    `MAX_SIZES` those in one of as many equal intervals of ln x are.
+    """
+    gaps = np.diff(log_sizes)
+    index = np.concatenate([[0], np.cumsum(gaps >= CLOSE * gaps.max(initial=0.0))])
+    if index[-1] < MAX_SIZES:
+        return index
     share = (log_sizes - log_sizes[0]) / (log_sizes[-1] - log_sizes[0])
-    _, interval = np.unique(np.minimum(MAX_SIZES - 1, (share * MAX_SIZES).astype(int)), return_inverse=True)
-    members = np.bincount(interval)
-    merged = np.bincount(interval, log_sizes) / members
-    return merged, interval[curve.runs.rung], np.bincount(interval, curve.evaluation) / members
+    return np.unique(np.minimum(MAX_SIZES - 1, (share * MAX_SIZES).astype(int)), return_inverse=True)[1]
 
 
 def _weigh(

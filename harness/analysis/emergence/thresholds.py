@@ -12,7 +12,7 @@ from harness.analysis.axis import Axis
 from harness.analysis.checks import check_between_0_and_1
 from harness.analysis.curves import assumed_meanings, label_runs, make_curves, require_columns
 from harness.analysis.emergence.assessment import Assessed, assess
-from harness.analysis.emergence.evidence import MIN_SIZES, Finding
+from harness.analysis.emergence.evidence import MIN_SIZES, Finding, n_sizes
 from harness.analysis.emergence.mean_curve import DrawnCurves
 from harness.analysis.emergence.verdicts import State
 
@@ -105,7 +105,7 @@ class Places:
 def places_of(assessed: Assessed) -> Places | Threshold:
     """Where a curve rises; an absent threshold, with its reason, where that cannot be asked."""
     if assessed.finding is None:
-        few = len(assessed.curve.runs.sizes) < MIN_SIZES
+        few = n_sizes(assessed.curve) < MIN_SIZES
         return Threshold.absent(f"fewer than {MIN_SIZES} sizes" if few else "all values are equal")
     return Places(assessed, assessed.finding)
 

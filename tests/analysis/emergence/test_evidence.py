@@ -227,3 +227,15 @@ def judged_by_seed(finding: Finding) -> Finding:
     changed = replace(finding)
     changed.__dict__["test"] = JumpTest(0.001, 5.0, up=True, edge=-3.0, by_seed=True)
     return changed
+
+
+def test_sizes_that_differ_by_seed_alone_are_one_size() -> None:
+    table = noisy(3.5, 0.1)
+    (even,) = found(curves(table))
+    rung, seed = (axis.ravel() for axis in np.indices(table.shape))
+    about = {"size": SIZES[rung] * (1 + 1e-4 * seed), "seed": seed, "metric": "accuracy", "value": table.ravel()}
+    (jittered,) = found(list(make_curves(label_runs(pd.DataFrame(about)), "size")))
+    assert len(jittered.design.t) == 8 and jittered.design.counts.tolist() == [3] * 8
+    assert jittered.test.statistic == pytest.approx(even.test.statistic, rel=0.01)
+    few = pd.DataFrame(about)[rung < 3]
+    assert examine(list(make_curves(label_runs(few), "size"))) == [None]
