@@ -234,7 +234,7 @@ def with_defaults(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _check_pairs(frame: pd.DataFrame) -> None:
     """No metric judges itself."""
-    itself = (frame["paired_metric"] == frame["metric"]).to_numpy()
+    itself = ((frame["paired_metric"] == frame["metric"]) & (frame["paired_metric"] != "")).to_numpy()
     if itself.any():
         at = int(np.argmax(itself))
         problem = f"{frame['metric'].iloc[at]}: a metric cannot be the continuous metric that judges it"

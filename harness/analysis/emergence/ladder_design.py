@@ -72,7 +72,9 @@ class LadderDesign:
         for end in (0, len(self.t) - 1):
             others = self.freedom - freedom[end]
             if freedom[end] > 0 and others > 0:
-                usual = max((scatter.sum() - scatter[end]) / others, float(evaluation.mean()), 1e-300)
+                # The least keeps ratios finite where all other runs are equal.
+                least = max(1e-30 * float(scatter[end]), 1e-300)
+                usual = max((scatter.sum() - scatter[end]) / others, float(evaluation.mean()), least)
                 if f_distribution.sf(scatter[end] / freedom[end] / usual, freedom[end], others) < level:
                     return True
         return False
