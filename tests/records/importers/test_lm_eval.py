@@ -74,8 +74,8 @@ def test_lm_eval_before_filters(tmp_path: Path) -> None:
         ("lm_eval", "a.json", b"\xff\xfe\x00", "a.json: not JSON"),
         ("lm_eval", "a.json", "", "a.json: empty"),
         ("lm_eval", "a.json.gz", b"", "a.json.gz: empty"),
-        ("lm_eval", "a.json.gz", gzip.compress(b""), "a.json.gz: empty"),
-        ("lm_eval", "a.json.gz", gzip.compress(b'{"results": {}}')[:-9], "a.json.gz: cannot be unpacked"),
+        ("lm_eval", "a.json.gz", gzip.compress(b"", mtime=0), "a.json.gz: empty"),
+        ("lm_eval", "a.json.gz", gzip.compress(b'{"results": {}}', mtime=0)[:-9], "a.json.gz: cannot be unpacked"),
         ("lm_eval", "a.json.gz", b'{"results": {}}', "a.json.gz: cannot be unpacked"),
     ],
 )
@@ -96,7 +96,7 @@ def scores(model: str = "me/tiny", shots: int | None = 0, **results: dict) -> di
 def write(path: Path, content: object) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(content).encode()
-    path.write_bytes(gzip.compress(text) if path.suffix == ".gz" else text)
+    path.write_bytes(gzip.compress(text, mtime=0) if path.suffix == ".gz" else text)
     return path
 
 
