@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 from command import REPOSITORY
+from imported import REAL, needs_real_data
 
 from harness import benchmarks
 from harness.benchmarks import is_share_of_items, known_chance, known_meaning, known_pair
 
 FACTS = tomllib.loads((REPOSITORY / "harness/benchmarks.toml").read_text())
-REAL = REPOSITORY.parent / "shared/data/real"
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_every_entry_is_whole() -> None:
     assert len(set(listed)) == len(listed)
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="shared/data is not there")
+@needs_real_data
 def test_all_tasks_of_the_published_files_are_known() -> None:
     for path in (REAL / "lm_eval_opt/opt-1.3b.json", REAL / "lm_eval_pythia/pythia-70m/70m_step0.json"):
         for task, scores in json.loads(path.read_text())["results"].items():

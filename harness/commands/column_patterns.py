@@ -13,6 +13,7 @@ from itertools import takewhile
 import pandas as pd
 
 from harness.commands.tables import split_names
+from harness.commands.values import metric_and_judge
 from harness.errors import DataError, UserError, nearest
 from harness.metric_names import meaning, usual_pair, words
 from harness.records.columns import column
@@ -85,7 +86,7 @@ def read_layout(
         UserError: patterns that cannot be, or do not fit each other.
         DataError: no such column.
     """
-    sides = dict(_sides(text) for text in pairs)
+    sides = dict(metric_and_judge(text, "exact_match=token_accuracy or acc_*=bpb_*") for text in pairs)
     if len(sides) < len(pairs):
         raise UserError(f"--pair {pairs[-1]}: a metric has one continuous metric; two flags name one for it")
     stars = {name: text for name, text in (("stderr", stderr), ("n_eval", n_eval)) if text and "*" in text}
@@ -124,16 +125,6 @@ def likely_pairs(frame: pd.DataFrame, layout: Layout, sizes: Collection[str]) ->
         known = [metric for metric in metrics if not meaning(metric).discontinuous]
         if judge := usual_pair(each.metric, known):
             yield each.text, metrics[judge]
-
-
-def _sides(text: str) -> tuple[str, str]:
-    """'acc_*=bpb_*' as the metric and what judges it."""
-    metric, _, continuous = (part.strip() for part in text.partition("="))
-    if not (metric and continuous):
-        raise UserError(f"--pair {text}: allowed is METRIC=CONTINUOUS, e.g. exact_match=token_accuracy or acc_*=bpb_*")
-    if metric == continuous:
-        raise UserError(f"--pair {text}: a metric cannot be the continuous metric that judges it")
-    return metric, continuous
 
 
 # -------------------------------------------------------------------------------------------------- patterns and names

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pandas as pd
 from rich.console import Console
 
+from harness.commands.values import metric_and_judge
 from harness.errors import UserError
 from harness.records.importers import import_results
 from harness.records.schema import PARAMETER_CONVENTIONS
@@ -25,7 +26,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     settings = dict(_setting(text) for text in arguments.settings)
     about = read_rows(arguments.about, as_text=True) if arguments.about else None
     kind = arguments.kind.replace("-", "_")
-    pairs = dict(_pair(text) for text in arguments.pair)
+    pairs = dict(metric_and_judge(text, "--pair accuracy=loss") for text in arguments.pair)
     report = import_results(kind, arguments.files, arguments.into, about, settings, pairs)
     counts = ", ".join(f"{n} {status}" for status, n in report.by_status.items() if n)
     total = f"{report.n_runs} runs ({counts}), {report.n_measurements:,} measurements"
@@ -48,12 +49,3 @@ def _setting(text: str) -> tuple[str, str]:
     if not (name and separator and value):
         raise UserError(f"--set {text}: allowed is SETTING=VALUE, e.g. --set params_total=124e6")
     return name, value
-
-
-def _pair(text: str) -> tuple[str, str]:
-    metric, _, continuous = (part.strip() for part in text.partition("="))
-    if not (metric and continuous):
-        raise UserError(f"--pair {text}: allowed is METRIC=CONTINUOUS, e.g. --pair accuracy=loss")
-    if metric == continuous:
-        raise UserError(f"--pair {text}: a metric cannot be the continuous metric that judges it")
-    return metric, continuous

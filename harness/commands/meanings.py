@@ -14,6 +14,7 @@ import pandas as pd
 
 from harness import benchmarks
 from harness.commands.tables import split_names
+from harness.commands.values import metric_and_judge
 from harness.errors import DataError, UserError, nearest
 from harness.metric_names import describe, meaning
 from harness.records.columns import ITEMS, NOT_NEGATIVE, column, number_column, truth_column
@@ -43,11 +44,7 @@ def state_meanings(frame: pd.DataFrame, arguments: argparse.Namespace, pairs: Se
     """
     metrics = frame["metric"].astype(str)
     for text in pairs:
-        metric, _, continuous = (part.strip() for part in text.partition("="))
-        if not (metric and continuous):
-            raise UserError(f"--pair {text}: allowed is METRIC=CONTINUOUS, e.g. exact_match=token_accuracy")
-        if metric == continuous:
-            raise UserError(f"--pair {text}: a metric cannot be the continuous metric that judges it")
+        metric, continuous = metric_and_judge(text)
         _check_metrics(metrics, [metric, continuous], f"--pair {text}")
         _write(frame, "paired_metric", metrics == metric, continuous)
         _write(frame, "discontinuous", metrics == metric, True)

@@ -6,7 +6,7 @@ import math
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable
 
-from harness.errors import nearest
+from harness.errors import UserError, nearest
 
 
 def positive(text: str) -> float:
@@ -56,6 +56,20 @@ def law_name(known: Iterable[str]) -> Callable[[str], str]:
     """One of these names of laws, or the module.Class of a law of the user's own."""
     one_of_known = one_of(known)
     return lambda text: text if "." in text else one_of_known(text)
+
+
+def metric_and_judge(text: str, example: str = "exact_match=token_accuracy") -> tuple[str, str]:
+    """'METRIC=CONTINUOUS' of --pair as the metric and the continuous one that judges it.
+
+    Raises:
+        UserError: another form, or a metric that is to judge itself; the form is shown with `example`.
+    """
+    metric, _, continuous = (part.strip() for part in text.partition("="))
+    if not (metric and continuous):
+        raise UserError(f"--pair {text}: allowed is METRIC=CONTINUOUS, e.g. {example}")
+    if metric == continuous:
+        raise UserError(f"--pair {text}: a metric cannot be the continuous metric that judges it")
+    return metric, continuous
 
 
 def _number(text: str, above: float, below: float, allowed: str) -> float:

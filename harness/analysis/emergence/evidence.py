@@ -91,12 +91,12 @@ class Finding:
         """Whether the means do not change along the ladder by more than their noise."""
         return level_p_value(self.means, self.variance, max(self.noise.freedom, MIN_FREEDOM)) > FLAT_LEVEL
 
-    @property
+    @cached_property
     def means(self) -> np.ndarray:
         """(K,) means at each size, higher is better."""
         return self.design.means(self.values)
 
-    @property
+    @cached_property
     def variance(self) -> np.ndarray:
         """(K,) their variances."""
         return self.noise.variance_of_means(self.design)

@@ -8,7 +8,7 @@ over draws are credible intervals.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -172,16 +172,20 @@ class MeanCurve:
 
     def at_sizes(self) -> np.ndarray:
         """(K,) the mean over draws at the sizes of the ladder."""
-        rows = self.models.shapes.stacked_and_none
-        curves = self.level[:, None] + self.heights[:, :1] * rows[self.first] + self.heights[:, 1:] * rows[self.second]
+        curves = self._sums(self.models.shapes.stacked_and_none)
         return np.asarray(np.clip(curves, *self.bounds).mean(axis=0))
 
     def _values(self, t: np.ndarray, smooth: np.ndarray) -> np.ndarray:
         """(D, m) values at `t` (m,), where the shapes have the values (S + 1, m) `smooth`, jumps 0."""
-        curves = self.level[:, None] + self.heights[:, :1] * smooth[self.first]
-        curves += self.heights[:, 1:] * smooth[self.second]
+        curves = self._sums(smooth)
         curves += self._jump_height[:, None] * (t > np.nan_to_num(self.place, nan=np.inf)[:, None])
         return np.clip(curves, *self.bounds)
+
+    def _sums(self, rows: np.ndarray) -> np.ndarray:
+        """(D, m) levels and heights times the shapes of each draw, whose values are `rows` (S + 1, m)."""
+        curves = self.level[:, None] + self.heights[:, :1] * rows[self.first]
+        curves += self.heights[:, 1:] * rows[self.second]
+        return np.asarray(curves)
 
     @property
     def _jump_height(self) -> np.ndarray:
@@ -215,8 +219,7 @@ def mean_curve(
     model = np.searchsorted(reached / reached[-1], (np.arange(N_DRAWS) + 0.5) / N_DRAWS)
     model = np.minimum(model, len(reached) - 1)
     first, second = models.first[model], models.second[model]
-    rng = np.random.default_rng(0)
-    noise, within = rng.standard_normal((3, N_DRAWS)), rng.permutation((np.arange(N_DRAWS) + 0.5) / N_DRAWS)
+    noise, within = _random_numbers()
     heights = _heights(models, found, curve, model, noise)
     stacked = models.shapes.stacked_and_none
     at_sizes = heights[:, :1] * stacked[first] + heights[:, 1:] * stacked[second]
@@ -226,6 +229,13 @@ def mean_curve(
     low, high = models.shapes.jump_low[jump], models.shapes.jump_high[jump]
     place = np.where(jump >= 0, low + (high - low) * within, np.nan)
     return MeanCurve(models, first.astype(np.int16), second.astype(np.int16), heights, level, place, bounds)
+
+
+@cache
+def _random_numbers() -> tuple[np.ndarray, np.ndarray]:
+    """The same for every curve: (3, D) normal numbers, and (D,) even ones in (0, 1) in random order."""
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((3, N_DRAWS)), rng.permutation((np.arange(N_DRAWS) + 0.5) / N_DRAWS)
 
 
 def _weights(models: Models, log: np.ndarray, jumps: bool | None) -> np.ndarray:

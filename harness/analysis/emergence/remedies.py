@@ -15,6 +15,7 @@ from scipy.special import ndtri
 from harness.analysis.axis import Axis
 from harness.analysis.emergence.evidence import MOST_MISFIT, Finding
 from harness.analysis.emergence.metric_bounds import bounds_of
+from harness.analysis.emergence.noise import MIN_VARIANCE
 from harness.analysis.emergence.smooth_null import SmoothNull, logistic
 from harness.wording import count
 
@@ -30,8 +31,6 @@ HOPELESS = 0.3
 MORE_RUNS, NEAREST = (2, 4), 4
 #: Factor on the number of items that is tried, where evaluation makes up this share of the variance or more.
 MORE_ITEMS, MIN_EVALUATION_SHARE = 4, 0.5
-#: Least variance of a mean, so that noiseless tables have a finite distance from the cone.
-_MIN_VARIANCE = 1e-100
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ def _remedies(finding: Finding, place: float, axis: Axis) -> Iterator[Remedy]:
     if 0 < after < len(design.t):
         yield _size_between(finding, after, axis)
     if evaluation.mean() > MIN_EVALUATION_SHARE * variance.mean():
-        fewer_errors = np.maximum(variance - (1 - 1 / MORE_ITEMS) * evaluation, _MIN_VARIANCE)
+        fewer_errors = np.maximum(variance - (1 - 1 / MORE_ITEMS) * evaluation, MIN_VARIANCE)
         yield Remedy(f"{MORE_ITEMS} times the items", design.null, fewer_errors / design.counts)
 
 
@@ -118,14 +117,14 @@ def _size_between(finding: Finding, after: int, axis: Axis) -> Remedy:
     design, variance = finding.design, finding.noise.variance
     middle = float((design.t[after - 1] + design.t[after]) / 2)
     counts = np.insert(design.counts, after, round(float(np.median(design.counts))))
-    widened = np.maximum(np.insert(variance, after, variance[after - 1 : after + 1].mean()), _MIN_VARIANCE)
+    widened = np.maximum(np.insert(variance, after, variance[after - 1 : after + 1].mean()), MIN_VARIANCE)
     null = SmoothNull(np.insert(design.t, after, middle))
     return Remedy(f"a size near {_size_at(finding, middle, axis)}", null, widened / counts)
 
 
 def _variance(finding: Finding) -> np.ndarray:
     """(K,) variance of a run at each size."""
-    return np.maximum(finding.noise.variance, _MIN_VARIANCE)
+    return np.maximum(finding.noise.variance, MIN_VARIANCE)
 
 
 def _size_at(finding: Finding, t: float, axis: Axis) -> str:
