@@ -192,6 +192,8 @@ class Forecaster:
         self, x: ArrayLike | pd.DataFrame, n_draws: int, rng: np.random.Generator, *, of_runs: bool
     ) -> np.ndarray:
         """Multivariate Student's t about ln y: normal errors over the root of one chi-squared variate a row."""
+        if n_draws < 1:
+            raise SettingError("n_draws", n_draws, "at least 1")
         value, factor, noise = self._ahead(self._places(x))
         off = rng.standard_normal((n_draws, len(factor))) @ factor
         tail = np.sqrt(self.freedom_ / rng.chisquare(self.freedom_, (n_draws, 1)))
@@ -216,6 +218,8 @@ def _gather(
     places: np.ndarray, values: np.ndarray, groups: ArrayLike | None, clusters: ArrayLike | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Places (n, d), values (n,) and cluster (n,) 0, 1, ... of each run."""
+    if not len(values):
+        raise DataError("x has no rows: there is nothing to forecast from")
     group = None if groups is None else _labels("groups", groups, len(places))
     runs = gather_runs(places, values, group)
     own = np.arange(len(runs.value))
@@ -231,10 +235,11 @@ def _gather(
 
 def _labels(name: str, given: ArrayLike, n_rows: int) -> np.ndarray:
     """(n,) labels as 0, 1, ..."""
-    labels = pd.Series(np.asarray(given))
-    if len(labels) != n_rows:
-        raise DataError(f"{name} has {len(labels)} rows where x has {n_rows}")
-    if (lacking := np.flatnonzero(labels.isna())).size:
+    labels = np.asarray(given)
+    if labels.shape != (n_rows,):
+        found = f"{len(labels)} rows" if labels.ndim == 1 else f"shape {labels.shape}"
+        raise DataError(f"{name} has {found} where x has {n_rows} rows")
+    if (lacking := np.flatnonzero(pd.isna(labels))).size:
         raise DataError(f"{name}, row {lacking[0]}: no label")
     return np.unique(labels.astype(str), return_inverse=True)[1]
 
