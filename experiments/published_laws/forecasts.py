@@ -116,7 +116,9 @@ def honesty(chosen: Iterator[Split]) -> None:
     print("\nover all held-back runs of a group (medians; covered: share of runs inside the 95 % interval)")
     summary = _summary(runs, ["group"])
     print(summary.assign(ratio=summary["error %"] / summary["plain %"]).round(3).to_string(index=False))
-    beyond = pd.cut(runs["reach"], REACHES, labels=[f"to {reach:g}x" for reach in REACHES[1:]], include_lowest=True)
+    beyond = pd.cut(
+        runs["reach"], REACHES, labels=[f"to {reach:g}x" for reach in REACHES[1:-1]] + ["beyond"], include_lowest=True
+    )
     print("\ncovered, by compute over the largest seen")
     print(runs.groupby(["group", beyond], sort=False, observed=True)["covered"].mean().unstack().round(3).to_string())
 

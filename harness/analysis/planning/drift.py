@@ -19,10 +19,10 @@ from dataclasses import dataclass
 import numpy as np
 
 #: Drift of ln y at reach e: median and standard deviation of ln drift in its prior, and the drifts compared.
-USUAL_DRIFT, SPREAD_OF_DRIFTS = 0.005, 1.0
+USUAL_DRIFT, SPREAD_OF_DRIFTS = 0.004, 1.0
 _DRIFTS = np.geomspace(1e-4, 0.1, 40)
-#: Standard deviation of ln c in its prior, about c = 1; and the factors compared.
-SPREAD_OF_FACTORS = 0.2
+#: Median of c and standard deviation of ln c in its prior, and the factors compared: runs beyond those seen err more.
+USUAL_FACTOR, SPREAD_OF_FACTORS = 1.2, 0.2
 _FACTORS = np.geomspace(0.5, 5.0, 24)
 #: Share of its log likelihood that a cut adds: the runs that cuts hold back overlap.
 SHARE_OF_A_CUT = 0.7
@@ -67,7 +67,13 @@ class CutEvidence:
 def judge_misses(cuts: Sequence[CutEvidence]) -> tuple[float, float]:
     """c and delta: the roots of their posterior mean squares; those of the prior where there are no cuts."""
     factor, drift = _FACTORS[:, None], _DRIFTS[None]
-    log = -((np.log(factor) / SPREAD_OF_FACTORS) ** 2 + (np.log(drift / USUAL_DRIFT) / SPREAD_OF_DRIFTS) ** 2) / 2
+    log = (
+        -(
+            (np.log(factor / USUAL_FACTOR) / SPREAD_OF_FACTORS) ** 2
+            + (np.log(drift / USUAL_DRIFT) / SPREAD_OF_DRIFTS) ** 2
+        )
+        / 2
+    )
     for cut in cuts:
         log = log + SHARE_OF_A_CUT * cut.log_likelihood(factor, drift)
     weight = np.exp(log - log.max())

@@ -36,7 +36,7 @@ def test_likelihood_is_that_of_the_normal() -> None:
 
 def test_without_evidence_the_prior_speaks() -> None:
     factor, slope = judge_misses([])
-    assert factor == pytest.approx(np.exp(drift.SPREAD_OF_FACTORS**2), rel=0.01)
+    assert factor == pytest.approx(drift.USUAL_FACTOR * np.exp(drift.SPREAD_OF_FACTORS**2), rel=0.01)
     assert slope == pytest.approx(drift.USUAL_DRIFT * np.exp(drift.SPREAD_OF_DRIFTS**2), rel=0.1)  # but for the tail
 
 
