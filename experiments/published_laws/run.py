@@ -3,7 +3,7 @@
     python experiments/published_laws/run.py [--data FOLDER] [--only NAME] [--full]
     python experiments/published_laws/run.py --table TABLE [--x params,tokens] [--y loss] [--where EXPRESSION]
 
-1 core, about 2 minutes (the straightforward way is timed on a tenth of its job; --full: all of it, 6 minutes more).
+1 core, about 4 minutes (the straightforward way is timed on a tenth of its job; --full: all of it, 6 minutes more).
 --table: the forecasts alone, on runs of your own.
 NAME: replication, speed, starts, isoflop, recovery, curves, forecasts, checkpoints.
 """
