@@ -13,8 +13,8 @@ import numpy as np
 from scipy.special import gammaln, log_ndtr, logsumexp, ndtr, ndtri
 from scipy.stats import qmc
 
-from harness.analysis.planning.link_prior import LinkPrior
-from harness.analysis.planning.links import risen
+from harness.analysis.planning.link_prior import LEVEL_SD, LinkPrior
+from harness.analysis.planning.links import FLAT, risen
 
 #: Points of each round, a power of two, and kernels of a round.
 _POINTS, _KERNELS = 512, 128
@@ -185,8 +185,9 @@ def _asymptotes(link: str, rows: LinkRows, prior: LinkPrior, theta: np.ndarray) 
         total = total - factor @ of_y**2
         log_determinant = np.sum(np.log1p(ratio * sums), axis=1)
     precision = np.exp(-2 * log_noise)
-    known = np.array([prior.floor_sd, prior.ceiling_scale]) ** -2.0
-    at = np.array([prior.floor, 1.0])
+    floor, floor_sd = (prior.level, LEVEL_SD) if link == FLAT else (prior.floor, prior.floor_sd)
+    known = np.array([floor_sd, prior.ceiling_scale]) ** -2.0
+    at = np.array([floor, 1.0])
     a, b, c = (precision * cross + [known[0], 0.0, known[1]]).T
     push = precision * push + known * at
     determinant = a * c - b**2

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-#: Standard deviation of the floor about the lowest share among the runs; and about the chance level, where it is known.
-FLOOR_SD, CHANCE_SD = 0.05, 0.03
+#: Standard deviation of the floor about the share of the runs of greatest loss; and about the chance level, where it is
+#: known. And that of the level of a metric that does not move, about its mean.
+FLOOR_SD, CHANCE_SD, LEVEL_SD = 0.05, 0.03, 0.03
 #: Scale of 1 - ceiling, half normal.
 CEILING_SCALE = 0.15
 #: Mean and standard deviation of ln(width / standard deviation of the losses).
@@ -22,9 +23,9 @@ WIDTH, WIDTH_SD = 0.4, 1.0
 PLACE_SCALE, PLACE_FREEDOM = 4.0, 3.0
 #: Standard deviation of a run about its link where the number of items is not known, and the standard deviation of its
 #: logarithm. The noise of items is a better guess, and too large where all models answer the same items.
-NOISE, NOISE_SD = 0.015, 0.5
+NOISE, NOISE_SD = 0.015, 0.7
 #: Probability that a metric does not follow the loss at all.
-FLAT_SHARE = 0.3
+FLAT_SHARE = 0.4
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class LinkPrior:
 
     Attributes:
         floor, floor_sd: normal, within [0, ceiling].
+        level: mean of the share of a metric that does not move; normal with `LEVEL_SD`.
         ceiling_scale: of 1 - ceiling, half normal, within [0, 1].
         width, width_sd: of ln width, normal.
         noise, noise_sd: median of the standard deviation of a run, and standard deviation of its logarithm, normal.
@@ -40,6 +42,7 @@ class LinkPrior:
 
     floor: float
     floor_sd: float
+    level: float
     noise: float
     noise_sd: float = NOISE_SD
     ceiling_scale: float = CEILING_SCALE
@@ -57,11 +60,24 @@ class LinkPrior:
         return np.stack([place, width, noise, shared], axis=1)
 
     def log_density(self, theta: np.ndarray, clustered: bool) -> np.ndarray:
-        """ln of the density (s,), up to a constant, of theta (s, 4): place, ln width, ln noise, and ln of the variance
-        shared in a cluster over that of a row, half Cauchy."""
+        """ln of the density (s,) of theta (s, 4): place, ln width, ln noise, and ln of the variance shared in a cluster
+        over that of a row, half Cauchy."""
         place, width, noise, shared = theta.T
-        density = -(PLACE_FREEDOM + 1) / 2 * np.log1p((place / PLACE_SCALE) ** 2 / PLACE_FREEDOM)
-        density -= ((width - self.width) / self.width_sd) ** 2 / 2
-        density -= ((noise - np.log(self.noise)) / self.noise_sd) ** 2 / 2
-        normalised = density - np.log(self.width_sd) - np.log(self.noise_sd)
-        return np.asarray(normalised + (shared - np.log1p(np.exp(2 * shared)) if clustered else 0.0))
+        density = _log_normal(width, self.width, self.width_sd) + _log_normal(noise, np.log(self.noise), self.noise_sd)
+        density += _LOG_T - (PLACE_FREEDOM + 1) / 2 * np.log1p((place / PLACE_SCALE) ** 2 / PLACE_FREEDOM)
+        if clustered:
+            density += np.log(2 / np.pi) + shared - np.log1p(np.exp(2 * shared))
+        return np.asarray(density)
+
+
+#: ln of the density of the place at its centre.
+_LOG_T = float(
+    special.gammaln((PLACE_FREEDOM + 1) / 2)
+    - special.gammaln(PLACE_FREEDOM / 2)
+    - np.log(PLACE_FREEDOM * np.pi) / 2
+    - np.log(PLACE_SCALE)
+)
+
+
+def _log_normal(x: np.ndarray, mean: float, spread: float) -> np.ndarray:
+    return np.asarray(-(((x - mean) / spread) ** 2) / 2 - np.log(spread) - np.log(2 * np.pi) / 2)

@@ -16,6 +16,8 @@ from harness.errors import DataError
 
 #: Least noise of items that a prior expects, as a share: with ever more items something else remains.
 _LEAST_NOISE = 0.004
+#: Share of the rows, those of the greatest losses, whose mean the floor is expected near.
+_LOWEST = 0.15
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ def metric_rows(
     known = bool(len(variance)) and bool(np.isfinite(columns["variance"]).all())
     precision = 1 / columns["variance"] if known else np.ones(len(share))
     items = float(precision.mean() ** -0.5) if known else None
-    lowest = float(share.min()) if len(share) else 0.0
+    lowest, level = (_at_greatest_loss(columns["loss"], share), float(share.mean())) if len(share) else (0.0, 0.0)
     floor, floor_sd = (lowest, FLOOR_SD) if chance is None else (_share(chance, bounds, rises, name), CHANCE_SD)
     return MetricRows(
         name=name,
@@ -132,7 +134,7 @@ def metric_rows(
         link_rows=LinkRows(
             columns["loss"], share, precision / max(float(precision.sum()), 1e-300) * len(share), _members(labels)
         ),
-        prior=LinkPrior(floor, floor_sd, NOISE if items is None else max(items, _LEAST_NOISE)),
+        prior=LinkPrior(floor, floor_sd, level, NOISE if items is None else max(items, _LEAST_NOISE)),
         n=len(share),
         n_missing=int((~there).sum()),
     )
@@ -182,6 +184,11 @@ def _share(value: float, bounds: tuple[float, float], rises: bool, name: str) ->
         raise DataError(f"chance {value:g} of {name}: allowed are numbers from {low:g} to {high:g}")
     share = (value - low) / (high - low)
     return share if rises else 1 - share
+
+
+def _at_greatest_loss(loss: np.ndarray, share: np.ndarray) -> float:
+    """Mean share of the rows of greatest loss: near the lowest share, and no lower for their noise."""
+    return float(share[loss >= np.quantile(loss, 1 - _LOWEST)].mean())
 
 
 def _association(loss: np.ndarray, share: np.ndarray, labels: np.ndarray | None) -> tuple[float, float]:
