@@ -64,19 +64,17 @@ class LinkPrior:
         over that of a row, half Cauchy."""
         place, width, noise, shared = theta.T
         density = _log_normal(width, self.width, self.width_sd) + _log_normal(noise, np.log(self.noise), self.noise_sd)
-        density += _LOG_T - (PLACE_FREEDOM + 1) / 2 * np.log1p((place / PLACE_SCALE) ** 2 / PLACE_FREEDOM)
+        density += _log_t(place)
         if clustered:
             density += np.log(2 / np.pi) + shared - np.log1p(np.exp(2 * shared))
         return np.asarray(density)
 
 
-#: ln of the density of the place at its centre.
-_LOG_T = float(
-    special.gammaln((PLACE_FREEDOM + 1) / 2)
-    - special.gammaln(PLACE_FREEDOM / 2)
-    - np.log(PLACE_FREEDOM * np.pi) / 2
-    - np.log(PLACE_SCALE)
-)
+def _log_t(x: np.ndarray) -> np.ndarray:
+    """Of the place: Student's t of scale `PLACE_SCALE`."""
+    nu = PLACE_FREEDOM
+    peak = special.gammaln((nu + 1) / 2) - special.gammaln(nu / 2) - np.log(nu * np.pi) / 2 - np.log(PLACE_SCALE)
+    return np.asarray(peak - (nu + 1) / 2 * np.log1p((x / PLACE_SCALE) ** 2 / nu))
 
 
 def _log_normal(x: np.ndarray, mean: float, spread: float) -> np.ndarray:

@@ -21,7 +21,7 @@ from harness.analysis.planning.links import FLAT
 #: Draws of each link and task.
 _DRAWS = 2000
 #: Tasks that the priors count as, where tasks estimate them.
-_PRIOR_TASKS = 4.0
+_PRIOR_TASKS = 12.0
 #: Steps of expectation and maximisation.
 _STEPS = 2
 #: Shares of the rows, those of the greatest losses first, from which the rest is predicted.
