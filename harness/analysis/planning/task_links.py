@@ -34,7 +34,7 @@ _SHARPNESS = 2.0
 _LEAST_ERROR = 1e-3
 #: No link is exact: standard deviation, in units of 2 sqrt(p (1 - p)), by which a share p drifts from it for every
 #: standard deviation of the losses that its loss lies below them.
-DRIFT = 0.02
+DRIFT = 0.03
 
 
 @dataclass(frozen=True)
