@@ -16,9 +16,9 @@ from scipy import special
 #: known. And that of the level of a metric that does not move, about its mean.
 FLOOR_SD, CHANCE_SD, LEVEL_SD = 0.05, 0.03, 0.03
 #: Scale of 1 - ceiling, half normal.
-CEILING_SCALE = 0.15
+CEILING_SCALE = 0.1
 #: Mean and standard deviation of ln(width / standard deviation of the losses).
-WIDTH, WIDTH_SD = 0.4, 1.0
+WIDTH, WIDTH_SD = 0.0, 1.0
 #: Scale of (place - mean loss) / standard deviation of the losses: Student's t with `PLACE_FREEDOM` degrees of freedom.
 PLACE_SCALE, PLACE_FREEDOM = 4.0, 3.0
 #: Standard deviation of a run about its link where the number of items is not known, and the standard deviation of its

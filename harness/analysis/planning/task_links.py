@@ -8,7 +8,7 @@ Efron and Morris 1975): with one task these priors are all there is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,11 +30,14 @@ _CUTS = (0.6, 0.8)
 _LEAST_ROWS = 6
 #: A link weighs, before its evidence, as its error of these predictions to minus this power.
 _SHARPNESS = 2.0
-#: Least such error.
+#: Least such error, and least spread of a prediction.
 _LEAST_ERROR = 1e-3
-#: No link is exact: standard deviation, in units of 2 sqrt(p (1 - p)), by which a share p drifts from it for every
-#: standard deviation of the losses that its loss lies below them.
-DRIFT = 0.03
+#: Standardised errors of these predictions count up to this size; and as many of size 1 are added to them.
+_CLIP, _USUAL_ERRORS = 5.0, 4.0
+#: No link is exact, and a larger run of the same loss is another run: scales, in units of 2 sqrt(p (1 - p)), of what sets
+#: the share p of a run that is not like those seen apart from its link, and of what adds to it for every standard
+#: deviation of the losses that its loss lies below them; and the degrees of freedom of Student's t that both follow.
+APART, DRIFT, TAIL = 0.02, 0.03, 4.0
 
 
 @dataclass(frozen=True)
@@ -46,12 +49,15 @@ class TaskLink:
         draws: link -> its draws, `flat` among them.
         weights: link -> its probability.
         prior: what was believed, after the tasks of the table have spoken.
+        factor: by which draws of runs are spread about their median: more than 1 where rolling predictions missed by
+            more than they allowed for.
     """
 
     rows: LinkRows
     draws: Mapping[str, LinkDraws]
     weights: Mapping[str, float]
     prior: LinkPrior
+    factor: float = 1.0
 
     def curve(self, loss: np.ndarray, n_draws: int, rng: np.random.Generator) -> np.ndarray:
         """Draws (n_draws, m) of the curve at losses (n_draws, m) or (m,), in which a row is one curve."""
@@ -59,7 +65,9 @@ class TaskLink:
 
     def of_runs(self, loss: np.ndarray, n_draws: int, rng: np.random.Generator) -> np.ndarray:
         """The same of new runs."""
-        return self._draw(loss, n_draws, rng, of_runs=True)
+        drawn = self._draw(loss, n_draws, rng, of_runs=True)
+        middle = np.median(drawn, axis=0)
+        return np.asarray(np.clip(middle + self.factor * (drawn - middle), 0.0, 1.0))
 
     def summary(self, level: float, seed: int) -> dict[str, np.ndarray]:
         """Median, low and high (3,) of floor, ceiling and the noise of a run, over all links."""
@@ -80,7 +88,7 @@ class TaskLink:
             mine, begin = loss[begin : begin + count], begin + count
             chosen = self.draws[link].rows(rng.integers(_DRAWS, size=count))
             share = chosen.column.at(mine)
-            share = share + self._drift(share, mine) * rng.standard_normal((count, 1))
+            share = share + self._drift(share, mine) * rng.standard_t(TAIL, (count, 1))
             if of_runs:
                 share = share + chosen.of_a_run[:, None] * rng.standard_normal(share.shape)
             parts.append(np.clip(share, 0.0, 1.0))
@@ -88,7 +96,7 @@ class TaskLink:
 
     def _drift(self, share: np.ndarray, loss: np.ndarray) -> np.ndarray:
         beyond = np.maximum(self.rows.loss.min() - loss, 0.0) / self.rows.scale
-        return np.asarray(DRIFT * beyond * 2 * np.sqrt(share * (1 - share)))
+        return np.asarray(np.hypot(APART, DRIFT * beyond) * 2 * np.sqrt(share * (1 - share)))
 
 
 def fit_task_links(
@@ -99,12 +107,13 @@ def fit_task_links(
     Args:
         links: names of `LINKS` to weigh.
     """
-    usual = _rolling_shares(tasks, priors, links, rng)
+    rolls = list(_roll(tasks, priors, links, rng))
+    usual, factor = _usual_shares(rolls, links), _factor(rolls, rng)
     fitted = {task: _fit(rows, priors[task], usual, rng) for task, rows in tasks.items()}
     for _ in range(_STEPS if len(tasks) > 1 else 0):
         pooled = _pool(fitted, priors)
         fitted = {task: _fit(rows, pooled[task], usual, rng) for task, rows in tasks.items()}
-    return fitted
+    return {task: replace(fit, factor=factor) for task, fit in fitted.items()}
 
 
 def _fit(rows: LinkRows, prior: LinkPrior, usual: Mapping[str, float], rng: np.random.Generator) -> TaskLink:
@@ -118,23 +127,54 @@ def _fit(rows: LinkRows, prior: LinkPrior, usual: Mapping[str, float], rng: np.r
 # ------------------------------------------------------------------------------------------------- rolling prediction
 
 
-def _rolling_shares(
+@dataclass(frozen=True)
+class _Roll:
+    """The links of one task fitted to its rows of greatest loss, and the rows (m,) that they are judged on."""
+
+    fit: TaskLink
+    loss: np.ndarray
+    share: np.ndarray
+
+    def missed(self, link: str) -> float:
+        """Mean error of the median of one link."""
+        ahead = self.fit.draws[link].column.at(self.loss)
+        return float(np.mean(np.abs(np.median(ahead, axis=0) - self.share)))
+
+    def standardised(self, rng: np.random.Generator) -> float:
+        """Mean square of the errors of all links together over their spread, half of the middle 68 % of the draws."""
+        low, middle, high = np.quantile(self.fit.of_runs(self.loss, _DRAWS, rng), [0.16, 0.5, 0.84], axis=0)
+        spread = np.maximum((high - low) / 2, _LEAST_ERROR)
+        return float(np.mean(np.minimum(np.abs(self.share - middle) / spread, _CLIP) ** 2))
+
+
+def _roll(
     tasks: Mapping[str, LinkRows], priors: Mapping[str, LinkPrior], links: Sequence[str], rng: np.random.Generator
-) -> dict[str, float]:
-    """Each link's share before the evidence, by the median error of its predictions of runs of lower loss."""
-    missed: dict[str, list[float]] = {link: [] for link in links}
+) -> Iterator[_Roll]:
+    """Every task at each of `_CUTS` that leaves enough rows to fit to."""
+    equal = dict.fromkeys(links, 1 / len(links))
     for task, rows in tasks.items():
-        for cut in _CUTS if len(links) > 1 else ():
+        for cut in _CUTS:
             seen = rows.loss >= np.quantile(rows.loss, 1 - cut)
-            if min(seen.sum(), _LEAST_ROWS * (~seen).sum()) < _LEAST_ROWS:
-                continue
-            for link in links:
-                ahead = draw_link(link, rows.part(seen), priors[task], _DRAWS, rng).column.at(rows.loss[~seen])
-                missed[link].append(float(np.mean(np.abs(np.median(ahead, axis=0) - rows.share[~seen]))))
-    if not all(missed.values()):
+            if seen.sum() >= _LEAST_ROWS and not seen.all():
+                yield _Roll(_fit(rows.part(seen), priors[task], equal, rng), rows.loss[~seen], rows.share[~seen])
+
+
+def _usual_shares(rolls: Sequence[_Roll], links: Sequence[str]) -> dict[str, float]:
+    """Each link's share before the evidence, by its mean error over all rolling predictions."""
+    missed = {link: [roll.missed(link) for roll in rolls] for link in links}
+    if not rolls:
         return dict.fromkeys(links, 1 / len(links))
     raw = {link: max(float(np.mean(errors)), _LEAST_ERROR) ** -_SHARPNESS for link, errors in missed.items()}
     return {link: value / sum(raw.values()) for link, value in raw.items()}
+
+
+def _factor(rolls: Sequence[_Roll], rng: np.random.Generator) -> float:
+    """Root of the mean square of standardised rolling errors, as if `_USUAL_ERRORS` more had been of size 1; at least 1.
+
+    Small errors near the runs promise nothing of runs further out.
+    """
+    squares = np.array([roll.standardised(rng) for roll in rolls])
+    return max(1.0, float(np.sqrt((_USUAL_ERRORS + squares.sum()) / (_USUAL_ERRORS + len(squares)))))
 
 
 # ------------------------------------------------------------------------------------------------------------- pooling
