@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 from numpy.typing import ArrayLike
 
-from harness.records.writer import write_whole
+from harness.records.files import write_whole
 from harness.report.names import size_name
 from harness.wording import plain, short
 

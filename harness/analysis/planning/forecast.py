@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import stdtrit
 
 from harness.analysis.checks import check_between_0_and_1
 from harness.analysis.fitting.inputs import TooFewDataError, find_law, law_columns, laws_for, refuse_design, unsolved
@@ -142,7 +142,7 @@ class Forecaster:
         check_between_0_and_1(level=level)
         places, _ = law_columns(next(iter(self._members.values())).law, x)
         value, variance = _mixed(self._members, self.weights_, places)
-        half = stats.t.ppf((1 + level) / 2, self.freedom_) * self.calibration_ * np.sqrt(variance)
+        half = stdtrit(self.freedom_, (1 + level) / 2) * self.calibration_ * np.sqrt(variance)
         table = pd.DataFrame(dict(zip(self.variables_, places.T, strict=True)))
         return table.assign(predicted=np.exp(value), low=np.exp(value - half), high=np.exp(value + half))
 

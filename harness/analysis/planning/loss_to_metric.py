@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import ndtri, stdtrit
 
 from harness.analysis.checks import check_between_0_and_1
 from harness.analysis.fitting.estimator import ScalingLaw
@@ -94,15 +94,15 @@ class Chain:
         self, loss: float, loss_high: float, level: float, rng: np.random.Generator
     ) -> tuple[float, float, float]:
         """Metric at a forecast loss with the high end of its interval, and percentiles of the metric of a new run."""
-        t = stats.t.ppf((1 + level) / 2, self.loss_.freedom_)
-        deviate = stats.t.rvs(self.loss_.freedom_, size=self.n_draws, random_state=rng)
+        t = stdtrit(self.loss_.freedom_, (1 + level) / 2)
+        deviate = rng.standard_t(self.loss_.freedom_, self.n_draws)
         drawn = loss * np.exp(np.log(loss_high / loss) / t * deviate)
         places = np.unique(np.quantile(drawn, np.linspace(0, 1, _BAND_LOSSES)))
         band = self.link_.predict(np.concatenate([places, [loss]]), level=level)
         assert isinstance(band, pd.DataFrame)
         half = (band["run_high"] - band["run_low"]).to_numpy()[:-1] / 2
-        own = stats.norm.rvs(size=self.n_draws, random_state=rng) * np.interp(drawn, places, half)
-        values = np.interp(drawn, places, band["predicted"].to_numpy()[:-1]) + own / stats.norm.ppf((1 + level) / 2)
+        own = rng.standard_normal(self.n_draws) * np.interp(drawn, places, half)
+        values = np.interp(drawn, places, band["predicted"].to_numpy()[:-1]) + own / ndtri((1 + level) / 2)
         low, high = -np.inf, np.inf  # a link that its data leave open says nothing of the metric
         if np.isfinite(values).all():
             low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
