@@ -14,7 +14,8 @@ from scipy.optimize import OptimizeWarning, curve_fit
 
 from harness import Forecaster, ScalingLaw
 from harness.records.expressions import select
-from harness.records.table import number_column, read_rows
+from harness.records.columns import number_column
+from harness.records.table import read_rows
 
 
 @dataclass(frozen=True)
