@@ -17,9 +17,10 @@ from harness.analysis.fitting.laws import Law
 from harness.errors import DataError, RunsWarning, UserError
 from harness.records.columns import NOT_NEGATIVE, POSITIVE, SHARE, Limits, label_column, number_column
 from harness.records.expressions import derive, select
+from harness.records.folders import is_results
 from harness.records.run_settings import mixed_in_words
 from harness.records.second_table import join
-from harness.records.table import curve_rows, is_results, read_rows
+from harness.records.table import curve_rows, read_rows
 from harness.wording import counted
 
 #: Excluded rows that a terminal lists; the JSON has all.

@@ -12,7 +12,7 @@ from enum import StrEnum
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import ndtri, stdtrit
 
 from harness.analysis.checks import check_between_0_and_1, positive_columns
 from harness.analysis.fitting.intervals import Interval, failure_message, hold_estimate
@@ -224,7 +224,7 @@ def _pooled(fits: list[_Parabola]) -> np.ndarray:
     residual = np.concatenate([fit.residual for fit in enough])
     freedom = len(residual) - 3 * len(enough)
     tail = (1 + _WIDENED_AT) / 2
-    student = stats.t.ppf(tail, freedom) / stats.norm.ppf(tail) if freedom > 0 else 1.0
+    student = stdtrit(freedom, tail) / ndtri(tail) if freedom > 0 else 1.0
     return (residual - residual.mean()) * np.sqrt(len(residual) / max(freedom, 1)) * student
 
 

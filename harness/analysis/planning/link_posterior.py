@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import gammaln, log_ndtr, logsumexp, ndtr, ndtri
-from scipy.stats import qmc
 
 from harness.analysis.planning.link_prior import LEVEL_SD, LinkPrior
 from harness.analysis.planning.links import FLAT, risen
@@ -105,6 +104,8 @@ class LinkDraws:
 
 def draw_link(link: str, rows: LinkRows, prior: LinkPrior, n_draws: int, rng: np.random.Generator) -> LinkDraws:
     """Draws of the posterior of one link."""
+    from scipy.stats import qmc  # slow to load, and needed by links alone
+
     clustered = rows.members is not None
     used = 4 if clustered else 3
 

@@ -69,6 +69,7 @@ class Law(ABC):
         objective: what its source fits it by, a name of `fitting.estimator.OBJECTIVES`.
         n_starts: starts that a fit follows to their end.
         exponents: parameters without unit whose interval tells whether the law is identified.
+        curves_as_y: whether `curvature` is that of y, divided by y, where the value is ln y.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Law(ABC):
     exponents: tuple[str, ...] = ()
     objective: ClassVar[str] = "squares"
     n_starts: int = _N_STARTS
+    curves_as_y: ClassVar[bool] = False
 
     # ------------------------------------------------------------------------------------------ what every law defines
 
@@ -109,6 +111,9 @@ class Law(ABC):
 
     def curvature(self, t: np.ndarray, theta: np.ndarray, weight: np.ndarray, slopes: np.ndarray) -> np.ndarray:
         """sum_i weight_i d2 value_i / d theta2: (b, p, p); here by differences of the gradient.
+
+        With `curves_as_y` it is sum_i weight_i d2 y_i / d theta2 / y_i, often much simpler; whoever calls takes
+        sum_i weight_i slopes_i slopes_i' off it, for d2 ln y = d2 y / y - d ln y (d ln y)'.
 
         Args:
             weight: (b, n).
