@@ -7,11 +7,13 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from rich.console import Console
 
 from harness.analysis.planning.forecast import Forecaster
 from harness.analysis.planning.loss_to_metric import Chain
+from harness.commands.arguments import MOST_DRAWN
 from harness.commands.metric_table import MetricTable, choose_metrics
 from harness.commands.output import check_plot, given, report_files, save_plot, write_json
 from harness.commands.tables import Rows, choose_runs
@@ -23,6 +25,10 @@ from harness.wording import ABSENT, between, confidence, percent
 
 #: What the flags of a metric are called, for a mistake without --metric.
 _OF_A_METRIC = ("link", "link_rows", "n_eval", "stderr", "chance", "plot")
+#: Least weight of a link that is printed.
+_WORTH_SAYING = 0.005
+#: Losses at which a link is drawn.
+_ALONG = 120
 _SETTINGS = ("table", "x", "y", "law", "metric", "link", "link_rows", "level", "at", "group", "cluster")
 
 
@@ -156,18 +162,40 @@ def _report_metrics(
     for message in dict.fromkeys(filter(None, found["message"])):
         console.print(message, markup=False, soft_wrap=True)
     for row in chain.table_.to_dict("records"):
-        if row["task"] in chain.links_:
-            shares = ", ".join(
-                f"{name} {percent(weight)}" for name, weight in chain.links_[row["task"]].weights.items()
-            )
-            ceiling = f"ceiling {row['ceiling']:.3g} ({between(row['ceiling_low'], row['ceiling_high'])})"
-            console.print(f"{row['task']}: links weighed {shares}; {ceiling}", markup=False, soft_wrap=True)
+        if (task := row["task"]) in chain.links_:
+            weights = {link: weight for link, weight in chain.links_[task].weights.items() if weight >= _WORTH_SAYING}
+            shares = ", ".join(f"{link} {percent(weight)}" for link, weight in weights.items())
+            end = f"it ends at {row['ceiling']:.3g} ({between(row['ceiling_low'], row['ceiling_high'])})"
+            console.print(f"{task}: links weighed {shares}; {end}", markup=False, soft_wrap=True)
 
 
 def _draw(chain: Chain, table: MetricTable, found: pd.DataFrame, arguments: argparse.Namespace) -> list[Path]:
-    from harness.report.link_plots import plot_links
+    """A panel for each of the first metrics that have a link."""
+    from harness.report.link_plots import link_panels, plot_link
 
-    return save_plot(plot_links(chain, table.loss, table.metric, found, loss_name=arguments.y), Path(arguments.plot))
+    tasks = list(chain.links_)[:MOST_DRAWN]
+    if not tasks:
+        raise UserError(f"--plot {arguments.plot}: no metric follows the loss, so there is no link to draw")
+    low, high = arguments.range
+    panels = link_panels(len(tasks))
+    for task, ax in zip(tasks, panels, strict=True):
+        loss = table.loss[task].to_numpy() if isinstance(table.loss, pd.DataFrame) else table.loss
+        forecasts = found[found["task"] == task]
+        measured = table.metric[task].to_numpy()
+        points = pd.DataFrame({"loss": loss, "metric": measured})[np.isfinite(loss) & np.isfinite(measured)]
+        most, least = points["loss"].max(), min(points["loss"].min(), forecasts["loss"].min())
+        plot_link(
+            points,
+            chain.curve(np.linspace(float(most), float(least), _ALONG), task),
+            forecasts,
+            ax,
+            loss_name=arguments.y,
+            metric_name=task,
+            chance=table.chance.get(task),
+            ceiling=high if chain.rises(task) else low,
+            level=arguments.level,
+        )
+    return save_plot(panels[0], Path(arguments.plot))
 
 
 def _places_in_words(at: pd.DataFrame) -> pd.DataFrame:

@@ -19,6 +19,16 @@ from harness.wording import confidence
 _BAR = 1.96
 #: Share of what is drawn that is left free on either side of it, and how near to it a line across must be to be drawn.
 _ROOM, _NEAR = 0.06, 0.25
+#: Height of one of several panels.
+_PANEL_IN = 2.6
+
+
+@rc_context(STYLE)
+def link_panels(count: int) -> list[Axes]:
+    """Axes below each other, with room for the legend of each."""
+    figure = new_figure(_PANEL_IN * count, top_in=0.52)
+    figure.subplots_adjust(hspace=0.62)
+    return list(np.ravel(figure.subplots(count, 1)))
 
 
 @rc_context(STYLE)

@@ -47,7 +47,8 @@ class Chain:
         losses_: task -> the `Forecaster` of its loss; one and the same where all tasks have one loss.
         links_: task -> its `TaskLink`; those without a forecast are not there.
         table_: a row a task: task, status, message, n (rows of the link), the probability of each link and of `flat`,
-            and floor, ceiling and noise (of a run), in units of the metric, each with _low and _high.
+            and floor, ceiling (of an error: where it begins, and ends) and noise of a run, in units of the metric, each
+            with _low and _high.
     """
 
     link: str = "best"
@@ -200,6 +201,10 @@ class Chain:
             parts.append(part)
         found = pd.concat(parts, ignore_index=True)
         return found.drop(columns="task") if list(self.losses_) == [_ONLY] else found
+
+    def rises(self, task: str) -> bool:
+        """Whether more of a task's metric is better, as stated or as it goes with the loss."""
+        return self._tasks[task].rises
 
     def curve(self, loss: ArrayLike, task: str | None = None, level: float | None = None) -> pd.DataFrame:
         """The link of a task at losses (m,): loss, and predicted, low, high of the metric, without the noise of runs.

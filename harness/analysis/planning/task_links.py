@@ -34,10 +34,10 @@ _SHARPNESS = 2.0
 _LEAST_ERROR = 1e-3
 #: Standardised errors of these predictions count up to this size; and as many of size 1 are added to them.
 _CLIP, _USUAL_ERRORS = 5.0, 4.0
-#: No link is exact, and a larger run of the same loss is another run: scales, in units of 2 sqrt(p (1 - p)), of what sets
-#: the share p of a run that is not like those seen apart from its link, and of what adds to it for every standard
+#: No link is exact, and a larger run of the same loss is another run: scales, in units of 2 sqrt(p (1 - p)), of what
+#: sets the share p of a run that is not like those seen apart from its link, and of what adds to it for every standard
 #: deviation of the losses that its loss lies below them; and the degrees of freedom of Student's t that both follow.
-APART, DRIFT, TAIL = 0.02, 0.03, 4.0
+APART, DRIFT, TAIL = 0.015, 0.015, 4.0
 
 
 @dataclass(frozen=True)
@@ -169,9 +169,9 @@ def _usual_shares(rolls: Sequence[_Roll], links: Sequence[str]) -> dict[str, flo
 
 
 def _factor(rolls: Sequence[_Roll], rng: np.random.Generator) -> float:
-    """Root of the mean square of standardised rolling errors, as if `_USUAL_ERRORS` more had been of size 1; at least 1.
+    """Root of the mean square of standardised rolling errors, as if `_USUAL_ERRORS` more were of size 1.
 
-    Small errors near the runs promise nothing of runs further out.
+    At least 1: small errors near the runs promise nothing of runs further out.
     """
     squares = np.array([roll.standardised(rng) for roll in rolls])
     return max(1.0, float(np.sqrt((_USUAL_ERRORS + squares.sum()) / (_USUAL_ERRORS + len(squares)))))
