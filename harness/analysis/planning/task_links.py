@@ -34,10 +34,10 @@ _SHARPNESS = 2.0
 _LEAST_ERROR = 1e-3
 #: Standardised errors of these predictions count up to this size; and as many of size 1 are added to them.
 _CLIP, _USUAL_ERRORS = 5.0, 4.0
-#: No link is exact, and a larger run of the same loss is another run: scales, in units of 2 sqrt(p (1 - p)), of what
-#: sets the share p of a run that is not like those seen apart from its link, and of what adds to it for every standard
-#: deviation of the losses that its loss lies below them; and the degrees of freedom of Student's t that both follow.
-APART, DRIFT, TAIL = 0.015, 0.015, 4.0
+#: No link is exact: scale, in units of 2 sqrt(p (1 - p)), by which a share p drifts from it for every standard deviation
+#: of the losses that its loss lies below them. And the degrees of freedom of Student's t that the drift and the noise of
+#: a new run follow: what larger runs do that smaller ones did not has heavier tails than a normal distribution.
+DRIFT, TAIL = 0.03, 4.0
 
 
 @dataclass(frozen=True)
@@ -90,13 +90,13 @@ class TaskLink:
             share = chosen.column.at(mine)
             share = share + self._drift(share, mine) * rng.standard_t(TAIL, (count, 1))
             if of_runs:
-                share = share + chosen.of_a_run[:, None] * rng.standard_normal(share.shape)
+                share = share + chosen.of_a_run[:, None] * rng.standard_t(TAIL, share.shape)
             parts.append(np.clip(share, 0.0, 1.0))
         return np.concatenate(parts)
 
     def _drift(self, share: np.ndarray, loss: np.ndarray) -> np.ndarray:
         beyond = np.maximum(self.rows.loss.min() - loss, 0.0) / self.rows.scale
-        return np.asarray(np.hypot(APART, DRIFT * beyond) * 2 * np.sqrt(share * (1 - share)))
+        return np.asarray(DRIFT * beyond * 2 * np.sqrt(share * (1 - share)))
 
 
 def fit_task_links(
