@@ -68,7 +68,7 @@ def _forecast_loss(arguments: argparse.Namespace, console: Console) -> int:
         "law": arguments.law,
         **_of_laws(forecaster),
         "n": len(runs.y),
-        **runs.rows.as_json(),
+        **runs.as_json(),
         "settings": given(arguments, _SETTINGS),
     }
     write_json(arguments.json, content)

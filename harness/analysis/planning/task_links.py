@@ -34,9 +34,9 @@ _SHARPNESS = 2.0
 _LEAST_ERROR = 1e-3
 #: Standardised errors of these predictions count up to this size; and as many of size 1 are added to them.
 _CLIP, _USUAL_ERRORS = 5.0, 4.0
-#: No link is exact: scale, in units of 2 sqrt(p (1 - p)), by which a share p drifts from it for every standard deviation
-#: of the losses that its loss lies below them. And the degrees of freedom of Student's t that the drift and the noise of
-#: a new run follow: what larger runs do that smaller ones did not has heavier tails than a normal distribution.
+#: No link is exact: scale, in units of 2 sqrt(p (1 - p)), by which a share p drifts from it for every standard
+#: deviation of the losses that its loss lies below them. And the degrees of freedom of Student's t that the drift and
+#: the noise of a new run follow: larger runs surprise more often than a normal distribution has it.
 DRIFT, TAIL = 0.03, 4.0
 
 

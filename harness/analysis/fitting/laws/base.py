@@ -66,7 +66,6 @@ class Law(ABC):
         ranges: parameter -> (low, high), finite: where it is sought. For laws without `limits` of their own.
         scale: what `value` returns: 'log' for ln y (y > 0), 'linear' for y.
         x_scale: what t is: 'log' for ln(x / centre) (x > 0), 'linear' for x - centre.
-        objective: what its source fits it by, a name of `fitting.estimator.OBJECTIVES`.
         n_starts: starts that a fit follows to their end.
         exponents: parameters without unit whose interval tells whether the law is identified.
         curves_as_y: whether `curvature` is that of y, divided by y, where the value is ln y.
@@ -82,7 +81,6 @@ class Law(ABC):
     scale: ClassVar[Literal["log", "linear"]] = "log"
     x_scale: ClassVar[Literal["log", "linear"]] = "log"
     exponents: tuple[str, ...] = ()
-    objective: ClassVar[str] = "squares"
     n_starts: int = _N_STARTS
     curves_as_y: ClassVar[bool] = False
 
