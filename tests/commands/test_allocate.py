@@ -37,7 +37,8 @@ def test_allocation_and_overtraining(capsys: pytest.CaptureFixture[str]) -> None
     assert hundredth["tokens_ratio"] == "inf", "JSON has no infinity"
     assert found["status"] == "converged" and found["settings"]["size_ratio"] == [0.5, 0.01]
     assert "Optimal allocation" in ran.out
-    assert "0 of 25 budgets have a minimum" in found["isoflop"]["summary"] in ran.out, "a grid has no budgets"
+    assert "none of 25 budgets has a minimum" in found["isoflop"]["summary"] in ran.out, "a grid has no budgets"
+    assert "read off the runs" not in ran.out
     equal, _ = done(capsys, *ALLOCATE, "--compute", "1e21", "--law", "gadre")
     assert equal["exponent_of_N"] == {"value": 0.5, "low": 0.5, "high": 0.5}
 
@@ -46,10 +47,31 @@ def test_parabolas_stand_beside_the_surface(capsys: pytest.CaptureFixture[str]) 
     flops = np.repeat(np.geomspace(1e18, 1e21, 5), 7)
     n = np.sqrt(flops / 120) * np.tile(np.geomspace(0.2, 5, 7), 5)
     pd.DataFrame({"N": n, "D": flops / 6 / n, "loss": surface_loss(n, flops / 6 / n)}).to_csv("isoflop.csv")
-    found, ran = done(capsys, "allocate", "isoflop.csv", "--x", "N,D", "--y", "loss", "--compute", "1e21")
+    budgets = ("--compute", "1e21", "--compute", "1e24")
+    found, ran = done(capsys, "allocate", "isoflop.csv", "--x", "N,D", "--y", "loss", *budgets)
     beside = found["isoflop"]
     assert len(beside["minima"]) == 5 and beside["exponent_of_N"]["value"] == pytest.approx(0.37 / 0.72, abs=0.05)
     assert "by IsoFLOP parabolas" in ran.out and "5 of 5 budgets accepted" in ran.out
+    for kind, most in (("isoflop", 1.6), ("envelope", 3)):
+        ahead = found[kind]["allocation"]
+        assert [row["compute"] for row in ahead] == [1e21, 1e24]
+        for row, surface in zip(ahead, found["allocation"], strict=True):
+            assert surface["N"] / most < row["N"] < surface["N"] * most and row["N_low"] < row["N"] < row["N_high"]
+            assert 6 * row["N"] * row["D"] == pytest.approx(row["compute"]) and "loss" not in row
+    line = found["isoflop"]
+    last = line["coefficient"] * 1e24 ** line["exponent_of_N"]["value"]
+    assert last == pytest.approx(line["allocation"][1]["N"], rel=1e-6)
+    assert "The same read off the runs" in ran.out and "the envelope" in ran.out
+
+
+def test_two_budgets_give_a_line_without_an_interval(capsys: pytest.CaptureFixture[str]) -> None:
+    flops = np.repeat([1e18, 1e21], 9)
+    n = np.sqrt(flops / 120) * np.tile(np.geomspace(0.2, 5, 9), 2)
+    pd.DataFrame({"N": n, "D": flops / 6 / n, "loss": surface_loss(n, flops / 6 / n)}).to_csv("surface.csv")
+    found, ran = done(capsys, *ALLOCATE, "--compute", "1e22")
+    (row,) = found["isoflop"]["allocation"]
+    assert row["N"] > 1e8 and row["N_low"] is None and "an exponent without an interval" in ran.out
+    assert "nan" not in ran.out
 
 
 @pytest.mark.parametrize(
