@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -161,7 +162,7 @@ def _of_recipes(shown: pd.DataFrame, words: pd.DataFrame) -> pd.DataFrame:
     words = words.copy()
     words["recipes"] = shown["n_shared"].astype(str)
     words["SNR"] = _intervals(shown, "snr")
-    words["range / noise"] = [f"{value:.2g}" if value == value else ABSENT for value in shown["range_to_noise"]]
+    words["range / noise"] = [f"{value:.2g}" if math.isfinite(value) else ABSENT for value in shown["range_to_noise"]]
     ends = zip(*(shown[f"decision_accuracy{end}"] for end in ("", "_low", "_high")), strict=True)
     words["pairs right"] = [_share(*each) for each in ends]
     words["p adj."] = [p_value(value) for value in shown["p_adjusted"]]
@@ -195,8 +196,10 @@ def _intervals(shown: pd.DataFrame, name: str) -> list[str]:
 
 
 def _number(value: float, low: float, high: float) -> str:
-    if value != value:
+    if math.isnan(value):
         return ABSENT
+    if math.isinf(value):
+        return "no noise"
     return interval(value, low, high, 2) if low >= 0 else f"{value:.2g} ({between(low, high, '{:.2g}'.format)})"
 
 

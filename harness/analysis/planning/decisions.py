@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 #: Recipes below which no order is tested: of four, the same order twice has p = 1/24, which no correction survives.
 MIN_RECIPES = 5
@@ -72,13 +72,25 @@ def separation(score: np.ndarray, n_runs: np.ndarray, variance: float, freedom: 
     with np.errstate(divide="ignore", invalid="ignore"):
         f = np.divide(np.var(score, ddof=1), variance * per_mean)
         relative, noise, ratio = np.divide(spread, mean), np.divide(sd, mean), np.divide(spread, sd)
-        tails = stats.f.ppf([(1 + level) / 2, (1 - level) / 2], k - 1, freedom)
+        tails = _f_quantiles(k - 1, freedom, np.array([(1 + level) / 2, (1 - level) / 2]))
         low, high = np.sqrt(np.maximum(f / tails - 1, 0) * per_mean)
         # The mean of F with no signal is freedom / (freedom - 2).
         middle = 1.0 if np.isinf(freedom) or freedom <= 2 else freedom / (freedom - 2)
         snr = np.sqrt(np.maximum(f / middle - 1, 0) * per_mean)
-    p_value = float(stats.f.sf(f, k - 1, freedom)) if np.isfinite(f) else 0.0 if f == np.inf else np.nan
+    p_value = _f_beyond(k - 1, freedom, float(f)) if np.isfinite(f) else 0.0 if f == np.inf else np.nan
     return Separation(float(snr), float(low), float(high), float(ratio), float(relative), float(noise), p_value)
+
+
+def _f_quantiles(first: int, second: float, shares: np.ndarray) -> np.ndarray:
+    """Quantiles of F, with infinite second degrees of freedom of chi-square over its own."""
+    if np.isinf(second):
+        return np.asarray(special.chdtri(first, 1 - shares) / first)
+    return np.asarray(special.fdtri(first, second, shares))
+
+
+def _f_beyond(first: int, second: float, f: float) -> float:
+    """Probability of a greater F."""
+    return float(special.chdtrc(first, f * first) if np.isinf(second) else special.fdtrc(first, second, f))
 
 
 def agreement(small: np.ndarray, target: np.ndarray, level: float) -> Agreement:
@@ -115,9 +127,9 @@ def _interval(accuracy: float, variance: float, pairs: float, n_recipes: int, le
     # Half a pair on either side, so that a share of 1 does not stand for a variance of 0.
     share = (accuracy * pairs + _PRIOR) / (pairs + 2 * _PRIOR)
     independent = min(pairs, share * (1 - share) / max(variance, 1e-12))
-    independent *= (stats.norm.ppf(tail) / stats.t.ppf(tail, n_recipes - 1)) ** 2
+    independent *= (special.ndtri(tail) / special.stdtrit(n_recipes - 1, tail)) ** 2
     right = accuracy * independent
-    low, high = stats.beta.ppf([1 - tail, tail], right + _PRIOR, independent - right + _PRIOR)
+    low, high = special.betaincinv(right + _PRIOR, independent - right + _PRIOR, [1 - tail, tail])
     return (0.0 if accuracy == 0 else float(low)), (1.0 if accuracy == 1 else float(high))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special, stats
 
 from harness.analysis.planning.decisions import false_discovery
 from harness.analysis.planning.ladder_scores import KEY, LadderScores, NoiseSource, size_from
@@ -104,7 +104,6 @@ def movement(scores: LadderScores, level: float, alpha: float, items_too: bool =
     trend = float(np.sum(runs * weight * y) / np.sqrt(np.sum(runs * weight**2)) / sd)
     rise = (y - y[0]) / (sd * np.sqrt(1 / runs + 1 / runs[0]))
     rise[0] = 0.0
-    student = stats.t(freedom) if np.isfinite(freedom) else stats.norm()
     steps, pair = len(y) - 1, float(np.sqrt(1 / runs[-1] + 1 / runs[0]))
     low, high = (end * pair / steps for end in _noncentral_interval(float(rise[-1]), freedom, level))
     return Movement(
@@ -112,13 +111,13 @@ def movement(scores: LadderScores, level: float, alpha: float, items_too: bool =
         noise=sd,
         source=source,
         over_noise=rise,
-        apart=rise * np.sign(gain) > student.ppf(1 - alpha),
+        apart=rise * np.sign(gain) > special.stdtrit(freedom, 1 - alpha),
         gain=gain,
         snr=gain / sd,
         low=low,
         high=high,
         rank_correlation=tau,
-        p_value=float(2 * student.sf(abs(trend))),
+        p_value=float(2 * special.stdtr(freedom, -abs(trend))),
     )
 
 
@@ -180,7 +179,7 @@ def _pooled(scores: LadderScores, items_too: bool) -> tuple[float, float, NoiseS
 def _noncentral_interval(t: float, freedom: float, level: float) -> tuple[float, float]:
     """The standardised difference whose estimate is t, a noncentral t, in the normal approximation (Johnson and Welch
     1940, Biometrika 31): (t (1 - 1/4f) - difference) / sqrt(1 + t^2 / 2f) is standard normal."""
-    half = float(stats.norm.ppf((1 + level) / 2)) * np.sqrt(1 + t**2 / (2 * freedom))
+    half = float(special.ndtri((1 + level) / 2)) * np.sqrt(1 + t**2 / (2 * freedom))
     middle = t * (1 - 1 / (4 * freedom))
     return float(middle - half), float(middle + half)
 

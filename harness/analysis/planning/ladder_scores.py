@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from harness.analysis.curves import binomial_variance, label_runs, with_defaults
 from harness.errors import DataError, SettingError
@@ -85,7 +85,7 @@ class LadderScores:
         if not (np.isfinite(self.chance) and variance > 0):
             return None
         above = float(self.score[i, there].mean() - self.chance) * (1 if self.higher_is_better else -1)
-        return bool(above <= stats.norm.ppf(1 - _ABOVE_CHANCE) * np.sqrt(variance))
+        return bool(above <= special.ndtri(1 - _ABOVE_CHANCE) * np.sqrt(variance))
 
 
 def size_from(sizes: np.ndarray, holds: Sequence[bool] | np.ndarray) -> float:
