@@ -133,7 +133,7 @@ def _report(found: Screening, shown: pd.DataFrame, arguments: Namespace, console
         at, target = count(found.small), count(found.target)
         title = f"Benchmarks at {found.x} {at}, read for the order at {target}; {level} intervals"
         console.print(as_rich(_of_recipes(shown, words), title))
-        smaller = found.sizes[found.sizes[found.x] < found.target]
+        smaller = found.sizes[found.sizes[found.x] < found.target].dropna(subset="decision_accuracy")
         if smaller[found.x].nunique() > 1:
             title = f"Share of pairs of recipes ordered as at {target}, by {found.x}"
             console.print(as_rich(_by_size(shown, words, smaller, found.x), title))

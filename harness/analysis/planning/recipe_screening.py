@@ -14,7 +14,7 @@ import pandas as pd
 from harness.analysis.planning.decisions import MIN_RECIPES, Agreement, agreement, false_discovery, separation
 from harness.analysis.planning.ladder_scores import KEY, LadderScores, size_from
 from harness.errors import DataError, SettingError
-from harness.wording import count, listed
+from harness.wording import count, counted, listed, p_equals
 
 #: Relative distance within which a size is the one that was asked for.
 _SAME_SIZE = 1e-6
@@ -190,10 +190,11 @@ class _Task:
 
     def _readable_from(self) -> float:
         sizes = np.array([row[self._x] for row in self._ordered])
-        return size_from(
-            sizes,
-            [row["decision_accuracy"] >= self._accuracy and row["p_adjusted"] <= self._alpha for row in self._ordered],
-        )
+        return size_from(sizes, [self._serves(row) for row in self._ordered])
+
+    def _serves(self, row: Mapping[str, Any]) -> bool:
+        """Whether a size orders enough pairs right, and more than chance would."""
+        return bool(row["decision_accuracy"] >= self._accuracy and row["p_adjusted"] <= self._alpha)
 
     def _order(self) -> Order:
         if not self._ordered:
@@ -216,13 +217,17 @@ class _Task:
             return f"no size below {target}"
         if order is Order.TOO_FEW_RECIPES:
             most = max(self._smaller, key=lambda row: (row["n_shared"], row[x]))
-            return f"{most['n_shared']} recipes both at {count(most[x])} and at {target}; {MIN_RECIPES} are needed"
+            shared = counted(most["n_shared"], "recipe")
+            return f"{shared} both at {count(most[x])} and at {target}; {MIN_RECIPES} are needed"
         best = max(self._ordered, key=lambda row: row["decision_accuracy"])
         told = [f"at best, at {count(best[x])}, {best['decision_accuracy']:.2f} of pairs are ordered as at {target}"]
         if order is Order.NO_ORDER:
             told.insert(0, f"recipes do not differ by more than the noise at {target} itself")
         elif order is Order.NOT_READABLE and best["decision_accuracy"] >= self._accuracy:
-            told.append("larger sizes order fewer, or chance would do as well")
+            last = [row for row in self._ordered if not self._serves(row)][-1]
+            short = f"{last['decision_accuracy']:.2f} at {count(last[x])}"
+            by_chance = last["decision_accuracy"] >= self._accuracy
+            told.append(f"{short}, adjusted {p_equals(last['p_adjusted'])}" if by_chance else short)
         if guessing := [row[x] for row in self._smaller if row["at_chance"]]:
             told.append(f"no better than chance up to {count(max(guessing))}")
         return "; ".join(told)
