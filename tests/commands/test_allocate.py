@@ -10,6 +10,7 @@ import pytest
 from command import loaded_after, run
 from own_tables import ALLOCATE, done, surface_loss, write_tables
 
+CHINCHILLA = Path(__file__).parents[3] / "shared/data/chinchilla_fig4_extracted.csv"
 #: A warning of numpy would stand between the lines that a user reads.
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 
@@ -64,13 +65,28 @@ def test_parabolas_stand_beside_the_surface(capsys: pytest.CaptureFixture[str]) 
     assert "The same read off the runs" in ran.out and "the envelope" in ran.out
 
 
+@pytest.mark.skipif(not CHINCHILLA.exists(), reason="needs ../shared/data")
+def test_published_answers_lie_in_the_intervals(capsys: pytest.CaptureFixture[str]) -> None:
+    """Hoffmann et al. 2022, table 2 and figures 2 and 3: approach 1 has a = .50 and 67B parameters, approach 2 .49 and 63B, for
+    Gopher's 5.76e23 FLOPs."""
+    derived = ("--derive", "N = `Model Size`", "--derive", "D = `Training FLOP` / (6 * N)", "--where", "loss < 4")
+    argv = ("allocate", str(CHINCHILLA), "--x", "N,D", "--y", "loss", *derived, "--compute", "5.76e23")
+    found, _ = done(capsys, *argv)
+    for kind, exponent, size in (("envelope", 0.50, 67e9), ("isoflop", 0.49, 63e9)):
+        by_line, (row,) = found[kind]["exponent_of_N"], found[kind]["allocation"]
+        assert by_line["low"] < exponent < by_line["high"] and row["N_low"] < size < row["N_high"], kind
+    assert found["isoflop"]["exponent_of_N"]["value"] == pytest.approx(0.49, abs=0.02)
+
+
 def test_two_budgets_give_a_line_without_an_interval(capsys: pytest.CaptureFixture[str]) -> None:
     flops = np.repeat([1e18, 1e21], 9)
     n = np.sqrt(flops / 120) * np.tile(np.geomspace(0.2, 5, 9), 2)
     pd.DataFrame({"N": n, "D": flops / 6 / n, "loss": surface_loss(n, flops / 6 / n)}).to_csv("surface.csv")
     found, ran = done(capsys, *ALLOCATE, "--compute", "1e22")
     (row,) = found["isoflop"]["allocation"]
-    assert row["N"] > 1e8 and row["N_low"] is None and "an exponent without an interval" in ran.out
+    assert row["N"] > 1e8 and row["N_low"] is None
+    assert done(capsys, *ALLOCATE, "--compute", "1e300")[0]["isoflop"]["allocation"][0]["N"] > 1e100
+    assert "an exponent without an interval" in ran.out
     assert "nan" not in ran.out
 
 

@@ -136,13 +136,13 @@ class IsoFlop:
         check_between_0_and_1(level=level)
         (budgets,) = positive_columns(compute=np.atleast_1d(np.asarray(compute, dtype=float)))
         value, (low, high), failed = self._line.at(np.log(budgets), level)
-        with np.errstate(over="ignore"):
-            size, least, most = np.exp(value), np.exp(low), np.exp(high)
         product = budgets / self.flops_per_token_parameter
-        columns: dict[str, Any] = {"compute": budgets, "N": size, "N_low": least, "N_high": most}
-        columns |= {"D": product / size, "D_low": product / most, "D_high": product / least}
-        per_parameter = {"": size, "_low": most, "_high": least}
-        columns |= {f"tokens_per_parameter{end}": product / n**2 for end, n in per_parameter.items()}
+        with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
+            size, least, most = np.exp(value), np.exp(low), np.exp(high)
+            columns: dict[str, Any] = {"compute": budgets, "N": size, "N_low": least, "N_high": most}
+            columns |= {"D": product / size, "D_low": product / most, "D_high": product / least}
+            for end, n in (("", size), ("_low", most), ("_high", least)):
+                columns[f"tokens_per_parameter{end}"] = product / n / n
         status = [str(FitStatus.TOO_FEW_DATA)] * len(budgets) if self._line.lacks else interval_status(failed)
         messages = [self._line.lacks or failure_message(["N"] if bad else []) for bad in failed]
         return pd.DataFrame(columns | {"status": status, "message": messages})
