@@ -67,8 +67,8 @@ def test_parabolas_stand_beside_the_surface(capsys: pytest.CaptureFixture[str]) 
 
 @pytest.mark.skipif(not CHINCHILLA.exists(), reason="needs ../shared/data")
 def test_published_answers_lie_in_the_intervals(capsys: pytest.CaptureFixture[str]) -> None:
-    """Hoffmann et al. 2022, table 2 and figures 2 and 3: approach 1 has a = .50 and 67B parameters, approach 2 .49 and 63B, for
-    Gopher's 5.76e23 FLOPs."""
+    """Hoffmann et al. 2022, table 2 and figures 2 and 3, for Gopher's 5.76e23 FLOPs: approach 1 has a = .50 and 67B
+    parameters, approach 2 .49 and 63B."""
     derived = ("--derive", "N = `Model Size`", "--derive", "D = `Training FLOP` / (6 * N)", "--where", "loss < 4")
     argv = ("allocate", str(CHINCHILLA), "--x", "N,D", "--y", "loss", *derived, "--compute", "5.76e23")
     found, _ = done(capsys, *argv)
