@@ -29,7 +29,7 @@ def isoflop(folder: Path) -> None:
         surface = ScalingLaw("hoffmann", objective="squares").fit(runs[["N", "D"]], runs["loss"])
         robust = ScalingLaw("hoffmann").fit(runs[["N", "D"]], runs["loss"])
         n, d = runs["N"].to_numpy(), runs["D"].to_numpy()
-        exact = IsoFlop(n_bootstrap=100).fit(n, d, LossSurface(**surface.params_).loss(n, d), runs["C"])
+        exact = IsoFlop(n_bootstrap=100).fit(n, d, LossSurface(*surface.params_.values()).loss(n, d), runs["C"])
         by_surface = optimal_exponent(surface)
         low, high = parabola.exponent_interval_
         apart = low > by_surface[2] or high < by_surface[1]

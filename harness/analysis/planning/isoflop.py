@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import chdtri
 
 from harness.analysis.checks import check_between_0_and_1, positive_columns
 from harness.analysis.fitting.intervals import Interval, failure_message, hold_estimate
@@ -241,7 +241,7 @@ class _Line:
         residual = target - design @ np.linalg.lstsq(design, target, rcond=None)[0]
         chi_square = float(residual @ residual)
         scatter = float(np.sqrt(chi_square / (accepted - 2)))
-        return scatter, max(scatter, 1.0) if chi_square > stats.chi2.ppf(_SCATTERED, accepted - 2) else 1.0
+        return scatter, max(scatter, 1.0) if chi_square > chdtri(accepted - 2, 1 - _SCATTERED) else 1.0
 
 
 def _along(x: np.ndarray, places: np.ndarray, wanted: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtri, stdtrit
 
 #: Fewest sizes of a budget: with three a parabola goes through all of them, and nothing is left to judge it by.
 MIN_SIZES = 4
@@ -147,5 +147,5 @@ def pooled_residuals(curves: Sequence[Curve]) -> np.ndarray:
     residual = np.concatenate([curve.residual for curve in judged])
     freedom = sum(curve.freedom for curve in judged)
     tail = (1 + _WIDENED_AT) / 2
-    student = stats.t.ppf(tail, freedom) / stats.norm.ppf(tail)
+    student = stdtrit(freedom, tail) / ndtri(tail)
     return np.asarray((residual - residual.mean()) * np.sqrt(len(residual) / freedom) * student)
