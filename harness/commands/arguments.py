@@ -9,7 +9,16 @@ from __future__ import annotations
 import argparse
 
 from harness import metric_names
-from harness.commands.values import between_0_and_1, law_name, one_of, positive, several_of, whole_number
+from harness.commands.values import (
+    between_0_and_1,
+    finite,
+    law_name,
+    low_high,
+    one_of,
+    positive,
+    several_of,
+    whole_number,
+)
 
 LAWS = (
     *("power", "power_floor", "hoffmann", "width_depth", "gadre", "kaplan", "bnsl0", "bnsl1", "bnsl2", "m4"),
@@ -20,7 +29,7 @@ LAWS_OF_A_LOSS = LAWS[: LAWS.index("logistic")]
 ALLOCATING = ("hoffmann", "gadre")
 OBJECTIVES = ("squares", "huber", "binomial", "beta_binomial")
 INTERVALS = ("profile", "bootstrap", "delta")
-LINKS = ("exponential", "sigmoid")
+LINKS = ("sigmoid", "exponential", "gompertz")
 FORMATS = ("lm_eval", "trainer", "wandb", "tensorboard", "nanogpt")
 
 #: Verdicts, in the order of what they claim, and what curves are put in order by.
@@ -59,9 +68,25 @@ def of_forecast(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--at", metavar="N=7e9,D=1.4e11", action="append", required=True, help="may be given often")
     laws = f"best, one of {', '.join(LAWS_OF_A_LOSS)}, or module.Class of your own"
     parser.add_argument("--law", default="best", type=law_name(("best", *LAWS_OF_A_LOSS)), metavar="NAME", help=laws)
-    parser.add_argument("--metric", metavar="COLUMN", help="forecast this instead, through the loss")
-    links = f"loss -> metric: {', '.join(LINKS)} (sigmoid)"
-    parser.add_argument("--link", type=one_of(LINKS), metavar="NAME", help=links)
+    metric = "forecast this instead, through the loss: a column, several, or a pattern such as 'acc_*' (see below)"
+    parser.add_argument("--metric", metavar="COLUMNS", help=metric)
+    links = f"loss -> metric: best (all, weighed), {', '.join(LINKS)} (best)"
+    parser.add_argument("--link", type=one_of(("best", *LINKS)), metavar="NAME", help=links)
+    linked = "more rows for the links alone, as checkpoints are; needs --cluster"
+    parser.add_argument("--link-rows", metavar="EXPRESSION", help=linked)
+    parser.add_argument("--chance", type=finite, metavar="NUMBER", help="what a guesser scores in the metric")
+    ends = "least and greatest value of the metric (0,1)"
+    parser.add_argument("--range", type=low_high, default=(0.0, 1.0), metavar="LOW,HIGH", help=ends)
+    items = "test items behind each value of the metric: a column, or a pattern"
+    parser.add_argument("--n-eval", metavar="COLUMN", help=items)
+    error = "standard error of each value of the metric: a column, or a pattern"
+    parser.add_argument("--stderr", metavar="COLUMN", help=error)
+    parser.add_argument("--group", metavar="COLUMN", help="rows that share x and this are one run")
+    parser.add_argument("--cluster", metavar="COLUMN", help="rows that share this err together: checkpoints of one run")
+    _add_plot(parser, "draw metrics against the loss, with their links and forecasts")
+    parser.epilog = (
+        "Several metrics inform each other's links. A loss for each: --y 'bpb_*' --metric 'acc_*' takes them in pairs."
+    )
     _add_output(parser)
 
 

@@ -130,9 +130,9 @@ class Forecaster:
         """What was predicted, and the root of its mean squared error over variance, at least 1."""
         parts, excess = [], []
         for roll in rolls:
-            predicted, variance = _mixed(roll.members, self.weights_, roll.places)
+            predicted, errors, noise = _mixed(roll.members, self.weights_, roll.places)
             off = roll.observed - predicted
-            excess.append(np.mean(off**2 / variance))
+            excess.append(np.mean(off**2 / (np.sum(errors**2, axis=0) + noise)))
             parts.append(prediction_rows(roll.cut, roll.reach, np.exp(roll.observed), np.exp(predicted)))
         return stacked(parts), float(np.sqrt(max(1.0, np.mean(excess)))) if excess else 1.0
 
@@ -140,11 +140,38 @@ class Forecaster:
         """Forecasts at x (m,) or (m, d): the variables of x, and predicted, low, high (interval of a new run)."""
         level = self.level if level is None else level
         check_between_0_and_1(level=level)
-        places, _ = law_columns(next(iter(self._members.values())).law, x)
-        value, variance = _mixed(self._members, self.weights_, places)
-        half = stats.t.ppf((1 + level) / 2, self.freedom_) * self.calibration_ * np.sqrt(variance)
+        places = self._places(x)
+        value, errors, noise = _mixed(self._members, self.weights_, places)
+        spread = self.calibration_ * np.sqrt(np.sum(errors**2, axis=0) + noise)
+        half = stats.t.ppf((1 + level) / 2, self.freedom_) * spread
         table = pd.DataFrame(dict(zip(self.variables_, places.T, strict=True)))
         return table.assign(predicted=np.exp(value), low=np.exp(value - half), high=np.exp(value + half))
+
+    def draws(self, x: ArrayLike | pd.DataFrame, n_draws: int, rng: np.random.Generator) -> np.ndarray:
+        """Draws (n_draws, m) of y of new runs at x (m,) or (m, d): a row holds one new run at each of the places.
+
+        At each place they are distributed as `predict` has it. What the laws may be wrong by is one error a row, the
+        same law at all places; the noise of each new run is its own.
+        """
+        return self._draw(x, n_draws, rng, of_runs=True)
+
+    def curve_draws(self, x: ArrayLike | pd.DataFrame, n_draws: int, rng: np.random.Generator) -> np.ndarray:
+        """Draws (n_draws, m) of the curve at x (m,) or (m, d): as `draws`, without the noise of new runs."""
+        return self._draw(x, n_draws, rng, of_runs=False)
+
+    def _draw(
+        self, x: ArrayLike | pd.DataFrame, n_draws: int, rng: np.random.Generator, *, of_runs: bool
+    ) -> np.ndarray:
+        """Multivariate Student's t about ln y: normal errors over the root of one chi-squared variate a row."""
+        value, errors, noise = _mixed(self._members, self.weights_, self._places(x))
+        off = rng.standard_normal((n_draws, len(errors))) @ errors
+        if of_runs:
+            off += np.sqrt(noise) * rng.standard_normal((n_draws, len(value)))
+        tail = np.sqrt(self.freedom_ / rng.chisquare(self.freedom_, (n_draws, 1)))
+        return np.exp(value + self.calibration_ * tail * off)
+
+    def _places(self, x: ArrayLike | pd.DataFrame) -> np.ndarray:
+        return law_columns(next(iter(self._members.values())).law, x)[0]
 
 
 # ------------------------------------------------------------------------------------------------- one law and its fit
@@ -173,10 +200,11 @@ class _Member:
     freedom: float
 
     def ahead(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """ln y at places (m, d), and the variance of the fit there with the drift of the law.
+        """ln y at places (m, d), and the errors of the law there as a factor (q, m) whose product is their covariance.
 
-        The variance is the sandwich H^-1 (sum_i w_i^2 psi_i^2 g_i g_i') H^-1, robust to unequal noise (White 1980),
-        with H the curvature of objective and prior, over the parameters that do not stand at a bound.
+        Its rows are those of the sandwich H^-1 (sum_i w_i^2 psi_i^2 g_i g_i') H^-1, robust to unequal noise (White
+        1980), with H the curvature of objective and prior, over the parameters that do not stand at a bound; the last
+        is the drift of the law.
         """
         value, slopes = self.law.gradient(self.law.coordinates(places, self.centre), self.theta)
         here, along = self.law.gradient(self.problem.t, self.theta)
@@ -188,11 +216,10 @@ class _Member:
         root = 1 / np.sqrt(np.maximum(scale[0], 1e-12 * scale[0].max()))[free]
         inverse = np.linalg.pinv(matrix[0][np.ix_(free, free)] * root[:, None] * root, rcond=1e-10, hermitian=True)
         push = along[0][free] * root[:, None] * (first * self.problem.weight)
-        spread = inverse @ (push @ push.T) @ inverse
-        spread *= self.problem.y.shape[1] / self.freedom
+        push *= np.sqrt(self.problem.y.shape[1] / self.freedom)
         reach = slopes[0][free] * root[:, None]
-        variance = np.einsum("pm,pq,qm->m", reach, spread, reach)
-        return value[0] + np.log(self.unit), variance + (DRIFT * self._beyond(places)) ** 2
+        fit = np.linalg.qr(push.T, mode="r") @ inverse @ reach
+        return value[0] + np.log(self.unit), np.vstack([fit, DRIFT * self._beyond(places)])
 
     def _beyond(self, places: np.ndarray) -> np.ndarray:
         """ln of how far places (m, d) lie beyond the runs, in compute or in any variable, whichever is further."""
@@ -297,13 +324,15 @@ def _roll(laws: Mapping[str, Law], places: np.ndarray, values: np.ndarray) -> li
     return rolls
 
 
-def _mixed(members: dict[str, _Member], weights: dict[str, float], places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """ln y of the weighed laws, and the variance of a new run about it."""
+def _mixed(
+    members: dict[str, _Member], weights: dict[str, float], places: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """ln y (m,) of the weighed laws, a factor (q, m) of the covariance of its errors, and the variance of one run."""
     there = {name: members[name].ahead(places) for name in members if weights.get(name, 0) > 0}
     share = np.array([weights[name] for name in there])
     share = share / share.sum()
     values = np.stack([value for value, _ in there.values()])
-    fits = np.stack([variance for _, variance in there.values()])
-    noise = share @ np.array([members[name].noise ** 2 for name in there])
     middle = share @ values
-    return middle, share @ (fits + (values - middle) ** 2) + noise
+    apart = [np.sqrt(part) * errors for part, (_, errors) in zip(share, there.values(), strict=True)]
+    apart.append(np.sqrt(share)[:, None] * (values - middle))
+    return middle, np.vstack(apart), float(share @ np.array([members[name].noise ** 2 for name in there]))

@@ -112,3 +112,22 @@ def test_intervals_widen_with_the_distance_and_with_what_rolling_missed() -> Non
     found.calibration_ = 2 * before
     table = found.predict(near)
     assert np.log(table["high"][0] / table["low"][0]) == pytest.approx(2 * widths[0])
+
+
+def test_draws_follow_the_interval_and_share_the_error_of_the_law() -> None:
+    runs = make_surface(random_state=10).frame
+    found = Forecaster().fit(runs[["N", "D"]], runs["loss"])
+    places = pd.DataFrame({"N": [3e11, 3.1e11, 1e9], "D": [6e12, 6.1e12, 2e10]})
+    drawn = found.draws(places, 40_000, np.random.default_rng(0))
+    assert drawn.shape == (40_000, 3)
+    for level in (0.5, 0.95):
+        table = found.predict(places, level=level)
+        ends = np.log(np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0) / table["predicted"].to_numpy())
+        np.testing.assert_allclose(ends, np.log(table[["low", "high"]].T / table["predicted"]), rtol=0.04)
+    curve = np.log(found.curve_draws(places, 40_000, np.random.default_rng(1)))
+    assert (curve.std(axis=0) < np.log(drawn).std(axis=0)).all()
+    assert np.corrcoef(curve.T)[0, 1] > 0.99  # neighbours, far out
+    assert np.corrcoef(curve.T)[0, 1] > np.corrcoef(np.log(drawn).T)[0, 1] > np.corrcoef(curve.T)[0, 2]
+    np.testing.assert_array_equal(
+        found.draws(places, 5, np.random.default_rng(2)), found.draws(places, 5, np.random.default_rng(2))
+    )
