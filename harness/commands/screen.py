@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -41,7 +40,7 @@ _ITEMS_OF_RECIPES = (
 _ITEMS_OF_ONE = ", where they give more than that: models of two sizes that guess differ by it"
 
 
-def run(arguments: Namespace, console: Console) -> int:
+def run(arguments: argparse.Namespace, console: Console) -> int:
     """Screen, write and report; 0.
 
     Raises:
@@ -94,7 +93,8 @@ def run(arguments: Namespace, console: Console) -> int:
 
 def _lacks(frame: pd.DataFrame, apart: Sequence[str]) -> Iterator[str]:
     """What a screening has to do without, and which columns may tell rows apart."""
-    if "chance" not in frame or frame.loc[higher_is_better(frame), "chance"].isna().all():
+    scores = higher_is_better(frame)
+    if scores.any() and ("chance" not in frame or frame.loc[scores, "chance"].isna().all()):
         yield "chance (which scores are those of a guesser is not said)"
     yield from unsaid.apart_in_words(apart, "--recipe, --step, --task or --subtask")
 
@@ -127,7 +127,7 @@ def _cautions(found: Screening) -> Iterator[str]:
 # -------------------------------------------------------------------------------------------------------- what is said
 
 
-def _report(found: Screening, shown: pd.DataFrame, arguments: Namespace, console: Console) -> None:
+def _report(found: Screening, shown: pd.DataFrame, arguments: argparse.Namespace, console: Console) -> None:
     words, level = _names(shown, found.tasks), confidence(arguments.level)
     if found.of_recipes:
         at, target = count(found.small), count(found.target)
@@ -209,7 +209,7 @@ def _share(value: float, low: float, high: float) -> str:
     return f"{value:.2f}" + (f" ({between(low, high, '{:.2f}'.format)})" if low == low else "")
 
 
-def _draw(found: Screening, arguments: Namespace) -> list[Path]:
+def _draw(found: Screening, arguments: argparse.Namespace) -> list[Path]:
     from harness.report.screening_plots import plot_screening
 
     return save_plot(plot_screening(found, arguments.accuracy), Path(arguments.plot))
