@@ -35,6 +35,8 @@ FORMATS = ("lm_eval", "trainer", "wandb", "tensorboard", "nanogpt")
 #: Verdicts, in the order of what they claim, and what curves are put in order by.
 VERDICTS = ("emergent", "candidate", "metric artefact", "smooth", "drop", "inconclusive", "too few sizes")
 SORTS = ("p", "statistic", "threshold")
+#: Where the noise of a score is known from, in the order in which a table is asked.
+NOISE_SOURCES = ("checkpoints", "seeds", "items")
 
 #: Columns that label the rows of curves -> what they hold.
 LABELS = {
@@ -134,6 +136,35 @@ def of_compare(parser: argparse.ArgumentParser) -> None:
     _add_plot(parser, "forest of thresholds")
 
 
+def of_screen(parser: argparse.ArgumentParser) -> None:
+    """``harness screen``."""
+    table = "CSV, TSV, JSONL or Parquet, a row a recipe, size, checkpoint and metric; or a results folder"
+    parser.add_argument("table", metavar="TABLE", help=table)
+    parser.add_argument("--x", metavar="COLUMN", help=f"sizes ({SIZES}, where there is such a column)")
+    recipe = "what is to be ranked: data recipes, models (study, where there is such a column)"
+    parser.add_argument("--recipe", metavar="COLUMN", dest="by", help=recipe)
+    step = "how far a run has trained at each row (step, where there is such a column)"
+    parser.add_argument("--step", metavar="COLUMN", help=step)
+    _add_values(parser)
+    sources = f"{', '.join(NOISE_SOURCES)} (the first that the table has)"
+    parser.add_argument("--noise", type=one_of(NOISE_SOURCES), metavar="SOURCE", help=f"of a score: {sources}")
+    last = "checkpoints of a run, from its end, whose scatter is its noise (5)"
+    parser.add_argument("--last", type=whole_number(2), metavar="N", default=5, help=last)
+    target = "size whose order of recipes is to be foreseen (the largest that five recipes have)"
+    parser.add_argument("--target", type=positive, metavar="SIZE", help=target)
+    other = "metric that orders recipes there, for all metrics of its task (each metric itself)"
+    parser.add_argument("--target-metric", metavar="METRIC", help=other)
+    small = "size at which tasks are listed and put in order (the smallest)"
+    parser.add_argument("--small", type=positive, metavar="SIZE", help=small)
+    right = "share of pairs ordered right from which a task is readable (0.8)"
+    parser.add_argument("--accuracy", type=between_0_and_1, default=0.8, metavar="SHARE", help=right)
+    parser.add_argument("--alpha", type=between_0_and_1, default=0.05, help="false discovery rate (0.05)")
+    parser.add_argument("--top", type=whole_number(1), metavar="N", help="show the first N tasks (--json has all)")
+    parser.set_defaults(pair=[])
+    _add_output(parser)
+    _add_plot(parser, "draw what each task tells at each size")
+
+
 def of_import(parser: argparse.ArgumentParser) -> None:
     """``harness import``."""
     parser.add_argument("kind", metavar="KIND", help=f"format of the files: {', '.join(FORMATS)}")
@@ -187,19 +218,24 @@ def _add_fitting(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_curves(parser: argparse.ArgumentParser) -> None:
-    """The columns of curves of metrics, what the metrics mean, and the choice of rows."""
+    """The columns of curves of metrics, what the metrics mean, how curves are judged, and the choice of rows."""
+    apart = "a curve of its own for each of its labels: families, corpora"
+    parser.add_argument("--by", metavar="COLUMN", help=apart)
+    pair = "the continuous metric that judges it, on the same outputs, or 'acc_*=bpb_*'; may be given often (see below)"
+    parser.add_argument("--pair", metavar="METRIC=CONTINUOUS", action="append", default=[], help=pair)
+    _add_values(parser)
+
+
+def _add_values(parser: argparse.ArgumentParser) -> None:
+    """The columns of values of metrics, what the metrics mean, and the choice of rows."""
     values = "the metric's value (value); of a table with a column a task a pattern, 'acc_*', or a list of columns"
     parser.add_argument("--value", metavar="COLUMN", help=values)
     for name, what in LABELS.items():
         parser.add_argument(f"--{name}", metavar="COLUMN", help=f"{what} ({name}, where there is such a column)")
-    apart = "a curve of its own for each of its labels: families, corpora"
-    parser.add_argument("--by", metavar="COLUMN", help=apart)
     parser.add_argument("--n-eval", metavar="COLUMN", help="test items behind each value (n_eval)")
     error = "standard error of each value (stderr); the items of a share follow from it"
     parser.add_argument("--stderr", metavar="COLUMN", help=error)
     parser.add_argument("--chance", metavar="COLUMN|NUMBER", help="value of a guesser (chance)")
-    pair = "the continuous metric that judges it, on the same outputs, or 'acc_*=bpb_*'; may be given often (see below)"
-    parser.add_argument("--pair", metavar="METRIC=CONTINUOUS", action="append", default=[], help=pair)
     bins = "take sizes together that lie in one of N bins of an octave, at their geometric mean"
     parser.add_argument("--bins-per-octave", type=positive, metavar="N", help=bins)
     for flag, what in (

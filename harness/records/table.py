@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -22,7 +22,7 @@ _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _ALLOWED = ".csv, .tsv and .jsonl (each also with .gz), .parquet, or a results folder"
 
 
-def read_rows(path: Path | str, as_text: bool = False) -> pd.DataFrame:
+def read_rows(path: Path | str, as_text: bool = False, steps: Literal["last", "all"] = "last") -> pd.DataFrame:
     """The rows of a table in the order of the file, indexed by row number: 1 is the first row of data.
 
     An empty cell and NaN are missing; "NA", "n/a", "null" and the like are text, for `columns.number_column` to name.
@@ -32,6 +32,7 @@ def read_rows(path: Path | str, as_text: bool = False) -> pd.DataFrame:
             .gz; or a results folder, or the name of one under ./results, of which `store.load` gives the rows of all
             runs. `curve_rows` then chooses those that make a curve.
         as_text: leave the cells of CSV and TSV files as text: "007" is then no number.
+        steps: of the runs in a results folder, as `store.load` takes it.
 
     Raises:
         DataError: no such file, a suffix that is not known, no rows, two columns of one name, or not readable.
@@ -39,7 +40,7 @@ def read_rows(path: Path | str, as_text: bool = False) -> pd.DataFrame:
     path = Path(path)
     try:
         if is_results(path):
-            return _numbered(_read_results(path))
+            return _numbered(_read_results(path, steps))
         if not path.exists():
             beside = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
             raise DataError(f"no such file{nearest(path.name, beside)}", source=path)
@@ -92,10 +93,10 @@ def _read_file(path: Path, as_text: bool) -> pd.DataFrame:
 # Parquet is loaded for the two that need it alone: it takes longer than to read most tables of text.
 
 
-def _read_results(path: Path) -> pd.DataFrame:
+def _read_results(path: Path, steps: Literal["last", "all"]) -> pd.DataFrame:
     from harness.records.store import load
 
-    return load(path, runs="all")
+    return load(path, steps, runs="all")
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:

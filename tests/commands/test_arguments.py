@@ -11,6 +11,7 @@ from harness.analysis.emergence.verdicts import Verdict
 from harness.analysis.fitting import estimator
 from harness.analysis.fitting.laws import LAWS
 from harness.analysis.planning import allocation, links
+from harness.analysis.planning.ladder_scores import NoiseSource
 from harness.commands import arguments
 from harness.records import importers
 
@@ -23,9 +24,10 @@ def test_names_are_those_of_the_library() -> None:
     assert tuple(links.LINKS) == arguments.LINKS
     assert tuple(importers.FORMATS) == arguments.FORMATS
     assert set(Verdict) <= set(arguments.VERDICTS)
+    assert tuple(NoiseSource) == arguments.NOISE_SOURCES
 
 
-@pytest.mark.parametrize("declare", [arguments.of_emergence, arguments.of_compare])
+@pytest.mark.parametrize("declare", [arguments.of_emergence, arguments.of_compare, arguments.of_screen])
 def test_the_meaning_of_names_is_listed(declare: object) -> None:
     parser = argparse.ArgumentParser()
     declare(parser)  # type: ignore[operator]
