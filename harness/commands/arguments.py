@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 
 from harness import metric_names
-from harness.commands.values import between_0_and_1, law_name, one_of, positive, several_of, whole_number
+from harness.commands.values import above, between_0_and_1, law_name, one_of, positive, several_of, whole_number
 
 LAWS = (
     *("power", "power_floor", "hoffmann", "width_depth", "gadre", "kaplan", "bnsl0", "bnsl1", "bnsl2", "m4"),
@@ -18,7 +18,7 @@ LAWS = (
 #: Laws of a loss; those of bounded metrics are reached through one, by --metric.
 LAWS_OF_A_LOSS = LAWS[: LAWS.index("logistic")]
 ALLOCATING = ("hoffmann", "gadre")
-OBJECTIVES = ("squares", "huber", "binomial", "beta_binomial")
+OBJECTIVES = ("squares", "huber", "one_sided", "binomial", "beta_binomial")
 INTERVALS = ("profile", "bootstrap", "delta")
 LINKS = ("exponential", "sigmoid")
 FORMATS = ("lm_eval", "trainer", "wandb", "tensorboard", "nanogpt")
@@ -47,6 +47,9 @@ def of_fit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--law", default="best", type=law_name(("best", *LAWS)), metavar="NAME", help=laws)
     _add_fitting(parser)
     parser.add_argument("--n-eval", metavar="COLUMN", help="answers behind each share, for laws of bounded metrics")
+    parser.add_argument("--by", metavar="COLUMN", help="fit each of its groups, recipes or corpora, say, by itself")
+    shared = "parameters that all groups of --by have in common, tested: alpha,beta"
+    parser.add_argument("--share", metavar="NAME,...", help=shared)
     _add_output(parser)
     _add_plot(parser, "draw the fit")
 
@@ -150,8 +153,12 @@ def _add_fitting(parser: argparse.ArgumentParser) -> None:
     """How a law is fitted."""
     objectives = f"{', '.join(OBJECTIVES)} (by default that of the law)"
     parser.add_argument("--objective", type=one_of(OBJECTIVES), metavar="NAME", help=objectives)
-    parser.add_argument("--delta", type=positive, default=1e-3, help="of huber, in ln y (0.001)")
-    kinds = f"{', '.join(INTERVALS)} (huber: bootstrap; else profile)"
+    parser.add_argument("--delta", type=positive, default=1e-3, help="of huber and one_sided, in ln y (0.001)")
+    penalty = "of one_sided: cost of a run below the law, in that of one above it (10)"
+    parser.add_argument("--penalty", type=above(1.0), default=10.0, metavar="K", help=penalty)
+    weight = "weight of each run: its variance is inverse to it"
+    parser.add_argument("--weight", metavar="COLUMN", help=weight)
+    kinds = f"{', '.join(INTERVALS)} (huber, one_sided: bootstrap; else profile)"
     parser.add_argument("--interval", type=one_of(INTERVALS), metavar="KIND", help=kinds)
     draws = "bootstrap intervals with this many refits"
     parser.add_argument("--bootstrap", type=whole_number(100), metavar="DRAWS", help=draws)

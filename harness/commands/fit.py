@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from rich.console import Console
 
@@ -19,10 +21,11 @@ from harness.report.tables import as_rich
 from harness.wording import ABSENT, between, confidence, percent
 
 #: Flags of a single law: `fit_best` compares laws by squares, run by run.
-_OF_ONE_LAW = ("objective", "cluster", "n_eval")
+_OF_ONE_LAW = ("objective", "cluster", "n_eval", "weight", "by", "share")
 #: Arguments of a fit that go on record.
 LAW_SETTINGS = (
-    *("table", "x", "y", "law", "objective", "delta", "interval", "bootstrap", "seed", "level", "group", "cluster"),
+    *("table", "x", "y", "law", "objective", "delta", "penalty", "interval", "bootstrap", "seed", "level"),
+    *("group", "cluster", "weight"),
 )
 
 
@@ -39,9 +42,11 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     if arguments.plot and (found := len(split_names(arguments.x))) > 2:
         raise UserError(f"--plot: one or two columns of --x can be drawn; got {found}")
     runs = choose_runs(arguments)
+    if arguments.by is not None or arguments.share is not None:
+        return import_module("harness.commands.fit_groups").run(arguments, runs, console)
     ranking: pd.DataFrame | None = None
     if arguments.law == "best":
-        chosen = fit_best(runs.x.to_numpy(), runs.y, runs.labels(arguments.group), **_fitting(arguments))
+        chosen = fit_best(runs.x.to_numpy(), runs.y, runs.labels(arguments.group), **fitting(arguments))
         fit, ranking = chosen.best, chosen.ranking
     else:
         fit = fit_one(arguments, runs)
@@ -63,23 +68,25 @@ def _draw(fit: ScalingLaw, runs: RunTable, arguments: argparse.Namespace) -> lis
 
 def fit_one(arguments: argparse.Namespace, runs: RunTable) -> ScalingLaw:
     """The law of --law, fitted as the arguments want it."""
-    law = ScalingLaw(law=arguments.law, objective=arguments.objective, **_fitting(arguments))
-    column = getattr(arguments, "n_eval", None)
-    return law.fit(
-        runs.x,
-        runs.y,
-        runs.labels(arguments.group),
-        clusters=runs.labels(arguments.cluster),
-        n_eval=None if column is None else numbers(runs.rows.frame, column, POSITIVE),
-    )
+    law = ScalingLaw(law=arguments.law, objective=arguments.objective, **fitting(arguments))
+    return law.fit(runs.x, runs.y, **of_runs(arguments, runs))
 
 
-def _fitting(arguments: argparse.Namespace) -> dict[str, Any]:
+def of_runs(arguments: argparse.Namespace, runs: RunTable) -> dict[str, np.ndarray | None]:
+    """The columns beside x and y that the arguments name, as `ScalingLaw.fit` takes them."""
+    named = {"n_eval": getattr(arguments, "n_eval", None), "weights": arguments.weight}
+    counted = {key: name and numbers(runs.rows.frame, name, POSITIVE) for key, name in named.items()}
+    return {"groups": runs.labels(arguments.group), "clusters": runs.labels(arguments.cluster), **counted}
+
+
+def fitting(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The settings of `ScalingLaw` that the arguments make, but for law and objective."""
     interval = arguments.interval or ("bootstrap" if arguments.bootstrap else None)
     if arguments.bootstrap and interval != "bootstrap":
         raise UserError(f"--bootstrap {arguments.bootstrap}: --interval {interval} makes no refits; leave out one")
     return {
         "delta": arguments.delta,
+        "penalty": arguments.penalty,
         "interval": interval,
         "level": arguments.level,
         "n_bootstrap": 1000 if arguments.bootstrap is None else arguments.bootstrap,

@@ -14,6 +14,11 @@ def positive(text: str) -> float:
     return _number(text, 0.0, math.inf, "a finite number above 0")
 
 
+def above(least: float) -> Callable[[str], float]:
+    """A finite number above this."""
+    return lambda text: _number(text, least, math.inf, f"a finite number above {least:g}")
+
+
 def between_0_and_1(text: str) -> float:
     """A number between 0 and 1, neither of them."""
     return _number(text, 0.0, 1.0, "a number between 0 and 1")

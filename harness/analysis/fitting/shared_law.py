@@ -159,7 +159,7 @@ class SharedLaw(Law):
         return np.vstack([self.member.coordinates(places[:, :-1], centre[:-1]), places[:, -1] - 1])
 
 
-def check_shared(member: Law, shared: Sequence[str]) -> None:
+def check_shared(member: Law, shared: Sequence[str], setting: str = "share") -> None:
     """Raises SettingError for a parameter that the law does not have, or cannot share without another one.
 
     A power's amplitude, say, is the value that the power has at x = 1, which follows from the exponent as well.
@@ -170,11 +170,11 @@ def check_shared(member: Law, shared: Sequence[str]) -> None:
     for name in shared:
         if name not in member.parameters:
             allowed = f"some of {', '.join(member.parameters)}{nearest(name, member.parameters)}"
-            raise SettingError("share", name, allowed)
+            raise SettingError(setting, name, allowed)
         index = member.parameters.index(name)
         for j, other in enumerate(member.parameters):
             moved = theta.copy()
             moved[0, j] *= 1.001
             change = abs(member.public(moved, centre, unit)[0, index] - base[index])
             if other not in shared and change > 1e-9 * abs(base[index]):
-                raise SettingError("share", name, f"{name} together with {other}, from which its scale follows")
+                raise SettingError(setting, name, f"{name} together with {other}, from which its scale follows")
