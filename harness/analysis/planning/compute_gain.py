@@ -8,7 +8,7 @@ frontier, or g grows N and D from a given place in proportion, at one number of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -17,14 +17,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
+from scipy.special import logsumexp
 
 from harness.analysis.checks import check_between_0_and_1, positive_columns
-from harness.analysis.fitting.estimator import ScalingLaw
+from harness.analysis.fitting.estimator import FitStatus, ScalingLaw
 from harness.analysis.fitting.inputs import find_law, law_columns
-from harness.analysis.fitting.intervals import Interval, Quantity, by_differences, hold_estimate
+from harness.analysis.fitting.intervals import Quantity, by_differences, failure_message, hold_estimate
+from harness.analysis.fitting.laws import Law
+from harness.analysis.planning.allocation import optimal_log_size, surface
 from harness.analysis.planning.paired_fit import PairedFit, Recipe
 from harness.errors import DataError, SettingError, UserError, nearest
-from harness.wording import p_equals
 
 #: Laws of which gains are known, by their number of variables; the first of each is the default.
 GAINING = {1: ("power_floor", "power"), 2: ("hoffmann", "gadre")}
@@ -112,6 +114,34 @@ def compute_gain(
         UserError: the baseline cannot be fitted.
     """
     check_between_0_and_1(level=level)
+    form, places, labels = _checked(x, y, recipe, law)
+    names = list(dict.fromkeys(labels.tolist()))
+    baseline = names[0] if baseline is None else baseline
+    if baseline not in names:
+        raise SettingError("baseline", baseline, f"one of {', '.join(names)}{nearest(baseline, names)}")
+    alike = np.full(len(labels), "") if counterpart is None else np.asarray(counterpart).astype(str)
+    recipes, refused = _fit_each(form, places, np.asarray(y, dtype=float), labels, alike, level)
+    if baseline in refused:
+        raise UserError(f"baseline {baseline}: {refused[baseline]}")
+    asked = _asked(compute, at, form, flops_per_token_parameter)
+    rows: list[dict[str, Any]] = []
+    changes: list[dict[str, Any]] = []
+    for name in names:
+        if name in refused:
+            rows.append(_row(name, None, status=GainStatus.NOT_FITTED, message=str(refused[name])))
+        elif name != baseline:
+            compared = _Comparison.of(recipes[name], recipes[baseline], flops_per_token_parameter, level)
+            rows += [compared.row(place) for place in asked or [compared.default_place()]]
+            changes.append(compared.change())
+    table = pd.DataFrame(rows).drop(columns=["N", "D"] if len(form.variables) == 1 else [])
+    table.insert(table.columns.get_loc("p_value") + 1, "p_adjusted", _adjusted(table["p_value"].to_numpy()))
+    return Gains(table, pd.DataFrame(changes), baseline, {name: recipe.fit for name, recipe in recipes.items()})
+
+
+def _checked(
+    x: ArrayLike | pd.DataFrame, y: ArrayLike, recipe: ArrayLike, law: str | None
+) -> tuple[Law, np.ndarray, np.ndarray]:
+    """The law, the places (n, d) and the labels (n,)."""
     columns = np.shape(x)[1] if np.ndim(x) == 2 else 1
     if columns not in GAINING:
         raise DataError(f"x has {columns} columns: gains are known over 1 (compute) and 2 (N, D)")
@@ -121,40 +151,264 @@ def compute_gain(
     form = find_law(law or allowed[0])
     places, _ = law_columns(form, x, y)
     labels = np.asarray(recipe).astype(str)
-    names = list(dict.fromkeys(labels.tolist()))
     if len(labels) != len(places):
         raise DataError(f"recipe has {len(labels)} rows where x has {len(places)}")
-    if len(names) < 2:
-        raise DataError(f"recipe is {names[0]} in all rows: two recipes or more are wanted")
-    baseline = names[0] if baseline is None else baseline
-    if baseline not in names:
-        raise SettingError("baseline", baseline, f"one of {', '.join(names)}{nearest(baseline, names)}")
-    alike = np.full(len(labels), "") if counterpart is None else np.asarray(counterpart).astype(str)
-    values = np.asarray(y, dtype=float)
+    if len(set(labels.tolist())) < 2:
+        raise DataError(f"recipe is {labels[0]} in all rows: two recipes or more are wanted")
+    return form, places, labels
+
+
+def _fit_each(
+    form: Law, places: np.ndarray, y: np.ndarray, labels: np.ndarray, alike: np.ndarray, level: float
+) -> tuple[dict[str, Recipe], dict[str, UserError]]:
+    """The recipes with their fits, and those that cannot be fitted with the reason."""
     recipes: dict[str, Recipe] = {}
     refused: dict[str, UserError] = {}
-    for name in names:
+    for name in dict.fromkeys(labels.tolist()):
         own = labels == name
         try:
-            fit = ScalingLaw(law=form, objective="squares", level=level).fit(places[own], values[own])
-            recipes[name] = Recipe(name, places[own], values[own], alike[own], fit)
+            fit = ScalingLaw(law=form, objective="squares", level=level).fit(places[own], y[own])
         except UserError as error:
             refused[name] = error
-    if baseline in refused:
-        raise UserError(f"baseline {baseline}: {refused[baseline]}")
-    asked = _Asked.of(compute, at, columns, flops_per_token_parameter)
-    rows: list[dict[str, Any]] = []
-    changes: list[dict[str, Any]] = []
-    for name in (name for name in names if name != baseline):
-        if name in refused:
-            rows.append(_not_fitted(name, refused[name], columns))
-            continue
-        compared = _Comparison.of(recipes[name], recipes[baseline], flops_per_token_parameter, level)
-        rows += [compared.row(place) for place in asked.places(recipes[name], recipes[baseline])]
-        changes.append(compared.change())
-    table = pd.DataFrame(rows)
-    known = table["p_value"].notna()
-    table.insert(table.columns.get_loc("p_value") + 1, "p_adjusted", np.nan)
+        else:
+            recipes[name] = Recipe(name, places[own], y[own], alike[own], fit)
+    return recipes, refused
+
+
+def _adjusted(p_values: np.ndarray) -> np.ndarray:
+    """After Benjamini and Hochberg 1995 over those that are not NaN."""
+    found, known = np.full(len(p_values), np.nan), np.isfinite(p_values)
     if known.any():
-        table.loc[known, "p_adjusted"] = stats.false_discovery_control(table.loc[known, "p_value"])
-    return Gains(table, pd.DataFrame(changes), baseline, {name: recipe.fit for name, recipe in recipes.items()})
+        found[known] = stats.false_discovery_control(p_values[known])
+    return found
+
+
+# --------------------------------------------------------------------------------------------- where a gain is wanted
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A compute on the frontier, or N and D whose compute it is."""
+
+    compute: float
+    size: float = float("nan")
+    tokens: float = float("nan")
+
+
+def _asked(compute: Sequence[float], at: ArrayLike | pd.DataFrame | None, form: Law, k: float) -> list[_Place]:
+    (budgets,) = positive_columns(compute=np.asarray(compute, dtype=float))
+    found = [_Place(float(c)) for c in budgets]
+    if at is not None:
+        if len(form.variables) == 1:
+            raise SettingError("at", "N,D", "compute alone for a law of one variable")
+        places, _ = law_columns(form, at)
+        found += [_Place(float(k * n * d), float(n), float(d)) for n, d in places]
+    return found
+
+
+def _row(name: str, place: _Place | None, **found: Any) -> dict[str, Any]:
+    nan = float("nan")
+    where = place or _Place(nan)
+    row = {"recipe": name, "compute": where.compute, "N": where.size, "D": where.tokens}
+    empty = dict.fromkeys(("loss", "gain", "low", "high", "p_value"), nan) | {"status": "", "message": ""}
+    row |= empty | found
+    row["status"] = str(row["status"])
+    return row
+
+
+# ------------------------------------------------------------------------------------------- a law as compute grows
+
+
+@dataclass(frozen=True)
+class _Growth:
+    """Loss of b fits as compute grows g times from a place: floor + sum_i amplitude_i g^-exponent_i.
+
+    Attributes:
+        floor: (b,).
+        amplitudes, exponents: (b, m).
+    """
+
+    floor: np.ndarray
+    amplitudes: np.ndarray
+    exponents: np.ndarray
+
+    @classmethod
+    def of(cls, law: str, public: np.ndarray, place: _Place, k: float) -> _Growth:
+        """From parameters (b, P): along the frontier, or from the place's N and D at one D / N."""
+        if law in GAINING[1]:
+            floor, amplitude, alpha = (np.zeros(len(public)), *public.T) if law == "power" else public.T
+            return cls(floor, (amplitude * place.compute**-alpha)[:, None], alpha[:, None])
+        floor, a, b, alpha, beta = surface(law, public)
+        frontier = not np.isfinite(place.size)
+        log_product = np.log(place.compute / k)
+        log_n = optimal_log_size((a, b, alpha, beta), log_product) if frontier else np.log(place.size)
+        terms = np.stack([a * np.exp(-alpha * log_n), b * np.exp(-beta * (log_product - log_n))], axis=1)
+        if frontier:
+            return cls(floor, terms.sum(axis=1, keepdims=True), (alpha * beta / (alpha + beta))[:, None])
+        return cls(floor, terms, np.stack([alpha, beta], axis=1) / 2)
+
+    @property
+    def above(self) -> np.ndarray:
+        """(b,) loss above the floor at the place."""
+        return np.maximum(self.amplitudes.sum(axis=1), 1e-300)
+
+    @property
+    def loss(self) -> np.ndarray:
+        return self.floor + self.above
+
+    def log_growth(self, loss: np.ndarray) -> np.ndarray:
+        """ln g (b,) at which the loss (b,) is reached, inf where none is enough."""
+        wanted = np.log(np.maximum(loss - self.floor, 1e-300))
+        logs, g = np.log(np.maximum(self.amplitudes, 1e-300)), np.zeros(len(wanted))
+        for _ in range(_STEPS):  # ln of a sum of exponentials is convex in g: Newton's steps cannot leave it
+            terms = logs - self.exponents * g[:, None]
+            total = logsumexp(terms, axis=1)
+            slope = np.sum(self.exponents * np.exp(terms - total[:, None]), axis=1)
+            step = (total - wanted) / slope
+            g = g + step
+            if np.all(np.abs(step) <= 1e-14 * (1 + np.abs(g))):
+                break
+        return np.where(loss > self.floor, g, np.inf)
+
+    def steepness(self, log_growth: np.ndarray) -> np.ndarray:
+        """(b,) -d ln(loss above the floor) / d ln g there."""
+        terms = np.log(np.maximum(self.amplitudes, 1e-300)) - self.exponents * log_growth[:, None]
+        return np.sum(self.exponents * np.exp(terms - logsumexp(terms, axis=1, keepdims=True)), axis=1)
+
+
+# -------------------------------------------------------------------------------------------- two recipes compared
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """A recipe (number 0 of the fits) and the baseline (1).
+
+    Attributes:
+        free, tied: their joint fits with nothing in common, and with all that makes the gain the same at every compute.
+        k: of C = k N D.
+        level: of intervals.
+    """
+
+    free: PairedFit
+    tied: PairedFit
+    k: float
+    level: float
+
+    @classmethod
+    def of(cls, recipe: Recipe, baseline: Recipe, k: float, level: float) -> _Comparison:
+        shared = _TIED[recipe.fit.law_.name]
+        return cls(PairedFit.of(recipe, baseline), PairedFit.of(recipe, baseline, shared), k, level)
+
+    @property
+    def _names(self) -> tuple[str, str]:
+        return self.free.recipes[0].name, self.free.recipes[1].name
+
+    def _compute(self, number: int) -> np.ndarray:
+        """(n,) compute of each run of a recipe."""
+        places = self.free.recipes[number].places
+        return places[:, 0] if places.shape[1] == 1 else self.k * places[:, 0] * places[:, 1]
+
+    def default_place(self) -> _Place:
+        """The largest compute that both have."""
+        return _Place(float(min(self._compute(0).max(), self._compute(1).max())))
+
+    def _growth(self, fit: PairedFit, theta: np.ndarray, number: int, place: _Place) -> _Growth:
+        return _Growth.of(fit.recipes[0].fit.law_.name, fit.public(theta, number), place, self.k)
+
+    def _log_ratio(self, fit: PairedFit, place: _Place) -> Quantity:
+        """ln of the recipe's loss over the baseline's, 0 where the gain is 1."""
+
+        def value(theta: np.ndarray, _: np.ndarray) -> np.ndarray:
+            ours, theirs = (self._growth(fit, theta, number, place).loss for number in (0, 1))
+            return np.log(ours / theirs)
+
+        return by_differences(value)
+
+    def _bent_gain(self, fit: PairedFit, place: _Place, power: float) -> Quantity:
+        """gain^-power: about linear in the parameters, and below 0 by as much as no compute is enough."""
+
+        def value(theta: np.ndarray, _: np.ndarray) -> np.ndarray:
+            loss = self._growth(fit, theta, 0, place).loss
+            theirs = self._growth(fit, theta, 1, place)
+            return np.where(
+                loss > theirs.floor, np.exp(-power * theirs.log_growth(loss)), (loss - theirs.floor) / theirs.above
+            )
+
+        return by_differences(value)
+
+    def _gain(self, fit: PairedFit, place: _Place) -> tuple[float, float, float, bool]:
+        """Gain, its interval, and whether the interval found did not hold it."""
+        theirs = self._growth(fit, fit.theta, 1, place)
+        log_gain = theirs.log_growth(self._growth(fit, fit.theta, 0, place).loss)
+        power = float(theirs.steepness(np.where(np.isfinite(log_gain), log_gain, 0.0))[0])
+        quantity = self._bent_gain(fit, place, power)
+        value = quantity(fit.theta, np.zeros(1, dtype=int))[0]
+        held, failed = hold_estimate(value, fit.interval(quantity, self.level))
+        ends = np.array([float(value[0]), float(held.high[0]), float(held.low[0])])
+        with np.errstate(divide="ignore", over="ignore"):
+            gains = np.where(ends > 0, np.maximum(ends, 1e-300) ** (-1 / power), np.inf)
+        return float(gains[0]), float(gains[1]), float(gains[2]), bool(failed[0])
+
+    def row(self, place: _Place) -> dict[str, Any]:
+        """The gain at a place; as in `Gains.table`."""
+        loss = float(self._growth(self.free, self.free.theta, 0, place).loss[0])
+        gain, low, high, failed = self._gain(self.free, place)
+        status, message = self._judge(place, loss, gain, failed)
+        p_value = self.free.p_zero(self._log_ratio(self.free, place))
+        return _row(
+            self._names[0], place, loss=loss, gain=gain, low=low, high=high, p_value=p_value, status=status, message=message
+        )
+
+    def _judge(self, place: _Place, loss: float, gain: float, failed: bool) -> tuple[GainStatus, str]:
+        """How far a gain may be quoted, and why."""
+        ours, theirs = self._names
+        states = [
+            f"{recipe.name}: {recipe.fit.status_}{': ' * bool(recipe.fit.message_)}{recipe.fit.message_}"
+            for recipe in self.free.recipes
+            if recipe.fit.status_ is not FitStatus.CONVERGED
+        ]
+        status, why = GainStatus.MEASURED, ""
+        needed = gain * place.compute
+        if failed:
+            status, why = GainStatus.INTERVAL_FAILED, failure_message(["gain"])
+        elif not np.isfinite(gain):
+            status, why = GainStatus.OUT_OF_REACH, f"no compute brings {theirs} down to a loss of {loss:.4g}, by its law"
+        elif not self._overlaps():
+            why = f"no loss is reached by runs of both {ours} and {theirs}: the gain rests on their laws alone"
+            status = GainStatus.NO_OVERLAP
+        elif beyond := [*self._beyond(0, place.compute), *self._beyond(1, needed)]:
+            status, why = GainStatus.EXTRAPOLATED, "; ".join(beyond)
+        return status, "; ".join(filter(None, [why, *states]))
+
+    def _overlaps(self) -> bool:
+        a, b = (recipe.y for recipe in self.free.recipes)
+        return bool(max(a.min(), b.min()) <= min(a.max(), b.max()))
+
+    def _beyond(self, number: int, compute: float) -> list[str]:
+        """That a law is followed far from its recipe's runs, in words."""
+        least, most = self._compute(number).min(), self._compute(number).max()
+        name = self._names[number]
+        if compute > NEAR * most:
+            return [f"{name} is followed to {compute:.3g}, {compute / most:.2g} times its largest run"]
+        if compute * NEAR < least:
+            return [f"{name} is followed down to {compute:.3g}, {least / compute:.2g} times below its smallest run"]
+        return []
+
+    def change(self) -> dict[str, Any]:
+        """Whether the gain changes with compute, and what it is if not; as in `Gains.changes`."""
+        ratio, first, second, p_value = self.free.p_of(self.tied)
+        place = self.default_place()
+        gain, low, high, _ = self._gain(self.tied, place)
+        return {
+            "recipe": self._names[0],
+            "f": ratio,
+            "freedom_1": first,
+            "freedom_2": second,
+            "p_value": p_value,
+            "gain": gain,
+            "low": low,
+            "high": high,
+            "p_one": self.tied.p_zero(self._log_ratio(self.tied, place)),
+            "n_pairs": self.free.n_pairs,
+            "correlation": self.free.correlation,
+        }

@@ -20,13 +20,14 @@ from harness.analysis.fitting.intervals import Interval, Quantity
 from harness.analysis.fitting.laws import Law
 from harness.analysis.fitting.objectives import Squares
 from harness.analysis.fitting.shared_law import SharedLaw
-from harness.analysis.fitting.solver import Problem, minimise
+from harness.analysis.fitting.solver import Extra, Problem, minimise
 from harness.errors import UserError
 
 #: Largest correlation of counterparts: beyond, what is left of their difference is rounding.
 MOST_CORRELATED = 0.999
-#: Stiffness of a constraint, in units of the curvature along it: it is met to 1e-4 of what it took to meet it.
-_STIFF = 1e4
+#: Pull on a quantity towards 0, over the cost's curvature along it; pulls at most; share of the way that may be left;
+#: and share of the cost below which a promised gain ends a pull.
+_PULL, _ROUNDS, _REACHED, _PULLED_TOLERANCE = 10.0, 8, 1e-3, 1e-9
 #: Decimals of ln x within which runs of two recipes are of one design.
 _DECIMALS = 6
 
@@ -169,20 +170,21 @@ class PairedFit:
         return intervals.profile(self.problem, self.theta, np.array([self.cost]), quantity, np.array([t**2 / 2]))
 
     def p_zero(self, quantity: Quantity) -> float:
-        """p of a quantity being 0, from the cost's rise where it is held there."""
-        value, slope = quantity(self.theta, np.zeros(1, dtype=int))
-        moved, variance = intervals.direction(self.problem, self.theta, slope)
-        stiff = _STIFF / np.maximum(variance, 1e-300)
-
-        def held(theta: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-            off, along = quantity(theta, rows)
-            force = stiff * off
-            return force * off / 2, force[:, None] * along, stiff[:, None, None] * along[:, :, None] * along[:, None, :]
-
-        start = self.theta - (value / np.maximum(variance, 1e-300))[:, None] * moved
-        found = minimise(self.problem, start, held, exact=True)
-        rise = max(0.0, float(self.problem.cost(found.theta)[0]) - self.cost)
-        return float(2 * stats.t.sf(np.sqrt(2 * rise), self.freedom(quantity)))
+        """p of a quantity being 0, from the cost's rise where it is pulled there."""
+        one = np.zeros(1, dtype=int)
+        first, slope = quantity(self.theta, one)
+        pull = _PULL / np.maximum(intervals.direction(self.problem, self.theta, slope)[1], 1e-300)
+        theta, reached, target = self.theta, first, -first / _PULL
+        for _ in range(_ROUNDS):
+            pulled = _pulled(quantity, target, pull)
+            theta = minimise(self.problem, theta, pulled, exact=True, tolerance=_PULLED_TOLERANCE).theta
+            reached, _ = quantity(theta, one)
+            if abs(reached[0]) <= _REACHED * abs(first[0]):
+                break
+            target = target - reached
+        rise = max(0.0, float(self.problem.cost(theta)[0]) - self.cost)
+        t = np.sqrt(2 * rise) * abs(first[0]) / np.maximum(abs(first[0] - reached[0]), 1e-300)
+        return float(2 * stats.t.sf(t, self.freedom(quantity)))
 
     def p_of(self, tied: PairedFit) -> tuple[float, float, float, float]:
         """F, its degrees of freedom and p of a fit with some parameters in common being as good."""
@@ -192,6 +194,18 @@ class PairedFit:
             second = min(recipe.fit.noise.freedom for recipe in self.recipes)
         ratio = max(0.0, tied.cost - self.cost) / (first / 2)
         return ratio, float(first), float(second), float(stats.f.sf(ratio, first, second))
+
+
+def _pulled(quantity: Quantity, target: np.ndarray, pull: np.ndarray) -> Extra:
+    """pull/2 (quantity - target)^2 as a term of theta."""
+
+    def extra(theta: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        value, along = quantity(theta, rows)
+        force = pull * (value - target)
+        outer = along[:, :, None] * along[:, None, :]
+        return force * (value - target) / 2, force[:, None] * along, pull[:, None, None] * outer
+
+    return extra
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:
