@@ -21,6 +21,8 @@ ALLOCATING = ("hoffmann", "gadre")
 OBJECTIVES = ("squares", "huber", "one_sided", "binomial", "beta_binomial")
 INTERVALS = ("profile", "bootstrap", "delta")
 LINKS = ("exponential", "sigmoid")
+#: Laws of which gains are known, over compute and over N and D.
+GAINING = ("power_floor", "power", "hoffmann", "gadre")
 FORMATS = ("lm_eval", "trainer", "wandb", "tensorboard", "nanogpt")
 
 #: Verdicts, in the order of what they claim, and what curves are put in order by.
@@ -76,6 +78,24 @@ def of_allocate(parser: argparse.ArgumentParser) -> None:
     ratio = "a model R times as large as the optimal one, at equal loss (0.75, 0.5, 0.35, 0.25)"
     parser.add_argument("--size-ratio", type=positive, metavar="R", action="append", help=ratio)
     _add_fitting(parser)
+    _add_output(parser)
+
+
+def of_gain(parser: argparse.ArgumentParser) -> None:
+    """``harness gain``."""
+    parser.add_argument("table", metavar="TABLE", help="CSV, TSV, JSONL or Parquet, a row a run; or a results folder")
+    parser.add_argument("--x", required=True, metavar="COLUMNS", help="compute, or parameters and tokens: N,D")
+    parser.add_argument("--y", required=True, metavar="COLUMN", help="loss")
+    parser.add_argument("--recipe", required=True, metavar="COLUMN", help="recipe of each run")
+    parser.add_argument("--baseline", metavar="NAME", help="the recipe to compare others with (that of the first row)")
+    where = "compute, e.g. 1e21, or N=7e9,D=1.4e11; may be given often (largest compute that both have)"
+    parser.add_argument("--at", metavar="PLACE", action="append", default=[], help=where)
+    same = "runs of two recipes at one x that share this, a seed say, err together"
+    parser.add_argument("--counterpart", metavar="COLUMN", help=same)
+    laws = f"{', '.join(GAINING)} (power_floor of compute, hoffmann of N and D)"
+    parser.add_argument("--law", type=one_of(GAINING), metavar="NAME", help=laws)
+    parser.add_argument("--flops-per-token-parameter", type=positive, default=6.0, metavar="K", help="C = K N D (6)")
+    _add_choice(parser)
     _add_output(parser)
 
 

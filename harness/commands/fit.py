@@ -7,7 +7,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from rich.console import Console
 
@@ -72,7 +71,7 @@ def fit_one(arguments: argparse.Namespace, runs: RunTable) -> ScalingLaw:
     return law.fit(runs.x, runs.y, **of_runs(arguments, runs))
 
 
-def of_runs(arguments: argparse.Namespace, runs: RunTable) -> dict[str, np.ndarray | None]:
+def of_runs(arguments: argparse.Namespace, runs: RunTable) -> dict[str, Any]:
     """The columns beside x and y that the arguments name, as `ScalingLaw.fit` takes them."""
     named = {"n_eval": getattr(arguments, "n_eval", None), "weights": arguments.weight}
     counted = {key: name and numbers(runs.rows.frame, name, POSITIVE) for key, name in named.items()}

@@ -19,7 +19,6 @@ from harness.records.columns import label_column
 from harness.report.tables import as_rich
 from harness.wording import ABSENT, between, confidence
 
-
 NOT_TESTED = "whether sharing is refused was not tested: some group has too few runs for a fit of its own"
 
 
@@ -75,7 +74,7 @@ def _report(
     for message, rows in table.groupby("message", sort=False):
         if message:
             named = "" if len(rows) == len(table) else f"{', '.join(rows[arguments.by])}: "
-            lines.append(f"{named}{message}")
+            lines.append(f"{named}{message!s}")
     if share:
         lines += [found.test.verdict if found.test else NOT_TESTED, found.message]
     for line in filter(None, lines):

@@ -49,8 +49,8 @@ class ScalingLaw:
     Args:
         law: key of `LAWS`, 'module.Class' or an instance of a `Law` of your own.
         objective: 'squares' on the law's scale (ln y for losses); 'huber' on the same, summed, with `delta`;
-            'one_sided', Huber's with runs below the law `penalty` times as costly, for losses some of which are of badly
-            tuned runs (experiments/badly_tuned says when it helps);
+            'one_sided', Huber's with runs below the law `penalty` times as costly, for losses of which some are of
+            badly tuned runs (experiments/badly_tuned says when it helps), intervals by bootstrap;
             'binomial' or 'beta_binomial' for shares with `n_eval`. By default what the law's source uses: 'huber' for
             hoffmann, 'beta_binomial' for shares with n_eval, else 'squares'.
         delta: of Huber, in units of ln y.
@@ -176,6 +176,8 @@ class ScalingLaw:
             raise SettingError("n_bootstrap", self.n_bootstrap, f"at least {LEAST_BOOTSTRAP}")
         if self.objective in ("binomial", "beta_binomial") and law.scale == "log":
             raise SettingError("objective", self.objective, f"squares or huber for {law.name}, whose y is no share")
+        if self.objective == "one_sided" and self.interval in ("profile", "delta"):  # which would cover .5 to .9
+            raise SettingError("interval", self.interval, "bootstrap with the objective one_sided")
         if self.objective == "one_sided" and law.scale != "log":
             raise SettingError("objective", self.objective, f"squares or huber for {law.name}, whose y is no loss")
         return law

@@ -65,8 +65,8 @@ class GroupFits:
     """One law of several groups.
 
     Attributes:
-        table: a row a group, in order of appearance: `by`, each parameter with _low and _high, noise (of one run, on the
-            law's scale), n_runs, status, message. Parameters of a group that cannot be fitted are NaN.
+        table: a row a group, in order of appearance: `by`, each parameter with _low and _high, noise (of one run, on
+            the law's scale), n_runs, status, message. Parameters of a group that cannot be fitted are NaN.
         fits: label -> the group's own fit; without groups that cannot be fitted by themselves.
         shared: the joint fit, of a `SharedLaw`; None where nothing is shared.
         test: whether sharing is refused; None where nothing is shared, or some group has no fit of its own.
@@ -117,7 +117,8 @@ def fit_groups(
     form = find_law(law)
     check_shared(form, share)
     places, _ = law_columns(form, x, y)
-    label, names = pd.factorize(np.asarray(by).astype(str))
+    label, found = pd.factorize(np.asarray(by).astype(str))
+    names = tuple(map(str, found))
     if len(label) != len(places):
         raise DataError(f"by has {len(label)} rows where x has {len(places)}")
     if len(names) < 2:
@@ -144,7 +145,7 @@ def fit_groups(
     if noise is not None:
         columns["weights"] = noise[label] ** -2.0
     numbered = np.column_stack([places, label + 1.0])
-    shared_law = SharedLaw(form, tuple(names), share, name)
+    shared_law = SharedLaw(form, names, share, name)
     joint = ScalingLaw(law=shared_law, **settings).fit(numbered, values, **columns)
     rows = [
         _row(form, joint, [shared_law.name_of(k, i) for i in range(len(form.parameters))])
@@ -182,7 +183,7 @@ def bartlett(variance: np.ndarray, freedom: np.ndarray) -> float:
 
 
 def _test(fits: dict[str, ScalingLaw], joint: ScalingLaw, share: Sequence[str]) -> SharingTest:
-    """See the head of this module; of Huber's objective the ratio is that of an M-estimator's costs (Ronchetti 1982)."""
+    """See the head of this module; of Huber's objective it is the ratio of an M-estimator's costs (Ronchetti 1982)."""
     group, weight = joint.problem.t[-1], joint.problem.weight[0]
     of_group = np.array([weight[group == k].mean() for k in range(len(fits))])
     costs = np.array([_cost(fit, joint) for fit in fits.values()])

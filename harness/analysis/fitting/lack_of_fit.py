@@ -60,7 +60,8 @@ def judge_noise(
     """The noise of runs about a fit.
 
     For Huber's objective, one-sided or not, `scale` is that of an M-estimator, the mean square of the objective's slope
-    over its mean curvature (Huber 1973).
+    over its mean curvature (Huber 1973). A fit by a small delta passes through about p runs, which are curved whatever
+    the noise: the curvature that the slopes are compared with is without them.
 
     Args:
         fitted: (R,) the law at each size.
@@ -81,8 +82,9 @@ def judge_noise(
             scale = float(np.sum(np.bincount(runs.rung, weight) * (means - fitted) ** 2) / freedom)
     elif isinstance(objective, Huber):
         first, exact, _ = objective.derivatives(-residual, np.zeros_like(residual))
-        curvature = max(float(np.mean(weight * exact)), 1 / n)
-        scale = float(np.sum((weight * first) ** 2) / (n - p)) / curvature
+        inside, curvature = int(np.sum(exact > 0)), max(float(np.mean(weight * exact)), 1 / n)
+        honest = curvature * max(inside - p, 1) / max(inside, 1) * n / (n - p)
+        scale = float(np.sum((weight * first) ** 2) / (n - p)) * curvature / honest**2
     elif isinstance(objective, Binomial):
         freedom = np.inf
     return Noise(of_a_run, within, misfit, freedom, max(scale, _LEAST_NOISE**2))

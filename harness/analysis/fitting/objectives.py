@@ -62,7 +62,7 @@ class Huber(Objective):
 class OneSided(Huber):
     """Huber's function, `penalty` times as costly for a run below the law as for one above.
 
-    The law is then drawn towards the runs of least loss: runs that were badly tuned lie above it, and none lie far below.
+    The law is then drawn towards the runs of least loss: badly tuned runs lie above it, and none lie far below.
     It is that of an M-quantile (Breckling and Chambers 1988), with a large `delta` of an expectile (Newey and Powell
     1987): of runs whose errors are symmetric it estimates a curve below the middle one.
     """

@@ -58,7 +58,9 @@ class SharedLaw(Law):
 
     def _of_all(self, names: Sequence[str] | frozenset[str]) -> frozenset[str]:
         member = self.member.parameters
-        return frozenset(self.name_of(k, i) for k in range(len(self.groups)) for i, n in enumerate(member) if n in names)
+        return frozenset(
+            self.name_of(k, i) for k in range(len(self.groups)) for i, n in enumerate(member) if n in names
+        )
 
     # ------------------------------------------------------------------------ each point as a fit of its group's law
 

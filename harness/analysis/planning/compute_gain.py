@@ -1,8 +1,8 @@
 """Compute-equivalent gain: by what factor a baseline's compute must grow to reach the loss that a recipe reaches.
 
 The gain of recipe A over baseline B at compute C is g with L_B(g C) = L_A(C), L_A and L_B the laws of both (Davidson et
-al. 2023, "AI capabilities can be significantly improved without expensive retraining", section 2): 1.3 says that A saves
-what 30 % more compute would bring. Of tables over N and D the laws are those along each recipe's own compute-optimal
+al. 2023, "AI capabilities can be significantly improved without expensive retraining"): 1.3 says that A saves what 30 %
+more compute would bring. Of tables over N and D the laws are those along each recipe's own compute-optimal
 frontier, or g grows N and D from a given place in proportion, at one number of tokens per parameter.
 """
 
@@ -27,6 +27,7 @@ from harness.analysis.fitting.laws import Law
 from harness.analysis.planning.allocation import optimal_log_size, surface
 from harness.analysis.planning.paired_fit import PairedFit, Recipe
 from harness.errors import DataError, SettingError, UserError, nearest
+from harness.wording import count
 
 #: Laws of which gains are known, by their number of variables; the first of each is the default.
 GAINING = {1: ("power_floor", "power"), 2: ("hoffmann", "gadre")}
@@ -65,8 +66,8 @@ class Gains:
             of tables over N and D), loss (of the recipe there), gain, low, high (inf where no compute is enough),
             p_value (of gain 1), p_adjusted (after Benjamini and Hochberg over all rows), status, message.
         changes: a row a recipe: recipe, f, freedom_1, freedom_2, p_value of the gain being the same at every compute;
-            gain, low, high and p_one: that gain, of laws tied so, and p of its being 1; n_pairs and correlation of runs that have
-            counterparts in the baseline.
+            gain, low, high and p_one: that gain, of laws tied so, and p of its being 1; n_pairs and correlation of runs
+            that have counterparts in the baseline.
         baseline: label.
         fits: label -> the law of each recipe that could be fitted.
     """
@@ -134,7 +135,7 @@ def compute_gain(
             rows += [compared.row(place) for place in asked or [compared.default_place()]]
             changes.append(compared.change())
     table = pd.DataFrame(rows).drop(columns=["N", "D"] if len(form.variables) == 1 else [])
-    table.insert(table.columns.get_loc("p_value") + 1, "p_adjusted", _adjusted(table["p_value"].to_numpy()))
+    table["p_adjusted"] = _adjusted(table["p_value"].to_numpy())
     return Gains(table, pd.DataFrame(changes), baseline, {name: recipe.fit for name, recipe in recipes.items()})
 
 
@@ -210,7 +211,7 @@ def _row(name: str, place: _Place | None, **found: Any) -> dict[str, Any]:
     nan = float("nan")
     where = place or _Place(nan)
     row = {"recipe": name, "compute": where.compute, "N": where.size, "D": where.tokens}
-    empty = dict.fromkeys(("loss", "gain", "low", "high", "p_value"), nan) | {"status": "", "message": ""}
+    empty = dict.fromkeys(("loss", "gain", "low", "high", "p_value", "p_adjusted"), nan) | {"status": "", "message": ""}
     row |= empty | found
     row["status"] = str(row["status"])
     return row
@@ -356,7 +357,15 @@ class _Comparison:
         status, message = self._judge(place, loss, gain, failed)
         p_value = self.free.p_zero(self._log_ratio(self.free, place))
         return _row(
-            self._names[0], place, loss=loss, gain=gain, low=low, high=high, p_value=p_value, status=status, message=message
+            self._names[0],
+            place,
+            loss=loss,
+            gain=gain,
+            low=low,
+            high=high,
+            p_value=p_value,
+            status=status,
+            message=message,
         )
 
     def _judge(self, place: _Place, loss: float, gain: float, failed: bool) -> tuple[GainStatus, str]:
@@ -372,7 +381,10 @@ class _Comparison:
         if failed:
             status, why = GainStatus.INTERVAL_FAILED, failure_message(["gain"])
         elif not np.isfinite(gain):
-            status, why = GainStatus.OUT_OF_REACH, f"no compute brings {theirs} down to a loss of {loss:.4g}, by its law"
+            status, why = (
+                GainStatus.OUT_OF_REACH,
+                f"no compute brings {theirs} down to a loss of {loss:.4g}, by its law",
+            )
         elif not self._overlaps():
             why = f"no loss is reached by runs of both {ours} and {theirs}: the gain rests on their laws alone"
             status = GainStatus.NO_OVERLAP
@@ -389,9 +401,11 @@ class _Comparison:
         least, most = self._compute(number).min(), self._compute(number).max()
         name = self._names[number]
         if compute > NEAR * most:
-            return [f"{name} is followed to {compute:.3g}, {compute / most:.2g} times its largest run"]
+            return [f"{name} is followed to {compute:.3g}, {count(compute / most, 2)} times its largest run"]
         if compute * NEAR < least:
-            return [f"{name} is followed down to {compute:.3g}, {least / compute:.2g} times below its smallest run"]
+            return [
+                f"{name} is followed down to {compute:.3g}, {count(least / compute, 2)} times below its smallest run"
+            ]
         return []
 
     def change(self) -> dict[str, Any]:

@@ -25,6 +25,8 @@ from harness.errors import UserError
 
 #: Largest correlation of counterparts: beyond, what is left of their difference is rounding.
 MOST_CORRELATED = 0.999
+#: Least standard deviation of ln y: losses are written to six digits or so.
+LEAST_NOISE = 1e-6
 #: Pull on a quantity towards 0, over the cost's curvature along it; pulls at most; share of the way that may be left;
 #: and share of the cost below which a promised gain ends a pull.
 _PULL, _ROUNDS, _REACHED, _PULLED_TOLERANCE = 10.0, 8, 1e-3, 1e-9
@@ -120,7 +122,8 @@ class PairedFit:
         places = np.concatenate([a.places, b.places])
         number = np.repeat([1.0, 2.0], [len(a.y), len(b.y)])
         law = SharedLaw(member, (a.name, b.name), shared, "recipe")
-        deviation = np.repeat([np.sqrt(r.fit.noise.scale) for r in (a, b)], [len(a.y), len(b.y)])
+        noise = [max(np.sqrt(recipe.fit.noise.scale), LEAST_NOISE) for recipe in (a, b)]
+        deviation = np.repeat(noise, [len(a.y), len(b.y)])
         joint = ScalingLaw(law=law, objective="squares", interval="delta").fit(
             np.column_stack([places, number]), np.concatenate([a.y, b.y]), weights=deviation**-2.0
         )
