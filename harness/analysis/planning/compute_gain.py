@@ -17,14 +17,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
-from scipy.special import logsumexp
 
 from harness.analysis.checks import check_between_0_and_1, positive_columns
 from harness.analysis.fitting.estimator import FitStatus, ScalingLaw
 from harness.analysis.fitting.inputs import find_law, law_columns
 from harness.analysis.fitting.intervals import Quantity, by_differences, failure_message, hold_estimate
 from harness.analysis.fitting.laws import Law
-from harness.analysis.planning.allocation import optimal_log_size, surface
+from harness.analysis.planning.growth import Growth, Place
 from harness.analysis.planning.paired_fit import PairedFit, Recipe
 from harness.errors import DataError, SettingError, UserError, nearest
 from harness.wording import count
@@ -42,8 +41,6 @@ _TIED = {
 NEAR = 2.0
 #: p below which a gain is said to change with compute.
 CHANGES = 0.05
-#: Newton steps for the compute at which a baseline reaches a loss; one is exact along a frontier.
-_STEPS = 40
 
 
 class GainStatus(StrEnum):
@@ -121,17 +118,22 @@ def compute_gain(
     if baseline not in names:
         raise SettingError("baseline", baseline, f"one of {', '.join(names)}{nearest(baseline, names)}")
     alike = np.full(len(labels), "") if counterpart is None else np.asarray(counterpart).astype(str)
+    if len(alike) != len(labels):
+        raise DataError(f"counterpart has {len(alike)} rows where x has {len(labels)}")
     recipes, refused = _fit_each(form, places, np.asarray(y, dtype=float), labels, alike, level)
     if baseline in refused:
         raise UserError(f"baseline {baseline}: {refused[baseline]}")
     asked = _asked(compute, at, form, flops_per_token_parameter)
     rows: list[dict[str, Any]] = []
     changes: list[dict[str, Any]] = []
-    for name in names:
-        if name in refused:
-            rows.append(_row(name, None, status=GainStatus.NOT_FITTED, message=str(refused[name])))
-        elif name != baseline:
+    for name in (name for name in names if name != baseline):
+        try:
+            if name in refused:
+                raise refused[name]
             compared = _Comparison.of(recipes[name], recipes[baseline], flops_per_token_parameter, level)
+        except UserError as error:
+            rows.append(_row(name, None, status=GainStatus.NOT_FITTED, message=str(error)))
+        else:
             rows += [compared.row(place) for place in asked or [compared.default_place()]]
             changes.append(compared.change())
     table = pd.DataFrame(rows).drop(columns=["N", "D"] if len(form.variables) == 1 else [])
@@ -169,11 +171,21 @@ def _fit_each(
         own = labels == name
         try:
             fit = ScalingLaw(law=form, objective="squares", level=level).fit(places[own], y[own])
+            if flat := _flat(fit):
+                raise UserError(flat)
         except UserError as error:
             refused[name] = error
         else:
             recipes[name] = Recipe(name, places[own], y[own], alike[own], fit)
     return recipes, refused
+
+
+def _flat(fit: ScalingLaw) -> str:
+    """Why a loss does not fall with compute, by a law; '' where it does."""
+    if fit.law_.name == "power" and fit.params_["alpha"] <= 0:
+        return f"the loss does not fall with compute: alpha = {fit.params_['alpha']:.3g}"
+    flat = fit.status_ is FitStatus.AT_BOUND and "y does not" in fit.message_
+    return f"the loss does not fall: {fit.message_}" if flat else ""
 
 
 def _adjusted(p_values: np.ndarray) -> np.ndarray:
@@ -187,94 +199,25 @@ def _adjusted(p_values: np.ndarray) -> np.ndarray:
 # --------------------------------------------------------------------------------------------- where a gain is wanted
 
 
-@dataclass(frozen=True)
-class _Place:
-    """A compute on the frontier, or N and D whose compute it is."""
-
-    compute: float
-    size: float = float("nan")
-    tokens: float = float("nan")
-
-
-def _asked(compute: Sequence[float], at: ArrayLike | pd.DataFrame | None, form: Law, k: float) -> list[_Place]:
+def _asked(compute: Sequence[float], at: ArrayLike | pd.DataFrame | None, form: Law, k: float) -> list[Place]:
     (budgets,) = positive_columns(compute=np.asarray(compute, dtype=float))
-    found = [_Place(float(c)) for c in budgets]
+    found = [Place(float(c)) for c in budgets]
     if at is not None:
         if len(form.variables) == 1:
             raise SettingError("at", "N,D", "compute alone for a law of one variable")
         places, _ = law_columns(form, at)
-        found += [_Place(float(k * n * d), float(n), float(d)) for n, d in places]
+        found += [Place(float(k * n * d), float(n), float(d)) for n, d in places]
     return found
 
 
-def _row(name: str, place: _Place | None, **found: Any) -> dict[str, Any]:
+def _row(name: str, place: Place | None, **found: Any) -> dict[str, Any]:
     nan = float("nan")
-    where = place or _Place(nan)
+    where = place or Place(nan)
     row = {"recipe": name, "compute": where.compute, "N": where.size, "D": where.tokens}
     empty = dict.fromkeys(("loss", "gain", "low", "high", "p_value", "p_adjusted"), nan) | {"status": "", "message": ""}
     row |= empty | found
     row["status"] = str(row["status"])
     return row
-
-
-# ------------------------------------------------------------------------------------------- a law as compute grows
-
-
-@dataclass(frozen=True)
-class _Growth:
-    """Loss of b fits as compute grows g times from a place: floor + sum_i amplitude_i g^-exponent_i.
-
-    Attributes:
-        floor: (b,).
-        amplitudes, exponents: (b, m).
-    """
-
-    floor: np.ndarray
-    amplitudes: np.ndarray
-    exponents: np.ndarray
-
-    @classmethod
-    def of(cls, law: str, public: np.ndarray, place: _Place, k: float) -> _Growth:
-        """From parameters (b, P): along the frontier, or from the place's N and D at one D / N."""
-        if law in GAINING[1]:
-            floor, amplitude, alpha = (np.zeros(len(public)), *public.T) if law == "power" else public.T
-            return cls(floor, (amplitude * place.compute**-alpha)[:, None], alpha[:, None])
-        floor, a, b, alpha, beta = surface(law, public)
-        frontier = not np.isfinite(place.size)
-        log_product = np.log(place.compute / k)
-        log_n = optimal_log_size((a, b, alpha, beta), log_product) if frontier else np.log(place.size)
-        terms = np.stack([a * np.exp(-alpha * log_n), b * np.exp(-beta * (log_product - log_n))], axis=1)
-        if frontier:
-            return cls(floor, terms.sum(axis=1, keepdims=True), (alpha * beta / (alpha + beta))[:, None])
-        return cls(floor, terms, np.stack([alpha, beta], axis=1) / 2)
-
-    @property
-    def above(self) -> np.ndarray:
-        """(b,) loss above the floor at the place."""
-        return np.maximum(self.amplitudes.sum(axis=1), 1e-300)
-
-    @property
-    def loss(self) -> np.ndarray:
-        return self.floor + self.above
-
-    def log_growth(self, loss: np.ndarray) -> np.ndarray:
-        """ln g (b,) at which the loss (b,) is reached, inf where none is enough."""
-        wanted = np.log(np.maximum(loss - self.floor, 1e-300))
-        logs, g = np.log(np.maximum(self.amplitudes, 1e-300)), np.zeros(len(wanted))
-        for _ in range(_STEPS):  # ln of a sum of exponentials is convex in g: Newton's steps cannot leave it
-            terms = logs - self.exponents * g[:, None]
-            total = logsumexp(terms, axis=1)
-            slope = np.sum(self.exponents * np.exp(terms - total[:, None]), axis=1)
-            step = (total - wanted) / slope
-            g = g + step
-            if np.all(np.abs(step) <= 1e-14 * (1 + np.abs(g))):
-                break
-        return np.where(loss > self.floor, g, np.inf)
-
-    def steepness(self, log_growth: np.ndarray) -> np.ndarray:
-        """(b,) -d ln(loss above the floor) / d ln g there."""
-        terms = np.log(np.maximum(self.amplitudes, 1e-300)) - self.exponents * log_growth[:, None]
-        return np.sum(self.exponents * np.exp(terms - logsumexp(terms, axis=1, keepdims=True)), axis=1)
 
 
 # -------------------------------------------------------------------------------------------- two recipes compared
@@ -309,14 +252,14 @@ class _Comparison:
         places = self.free.recipes[number].places
         return places[:, 0] if places.shape[1] == 1 else self.k * places[:, 0] * places[:, 1]
 
-    def default_place(self) -> _Place:
+    def default_place(self) -> Place:
         """The largest compute that both have."""
-        return _Place(float(min(self._compute(0).max(), self._compute(1).max())))
+        return Place(float(min(self._compute(0).max(), self._compute(1).max())))
 
-    def _growth(self, fit: PairedFit, theta: np.ndarray, number: int, place: _Place) -> _Growth:
-        return _Growth.of(fit.recipes[0].fit.law_.name, fit.public(theta, number), place, self.k)
+    def _growth(self, fit: PairedFit, theta: np.ndarray, number: int, place: Place) -> Growth:
+        return Growth.of(fit.recipes[0].fit.law_.name, fit.public(theta, number), place, self.k)
 
-    def _log_ratio(self, fit: PairedFit, place: _Place) -> Quantity:
+    def _log_ratio(self, fit: PairedFit, place: Place) -> Quantity:
         """ln of the recipe's loss over the baseline's, 0 where the gain is 1."""
 
         def value(theta: np.ndarray, _: np.ndarray) -> np.ndarray:
@@ -325,7 +268,7 @@ class _Comparison:
 
         return by_differences(value)
 
-    def _bent_gain(self, fit: PairedFit, place: _Place, power: float) -> Quantity:
+    def _bent_gain(self, fit: PairedFit, place: Place, power: float) -> Quantity:
         """gain^-power: about linear in the parameters, and below 0 by as much as no compute is enough."""
 
         def value(theta: np.ndarray, _: np.ndarray) -> np.ndarray:
@@ -337,7 +280,7 @@ class _Comparison:
 
         return by_differences(value)
 
-    def _gain(self, fit: PairedFit, place: _Place) -> tuple[float, float, float, bool]:
+    def _gain(self, fit: PairedFit, place: Place) -> tuple[float, float, float, bool]:
         """Gain, its interval, and whether the interval found did not hold it."""
         theirs = self._growth(fit, fit.theta, 1, place)
         log_gain = theirs.log_growth(self._growth(fit, fit.theta, 0, place).loss)
@@ -350,7 +293,7 @@ class _Comparison:
             gains = np.where(ends > 0, np.maximum(ends, 1e-300) ** (-1 / power), np.inf)
         return float(gains[0]), float(gains[1]), float(gains[2]), bool(failed[0])
 
-    def row(self, place: _Place) -> dict[str, Any]:
+    def row(self, place: Place) -> dict[str, Any]:
         """The gain at a place; as in `Gains.table`."""
         loss = float(self._growth(self.free, self.free.theta, 0, place).loss[0])
         gain, low, high, failed = self._gain(self.free, place)
@@ -368,7 +311,7 @@ class _Comparison:
             message=message,
         )
 
-    def _judge(self, place: _Place, loss: float, gain: float, failed: bool) -> tuple[GainStatus, str]:
+    def _judge(self, place: Place, loss: float, gain: float, failed: bool) -> tuple[GainStatus, str]:
         """How far a gain may be quoted, and why."""
         ours, theirs = self._names
         states = [

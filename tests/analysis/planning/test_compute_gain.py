@@ -104,6 +104,12 @@ def test_a_recipe_of_too_few_runs_is_a_row() -> None:
         compute_gain(x[few], y[few], recipe[few], baseline="one")
 
 
+@pytest.mark.parametrize("law", ["power", "power_floor"])
+def test_a_loss_that_does_not_fall_has_no_gain(law: str) -> None:
+    found = compute_gain(*table(loss(SIZES), 2 + 1e-3 * np.arange(8.0)), law=law).table.iloc[0]
+    assert found["status"] == "not fitted" and "does not fall" in found["message"] and np.isnan(found["gain"])
+
+
 def test_p_is_corrected_over_all_rows() -> None:
     rng = np.random.default_rng(3)
     recipes = (loss(SIZES, gain) * np.exp(0.004 * rng.standard_normal(8)) for gain in (1.0, 1.0, 1.2, 2.0))
@@ -164,6 +170,8 @@ def test_mistakes_are_named() -> None:
         compute_gain(np.ones((16, 3)), y, recipe)
     with pytest.raises(DataError, match="recipe has 3 rows"):
         compute_gain(x, y, recipe[:3])
+    with pytest.raises(DataError, match="counterpart has 2 rows"):
+        compute_gain(x, y, recipe, counterpart=["a", "b"])
     with pytest.raises(DataError, match="compute"):
         compute_gain(x, y, recipe, compute=[-1.0])
     with pytest.raises(SettingError, match="at="):
