@@ -53,7 +53,7 @@ class SharedLaw(Law):
         return name if name in self.shared else f"{name}[{self.groups[group]}]"
 
     def coordinates_of(self, group: int) -> np.ndarray:
-        """(p,) where the coordinates of group number `group`, from 0, are in theta."""
+        """(p,) where the coordinates, and parameters, of group number `group`, from 0, are among all."""
         return self._index[group]
 
     def _of_all(self, names: Sequence[str] | frozenset[str]) -> frozenset[str]:

@@ -256,15 +256,18 @@ class _Comparison:
         """The largest compute that both have."""
         return Place(float(min(self._compute(0).max(), self._compute(1).max())))
 
-    def _growth(self, fit: PairedFit, theta: np.ndarray, number: int, place: Place) -> Growth:
-        return Growth.of(fit.recipes[0].fit.law_.name, fit.public(theta, number), place, self.k)
+    def _growths(self, fit: PairedFit, theta: np.ndarray, place: Place) -> tuple[Growth, Growth]:
+        """Of the recipe and of the baseline."""
+        ours, theirs = fit.public(theta)
+        law = fit.recipes[0].fit.law_.name
+        return Growth.of(law, ours, place, self.k), Growth.of(law, theirs, place, self.k)
 
     def _log_ratio(self, fit: PairedFit, place: Place) -> Quantity:
         """ln of the recipe's loss over the baseline's, 0 where the gain is 1."""
 
         def value(theta: np.ndarray, _: np.ndarray) -> np.ndarray:
-            ours, theirs = (self._growth(fit, theta, number, place).loss for number in (0, 1))
-            return np.log(ours / theirs)
+            ours, theirs = self._growths(fit, theta, place)
+            return np.log(ours.loss / theirs.loss)
 
         return by_differences(value)
 
@@ -272,8 +275,8 @@ class _Comparison:
         """gain^-power: about linear in the parameters, and below 0 by as much as no compute is enough."""
 
         def value(theta: np.ndarray, _: np.ndarray) -> np.ndarray:
-            loss = self._growth(fit, theta, 0, place).loss
-            theirs = self._growth(fit, theta, 1, place)
+            ours, theirs = self._growths(fit, theta, place)
+            loss = ours.loss
             return np.where(
                 loss > theirs.floor, np.exp(-power * theirs.log_growth(loss)), (loss - theirs.floor) / theirs.above
             )
@@ -282,8 +285,8 @@ class _Comparison:
 
     def _gain(self, fit: PairedFit, place: Place) -> tuple[float, float, float, bool]:
         """Gain, its interval, and whether the interval found did not hold it."""
-        theirs = self._growth(fit, fit.theta, 1, place)
-        log_gain = theirs.log_growth(self._growth(fit, fit.theta, 0, place).loss)
+        ours, theirs = self._growths(fit, fit.theta, place)
+        log_gain = theirs.log_growth(ours.loss)
         power = float(theirs.steepness(np.where(np.isfinite(log_gain), log_gain, 0.0))[0])
         quantity = self._bent_gain(fit, place, power)
         value = quantity(fit.theta, np.zeros(1, dtype=int))[0]
@@ -295,7 +298,7 @@ class _Comparison:
 
     def row(self, place: Place) -> dict[str, Any]:
         """The gain at a place; as in `Gains.table`."""
-        loss = float(self._growth(self.free, self.free.theta, 0, place).loss[0])
+        loss = float(self._growths(self.free, self.free.theta, place)[0].loss[0])
         gain, low, high, failed = self._gain(self.free, place)
         status, message = self._judge(place, loss, gain, failed)
         p_value = self.free.p_zero(self._log_ratio(self.free, place))

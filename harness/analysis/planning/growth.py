@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import logsumexp
 
 from harness.analysis.planning.allocation import optimal_log_size, surface
 
@@ -65,7 +64,7 @@ class Growth:
         logs, g = np.log(np.maximum(self.amplitudes, 1e-300)), np.zeros(len(wanted))
         for _ in range(_STEPS):  # ln of a sum of exponentials is convex in g: Newton's steps cannot leave it
             terms = logs - self.exponents * g[:, None]
-            total = logsumexp(terms, axis=1)
+            total = np.logaddexp.reduce(terms, axis=1)
             slope = np.sum(self.exponents * np.exp(terms - total[:, None]), axis=1)
             step = (total - wanted) / slope
             g = g + step
@@ -76,4 +75,4 @@ class Growth:
     def steepness(self, log_growth: np.ndarray) -> np.ndarray:
         """(b,) -d ln(loss above the floor) / d ln g there."""
         terms = np.log(np.maximum(self.amplitudes, 1e-300)) - self.exponents * log_growth[:, None]
-        return np.sum(self.exponents * np.exp(terms - logsumexp(terms, axis=1, keepdims=True)), axis=1)
+        return np.sum(self.exponents * np.exp(terms - np.logaddexp.reduce(terms, axis=1)[:, None]), axis=1)

@@ -137,13 +137,12 @@ class PairedFit:
             raise UserError(f"{a.name} and {b.name}: their joint fit did not converge")
         return cls(problem, found.theta, float(found.cost[0]), joint, (a, b), len(first), correlation)
 
-    def public(self, theta: np.ndarray, recipe: int) -> np.ndarray:
-        """Parameters (..., P) of recipe number 0 or 1 at theta (..., p)."""
+    def public(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Parameters (..., P) of both recipes at theta (..., p)."""
         law = self.joint.law_
         assert isinstance(law, SharedLaw)
-        everything, names = self.joint.public(theta), law.parameters
-        own = [names.index(law.name_of(recipe, i)) for i in range(len(law.member.parameters))]
-        return everything[..., own]
+        everything = self.joint.public(theta)
+        return everything[..., law.coordinates_of(0)], everything[..., law.coordinates_of(1)]
 
     def freedom(self, quantity: Quantity) -> float:
         """Degrees of freedom of a quantity's variance, after Satterthwaite 1946.
@@ -154,8 +153,6 @@ class PairedFit:
         if self.n_pairs:
             return min(own)
         _, slope = quantity(self.theta, np.zeros(1, dtype=int))
-        law = self.joint.law_
-        assert isinstance(law, SharedLaw)
         moved, variance = intervals.direction(self.problem, self.theta, slope)
         shares = self._shares(moved, slope)
         return float(variance[0] ** 2 / sum(share**2 / freedom for share, freedom in zip(shares, own, strict=True)))
