@@ -2,10 +2,9 @@
 
 The analysis half stands alone: ``import harness`` gives the estimators of laws (`ScalingLaw`, `PowerLaw`, `fit_best`,
 `fit_curves`, `fit_groups`, `exponents`), what follows from them (`Forecaster`, `Chain`, `IsoFlop`, `allocate`,
-`overtraining`, `compute_gain`),
-jumps and thresholds (`find_jumps`, `thresholds`, `compare_thresholds`), `take_together` (sizes that lie
-close), `load`, and `datasets`, tables whose truth is
-known. It loads neither torch nor Hydra; each name is imported when first used.
+`overtraining`, `compute_gain`), jumps and thresholds (`find_jumps`, `thresholds`, `compare_thresholds`),
+`take_together` (sizes that lie close), `load`, and `datasets`, tables whose truth is known. It loads neither torch nor
+Hydra; each name is imported when first used.
 """
 
 from __future__ import annotations

@@ -35,6 +35,7 @@ class Growth:
     exponents: np.ndarray
 
     @classmethod
+    @np.errstate(over="ignore", invalid="ignore")  # of steps that are too far, and are taken back
     def of(cls, law: str, public: np.ndarray, place: Place, k: float) -> Growth:
         """From parameters (b, P): along the frontier, or from the place's N and D at one D / N."""
         if law in ("power", "power_floor"):
@@ -58,6 +59,7 @@ class Growth:
     def loss(self) -> np.ndarray:
         return self.floor + self.above
 
+    @np.errstate(over="ignore", invalid="ignore", divide="ignore")
     def log_growth(self, loss: np.ndarray) -> np.ndarray:
         """ln g (b,) at which the loss (b,) is reached, inf where none is enough."""
         wanted = np.log(np.maximum(loss - self.floor, 1e-300))
