@@ -26,7 +26,7 @@ def isoflop(folder: Path) -> None:
         parabola = IsoFlop().fit(runs["N"], runs["D"], runs["loss"], runs["C"])
         envelope = IsoFlop(approach=1).fit(runs["N"], runs["D"], runs["loss"], runs["C"])
         surface = ScalingLaw("hoffmann", objective="squares").fit(runs[["N", "D"]], runs["loss"])
-        robust = ScalingLaw("hoffmann").fit(runs[["N", "D"]], runs["loss"])
+        robust = ScalingLaw("hoffmann", objective="huber").fit(runs[["N", "D"]], runs["loss"])
         n, d = runs["N"].to_numpy(), runs["D"].to_numpy()
         exact = IsoFlop(n_bootstrap=100).fit(n, d, loss_of(surface.params_, n, d), runs["C"])
         by_surface = optimal_exponent(surface)

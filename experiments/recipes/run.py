@@ -157,7 +157,8 @@ def shared(kind: Groups, n: int, seed: int) -> dict[str, object]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-sets", type=int, default=1000, help="planted tables of each design; a quarter as many with a gain")
+    tables = "planted tables of each design; a quarter as many with a gain"
+    parser.add_argument("--data-sets", type=int, default=1000, help=tables)
     parser.add_argument("--only", choices=("gain", "shared"), help="one half")
     parser.add_argument("--kind", default="", help="designs whose name holds these words")
     parser.add_argument("--seed", type=int, default=0)

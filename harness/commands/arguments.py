@@ -171,7 +171,7 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
 
 def _add_fitting(parser: argparse.ArgumentParser) -> None:
     """How a law is fitted."""
-    objectives = f"{', '.join(OBJECTIVES)} (by default that of the law)"
+    objectives = f"{', '.join(OBJECTIVES)} (squares, of ln loss, whatever the law; beta_binomial with --n-eval)"
     parser.add_argument("--objective", type=one_of(OBJECTIVES), metavar="NAME", help=objectives)
     parser.add_argument("--delta", type=positive, default=1e-3, help="of huber and one_sided, in ln y (0.001)")
     penalty = "of one_sided: cost of a run below the law, in that of one above it (10)"
@@ -184,7 +184,8 @@ def _add_fitting(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bootstrap", type=whole_number(100), metavar="DRAWS", help=draws)
     parser.add_argument("--seed", type=whole_number(0), default=0, help="of the bootstrap (0)")
     parser.add_argument("--group", metavar="COLUMN", help="rows that share x and this are one run")
-    parser.add_argument("--cluster", metavar="COLUMN", help="runs that share this stay together in intervals")
+    clusters = "runs that share this err together (checkpoints of one run): intervals rest on its groups"
+    parser.add_argument("--cluster", metavar="COLUMN", help=clusters)
 
 
 def _add_curves(parser: argparse.ArgumentParser) -> None:

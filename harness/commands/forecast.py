@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         "calibration": forecaster.calibration_,
         **({} if chain is None else _link(chain, arguments.metric)),
         "n": len(runs.y),
-        **runs.rows.as_json(),
+        **runs.as_json(),
         "settings": given(arguments, ("table", "x", "y", "law", "metric", "link", "level", "at")),
     }
     write_json(arguments.json, content)

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from harness.analysis.fitting.inputs import find_law
 from harness.analysis.fitting.laws import Law
+from harness.commands.cautions import cautions, label_columns
 from harness.errors import DataError, RunsWarning, UserError
 from harness.records.columns import NOT_NEGATIVE, POSITIVE, SHARE, Limits, label_column, number_column
 from harness.records.expressions import derive, select
@@ -192,18 +193,30 @@ class RunTable:
         rows: of the table, with what was left out.
         x: (n, d) the columns of --x, under their names.
         y: (n,) the column of --y.
+        cautions: what its places and values make one suspect, in words.
     """
 
     rows: Rows
     x: pd.DataFrame
     y: np.ndarray
+    cautions: tuple[str, ...] = ()
 
     def labels(self, column: str | None) -> np.ndarray | None:
         """(n,) a column as labels, None for none; as `label_column`."""
         return None if column is None else label_column(self.rows.frame, column)
 
+    def suspects(self, *taken: str | None) -> dict[str, np.ndarray]:
+        """Columns that label runs, by which these may err together; without those of x and those taken."""
+        return label_columns(self.rows.frame, (*self.x.columns, *filter(None, taken)))
+
+    def as_json(self) -> dict[str, Any]:
+        """What is suspected of the table, and what was left out of it."""
+        return {"cautions": list(self.cautions)} | self.rows.as_json()
+
     def report(self, console: Console, n_runs: int | None = None) -> None:
         """Say how many rows were used, as how many runs, and which were not."""
+        for caution in self.cautions:
+            console.print(f"note: {caution}", markup=False, soft_wrap=True)
         rows = "" if n_runs in (None, len(self.y)) else f" in {counted(len(self.y), 'row')}"
         self.rows.report(counted(n_runs or len(self.y), "run") + rows, console)
 
@@ -228,7 +241,8 @@ def choose_runs(arguments: argparse.Namespace) -> RunTable:
     rows = rows.with_numbers_in([*names, arguments.y]).without_repeats()
     frame = rows.require_some().frame
     x = pd.DataFrame({name: numbers(frame, name, POSITIVE) for name in names}, index=frame.index)
-    return RunTable(rows, x, numbers(frame, arguments.y, POSITIVE if law is None else limits_of(law)))
+    y = numbers(frame, arguments.y, POSITIVE if law is None else limits_of(law))
+    return RunTable(rows, x, y, cautions(x, pd.Series(y, name=arguments.y), frame))
 
 
 def limits_of(law: Law) -> Limits:

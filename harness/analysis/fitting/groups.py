@@ -12,7 +12,7 @@ F with s (K - 1) and n - K p degrees of freedom where the shared parameters are 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,6 +35,8 @@ from harness.wording import p_equals
 UNEQUAL_NOISE = 0.01
 #: p below which it is said that sharing is refused.
 REFUSED_SHARING = 0.05
+
+_TAKEN_APART = "runs err together, which the test of sharing does not know: its p is too low"
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class GroupFits:
         fits: label -> the group's own fit; without groups that cannot be fitted by themselves.
         shared: the joint fit, of a `SharedLaw`; None where nothing is shared.
         test: whether sharing is refused; None where nothing is shared, or some group has no fit of its own.
-        message: what was assumed of the groups' noise; ''.
+        message: what was assumed of the groups' noise, and what makes the test doubtful; ''.
     """
 
     table: pd.DataFrame
@@ -89,6 +91,7 @@ def fit_groups(
     law: str | Law = "power_floor",
     groups: ArrayLike | None = None,
     clusters: ArrayLike | None = None,
+    suspects: Mapping[str, ArrayLike] | None = None,
     n_eval: ArrayLike | None = None,
     weights: ArrayLike | None = None,
     name: str = "group",
@@ -100,7 +103,7 @@ def fit_groups(
     their runs weigh in the joint fit as the inverse of their own fit's variance.
 
     Args:
-        x, y, groups, clusters, n_eval, weights: as in `ScalingLaw.fit`.
+        x, y, groups, clusters, suspects, n_eval, weights: as in `ScalingLaw.fit`.
         by: (n,) label of the group of each row; two or more groups.
         share: parameters that all groups have in common. A power's amplitude can be shared along with its exponent.
         name: what the groups are, and the column of the table that labels them.
@@ -125,6 +128,7 @@ def fit_groups(
         raise DataError(f"{name} is {names[0]} in all rows: two groups or more are wanted")
     optional = {"groups": groups, "clusters": clusters, "n_eval": n_eval, "weights": weights}
     columns = {key: np.asarray(column) for key, column in optional.items() if column is not None}
+    tried = {key: np.asarray(column) for key, column in (suspects or {}).items()}
     values = np.asarray(y)
     fits: dict[str, ScalingLaw] = {}
     refused: dict[str, UserError] = {}
@@ -132,7 +136,9 @@ def fit_groups(
         own = label == k
         try:
             part = {key: column[own] for key, column in columns.items()}
-            fits[group] = ScalingLaw(law=form, **settings).fit(places[own], values[own], **part)
+            fits[group] = ScalingLaw(law=form, **settings).fit(
+                places[own], values[own], suspects={key: column[own] for key, column in tried.items()}, **part
+            )
         except (TooFewDataError, NotIdentifiableError) as error:
             refused[group] = error
     if not fits and not share:
@@ -146,13 +152,15 @@ def fit_groups(
         columns["weights"] = noise[label] ** -2.0
     numbered = np.column_stack([places, label + 1.0])
     shared_law = SharedLaw(form, names, share, name)
-    joint = ScalingLaw(law=shared_law, **settings).fit(numbered, values, **columns)
+    joint = ScalingLaw(law=shared_law, **settings).fit(numbered, values, suspects=tried, **columns)
     rows = [
         _row(form, joint, [shared_law.name_of(k, i) for i in range(len(form.parameters))])
         | _state(fits.get(group), joint.status_, joint.message_, counts[k])
         for k, group in enumerate(names)
     ]
     test = None if refused else _test(fits, joint, share)
+    if test and any(fit.n_clusters_ is not None for fit in fits.values()):
+        message = "; ".join(filter(None, [message, _TAKEN_APART]))
     return GroupFits(_table(name, names, rows), fits, joint, test, message)
 
 

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from harness.analysis.fitting.laws import Law
 from harness.analysis.fitting.objectives import BetaBinomial, Binomial, Huber, Objective, Squares
 from harness.analysis.runs import Runs
+from harness.wording import counted
 
 #: p of the lack-of-fit F test below which sizes are taken to scatter about the law by more than their runs explain. To
 #: find lack of fit where there is none costs some width of the intervals; to miss it costs their coverage: so 10, not 1
@@ -24,6 +26,12 @@ LACK_OF_FIT = 0.1
 _LEAST_NOISE = 1e-12
 #: Multiple of the runs' own scatter above which lack of fit is worth a message.
 WORTH_SAYING = 3.0
+#: Multiple of the others' scatter by which a run lies far off: of normal runs one of 500 million does.
+FAR_OFF = 6.0
+#: Fewest degrees of freedom with which the others' scatter is known well enough to say so.
+_LEAST_TO_JUDGE = 8
+#: Median of |z| for a standard normal z: turns a median distance into a standard deviation.
+_MEDIAN_OF_NORMAL = 0.6745
 
 
 @dataclass(frozen=True)
@@ -50,12 +58,7 @@ class Noise:
 
 
 def judge_noise(
-    runs: Runs,
-    fitted: np.ndarray,
-    n_parameters: int,
-    objective: Objective,
-    clustered: bool,
-    weight: np.ndarray | None = None,
+    runs: Runs, fitted: np.ndarray, n_parameters: int, objective: Objective, weight: np.ndarray | None = None
 ) -> Noise:
     """The noise of runs about a fit.
 
@@ -65,7 +68,6 @@ def judge_noise(
 
     Args:
         fitted: (R,) the law at each size.
-        clustered: whether runs of one size err together, so that noise is judged by the sizes' means whatever F says.
         weight: (n,) of each run, its variance being inverse to it, of mean 1: the noise is that of a run of weight 1.
     """
     p, n, n_sizes = n_parameters, len(runs.value), len(runs.sizes)
@@ -77,7 +79,7 @@ def judge_noise(
     misfit, freedom, scale = 0.0, float(n - p), 1.0
     if isinstance(objective, Squares):
         misfit, scale = rung_misfit(runs, fitted, p, weight), of_a_run**2
-        if misfit > 0 or clustered:
+        if misfit > 0:
             freedom = float(n_sizes - p)
             scale = float(np.sum(np.bincount(runs.rung, weight) * (means - fitted) ** 2) / freedom)
     elif isinstance(objective, Huber):
@@ -88,6 +90,34 @@ def judge_noise(
     elif isinstance(objective, Binomial):
         freedom = np.inf
     return Noise(of_a_run, within, misfit, freedom, max(scale, _LEAST_NOISE**2))
+
+
+def runs_far_off(law: Law, places: np.ndarray, residual: np.ndarray, n_parameters: int) -> str:
+    """What to say of a fit by squares that some runs pull, at places (n, d); '' where none is far off."""
+    far = far_off(residual, n_parameters)
+    if not len(far):
+        return ""
+    where = ", ".join(f"{name} = {value:.4g}" for name, value in zip(law.variables, places[far[0]], strict=True))
+    most = residual[far[0]]
+    by = f"{100 * np.expm1(most):+.1f} %" if law.scale == "log" else f"{most:+.3g}"
+    lie = "lies" if len(far) == 1 else "lie"
+    return (
+        f"{counted(len(far), 'run')} {lie} more than {FAR_OFF:g} times the others' scatter off the law, the furthest "
+        f"by {by} at {where}: squares let them pull; leave them out if they went wrong, or take objective huber"
+    )
+
+
+def far_off(residual: np.ndarray, n_parameters: int) -> np.ndarray:
+    """Indices of runs that lie further than `FAR_OFF` times the others' scatter off the law, the furthest first.
+
+    The scatter is the median distance, which such runs do not move; with few degrees of freedom there is no claim.
+    """
+    freedom = len(residual) - n_parameters
+    if freedom < _LEAST_TO_JUDGE:
+        return np.empty(0, dtype=int)
+    scatter = np.median(np.abs(residual)) / _MEDIAN_OF_NORMAL * np.sqrt(len(residual) / freedom)
+    order = np.argsort(-np.abs(residual), kind="stable")
+    return order[np.abs(residual[order]) > max(FAR_OFF * scatter, _LEAST_NOISE)]
 
 
 def noise_of_shares(objective: Objective, weight: np.ndarray, value: np.ndarray) -> np.ndarray:

@@ -237,6 +237,19 @@ def optimum(problem: Problem, extra: Extra | None = None) -> Solution:
     return Solution(problem.law.canonical(ends.theta[rows]), ends.cost[rows], ends.converged[rows])
 
 
+def valley(problem: Problem, rise: float) -> np.ndarray:
+    """(m, p) how far the ends of many starts of one fit (b = 1) lie apart, of those within `rise` of the least cost.
+
+    The ends at which some coordinate is least or largest: where the curvature is singular, any of a whole valley is the
+    optimum, and what follows from one of its points alone does not reach the others.
+    """
+    starts = problem.law.starts(problem.t, problem.y, problem.weight, _HEATS * problem.law.n_starts)
+    ends = _from_starts(problem, starts, None, _MAX_ITERATIONS)
+    good = ends.converged[0] & (ends.cost[0] <= np.min(ends.cost[0], where=ends.converged[0], initial=np.inf) + rise)
+    theta = problem.law.canonical(ends.theta[0][good])
+    return theta[np.unique([theta.argmin(axis=0), theta.argmax(axis=0)])]
+
+
 def _thinned(problem: Problem) -> Problem:
     """The same problem on at most `_THINNED` points, spread over the data."""
     n = problem.y.shape[1]

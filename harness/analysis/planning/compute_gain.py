@@ -322,6 +322,12 @@ class _Comparison:
             for recipe in self.free.recipes
             if recipe.fit.status_ is not FitStatus.CONVERGED
         ]
+        states += [
+            f"{recipe.name}: {recipe.fit.n_clusters_} clusters of runs err together, which the interval does not know: "
+            "it is too narrow"
+            for recipe in self.free.recipes
+            if recipe.fit.n_clusters_ is not None
+        ]
         status, why = GainStatus.MEASURED, ""
         needed = gain * place.compute
         if failed:

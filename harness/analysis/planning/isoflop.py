@@ -16,11 +16,9 @@ from scipy import stats
 
 from harness.analysis.checks import check_between_0_and_1, positive_columns
 from harness.analysis.fitting.intervals import Interval, failure_message, hold_estimate
+from harness.analysis.fitting.shared_errors import GAP, WIDEST, near
 from harness.errors import SettingError, UserError
 
-#: Greatest distance in ln C of a run from the next one of its budget, and from the first: 6 N D differs from the FLOPs
-#: that were meant by some percent.
-GAP, WIDEST = 0.12, 0.45
 #: Fewest sizes of a budget: with three a parabola goes through all of them, and nothing is left to judge it by.
 MIN_SIZES = 4
 #: Level at which residuals, resampled as they are, are widened for few degrees of freedom: by Student's t over normal.
@@ -40,11 +38,7 @@ def group_budgets(flops: ArrayLike) -> np.ndarray:
     """(n,) the budget (geometric mean of its runs) that each run's FLOPs belong to; see `GAP`."""
     (counted,) = positive_columns(flops=flops)
     logs = np.log(counted)
-    label, least, last, current = np.empty(len(logs), dtype=int), -np.inf, -np.inf, -1
-    for run in np.argsort(logs, kind="stable"):
-        if logs[run] > min(last + GAP, least + WIDEST):
-            least, current = logs[run], current + 1
-        label[run], last = current, logs[run]
+    label = near(logs, GAP, WIDEST)
     means = np.bincount(label, logs) / np.bincount(label)
     return np.exp(means)[label]
 

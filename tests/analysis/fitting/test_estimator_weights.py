@@ -63,7 +63,7 @@ def test_noise_is_that_of_a_run_of_mean_weight() -> None:
     scatter = np.tile([0.01, 0.02], 500)
     weight = scatter**-2.0 / np.mean(scatter**-2.0)
     runs = gather_runs(np.repeat(np.arange(1.0, 11), 100), scatter * rng.standard_normal(1000))
-    noise = judge_noise(runs, np.zeros(10), 0, Squares(), clustered=False, weight=weight)
+    noise = judge_noise(runs, np.zeros(10), 0, Squares(), weight=weight)
     # The standard error is 2.2 %.
     assert noise.of_a_run == pytest.approx(np.mean(scatter**-2.0) ** -0.5, rel=0.1) and noise.misfit == 0
 
@@ -72,7 +72,7 @@ def test_a_small_delta_counts_no_curvature_of_runs_that_a_fit_passes_through() -
     """A median passes through one of 9 runs: psi^2 / psi' of the others, of which 2 more lie within delta."""
     values = np.array([-5.0, -4, -3, -0.5, 0, 0.5, 3, 4, 5]) * 1e-2
     runs = gather_runs(np.arange(1.0, 10), values)
-    noise = judge_noise(runs, np.zeros(9), 1, Huber(0.01), clustered=False)
+    noise = judge_noise(runs, np.zeros(9), 1, Huber(0.01))
     curvature, honest = 3 / 9, 2 / 8
     slopes = np.sum(np.clip(values, -0.01, 0.01) ** 2) / 8
     assert noise.scale == pytest.approx(slopes * curvature / honest**2)

@@ -44,36 +44,33 @@ def test_the_f_test_is_that_of_scipy() -> None:
     np.testing.assert_array_equal(lacks_fit(between, within, 4, 21), stats.f.sf(between, 4, 21) < LACK_OF_FIT)
 
 
-def test_the_uncertainty_is_that_of_sizes_where_they_are_off_or_clustered() -> None:
+def test_the_uncertainty_is_that_of_sizes_where_they_are_off() -> None:
     runs, fitted = planted(np.random.default_rng(2))
-    plain = judge_noise(runs, fitted, P, Squares(), clustered=False)
+    plain = judge_noise(runs, fitted, P, Squares())
     assert plain.misfit == 0 and plain.freedom == SIZES * SEEDS - P
     assert plain.scale == pytest.approx(np.sum(runs.value**2) / plain.freedom) == pytest.approx(plain.of_a_run**2)
-    together = judge_noise(runs, fitted, P, Squares(), clustered=True)
-    means = runs.means(runs.value)
-    assert together.freedom == SIZES - P and together.scale == pytest.approx(SEEDS * np.sum(means**2) / (SIZES - P))
     off, fitted = planted(np.random.default_rng(3), of_sizes=0.05, of_runs=0.002)
-    assert judge_noise(off, fitted, P, Squares(), clustered=False).freedom == SIZES - P
+    assert judge_noise(off, fitted, P, Squares()).freedom == SIZES - P
 
 
 def test_the_allowed_rise_is_a_quantile_of_students_t() -> None:
     runs, fitted = planted(np.random.default_rng(4))
-    noise = judge_noise(runs, fitted, P, Squares(), clustered=False)
+    noise = judge_noise(runs, fitted, P, Squares())
     assert noise.allowed_rise(0.9) == pytest.approx(stats.t.ppf(0.95, noise.freedom) ** 2 * noise.scale / 2)
-    likelihood = judge_noise(runs, fitted, P, Binomial(), clustered=False)
+    likelihood = judge_noise(runs, fitted, P, Binomial())
     assert likelihood.allowed_rise(0.95) == pytest.approx(stats.chi2.ppf(0.95, 1) / 2)
 
 
 def test_hubers_scale_is_that_of_squares_where_nothing_is_clipped() -> None:
     runs, fitted = planted(np.random.default_rng(5))
-    squares, huber = (judge_noise(runs, fitted, P, o, clustered=False) for o in (Squares(), Huber(1.0)))
+    squares, huber = (judge_noise(runs, fitted, P, o) for o in (Squares(), Huber(1.0)))
     assert huber.scale == pytest.approx(squares.scale)
-    assert judge_noise(runs, fitted, P, Huber(1e-3), clustered=False).scale < squares.scale
+    assert judge_noise(runs, fitted, P, Huber(1e-3)).scale < squares.scale
 
 
 def test_runs_on_the_law_have_the_noise_of_rounding() -> None:
     runs = gather_runs(np.arange(1.0, 8), np.zeros(7))
-    assert judge_noise(runs, np.zeros(7), P, Squares(), clustered=False).scale == pytest.approx(1e-24)
+    assert judge_noise(runs, np.zeros(7), P, Squares()).scale == pytest.approx(1e-24)
 
 
 def test_shares_scatter_binomially_and_more_where_seeds_spread() -> None:

@@ -66,7 +66,6 @@ class Law(ABC):
         ranges: parameter -> (low, high), finite: where it is sought. For laws without `limits` of their own.
         scale: what `value` returns: 'log' for ln y (y > 0), 'linear' for y.
         x_scale: what t is: 'log' for ln(x / centre) (x > 0), 'linear' for x - centre.
-        objective: what its source fits it by, a name of `fitting.estimator.OBJECTIVES`.
         n_starts: starts that a fit follows to their end.
         exponents: parameters without unit whose interval tells whether the law is identified.
     """
@@ -81,7 +80,6 @@ class Law(ABC):
     scale: Literal["log", "linear"] = "log"
     x_scale: Literal["log", "linear"] = "log"
     exponents: tuple[str, ...] = ()
-    objective: str = "squares"
     n_starts: int = _N_STARTS
 
     # ------------------------------------------------------------------------------------------ what every law defines

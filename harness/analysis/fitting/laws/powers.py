@@ -170,7 +170,6 @@ class Hoffmann(PowerSum):
     """L = E + A/N^alpha + B/D^beta."""
 
     name = "hoffmann"
-    objective = "huber"
     formula = "E + A/N^alpha + B/D^beta"
     source = "Hoffmann et al. 2022, eq. 2 and 3"
     variables = ("N", "D")
