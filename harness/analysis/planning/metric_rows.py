@@ -198,8 +198,8 @@ def _association(loss: np.ndarray, share: np.ndarray, labels: np.ndarray | None)
         loss, share = row_means(loss, of_row), row_means(share, of_row)
     if len(share) < 3 or np.ptp(share) == 0 or np.ptp(loss) == 0:
         return 0.0, 0.5
-    ranks = (pd.Series(values).rank().to_numpy() for values in (-loss, share))
-    correlation, freedom = float(np.clip(np.corrcoef(*ranks)[0, 1], -1, 1)), len(share) - 2
+    first, second = (pd.Series(values).rank().to_numpy() for values in (-loss, share))
+    correlation, freedom = float(np.clip(np.corrcoef(first, second)[0, 1], -1, 1)), len(share) - 2
     with np.errstate(divide="ignore"):
         t = correlation * np.sqrt(np.divide(freedom, 1 - correlation**2))
     return correlation, float(stdtr(freedom, t))
