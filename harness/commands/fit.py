@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import math
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +18,16 @@ from harness.commands.tables import RunTable, choose_runs, numbers, split_names
 from harness.errors import UserError
 from harness.records.columns import POSITIVE
 from harness.report.tables import as_rich
-from harness.wording import ABSENT, between, confidence, percent
+from harness.wording import ABSENT, between, confidence, counted, percent
 
-#: Flags of a single law: `fit_best` compares laws by squares, run by run.
-_OF_ONE_LAW = ("objective", "cluster", "n_eval")
+#: Flags of a single law: `fit_best` compares laws by squares.
+_OF_ONE_LAW = ("objective", "n_eval", "weight", "by", "share")
+#: Ratio of the ends of an amplitude's interval, or of its high end to the estimate, from which it may be any number.
+_ANY_SCALE = 1e6
 #: Arguments of a fit that go on record.
 LAW_SETTINGS = (
-    *("table", "x", "y", "law", "objective", "delta", "interval", "bootstrap", "seed", "level", "group", "cluster"),
+    *("table", "x", "y", "law", "objective", "delta", "penalty", "interval", "bootstrap", "seed", "level"),
+    *("group", "cluster", "weight"),
 )
 
 
@@ -39,9 +44,12 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     if arguments.plot and (found := len(split_names(arguments.x))) > 2:
         raise UserError(f"--plot: one or two columns of --x can be drawn; got {found}")
     runs = choose_runs(arguments)
+    if arguments.by is not None or arguments.share is not None:
+        return import_module("harness.commands.fit_groups").run(arguments, runs, console)
     ranking: pd.DataFrame | None = None
     if arguments.law == "best":
-        chosen = fit_best(runs.x.to_numpy(), runs.y, runs.labels(arguments.group), **_fitting(arguments))
+        together = _together(arguments, runs)
+        chosen = fit_best(runs.x, runs.y, runs.labels(arguments.group), **together, **fitting(arguments))
         fit, ranking = chosen.best, chosen.ranking
     else:
         fit = fit_one(arguments, runs)
@@ -63,23 +71,32 @@ def _draw(fit: ScalingLaw, runs: RunTable, arguments: argparse.Namespace) -> lis
 
 def fit_one(arguments: argparse.Namespace, runs: RunTable) -> ScalingLaw:
     """The law of --law, fitted as the arguments want it."""
-    law = ScalingLaw(law=arguments.law, objective=arguments.objective, **_fitting(arguments))
-    column = getattr(arguments, "n_eval", None)
-    return law.fit(
-        runs.x,
-        runs.y,
-        runs.labels(arguments.group),
-        clusters=runs.labels(arguments.cluster),
-        n_eval=None if column is None else numbers(runs.rows.frame, column, POSITIVE),
-    )
+    law = ScalingLaw(law=arguments.law, objective=arguments.objective, **fitting(arguments))
+    return law.fit(runs.x, runs.y, **of_runs(arguments, runs))
 
 
-def _fitting(arguments: argparse.Namespace) -> dict[str, Any]:
+def of_runs(arguments: argparse.Namespace, runs: RunTable) -> dict[str, Any]:
+    """The columns beside x and y that the arguments name, as `ScalingLaw.fit` takes them."""
+    named = {"n_eval": getattr(arguments, "n_eval", None), "weights": arguments.weight}
+    found = {key: name and numbers(runs.rows.frame, name, POSITIVE) for key, name in named.items()}
+    return {"groups": runs.labels(arguments.group), **_together(arguments, runs), **found}
+
+
+def _together(arguments: argparse.Namespace, runs: RunTable) -> dict[str, Any]:
+    """The clusters of --cluster, or the columns by which runs may err together."""
+    if arguments.cluster:
+        return {"clusters": runs.labels(arguments.cluster)}
+    return {"suspects": runs.suspects(arguments.y, arguments.group)}
+
+
+def fitting(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The settings of `ScalingLaw` that the arguments make, but for law and objective."""
     interval = arguments.interval or ("bootstrap" if arguments.bootstrap else None)
     if arguments.bootstrap and interval != "bootstrap":
         raise UserError(f"--bootstrap {arguments.bootstrap}: --interval {interval} makes no refits; leave out one")
     return {
         "delta": arguments.delta,
+        "penalty": arguments.penalty,
         "interval": interval,
         "level": arguments.level,
         "n_bootstrap": 1000 if arguments.bootstrap is None else arguments.bootstrap,
@@ -93,20 +110,32 @@ def report_fit(fit: ScalingLaw, runs: RunTable, console: Console) -> None:
         {
             "parameter": list(fit.params_),
             "value": [f"{value:.5g}" for value in fit.params_.values()],
-            f"{confidence(fit.level)} interval": [between(*ends) for ends in fit.intervals_.values()],
+            f"{confidence(fit.level)} interval": [_interval(fit, name) for name in fit.params_],
         }
     )
     # Beside the table, for it is often longer than the table is wide.
     console.print(f"{fit.law_.name}: {fit.law_.formula}", style="bold", markup=False, highlight=False, soft_wrap=True)
     console.print(as_rich(table, ""))
     failed = f", {fit.n_failed_refits_} refits failed" if fit.interval_ == "bootstrap" else ""
-    console.print(f"status: {fit.status_}; intervals by {fit.interval_}{failed}", markup=False)
+    over = "" if fit.n_clusters_ is None else f" over {counted(fit.n_clusters_, 'cluster')}"
+    console.print(f"status: {fit.status_}; intervals by {fit.interval_}{over}{failed}", markup=False)
     if fit.message_:
         console.print(fit.message_, markup=False, soft_wrap=True)
     scale = "ln y" if fit.law_.scale == "log" else "y"
     objective = f"objective ({fit.objective_name_}) {fit.objective_:.10g}"
     console.print(f"{objective}; one run's {scale} scatters by {fit.noise_:.3g}", markup=False)
     runs.report(console, fit.n_runs_)
+
+
+def _interval(fit: ScalingLaw, name: str) -> str:
+    """An interval in words; of a scale that may be any number, that it is not identified."""
+    low, high = fit.intervals_[name]
+    if name not in fit.law_.log_parameters:
+        return between(low, high)
+    if low > 0 and high < _ANY_SCALE * low:
+        return between(low, high)
+    ends = between(low if low > 0 else -math.inf, high if high < _ANY_SCALE * fit.params_[name] else math.inf)
+    return "not identified" if ends == between(-math.inf, math.inf) else f"{ends} (not identified)"
 
 
 def _ranking_table(ranking: pd.DataFrame) -> pd.DataFrame:
@@ -144,5 +173,7 @@ def fit_as_json(fit: ScalingLaw, runs: RunTable) -> dict[str, Any]:
         "status": str(fit.status_),
         "message": fit.message_,
         "n": fit.n_runs_,
-        **runs.rows.as_json(),
+        "n_clusters": fit.n_clusters_,
+        "shared": None if fit.shared_errors_ is None else fit.shared_errors_.what,
+        **runs.as_json(),
     }

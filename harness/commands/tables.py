@@ -6,7 +6,7 @@ import argparse
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -14,12 +14,14 @@ from rich.console import Console
 
 from harness.analysis.fitting.inputs import find_law
 from harness.analysis.fitting.laws import Law
+from harness.commands.cautions import cautions, label_columns
 from harness.errors import DataError, RunsWarning, UserError
 from harness.records.columns import NOT_NEGATIVE, POSITIVE, SHARE, Limits, label_column, number_column
 from harness.records.expressions import derive, select
+from harness.records.folders import is_results
 from harness.records.run_settings import mixed_in_words
 from harness.records.second_table import join
-from harness.records.table import curve_rows, is_results, read_rows
+from harness.records.table import curve_rows, read_rows
 from harness.wording import counted
 
 #: Excluded rows that a terminal lists; the JSON has all.
@@ -137,13 +139,13 @@ def _about(rows: Rows, path: str) -> Rows:
     return replace(rows.leave_out(found.alone, found.why), frame=found.frame, joined=joined)
 
 
-def choose_curve_rows(arguments: argparse.Namespace, source: str) -> Rows:
-    """Read a table and choose its rows; of the runs of a results folder, those that make its curves.
+def choose_curve_rows(arguments: argparse.Namespace, source: str, steps: Literal["last", "all"] = "last") -> Rows:
+    """Read a table and choose its rows; of the runs of a results folder, those that make its curves, at these steps.
 
     Raises:
         DataError: as `read_rows`, `choose_rows` and `records.table.curve_rows`.
     """
-    frame = read_rows(source)
+    frame = read_rows(source, steps=steps)
     rows = choose_rows(frame, source, arguments)
     if rows.frame.empty:
         return rows
@@ -192,18 +194,30 @@ class RunTable:
         rows: of the table, with what was left out.
         x: (n, d) the columns of --x, under their names.
         y: (n,) the column of --y.
+        cautions: what its places and values make one suspect, in words.
     """
 
     rows: Rows
     x: pd.DataFrame
     y: np.ndarray
+    cautions: tuple[str, ...] = ()
 
     def labels(self, column: str | None) -> np.ndarray | None:
         """(n,) a column as labels, None for none; as `label_column`."""
         return None if column is None else label_column(self.rows.frame, column)
 
+    def suspects(self, *taken: str | None) -> dict[str, np.ndarray]:
+        """Columns that label runs, by which these may err together; without those of x and those taken."""
+        return label_columns(self.rows.frame, (*self.x.columns, *filter(None, taken)))
+
+    def as_json(self) -> dict[str, Any]:
+        """What is suspected of the table, and what was left out of it."""
+        return {"cautions": list(self.cautions)} | self.rows.as_json()
+
     def report(self, console: Console, n_runs: int | None = None) -> None:
         """Say how many rows were used, as how many runs, and which were not."""
+        for caution in self.cautions:
+            console.print(f"note: {caution}", markup=False, soft_wrap=True)
         rows = "" if n_runs in (None, len(self.y)) else f" in {counted(len(self.y), 'row')}"
         self.rows.report(counted(n_runs or len(self.y), "run") + rows, console)
 
@@ -228,7 +242,8 @@ def choose_runs(arguments: argparse.Namespace) -> RunTable:
     rows = rows.with_numbers_in([*names, arguments.y]).without_repeats()
     frame = rows.require_some().frame
     x = pd.DataFrame({name: numbers(frame, name, POSITIVE) for name in names}, index=frame.index)
-    return RunTable(rows, x, numbers(frame, arguments.y, POSITIVE if law is None else limits_of(law)))
+    y = numbers(frame, arguments.y, POSITIVE if law is None else limits_of(law))
+    return RunTable(rows, x, y, cautions(x, pd.Series(y, name=arguments.y), frame))
 
 
 def limits_of(law: Law) -> Limits:

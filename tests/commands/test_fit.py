@@ -33,7 +33,7 @@ def test_fit_recovers_what_was_planted(suffix: str, capsys: pytest.CaptureFixtur
     found, ran = done(capsys, "fit", f"runs.{suffix}", "--law", "power_floor", "--x", "x", "--y", "loss")
     assert set(found) == {
         *("law", "formula", "params", "intervals", "status", "message", "objective", "noise"),
-        *("n", "n_failed_refits", "excluded", "n_outside", "settings"),
+        *("n", "n_clusters", "shared", "n_failed_refits", "cautions", "excluded", "n_outside", "settings"),
     }
     # Standard errors: .0015, .8 and .0011: bounds at five of them.
     assert found["params"]["E"] == pytest.approx(1.5, abs=0.0075)
@@ -84,8 +84,13 @@ def test_kinds_of_interval_and_the_seed(capsys: pytest.CaptureFixture[str]) -> N
     assert np.ptp(narrow) < 0.5 * np.ptp(found["profile"]["intervals"]["alpha"])
 
 
-def test_huber_and_hoffmann_take_the_bootstrap(capsys: pytest.CaptureFixture[str]) -> None:
-    found, ran = done(capsys, "fit", *SURFACE, "--law", "hoffmann", "--bootstrap", "200", "--delta", "0.01")
+def test_one_objective_whatever_the_law_and_hubers_takes_the_bootstrap(capsys: pytest.CaptureFixture[str]) -> None:
+    plain = [done(capsys, "fit", *SURFACE, *law)[0] for law in ((), ("--law", "hoffmann"))]
+    assert plain[0]["params"] == plain[1]["params"] and plain[0]["settings"]["objective"] == "squares"
+    allocated, _ = done(capsys, "allocate", *SURFACE, "--compute", "1e22")
+    assert allocated["params"] == plain[0]["params"]
+    huber = ("--objective", "huber", "--bootstrap", "200", "--delta", "0.01")
+    found, ran = done(capsys, "fit", *SURFACE, "--law", "hoffmann", *huber)
     assert found["settings"]["objective"] == "huber" and found["settings"]["delta"] == 0.01
     assert "intervals by bootstrap, 0 refits failed" in ran.out
 
@@ -144,7 +149,7 @@ def test_plot(command: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> N
         (["--objective", "hubr"], ["--objective: hubr", "'huber'"]),
         (["--objective", "binomial"], ["objective=binomial", "squares or huber"]),
         (["--law", "best", "--objective", "huber"], ["--objective", "--law"]),
-        (["--law", "best", "--cluster", "seed"], ["--cluster", "--law"]),
+        (["--cluster", "one", "--derive", "one = x * 0"], ["all runs are in one cluster"]),
         (["--group", "sed"], ["column 'sed' is missing", "'seed'"]),
         (["--n-eval", "seed"], ["column seed, row 1: 0", "above 0"]),
         (["--where", "x > 1e9"], ["sizes.csv: no rows left", "24 outside"]),
@@ -213,6 +218,15 @@ def test_a_law_whose_parameters_trade_off(capsys: pytest.CaptureFixture[str]) ->
     found, ran = done(capsys, "fit", *SURFACE, "--law", "kaplan")
     assert found["status"] == "not identifiable" and "alpha_D" in found["message"]
     assert "fit about equally well; a wider range of N and D, or more runs, would tell" in ran.out
+
+
+def test_a_scale_that_may_be_any_number_is_not_identified(capsys: pytest.CaptureFixture[str]) -> None:
+    frame = pd.read_csv("surface.csv").query("D < 2e9 or D > 4e10")
+    frame.to_csv("surface.csv", index=False)
+    found, ran = done(capsys, "fit", *SURFACE, "--law", "hoffmann", "--objective", "huber")
+    assert found["status"] == "not identifiable" and found["settings"]["interval"] == "profile"
+    row = next(line for line in ran.out.splitlines() if line.split()[:1] == ["B"])
+    assert "not identified" in row and "e+" not in row.split(maxsplit=2)[2] and "e-" not in row.split(maxsplit=2)[2]
 
 
 def test_a_flat_loss_is_a_flat_power(capsys: pytest.CaptureFixture[str]) -> None:

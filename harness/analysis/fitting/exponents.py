@@ -14,7 +14,7 @@ from harness.analysis.fitting.guessing import Guessing, judge_guessing
 from harness.analysis.fitting.inputs import NotIdentifiableError
 from harness.analysis.fitting.selection import fit_best
 from harness.analysis.runs import gather_runs, row_means
-from harness.errors import SettingError, UserError
+from harness.errors import DataError, SettingError, UserError
 
 _COLUMNS = [
     "study",
@@ -85,6 +85,10 @@ def fit_exponents(
     frame: pd.DataFrame, conventions: tuple[str, ...], metric: str = "loss", **settings: Any
 ) -> Exponents:
     """`exponents` with the fits behind it."""
+    if not isinstance(frame, pd.DataFrame):
+        found = type(frame).__name__
+        own = "; a fitted law has its own in params_ and intervals_" if isinstance(frame, ScalingLaw) else ""
+        raise DataError(f"exponents takes a frame of runs, as harness.load returns it; got {found}{own}")
     require_columns(frame, ("task", "subtask", "metric", "value", *conventions))
     frame = label_runs(frame)
     rows, fits = [], {}

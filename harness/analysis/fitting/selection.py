@@ -6,7 +6,7 @@ AICc = n ln(RSS / n) + 2k + 2k (k + 1) / (n - k - 1) weighs the fit against the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,12 +66,15 @@ def fit_best(
     groups: ArrayLike | None = None,
     laws: Sequence[str | Law] | None = None,
     rolling: bool = True,
+    *,
+    clusters: ArrayLike | None = None,
+    suspects: Mapping[str, ArrayLike] | None = None,
     **settings: Any,
 ) -> Choice:
     """Fit each law by squares and rank by AICc.
 
     Args:
-        x, y, groups: as in `ScalingLaw.fit`.
+        x, y, groups, clusters, suspects: as in `ScalingLaw.fit`; AICc counts runs, whatever they share.
         laws: as `ScalingLaw` takes them; by default those of `COMPARED` with as many variables as x has columns.
         rolling: whether to fit each law to the smaller sizes as well, for `rolling_error`.
         settings: of `ScalingLaw`, except law and objective.
@@ -89,7 +92,8 @@ def fit_best(
     refused: dict[str, UserError] = {}
     for name, law in by_name.items():
         try:
-            fits[name] = ScalingLaw(**settings | {"law": law, "objective": "squares"}).fit(x, y, groups)
+            fit = ScalingLaw(**settings | {"law": law, "objective": "squares"})
+            fits[name] = fit.fit(x, y, groups, clusters=clusters, suspects=suspects)
         except (DataError, SettingError):
             raise
         except UserError as error:

@@ -53,6 +53,20 @@ def at_bounds(problem: Problem, theta: np.ndarray) -> list[str]:
     ]
 
 
+def is_flat(problem: Problem, theta: np.ndarray) -> bool:
+    """Whether the curvature at theta (1, p) is singular, so that some direction of theta is free."""
+    values, _, _ = _scaled_curvature(problem, theta)
+    return bool(values[0] < _SINGULAR * max(values[-1], 1e-300))
+
+
+def _scaled_curvature(problem: Problem, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Eigenvalues (p,), rising, and eigenvectors of the curvature in each coordinate's own unit; these units (p,)."""
+    _, matrix, scale = problem.derivatives(theta, np.zeros(1))
+    root = 1 / np.sqrt(np.maximum(scale[0], 1e-300))
+    values, vectors = np.linalg.eigh(np.nan_to_num(matrix[0] * root[:, None] * root, posinf=0.0, neginf=0.0))
+    return values, vectors, root
+
+
 def free_directions(
     problem: Problem,
     theta: np.ndarray,
@@ -70,20 +84,16 @@ def free_directions(
     """
     law = problem.law
     wide = [name for name in law.exponents if unidentified(params[name], *intervals[name])]
-    _, matrix, scale = problem.derivatives(theta, np.zeros(1))
-    root = 1 / np.sqrt(np.maximum(scale[0], 1e-300))
-    scaled = np.nan_to_num(matrix[0] * root[:, None] * root, posinf=0.0, neginf=0.0)
-    values, vectors = np.linalg.eigh(scaled)
-    singular = values[0] < _SINGULAR * max(values[-1], 1e-300)
-    if not singular and not wide:
+    if not wide and not is_flat(problem, theta):
         return ""
+    _, vectors, root = _scaled_curvature(problem, theta)
     step = _FREE_STEP * vectors[:, 0] * root / np.abs(vectors[:, 0] * root).max()
     moved = _moved(public(theta[0] - step), public(theta[0] + step))
     words = ", ".join(f"{law.parameters[i]} {side}" for i, side in moved)
     spans = _spans(wide or [law.parameters[i] for i, _ in moved], intervals)
     return (
         f"parameters trade off along {words}: {spans} fit about equally well; a wider range of "
-        f"{' and '.join(law.variables)}, or more runs, would tell"
+        f"{' and '.join(law.measured)}, or more runs, would tell"
     )
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import stdtrit
 
 from harness.analysis.checks import check_between_0_and_1
 from harness.analysis.fitting.inputs import find_law, law_columns, laws_for
@@ -176,7 +176,7 @@ class Forecaster:
         check_between_0_and_1(level=level)
         places = self._places(x)
         value, factor, noise = self._ahead(places)
-        half = stats.t.ppf((1 + level) / 2, self.freedom_) * np.sqrt(np.sum(factor**2, axis=0) + noise)
+        half = stdtrit(self.freedom_, (1 + level) / 2) * np.sqrt(np.sum(factor**2, axis=0) + noise)
         table = pd.DataFrame(dict(zip(self.variables_, places.T, strict=True)))
         return table.assign(predicted=np.exp(value), low=np.exp(value - half), high=np.exp(value + half))
 

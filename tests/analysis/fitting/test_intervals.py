@@ -115,7 +115,9 @@ def test_bootstrap_repeats_with_its_seed_and_counts_failures() -> None:
     n, d = np.exp(rng.uniform(15, 20, 60)), np.exp(rng.uniform(20, 25, 60))
     loss = (1.7 + 400 * n**-0.35 + 900 * d**-0.34) * np.exp(0.005 * rng.standard_normal(60))
     places = np.column_stack([n, d])
-    fits = [ScalingLaw("hoffmann", n_bootstrap=200, seed=seed).fit(places, loss) for seed in (0, 0, 1)]
+    fits = [
+        ScalingLaw("hoffmann", objective="huber", n_bootstrap=200, seed=seed).fit(places, loss) for seed in (0, 0, 1)
+    ]
     assert fits[0].intervals_ == fits[1].intervals_ != fits[2].intervals_
     assert fits[0].interval_ == "bootstrap" and fits[0].objective_name_ == "huber"
     assert fits[0].n_failed_refits_ + len(fits[0].draws_) == 200

@@ -1,0 +1,169 @@
+"""Runs that err together: how uncertain a fit is whose errors are shared by clusters of runs.
+
+Near its optimum a fit is one by least squares: of residuals u (n,) on a design J (n, p), each point scaled by the root
+of its information. A quantity moves by c'u with c = J (J'J)^-1 times its slope, and of clusters g its variance is
+
+    V = f sum_g (c_g' A_g u_g)^2,    A_g = (I - P_gg)^-1/2,    P = J (J'J)^-1 J'
+
+the sandwich of Liang and Zeger 1986 with the correction of Bell and McCaffrey 2002 for residuals that are smaller than
+errors. Errors of one cluster are taken to have a part in common (a random effect, its variance by moments): that gives
+the factor f by which V is unbiased, and Satterthwaite's degrees of freedom for Student's t (Imbens and Kolesar 2016).
+Only these two rest on that picture: a run that drifts is seen by the sum itself. A profile's allowed rise is scaled by
+V over c'c (Stafford 1996; Chandler and Bate 2007).
+
+Where each cluster lies at one place, its mean is all that the law sees of it, and V is that of the random effect.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from harness.analysis.fitting.objectives import Huber
+from harness.analysis.fitting.solver import Problem
+
+#: Share of a direction's variance below which it is rounding: of the design's singular values, and of what is left of a
+#: cluster's residuals where the law follows the cluster whatever it does.
+_ROUNDING = 1e-8
+#: Share of V that is left of it where the law follows the clusters: below, they say nothing of the quantity, whose
+#: interval is open.
+_LEAST_SEEN = 0.02
+#: Fewest degrees of freedom with which Student's t means anything.
+_LEAST_FREEDOM = 0.5
+
+
+@dataclass(frozen=True)
+class Linearised:
+    """A fit as one by least squares, near its optimum.
+
+    Attributes:
+        basis: (n, k) orthonormal columns that span the design.
+        to_basis: (k, p): a quantity of slope s (p,) moves by basis @ to_basis @ s times the residuals.
+        residual: (n,) in units in which a quantity's variance is the objective's noise (`Noise.scale`) times the square
+            of that.
+        off: (n,) observed less fitted, on the law's scale.
+    """
+
+    basis: np.ndarray
+    to_basis: np.ndarray
+    residual: np.ndarray
+    off: np.ndarray
+
+    @classmethod
+    def of(cls, problem: Problem, theta: np.ndarray) -> Linearised:
+        """Of one fit (b = 1) at its solution theta (1, p)."""
+        value, slopes = problem.law.gradient(problem.t, theta)
+        first, exact, safe = problem.objective.derivatives(value, problem.y)
+        # Of Huber's objective the mean curvature, for that of one run is 0 or 1 as its noise has it.
+        is_huber = isinstance(problem.objective, Huber)
+        inform = np.full_like(exact, max(float(np.mean(exact)), 1 / exact.size)) if is_huber else safe
+        root = np.sqrt(np.broadcast_to(inform * problem.weight, problem.y.shape)[0])
+        used = np.maximum(root, 1e-300)
+        design = np.nan_to_num(slopes[0].T * root[:, None])
+        size = np.maximum(np.linalg.norm(design, axis=0), 1e-300)
+        left, values, right = np.linalg.svd(design / size, full_matrices=False)
+        kept = values > _ROUNDING * values.max()
+        to_basis = right[kept] / values[kept, None] / size
+        residual = np.broadcast_to(-first * problem.weight, problem.y.shape)[0] / used
+        return cls(left[:, kept], to_basis, residual, problem.y[0] - value[0])
+
+
+class ClusteredNoise:
+    """What a fit's intervals rest on where clusters of runs err together.
+
+    Attributes:
+        n_clusters: how many there are.
+        correlation: of the errors of two runs of one cluster.
+        of_a_run: standard deviation of a run of another cluster about the law, on the law's scale.
+        run_freedom: its degrees of freedom.
+    """
+
+    def __init__(self, fit: Linearised, labels: np.ndarray, place: np.ndarray) -> None:
+        """Of the clusters labels (n,) 0, 1, ... of the runs, at the place (n,) 0, 1, ... of each."""
+        n, k = fit.basis.shape
+        self.n_clusters = g = int(labels.max()) + 1
+        self._to_basis = fit.to_basis
+        self._at_one_place = len(np.unique(np.stack([labels, place]), axis=1).T) == g
+        counts = np.bincount(labels, minlength=g).astype(float)
+        outer = np.zeros((g, k, k))
+        np.add.at(outer, labels, fit.basis[:, :, None] * fit.basis[:, None, :])
+        self._sums = _sums(fit.basis, labels, g)
+        scores = _sums(fit.basis * fit.residual[:, None], labels, g)
+        left = np.diag(counts) - self._sums @ self._sums.T
+        self._own, self._shared, self.run_freedom = _variances(fit.residual, labels, counts, left, n - k)
+        own, shared, _ = _variances(fit.off, labels, counts, left, n - k)
+        self.of_a_run = float(np.sqrt(own + shared))
+        self.correlation = shared / max(own + shared, 1e-300)
+        values, vectors = np.linalg.eigh(outer)
+        remain = 1 - values
+        correct = np.where(remain > _ROUNDING, 1 / np.sqrt(np.maximum(remain, _ROUNDING)), 0.0)
+        self._adjust = np.einsum("gij,gj,gkj->gik", vectors, correct, vectors)
+        self._outer, self._scores = outer, scores
+
+    def along(self, slopes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Of quantities of slopes (q, p): variance over that in units of the noise (q,), and degrees of freedom (q,).
+
+        inf and the fewest where the law follows the clusters along the quantity, so that nothing tells.
+        """
+        b = np.nan_to_num(slopes) @ self._to_basis.T
+        unit = np.maximum(np.einsum("qk,qk->q", b, b), 1e-300)
+        of_clusters = np.einsum("gk,qk->qg", self._sums, b)
+        expected = self._own * unit + self._shared * np.einsum("qg,qg->q", of_clusters, of_clusters)
+        if self._at_one_place:
+            return expected / unit, np.full(len(b), self.run_freedom)
+        v = np.einsum("gij,qj->qgi", self._adjust, b)
+        seen = np.einsum("gi,qgi->qg", self._scores, v)
+        found, trace, square = np.sum(seen**2, axis=1), *self._moments(v)
+        share = trace / np.maximum(expected, 1e-300)
+        freedom = trace**2 / np.maximum(square, 1e-300)
+        blind = (share < _LEAST_SEEN) | (freedom < _LEAST_FREEDOM)
+        scale = np.where(blind, np.inf, found / np.maximum(share, _LEAST_SEEN) / unit)
+        return scale, np.maximum(freedom, _LEAST_FREEDOM)
+
+    def _moments(self, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Trace and squared norm (q,) of the covariance of what the clusters v (q, g, k) contribute."""
+        moved = np.einsum("gij,qgj->qgi", self._outer, v)
+        own = -np.einsum("qgi,qhi->qgh", moved, moved)
+        diagonal = np.arange(self.n_clusters)
+        own[:, diagonal, diagonal] += np.einsum("qgi,qgi->qg", v, moved)
+        sums = -np.einsum("hi,qgi->qgh", self._sums, moved)
+        sums[:, diagonal, diagonal] += np.einsum("gi,qgi->qg", self._sums, v)
+        covariance = self._own * own + self._shared * np.einsum("qgk,qhk->qgh", sums, sums)
+        return np.einsum("qgg->q", covariance), np.sum(covariance**2, axis=(1, 2))
+
+
+def _sums(rows: np.ndarray, labels: np.ndarray, g: int) -> np.ndarray:
+    """(g, k) sums of rows (n, k) over the clusters."""
+    total = np.zeros((g, rows.shape[1]))
+    np.add.at(total, labels, rows)
+    return total
+
+
+def _variances(
+    residual: np.ndarray, labels: np.ndarray, counts: np.ndarray, left: np.ndarray, freedom: int
+) -> tuple[float, float, float]:
+    """Variance of errors of a run's own, of what its cluster has in common, and degrees of freedom of the latter.
+
+    By the moments of two sums of squares: of residuals, and of the clusters' means, each as often as it has runs.
+
+    Args:
+        left: (g, g) Z'(I - P)Z of the clusters' indicators Z: what the law leaves of a part that each has in common.
+    """
+    root = 1 / np.sqrt(counts)
+    of_means = float(np.sum((root * np.bincount(labels, residual, minlength=len(left))) ** 2))
+    total, covariance = float(residual @ residual), root[:, None] * (left @ left) * root
+    between = float(np.trace(covariance))
+    moments = np.array([[freedom, np.trace(left)], [np.sum(root**2 * np.diag(left)), between]])
+    own, shared = np.linalg.lstsq(moments, np.array([total, of_means]), rcond=None)[0]
+    if shared <= 0:
+        own, shared = total / max(freedom, 1), 0.0
+    elif own <= 0:
+        own, shared = 0.0, of_means / max(between, 1e-300)
+    return float(own), float(shared), between**2 / max(float(np.sum(covariance**2)), 1e-300)
+
+
+def student(level: float, freedom: np.ndarray | float) -> np.ndarray:
+    """Quantiles of Student's t for two-sided intervals."""
+    return np.asarray(stats.t.ppf((1 + level) / 2, freedom))
