@@ -40,6 +40,7 @@ VERBS = {
     "allocate": Verb(
         "harness.commands.allocate", "the optimal size and tokens for a budget of compute", arguments.of_allocate
     ),
+    "gain": Verb("harness.commands.gain", "what compute a recipe saves over a baseline", arguments.of_gain),
     "emergence": Verb(
         "harness.commands.emergence", "which curves of a table jump, with the evidence in words", arguments.of_emergence
     ),

@@ -10,6 +10,7 @@ import argparse
 
 from harness import metric_names
 from harness.commands.values import (
+    above,
     between_0_and_1,
     finite,
     law_name,
@@ -27,9 +28,11 @@ LAWS = (
 #: Laws of a loss; those of bounded metrics are reached through one, by --metric.
 LAWS_OF_A_LOSS = LAWS[: LAWS.index("logistic")]
 ALLOCATING = ("hoffmann", "gadre")
-OBJECTIVES = ("squares", "huber", "binomial", "beta_binomial")
+OBJECTIVES = ("squares", "huber", "one_sided", "binomial", "beta_binomial")
 INTERVALS = ("profile", "bootstrap", "delta")
 LINKS = ("sigmoid", "exponential", "gompertz")
+#: Laws of which gains are known, over compute and over N and D.
+GAINING = ("power_floor", "power", "hoffmann", "gadre")
 FORMATS = ("lm_eval", "trainer", "wandb", "tensorboard", "nanogpt")
 
 #: Verdicts, in the order of what they claim, and what curves are put in order by.
@@ -58,6 +61,9 @@ def of_fit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--law", default="best", type=law_name(("best", *LAWS)), metavar="NAME", help=laws)
     _add_fitting(parser)
     parser.add_argument("--n-eval", metavar="COLUMN", help="answers behind each share, for laws of bounded metrics")
+    parser.add_argument("--by", metavar="COLUMN", help="fit each of its groups, recipes or corpora, say, by itself")
+    shared = "parameters that all groups of --by have in common, tested: alpha,beta"
+    parser.add_argument("--share", metavar="NAME,...", help=shared)
     _add_output(parser)
     _add_plot(parser, "draw the fit")
 
@@ -100,6 +106,24 @@ def of_allocate(parser: argparse.ArgumentParser) -> None:
     ratio = "a model R times as large as the optimal one, at equal loss (0.75, 0.5, 0.35, 0.25)"
     parser.add_argument("--size-ratio", type=positive, metavar="R", action="append", help=ratio)
     _add_fitting(parser)
+    _add_output(parser)
+
+
+def of_gain(parser: argparse.ArgumentParser) -> None:
+    """``harness gain``."""
+    parser.add_argument("table", metavar="TABLE", help="CSV, TSV, JSONL or Parquet, a row a run; or a results folder")
+    parser.add_argument("--x", required=True, metavar="COLUMNS", help="compute, or parameters and tokens: N,D")
+    parser.add_argument("--y", required=True, metavar="COLUMN", help="loss")
+    parser.add_argument("--recipe", required=True, metavar="COLUMN", help="recipe of each run")
+    parser.add_argument("--baseline", metavar="NAME", help="the recipe to compare others with (that of the first row)")
+    where = "compute, e.g. 1e21, or N=7e9,D=1.4e11; may be given often (largest compute that both have)"
+    parser.add_argument("--at", metavar="PLACE", action="append", default=[], help=where)
+    same = "runs of two recipes at one x that share this, a seed say, err together"
+    parser.add_argument("--counterpart", metavar="COLUMN", help=same)
+    laws = f"{', '.join(GAINING)} (power_floor of compute, hoffmann of N and D)"
+    parser.add_argument("--law", type=one_of(GAINING), metavar="NAME", help=laws)
+    parser.add_argument("--flops-per-token-parameter", type=positive, default=6.0, metavar="K", help="C = K N D (6)")
+    _add_choice(parser)
     _add_output(parser)
 
 
@@ -206,8 +230,12 @@ def _add_fitting(parser: argparse.ArgumentParser) -> None:
     """How a law is fitted."""
     objectives = f"{', '.join(OBJECTIVES)} (squares, of ln loss, whatever the law; beta_binomial with --n-eval)"
     parser.add_argument("--objective", type=one_of(OBJECTIVES), metavar="NAME", help=objectives)
-    parser.add_argument("--delta", type=positive, default=1e-3, help="of huber, in ln y (0.001)")
-    kinds = f"{', '.join(INTERVALS)} (huber: bootstrap; else profile)"
+    parser.add_argument("--delta", type=positive, default=1e-3, help="of huber and one_sided, in ln y (0.001)")
+    penalty = "of one_sided: cost of a run below the law, in that of one above it (10)"
+    parser.add_argument("--penalty", type=above(1.0), default=10.0, metavar="K", help=penalty)
+    weight = "weight of each run: its variance is inverse to it"
+    parser.add_argument("--weight", metavar="COLUMN", help=weight)
+    kinds = f"{', '.join(INTERVALS)} (huber, one_sided: bootstrap; else profile)"
     parser.add_argument("--interval", type=one_of(INTERVALS), metavar="KIND", help=kinds)
     draws = "bootstrap intervals with this many refits"
     parser.add_argument("--bootstrap", type=whole_number(100), metavar="DRAWS", help=draws)

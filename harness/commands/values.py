@@ -14,6 +14,11 @@ def positive(text: str) -> float:
     return _number(text, 0.0, math.inf, "a finite number above 0")
 
 
+def above(least: float) -> Callable[[str], float]:
+    """A finite number above this."""
+    return lambda text: _number(text, least, math.inf, f"a finite number above {least:g}")
+
+
 def finite(text: str) -> float:
     """A finite number."""
     return _number(text, -math.inf, math.inf, "a finite number")

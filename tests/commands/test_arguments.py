@@ -10,7 +10,7 @@ from harness import metric_names
 from harness.analysis.emergence.verdicts import Verdict
 from harness.analysis.fitting import estimator
 from harness.analysis.fitting.laws import LAWS
-from harness.analysis.planning import allocation, links
+from harness.analysis.planning import allocation, compute_gain, links
 from harness.analysis.planning.ladder_scores import NoiseSource
 from harness.commands import arguments
 from harness.records import importers
@@ -20,6 +20,7 @@ def test_names_are_those_of_the_library() -> None:
     assert set(arguments.LAWS) == set(LAWS) and len(arguments.LAWS) == len(LAWS)
     assert set(arguments.LAWS_OF_A_LOSS) == {name for name, law in LAWS.items() if law.scale == "log"}
     assert arguments.ALLOCATING == allocation.ALLOCATING
+    assert set(arguments.GAINING) == {law for laws in compute_gain.GAINING.values() for law in laws}
     assert arguments.OBJECTIVES == estimator.OBJECTIVES and arguments.INTERVALS == estimator.INTERVALS
     assert tuple(links.LINKS) == arguments.LINKS
     assert tuple(importers.FORMATS) == arguments.FORMATS

@@ -81,12 +81,13 @@ def by_differences(function: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> 
     """A quantity from its value alone: theta (b, p), rows (b,) -> (b,)."""
 
     def quantity(theta: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        slopes = []
-        for j in range(theta.shape[1]):
-            step = np.zeros_like(theta)
-            step[:, j] = _DIFFERENCE * (1e-2 + np.abs(theta[:, j]))
-            slopes.append((function(theta + step, rows) - function(theta - step, rows)) / (2 * step[:, j]))
-        return function(theta, rows), np.stack(slopes, axis=1)
+        b, p = theta.shape
+        step = _DIFFERENCE * (1e-2 + np.abs(theta))
+        moves = np.eye(p) * step[:, None, :]  # (b, p, p): one coordinate each
+        here = theta[:, None, :]
+        everywhere = np.concatenate([here, here + moves, here - moves], axis=1)
+        found = function(everywhere.reshape(-1, p), np.repeat(rows, 2 * p + 1)).reshape(b, 2 * p + 1)
+        return found[:, 0], (found[:, 1 : p + 1] - found[:, p + 1 :]) / (2 * step)
 
     return quantity
 

@@ -37,7 +37,7 @@ _CLIP, _USUAL_ERRORS = 5.0, 4.0
 #: No link is exact: scale, in units of 2 sqrt(p (1 - p)), by which a share p drifts from it for every standard
 #: deviation of the losses that its loss lies below them. And the degrees of freedom of Student's t that the drift and
 #: the noise of a new run follow: larger runs surprise more often than a normal distribution has it.
-DRIFT, TAIL = 0.03, 4.0
+DRIFT, TAIL = 0.015, 4.0
 
 
 @dataclass(frozen=True)

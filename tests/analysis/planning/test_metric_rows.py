@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import spearmanr
 
 from harness.analysis.planning.link_prior import CHANCE_SD, FLOOR_SD, NOISE
 from harness.analysis.planning.metric_rows import MetricRows, by_task, metric_rows
@@ -60,6 +61,14 @@ def test_rows_of_one_run_are_averaged_and_missing_ones_left_out() -> None:
     assert found.link_rows.share[0] == pytest.approx(0.3) and found.link_rows.loss[0] == pytest.approx(LOSS[:2].mean())
     assert found.link_rows.members is not None and found.link_rows.members.sum(axis=0).tolist() == [1, 2, 2, 2]
     assert rows(clusters=np.arange(9)).link_rows.members is None  # each row by itself
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_association_is_spearmans(seed: int) -> None:
+    """With ties, as scipy has it."""
+    share = np.random.default_rng(seed).uniform(0.2, 0.8, 9).round(1)
+    expected = spearmanr(-LOSS, share, alternative="less")
+    assert rows(share, higher_is_better=True).association == pytest.approx(tuple(expected), rel=1e-9)
 
 
 def test_direction_as_stated_and_its_contradiction() -> None:

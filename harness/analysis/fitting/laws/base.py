@@ -72,14 +72,14 @@ class Law(ABC):
     """
 
     name: str
-    formula: ClassVar[str]
+    formula: str
     source: ClassVar[str] = ""
-    variables: ClassVar[tuple[str, ...]] = ("x",)
+    variables: tuple[str, ...] = ("x",)
     parameters: tuple[str, ...]
     log_parameters: frozenset[str] = frozenset()
     ranges: Mapping[str, tuple[float, float]] = {}
-    scale: ClassVar[Literal["log", "linear"]] = "log"
-    x_scale: ClassVar[Literal["log", "linear"]] = "log"
+    scale: Literal["log", "linear"] = "log"
+    x_scale: Literal["log", "linear"] = "log"
     exponents: tuple[str, ...] = ()
     n_starts: int = _N_STARTS
     curves_as_y: ClassVar[bool] = False
@@ -176,6 +176,11 @@ class Law(ABC):
     def min_points(self) -> int:
         """Distinct places of x below which the law cannot be judged: one more than its parameters."""
         return len(self.parameters) + 1
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """Those of `variables` a wider range of which tells parameters apart: all, unless one is a label."""
+        return self.variables
 
     @property
     def centred(self) -> bool:
