@@ -35,8 +35,7 @@ _LEAST_ERROR = 1e-3
 #: Standardised errors of these predictions count up to this size; and as many of size 1 are added to them.
 _CLIP, _USUAL_ERRORS = 5.0, 4.0
 #: No link is exact: scale, in units of 2 sqrt(p (1 - p)), by which a share p drifts from it for every standard
-#: deviation of the losses that its loss lies below them. And the degrees of freedom of Student's t that the drift and
-#: the noise of a new run follow: larger runs surprise more often than a normal distribution has it.
+#: deviation of the losses that its loss lies below them; and the degrees of freedom of Student's t that it follows.
 DRIFT, TAIL = 0.015, 4.0
 
 
@@ -90,7 +89,7 @@ class TaskLink:
             share = chosen.column.at(mine)
             share = share + self._drift(share, mine) * rng.standard_t(TAIL, (count, 1))
             if of_runs:
-                share = share + chosen.of_a_run[:, None] * rng.standard_t(TAIL, share.shape)
+                share = share + chosen.of_a_run[:, None] * rng.standard_normal(share.shape)
             parts.append(np.clip(share, 0.0, 1.0))
         return np.concatenate(parts)
 
