@@ -352,7 +352,7 @@ class ScalingLaw:
             what = f"{' and '.join(wide)} {'is' if len(wide) == 1 else 'are'} not identified"
             messages.append(f"{what}: intervals are by profile, for a bootstrap would not show how far they reach")
         if self.shared_errors_ is not None and self._clusters is not None:
-            messages.append(self.shared_errors_.message(self._clusters.correlation))
+            messages.append(self.shared_errors_.message())
         if self.n_clusters_ is not None:
             messages.append(few_clusters(self.n_clusters_, self.theta_.shape[1]))
         self.message_ = "; ".join(dict.fromkeys(filter(None, messages)))
