@@ -1,10 +1,10 @@
 """Scaling laws, thresholds and verdicts on emergence, from one configuration.
 
 The analysis half stands alone: ``import harness`` gives the estimators of laws (`ScalingLaw`, `PowerLaw`, `fit_best`,
-`fit_curves`, `exponents`), what follows from them (`Forecaster`, `Chain`, `IsoFlop`, `allocate`, `overtraining`),
-jumps and thresholds (`find_jumps`, `thresholds`, `compare_thresholds`), `take_together` (sizes that lie
-close), `load`, and `datasets`, tables whose truth is
-known. It loads neither torch nor Hydra; each name is imported when first used.
+`fit_curves`, `fit_groups`, `exponents`), what follows from them (`Forecaster`, `Chain`, `IsoFlop`, `allocate`,
+`overtraining`, `compute_gain`), `screen` (benchmarks that can be read at small size), jumps and thresholds
+(`find_jumps`, `thresholds`, `compare_thresholds`), `take_together` (sizes that lie close), `load`, and `datasets`,
+tables whose truth is known. It loads neither torch nor Hydra; each name is imported when first used.
 """
 
 from __future__ import annotations
@@ -21,11 +21,14 @@ if TYPE_CHECKING:
     from harness.analysis.fitting.batch import fit_curves
     from harness.analysis.fitting.estimator import PowerLaw, ScalingLaw
     from harness.analysis.fitting.exponents import exponents
+    from harness.analysis.fitting.groups import fit_groups
     from harness.analysis.fitting.selection import fit_best
     from harness.analysis.planning.allocation import allocate, overtraining
+    from harness.analysis.planning.compute_gain import compute_gain
     from harness.analysis.planning.forecast import Forecaster
     from harness.analysis.planning.isoflop import IsoFlop
     from harness.analysis.planning.loss_to_metric import Chain
+    from harness.analysis.planning.screening import screen
     from harness.analysis.size_bins import take_together
     from harness.records.store import load
 
@@ -36,7 +39,9 @@ _HOMES = {
     "Forecaster": "harness.analysis.planning.forecast",
     "IsoFlop": "harness.analysis.planning.isoflop",
     "allocate": "harness.analysis.planning.allocation",
+    "compute_gain": "harness.analysis.planning.compute_gain",
     "fit_curves": "harness.analysis.fitting.batch",
+    "fit_groups": "harness.analysis.fitting.groups",
     "overtraining": "harness.analysis.planning.allocation",
     "PowerLaw": "harness.analysis.fitting.estimator",
     "ScalingLaw": "harness.analysis.fitting.estimator",
@@ -46,6 +51,7 @@ _HOMES = {
     "fit_best": "harness.analysis.fitting.selection",
     "known_scores": "harness.analysis.emergence.known_scores",
     "load": "harness.records.store",
+    "screen": "harness.analysis.planning.screening",
     "take_together": "harness.analysis.size_bins",
     "thresholds": "harness.analysis.emergence.thresholds",
 }
@@ -58,13 +64,16 @@ __all__ = [
     "ScalingLaw",
     "allocate",
     "compare_thresholds",
+    "compute_gain",
     "exponents",
     "find_jumps",
     "fit_best",
     "fit_curves",
+    "fit_groups",
     "known_scores",
     "load",
     "overtraining",
+    "screen",
     "take_together",
     "thresholds",
 ]

@@ -40,6 +40,7 @@ VERBS = {
     "allocate": Verb(
         "harness.commands.allocate", "the optimal size and tokens for a budget of compute", arguments.of_allocate
     ),
+    "gain": Verb("harness.commands.gain", "what compute a recipe saves over a baseline", arguments.of_gain),
     "emergence": Verb(
         "harness.commands.emergence", "which curves of a table jump, with the evidence in words", arguments.of_emergence
     ),
@@ -47,6 +48,9 @@ VERBS = {
         "harness.commands.compare",
         "where abilities appear: order, ratios, agreement of two sizes",
         arguments.of_compare,
+    ),
+    "screen": Verb(
+        "harness.commands.screen", "which benchmarks can be read at small size, and from where", arguments.of_screen
     ),
     "import": Verb("harness.commands.importing", "results of other tools into the two tables", arguments.of_import),
 }

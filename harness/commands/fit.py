@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,13 @@ from harness.report.tables import as_rich
 from harness.wording import ABSENT, between, confidence, counted, percent
 
 #: Flags of a single law: `fit_best` compares laws by squares.
-_OF_ONE_LAW = ("objective", "n_eval")
+_OF_ONE_LAW = ("objective", "n_eval", "weight", "by", "share")
 #: Ratio of the ends of an amplitude's interval, or of its high end to the estimate, from which it may be any number.
 _ANY_SCALE = 1e6
 #: Arguments of a fit that go on record.
 LAW_SETTINGS = (
-    *("table", "x", "y", "law", "objective", "delta", "interval", "bootstrap", "seed", "level", "group", "cluster"),
+    *("table", "x", "y", "law", "objective", "delta", "penalty", "interval", "bootstrap", "seed", "level"),
+    *("group", "cluster", "weight"),
 )
 
 
@@ -42,10 +44,12 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     if arguments.plot and (found := len(split_names(arguments.x))) > 2:
         raise UserError(f"--plot: one or two columns of --x can be drawn; got {found}")
     runs = choose_runs(arguments)
+    if arguments.by is not None or arguments.share is not None:
+        return import_module("harness.commands.fit_groups").run(arguments, runs, console)
     ranking: pd.DataFrame | None = None
     if arguments.law == "best":
         together = _together(arguments, runs)
-        chosen = fit_best(runs.x, runs.y, runs.labels(arguments.group), **together, **_fitting(arguments))
+        chosen = fit_best(runs.x, runs.y, runs.labels(arguments.group), **together, **fitting(arguments))
         fit, ranking = chosen.best, chosen.ranking
     else:
         fit = fit_one(arguments, runs)
@@ -67,15 +71,15 @@ def _draw(fit: ScalingLaw, runs: RunTable, arguments: argparse.Namespace) -> lis
 
 def fit_one(arguments: argparse.Namespace, runs: RunTable) -> ScalingLaw:
     """The law of --law, fitted as the arguments want it."""
-    law = ScalingLaw(law=arguments.law, objective=arguments.objective, **_fitting(arguments))
-    column = getattr(arguments, "n_eval", None)
-    return law.fit(
-        runs.x,
-        runs.y,
-        runs.labels(arguments.group),
-        **_together(arguments, runs),
-        n_eval=None if column is None else numbers(runs.rows.frame, column, POSITIVE),
-    )
+    law = ScalingLaw(law=arguments.law, objective=arguments.objective, **fitting(arguments))
+    return law.fit(runs.x, runs.y, **of_runs(arguments, runs))
+
+
+def of_runs(arguments: argparse.Namespace, runs: RunTable) -> dict[str, Any]:
+    """The columns beside x and y that the arguments name, as `ScalingLaw.fit` takes them."""
+    named = {"n_eval": getattr(arguments, "n_eval", None), "weights": arguments.weight}
+    found = {key: name and numbers(runs.rows.frame, name, POSITIVE) for key, name in named.items()}
+    return {"groups": runs.labels(arguments.group), **_together(arguments, runs), **found}
 
 
 def _together(arguments: argparse.Namespace, runs: RunTable) -> dict[str, Any]:
@@ -85,12 +89,14 @@ def _together(arguments: argparse.Namespace, runs: RunTable) -> dict[str, Any]:
     return {"suspects": runs.suspects(arguments.y, arguments.group)}
 
 
-def _fitting(arguments: argparse.Namespace) -> dict[str, Any]:
+def fitting(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The settings of `ScalingLaw` that the arguments make, but for law and objective."""
     interval = arguments.interval or ("bootstrap" if arguments.bootstrap else None)
     if arguments.bootstrap and interval != "bootstrap":
         raise UserError(f"--bootstrap {arguments.bootstrap}: --interval {interval} makes no refits; leave out one")
     return {
         "delta": arguments.delta,
+        "penalty": arguments.penalty,
         "interval": interval,
         "level": arguments.level,
         "n_bootstrap": 1000 if arguments.bootstrap is None else arguments.bootstrap,

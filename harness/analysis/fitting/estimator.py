@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import stdtrit
 
 from harness.analysis.checks import check_between_0_and_1, positive_columns
 from harness.analysis.fitting import intervals
@@ -24,7 +24,7 @@ from harness.analysis.fitting.lack_of_fit import (
     runs_far_off,
 )
 from harness.analysis.fitting.laws import Law
-from harness.analysis.fitting.objectives import BetaBinomial, Binomial, Huber, Objective, Squares
+from harness.analysis.fitting.objectives import BetaBinomial, Binomial, Huber, Objective, OneSided, Squares
 from harness.analysis.fitting.overdispersion import FIRST_CORRELATION, with_correlation
 from harness.analysis.fitting.shared_errors import (
     SharedErrors,
@@ -47,7 +47,7 @@ from harness.analysis.fitting.status import (
 from harness.analysis.runs import Runs, gather_runs, row_means
 from harness.errors import DataError, SettingError, UserError, nearest
 
-OBJECTIVES = ("squares", "huber", "binomial", "beta_binomial")
+OBJECTIVES = ("squares", "huber", "one_sided", "binomial", "beta_binomial")
 INTERVALS = ("profile", "bootstrap", "delta")
 
 #: Fewest refits whose percentiles mean anything.
@@ -74,10 +74,13 @@ class ScalingLaw:
     Args:
         law: key of `LAWS`, 'module.Class' or an instance of a `Law` of your own.
         objective: 'squares' on the law's scale (ln y for losses); 'huber' on the same, summed, with `delta`;
+            'one_sided', Huber's with runs below the law `penalty` times as costly, for losses of which some are of
+            badly tuned runs (experiments/badly_tuned says when it helps), intervals by bootstrap;
             'binomial' or 'beta_binomial' for shares with `n_eval`. By default 'beta_binomial' for these, else
             'squares', whatever the law: with normal noise nothing errs less, AICc compares laws by it, and runs far
             off are named. Hoffmann et al. 2022 fit by 'huber'.
         delta: of Huber, in units of ln y.
+        penalty: of 'one_sided', > 1.
         interval: 'profile', 'bootstrap' or 'delta'.
         level: of the intervals, in (0, 1).
         n_bootstrap: refits of a bootstrap, at least 100.
@@ -105,6 +108,7 @@ class ScalingLaw:
     law: str | Law = "power_floor"
     objective: str | None = None
     delta: float = 1e-3
+    penalty: float = 10.0
     interval: str | None = None
     level: float = 0.95
     n_bootstrap: int = 1000
@@ -140,6 +144,7 @@ class ScalingLaw:
         clusters: ArrayLike | None = None,
         suspects: Mapping[str, ArrayLike] | None = None,
         n_eval: ArrayLike | None = None,
+        weights: ArrayLike | None = None,
     ) -> ScalingLaw:
         """Fit to rows x (n,) or (n, d), one column for each of the law's variables, and y (n,), both > 0.
 
@@ -152,6 +157,9 @@ class ScalingLaw:
                 together where their residuals agree: see `fitting.shared_errors`.
             suspects: name -> (n,) labels by which runs may err together, tried beside these where clusters is None.
             n_eval: (n,) answers that each share is made of.
+            weights: (n,) > 0, in any unit: a run's variance is inverse to its weight (the mean over its rows).
+                Intervals and noise (that of a run of mean weight) hold where this is so; where weights only say which
+                runs matter more, take the bootstrap.
 
         Raises:
             DataError: a value that is NaN, infinite or not allowed, columns of unequal length, or one cluster only.
@@ -169,16 +177,17 @@ class ScalingLaw:
         self._centre, self._unit = law.centre(runs.sizes), law.unit(runs.value)
         offset = np.log(self._unit) if law.scale == "log" else 0.0
         counts = None if n_eval is None else row_means(positive_columns(n_eval=n_eval)[0], runs.of_row)
-        found = self._solve(self._pose(law, runs, offset, counts))
+        weight = _run_weights(weights, runs, len(values))
+        found = self._solve(self._pose(law, runs, offset, counts, weight))
         if not found.converged[0]:
             raise unsolved(law, runs.sizes, self.n_runs_)
         self.theta_, self.objective_ = found.theta, float(found.cost[0])
         fitted = law.value(self._t(runs.sizes), self.theta_)[0]
         self.residuals_ = values - offset - law.value(self._t(places), self.theta_)[0]
         n_parameters, objective = self.theta_.shape[1], self._problem.objective
-        self._noise = judge_noise(runs, fitted + offset, n_parameters, objective)
+        self._noise = judge_noise(runs, fitted + offset, n_parameters, objective, weight)
         self.noise_ = self._noise.of_a_run
-        squares = float(np.sum((runs.value - offset - fitted[runs.rung]) ** 2))
+        squares = float(np.sum(weight * (runs.value - offset - fitted[runs.rung]) ** 2))
         self.aicc_ = _aicc(squares, self.n_runs_, n_parameters + 1)
         is_free = is_flat(self._problem, self.theta_)
         self._optima = np.vstack(
@@ -200,10 +209,16 @@ class ScalingLaw:
         check_between_0_and_1(level=self.level)
         if not 0 < self.delta < np.inf:
             raise SettingError("delta", self.delta, "a number above 0")
+        if not 1 < self.penalty < np.inf:
+            raise SettingError("penalty", self.penalty, "a number above 1")
         if self.n_bootstrap < LEAST_BOOTSTRAP:
             raise SettingError("n_bootstrap", self.n_bootstrap, f"at least {LEAST_BOOTSTRAP}")
         if self.objective in ("binomial", "beta_binomial") and law.scale == "log":
             raise SettingError("objective", self.objective, f"squares or huber for {law.name}, whose y is no share")
+        if self.objective == "one_sided" and self.interval in ("profile", "delta"):  # which would cover .5 to .9
+            raise SettingError("interval", self.interval, "bootstrap with the objective one_sided")
+        if self.objective == "one_sided" and law.scale != "log":
+            raise SettingError("objective", self.objective, f"squares or huber for {law.name}, whose y is no loss")
         return law
 
     @staticmethod
@@ -215,17 +230,20 @@ class ScalingLaw:
     def _t(self, places: np.ndarray) -> np.ndarray:
         return self.law_.coordinates(places, self._centre)
 
-    def _pose(self, law: Law, runs: Runs, offset: float, n_eval: np.ndarray | None) -> Problem:
+    def _pose(self, law: Law, runs: Runs, offset: float, n_eval: np.ndarray | None, weight: np.ndarray) -> Problem:
         """What is to be minimised."""
         shares = n_eval is not None and law.scale == "linear"
         chosen = self.objective or ("beta_binomial" if shares else "squares")
         if chosen in ("binomial", "beta_binomial") and n_eval is None:
             raise SettingError("objective", chosen, "squares where n_eval is not given")
-        t, y = self._t(runs.sizes[runs.rung]), (runs.value - offset)[None]
-        weight = np.ones_like(y)
+        if chosen in ("binomial", "beta_binomial") and np.ptp(weight) > 0:
+            raise SettingError("weights", "given", f"none with {chosen}, which weighs a run by its answers")
+        t, y, weight = self._t(runs.sizes[runs.rung]), (runs.value - offset)[None], weight[None]
         objective: Objective = Squares()
         if chosen == "huber":
             objective = Huber(self.delta)
+        elif chosen == "one_sided":
+            objective = OneSided(self.delta, self.penalty)
         elif chosen == "binomial":
             objective, weight = Binomial(), np.asarray(n_eval, dtype=float)[None]
         elif chosen == "beta_binomial":
@@ -240,6 +258,16 @@ class ScalingLaw:
         return found
 
     # --------------------------------------------------------------------------------------------------- uncertainty
+
+    @property
+    def problem(self) -> Problem:
+        """What was minimised, of one fit (b = 1)."""
+        return self._problem
+
+    @property
+    def noise(self) -> Noise:
+        """What scatters about the law."""
+        return self._noise
 
     def allowed_rise(self, level: float) -> float:
         """How far above its least the objective may stand within a profile interval of this level."""
@@ -306,7 +334,7 @@ class ScalingLaw:
     def _resample(self, together: np.ndarray | None) -> np.ndarray:
         """(draws, p) theta of the refits that converged; none unless intervals are by bootstrap."""
         self.n_failed_refits_ = 0
-        self.interval_ = self.interval or ("bootstrap" if self.objective_name_ == "huber" else "profile")
+        self.interval_ = self.interval or ("bootstrap" if self.objective_name_ in ("huber", "one_sided") else "profile")
         self._not_by_bootstrap: list[str] = []
         if self.interval_ == "bootstrap" and (wide := self._exponents_not_identified()):
             self.interval_, self._not_by_bootstrap = "profile", wide
@@ -407,7 +435,7 @@ class ScalingLaw:
     def _new_run(self, value: np.ndarray, level: float) -> np.ndarray:
         """Half-width of one run about the law, on its scale."""
         n = self.n_sizes_ if self._noise.misfit else self.n_runs_
-        t = stats.t.ppf((1 + level) / 2, max(n - self.theta_.shape[1], 1))
+        t = stdtrit(max(n - self.theta_.shape[1], 1), (1 + level) / 2)
         if self.objective_name_ in ("binomial", "beta_binomial"):
             return t * noise_of_shares(self._problem.objective, self._problem.weight, value)
         if self._clusters is not None:
@@ -427,6 +455,17 @@ class PowerLaw(ScalingLaw):
 
     def __init__(self, irreducible: bool = True, **settings: Any) -> None:
         super().__init__(law="power_floor" if irreducible else "power", **settings)
+
+
+def _run_weights(weights: ArrayLike | None, runs: Runs, n_rows: int) -> np.ndarray:
+    """(n,) weight of each run, of mean 1: the mean over its rows."""
+    if weights is None:
+        return np.ones(len(runs.value))
+    (given,) = positive_columns(weights=weights)
+    if len(given) != n_rows:
+        raise DataError(f"weights has {len(given)} rows where x has {n_rows}")
+    of_runs = row_means(given, runs.of_row)
+    return of_runs / of_runs.mean()
 
 
 def _aicc(squares: float, n: int, k: int) -> float:

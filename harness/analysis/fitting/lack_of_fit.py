@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import fdtrc, stdtrit
 
 from harness.analysis.fitting.laws import Law
 from harness.analysis.fitting.objectives import BetaBinomial, Binomial, Huber, Objective, Squares
@@ -54,32 +54,39 @@ class Noise:
 
     def allowed_rise(self, level: float) -> float:
         """Rise of the objective within an interval of this level: t^2 scale / 2, with Student's t."""
-        return float(stats.t.ppf((1 + level) / 2, self.freedom) ** 2 * self.scale / 2)
+        return float(stdtrit(self.freedom, (1 + level) / 2) ** 2 * self.scale / 2)
 
 
-def judge_noise(runs: Runs, fitted: np.ndarray, n_parameters: int, objective: Objective) -> Noise:
+def judge_noise(
+    runs: Runs, fitted: np.ndarray, n_parameters: int, objective: Objective, weight: np.ndarray | None = None
+) -> Noise:
     """The noise of runs about a fit.
 
-    For Huber's objective `scale` is that of an M-estimator, the mean square of the objective's slope over its mean
-    curvature (Huber 1973).
+    For Huber's objective, one-sided or not, `scale` is that of an M-estimator, the mean square of the objective's slope
+    over its mean curvature (Huber 1973). A fit by a small delta passes through about p runs, which are curved whatever
+    the noise: the curvature that the slopes are compared with is without them.
 
     Args:
         fitted: (R,) the law at each size.
+        weight: (n,) of each run, its variance being inverse to it, of mean 1: the noise is that of a run of weight 1.
     """
     p, n, n_sizes = n_parameters, len(runs.value), len(runs.sizes)
+    weight = np.ones(n) if weight is None else weight
     residual = runs.value - fitted[runs.rung]
-    of_a_run = float(np.sqrt(np.sum(residual**2) / (n - p))) if n > p else float("nan")
-    means = runs.means(runs.value)
-    within = float(np.sqrt(np.mean((runs.value - means[runs.rung]) ** 2)))
+    of_a_run = float(np.sqrt(np.sum(weight * residual**2) / (n - p))) if n > p else float("nan")
+    means = weighted_means(runs, weight)
+    within = float(np.sqrt(np.mean(weight * (runs.value - means[runs.rung]) ** 2)))
     misfit, freedom, scale = 0.0, float(n - p), 1.0
     if isinstance(objective, Squares):
-        misfit, scale = rung_misfit(runs, fitted, p), of_a_run**2
+        misfit, scale = rung_misfit(runs, fitted, p, weight), of_a_run**2
         if misfit > 0:
             freedom = float(n_sizes - p)
-            scale = float(np.sum(runs.counts * (means - fitted) ** 2) / freedom)
+            scale = float(np.sum(np.bincount(runs.rung, weight) * (means - fitted) ** 2) / freedom)
     elif isinstance(objective, Huber):
         first, exact, _ = objective.derivatives(-residual, np.zeros_like(residual))
-        scale = float(np.sum(first**2) / (n - p)) / max(float(np.mean(exact)), 1 / n)
+        inside, curvature = int(np.sum(exact > 0)), max(float(np.mean(weight * exact)), 1 / n)
+        honest = curvature * max(inside - p, 1) / max(inside, 1) * n / (n - p)
+        scale = float(np.sum((weight * first) ** 2) / (n - p)) * curvature / honest**2
     elif isinstance(objective, Binomial):
         freedom = np.inf
     return Noise(of_a_run, within, misfit, freedom, max(scale, _LEAST_NOISE**2))
@@ -126,17 +133,23 @@ def noise_of_shares(objective: Objective, weight: np.ndarray, value: np.ndarray)
     return np.asarray(np.sqrt(p * (1 - p) / n * (1 + (n - 1) * rho)))
 
 
-def rung_misfit(runs: Runs, fitted: np.ndarray, n_parameters: int) -> float:
+def weighted_means(runs: Runs, weight: np.ndarray) -> np.ndarray:
+    """(R,) means of the runs of each size, weighted by weight (n,)."""
+    return np.bincount(runs.rung, weight * runs.value) / np.bincount(runs.rung, weight)
+
+
+def rung_misfit(runs: Runs, fitted: np.ndarray, n_parameters: int, weight: np.ndarray | None = None) -> float:
     """Standard deviation with which sizes scatter about the curve beyond what their runs explain; 0 if F says none.
 
-    The lack-of-fit F test at `LACK_OF_FIT`; 0 too where no size has two runs.
+    The lack-of-fit F test at `LACK_OF_FIT`; 0 too where no size has two runs. Runs weigh as `judge_noise` has it.
     """
     n, n_sizes = len(runs.value), len(runs.sizes)
     if n == n_sizes:
         return 0.0
-    means = runs.means(runs.value)
-    between = np.sum(runs.counts * (means - fitted) ** 2) / (n_sizes - n_parameters)
-    within = np.sum((runs.value - means[runs.rung]) ** 2) / (n - n_sizes)
+    weight = np.ones(n) if weight is None else weight
+    means = weighted_means(runs, weight)
+    between = np.sum(np.bincount(runs.rung, weight) * (means - fitted) ** 2) / (n_sizes - n_parameters)
+    within = np.sum(weight * (runs.value - means[runs.rung]) ** 2) / (n - n_sizes)
     if not lacks_fit(between, within, n_sizes - n_parameters, n - n_sizes):
         return 0.0
     return float(np.sqrt(max(0.0, between - within) / runs.counts.mean()))
@@ -146,4 +159,4 @@ def lacks_fit(
     between: np.ndarray, within: np.ndarray, between_freedom: np.ndarray | int, within_freedom: np.ndarray | int
 ) -> np.ndarray:
     """Whether mean squares of sizes about the curve exceed those of their runs: the F test at `LACK_OF_FIT`."""
-    return stats.f.sf(between / np.maximum(within, 1e-300), between_freedom, within_freedom) < LACK_OF_FIT
+    return fdtrc(between_freedom, within_freedom, between / np.maximum(within, 1e-300)) < LACK_OF_FIT

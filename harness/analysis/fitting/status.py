@@ -93,7 +93,7 @@ def free_directions(
     spans = _spans(wide or [law.parameters[i] for i, _ in moved], intervals)
     return (
         f"parameters trade off along {words}: {spans} fit about equally well; a wider range of "
-        f"{' and '.join(law.variables)}, or more runs, would tell"
+        f"{' and '.join(law.measured)}, or more runs, would tell"
     )
 
 

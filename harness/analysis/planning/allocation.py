@@ -112,13 +112,25 @@ def _checked(fit: ScalingLaw, level: float | None) -> float:
     return level
 
 
-def _surface(fit: ScalingLaw, theta: np.ndarray) -> tuple[np.ndarray, ...]:
-    """E, A, B, alpha, beta of theta (b, p)."""
-    columns = tuple(np.moveaxis(fit.public(theta), -1, 0))
-    if fit.law_.name == "hoffmann":
+def surface(law: str, public: np.ndarray) -> tuple[np.ndarray, ...]:
+    """E, A, B, alpha, beta (...) of the parameters (..., P) of one of `ALLOCATING`."""
+    columns = tuple(np.moveaxis(public, -1, 0))
+    if law == "hoffmann":
         return columns
     floor, a, b, eta = columns
     return floor, a * 6.0**-eta, b * 6.0**-eta, 2 * eta, 2 * eta
+
+
+def optimal_log_size(terms: Sequence[np.ndarray], log_product: np.ndarray | float) -> np.ndarray:
+    """ln of the N of least loss where ln N D is given, for terms A, B, alpha, beta."""
+    a, b, alpha, beta = terms
+    log_ratio = np.log(np.maximum(alpha * a, 1e-300) / np.maximum(beta * b, 1e-300))
+    return np.asarray((log_ratio + beta * log_product) / (alpha + beta))
+
+
+def _surface(fit: ScalingLaw, theta: np.ndarray) -> tuple[np.ndarray, ...]:
+    """E, A, B, alpha, beta of theta (b, p)."""
+    return surface(fit.law_.name, fit.public(theta))
 
 
 def _optimum(fit: ScalingLaw, products: np.ndarray, which_of_four: np.ndarray) -> Quantity:
@@ -126,9 +138,8 @@ def _optimum(fit: ScalingLaw, products: np.ndarray, which_of_four: np.ndarray) -
 
     def value(theta: np.ndarray, which: np.ndarray) -> np.ndarray:
         floor, a, b, alpha, beta = _surface(fit, theta)
-        log_ratio = np.log(np.maximum(alpha * a, 1e-300) / np.maximum(beta * b, 1e-300))
         log_product = np.log(products[which])
-        log_n = (log_ratio + beta * log_product) / (alpha + beta)
+        log_n = optimal_log_size((a, b, alpha, beta), log_product)
         log_d = log_product - log_n
         log_loss = np.log(floor + a * np.exp(-alpha * log_n) + b * np.exp(-beta * log_d))
         return np.stack([log_n, log_d, log_d - log_n, log_loss])[which_of_four[which], np.arange(len(which))]

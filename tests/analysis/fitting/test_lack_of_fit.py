@@ -9,6 +9,7 @@ from scipy import stats
 from harness import PowerLaw, ScalingLaw
 from harness.analysis.fitting.lack_of_fit import (
     LACK_OF_FIT,
+    Noise,
     far_off,
     judge_noise,
     lacks_fit,
@@ -26,6 +27,21 @@ def planted(rng: np.random.Generator, of_sizes: float = 0.0, of_runs: float = 0.
     x = np.repeat(np.arange(1.0, SIZES + 1), SEEDS)
     off = of_sizes * np.repeat(rng.standard_normal(SIZES), SEEDS) + of_runs * rng.standard_normal(len(x))
     return gather_runs(x, off), np.zeros(SIZES)
+
+
+@pytest.mark.parametrize("freedom", [1, 2.5, 7, 234, 1e6, np.inf])
+def test_the_allowed_rise_is_that_of_students_t(freedom: float) -> None:
+    for level in (0.2, 0.68, 0.95, 0.9999):
+        rise = Noise(0.1, 0.1, 0.0, freedom, 0.01).allowed_rise(level)
+        assert rise == pytest.approx(stats.t.ppf((1 + level) / 2, freedom) ** 2 * 0.005, rel=1e-12)
+
+
+def test_lack_of_fit_is_judged_by_f() -> None:
+    rng = np.random.default_rng(2)
+    between, within = rng.uniform(0, 4, 200), rng.uniform(0.5, 2, 200)
+    of_sizes, of_runs = rng.integers(1, 9, 200), rng.integers(1, 40, 200)
+    by_f = stats.f.sf(between / within, of_sizes, of_runs) < LACK_OF_FIT
+    assert 20 < by_f.sum() < 180 and (lacks_fit(between, within, of_sizes, of_runs) == by_f).all()
 
 
 def test_the_test_keeps_its_error_rate() -> None:

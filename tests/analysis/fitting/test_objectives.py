@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.analysis.fitting.objectives import BetaBinomial, Binomial, Huber, Objective, Squares
+from harness.analysis.fitting.objectives import BetaBinomial, Binomial, Huber, Objective, OneSided, Squares
 
 
 @pytest.mark.parametrize(
     "objective",
-    [Squares(), Huber(0.05), Binomial(), BetaBinomial(np.full(9, 50.0), np.full((1, 1), 0.02))],
+    [Squares(), Huber(0.05), OneSided(0.05), Binomial(), BetaBinomial(np.full(9, 50.0), np.full((1, 1), 0.02))],
     ids=lambda o: type(o).__name__,
 )
 def test_objectives_have_their_derivatives(objective: Objective) -> None:
@@ -49,3 +49,23 @@ def test_beta_binomial_of_some_of_a_batch() -> None:
     assert isinstance(part, BetaBinomial)
     np.testing.assert_array_equal(part.n, n[[1]])
     np.testing.assert_array_equal(part.rho_seeds, [[0.2]])
+
+
+def test_one_sided_costs_more_below_the_law() -> None:
+    y, value = np.zeros((1, 4)), np.array([[-0.3, -0.01, 0.01, 0.3]])  # the first two are runs above the law
+    found = OneSided(0.1, 10).rho(value, y)
+    np.testing.assert_allclose(found, Huber(0.1).rho(value, y) * [1, 1, 10, 10])
+
+
+def test_one_sided_finds_the_expectile_and_the_quantile() -> None:
+    """Of a sample, by a constant: Newey and Powell's with a large delta, the 1/11 quantile with a small one."""
+    sample = np.sort(np.random.default_rng(0).standard_normal(4001))[None]
+    grid = np.linspace(-2, 0, 2001)[:, None]
+    for delta, share in ((100.0, None), (1e-4, 1 / 11)):
+        cost = OneSided(delta, 10).rho(np.broadcast_to(grid, (2001, 4001)), sample).sum(axis=1)
+        found = grid[np.argmin(cost), 0]
+        if share is None:  # (above the expectile) = 10 x (below it), in mean
+            below, above = np.sum(np.maximum(found - sample, 0)), np.sum(np.maximum(sample - found, 0))
+            assert above == pytest.approx(10 * below, rel=0.02)
+        else:
+            assert found == pytest.approx(np.quantile(sample, share), abs=5e-3)
