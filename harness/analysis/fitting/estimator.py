@@ -393,7 +393,8 @@ class ScalingLaw:
             return FitStatus.NOT_IDENTIFIABLE, [free]
         messages = []
         if self.objective_name_ == "squares":
-            residual = self._problem.y[0] - law.value(self._problem.t, self.theta_)[0]
+            off = self._problem.y[0] - law.value(self._problem.t, self.theta_)[0]
+            residual = off * np.sqrt(self._problem.weight[0])  # in units of a run of mean weight
             messages.append(runs_far_off(law, self._places, residual, self.theta_.shape[1]))
         if noise.misfit > WORTH_SAYING * noise.within:
             rough = (

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import fdtrc
 
 from harness.analysis.fitting.clusters import ClusteredNoise, Linearised
 from harness.analysis.runs import Runs
@@ -207,4 +207,4 @@ def group_levels_p(basis: np.ndarray, residual: np.ndarray, labels: np.ndarray) 
     of_groups = within[:, -1] - left @ (left.T @ within[:, -1])
     unexplained = float(of_groups @ of_groups)
     explained = float(residual @ residual) - unexplained
-    return float(stats.f.sf(explained / gained / max(unexplained / rest, 1e-300), gained, rest))
+    return float(fdtrc(gained, rest, max(explained / gained, 0.0) / max(unexplained / rest, 1e-300)))
