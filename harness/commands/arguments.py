@@ -22,7 +22,19 @@ from harness.commands.values import (
 )
 
 LAWS = (
-    *("power", "power_floor", "hoffmann", "width_depth", "gadre", "kaplan", "bnsl0", "bnsl1", "bnsl2", "m4"),
+    *(
+        "power",
+        "power_floor",
+        "hoffmann",
+        "width_depth",
+        "size_of_shape",
+        "gadre",
+        "kaplan",
+        "bnsl0",
+        "bnsl1",
+        "bnsl2",
+        "m4",
+    ),
     *("logistic", "exponential_of_loss", "sigmoid_of_loss"),
 )
 #: Laws of a loss; those of bounded metrics are reached through one, by --metric.

@@ -19,7 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from harness.analysis.fitting.objectives import Huber
 from harness.analysis.fitting.solver import Problem
@@ -166,4 +166,4 @@ def _variances(
 
 def student(level: float, freedom: np.ndarray | float) -> np.ndarray:
     """Quantiles of Student's t for two-sided intervals."""
-    return np.asarray(stats.t.ppf((1 + level) / 2, freedom))
+    return np.asarray(stdtrit(freedom, (1 + level) / 2))

@@ -380,7 +380,7 @@ class ScalingLaw:
             what = f"{' and '.join(wide)} {'is' if len(wide) == 1 else 'are'} not identified"
             messages.append(f"{what}: intervals are by profile, for a bootstrap would not show how far they reach")
         if self.shared_errors_ is not None and self._clusters is not None:
-            messages.append(self.shared_errors_.message(self._clusters.correlation))
+            messages.append(self.shared_errors_.message())
         if self.n_clusters_ is not None:
             messages.append(few_clusters(self.n_clusters_, self.theta_.shape[1]))
         self.message_ = "; ".join(dict.fromkeys(filter(None, messages)))
@@ -393,7 +393,8 @@ class ScalingLaw:
             return FitStatus.NOT_IDENTIFIABLE, [free]
         messages = []
         if self.objective_name_ == "squares":
-            residual = self._problem.y[0] - law.value(self._problem.t, self.theta_)[0]
+            off = self._problem.y[0] - law.value(self._problem.t, self.theta_)[0]
+            residual = off * np.sqrt(self._problem.weight[0])  # in units of a run of mean weight
             messages.append(runs_far_off(law, self._places, residual, self.theta_.shape[1]))
         if noise.misfit > WORTH_SAYING * noise.within:
             rough = (

@@ -24,7 +24,7 @@ from harness.errors import DataError, SettingError, UserError
 COMPARED = {
     1: ("power", "power_floor", "bnsl1", "m4"),
     2: ("hoffmann", "gadre", "kaplan"),
-    3: ("width_depth",),
+    3: ("width_depth", "size_of_shape"),
 }
 
 #: Difference of AICc above which a law is refused: its support is "essentially none" (Burnham and Anderson 2002,

@@ -10,13 +10,13 @@ independent, and the intervals take the groups as clusters (`clusters`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import fdtrc
 
-from harness.analysis.fitting.clusters import Linearised
+from harness.analysis.fitting.clusters import ClusteredNoise, Linearised
 from harness.analysis.runs import Runs
 from harness.errors import DataError
 from harness.wording import p_equals
@@ -33,6 +33,10 @@ _SAME = 1.001
 #: Greatest distance in ln C of a run from the next one of its budget, and from the first: 6 N D differs from the FLOPs
 #: that were meant by some percent.
 GAP, WIDEST = 0.12, 0.45
+#: Multiple of the residuals' scatter at which they are clipped.
+_CLIPPED = 3.0
+#: Median of |z| for a standard normal z: turns a median distance into a standard deviation.
+_MEDIAN_OF_NORMAL = 0.6745
 #: Norm, of a direction of length 1, below which nothing of it is left within groups.
 _NOTHING_LEFT = 1e-6
 
@@ -45,19 +49,22 @@ class SharedErrors:
         what: that they share, in words.
         labels: (n,) 0, 1, ... of each run.
         p_value: corrected for all groupings tried.
+        correlation: of the residuals of two runs of one group.
     """
 
     what: str
     labels: np.ndarray
     p_value: float
+    correlation: float
 
-    def message(self, correlation: float) -> str:
+    def message(self) -> str:
         """What to say of them, and what became of the intervals."""
+        agree = f"correlate by {self.correlation:.2f} ({p_equals(self.p_value)})"
         groups = self.labels.max() + 1
         return (
-            f"residuals of runs that share {self.what} correlate by {correlation:.2f} ({p_equals(self.p_value)}), for "
-            f"they share an error or the law misses them alike: intervals rest on their {groups} groups, not on "
-            f"{len(self.labels)} runs; clusters that are stated are taken instead"
+            f"residuals of runs that share {self.what} {agree}, for they share an error or the law misses them alike: "
+            f"intervals rest on their {groups} groups, not on {len(self.labels)} runs; clusters that are stated are "
+            "taken instead"
         )
 
 
@@ -154,12 +161,20 @@ def find_shared_errors(
         if len(counts) >= LEAST_GROUPS and np.mean(counts[labels] > 1) >= _SHARING:
             first = np.unique(labels, return_index=True)[1]
             tried.setdefault(first[labels].tobytes(), (what, labels))
-    found = []
+    fit, found = _clipped(fit), []
     for what, labels in tried.values():
         p = group_levels_p(*(_by_places(fit, runs, labels) if by_places else (fit.basis, fit.residual, labels)))
-        found.append(SharedErrors(what, labels, min(1.0, p * len(tried))))
-    best = min(found, key=lambda each: each.p_value, default=None)
-    return best if best is not None and best.p_value < ALPHA else None
+        if p * len(tried) < ALPHA and (correlation := ClusteredNoise(fit, labels, runs.rung).correlation) > 0:
+            found.append(SharedErrors(what, labels, p * len(tried), correlation))
+    return min(found, key=lambda each: each.p_value, default=None)
+
+
+def _clipped(fit: Linearised) -> Linearised:
+    """The fit with residuals clipped, so that runs which went wrong do not make a group of theirs."""
+    scatter = np.median(np.abs(fit.residual)) / _MEDIAN_OF_NORMAL
+    residual = np.clip(fit.residual, -_CLIPPED * scatter, _CLIPPED * scatter)
+    residual = residual - fit.basis @ (fit.basis.T @ residual)
+    return replace(fit, residual=residual, off=residual)
 
 
 def _by_places(fit: Linearised, runs: Runs, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -192,4 +207,4 @@ def group_levels_p(basis: np.ndarray, residual: np.ndarray, labels: np.ndarray) 
     of_groups = within[:, -1] - left @ (left.T @ within[:, -1])
     unexplained = float(of_groups @ of_groups)
     explained = float(residual @ residual) - unexplained
-    return float(stats.f.sf(explained / gained / max(unexplained / rest, 1e-300), gained, rest))
+    return float(fdtrc(gained, rest, max(explained / gained, 0.0) / max(unexplained / rest, 1e-300)))

@@ -99,9 +99,8 @@ def linear(rng: np.random.Generator, x: np.ndarray, clusters: np.ndarray) -> Clu
     theta = np.array([[1.0, 0.0]])
     fit = Linearised.of(Problem.of(law, Squares(), t, y[None], np.ones((1, len(x)))), theta)
     residual = y - fit.basis @ (fit.basis.T @ y)
-    return ClusteredNoise(
-        Linearised(fit.basis, fit.to_basis, residual, residual), clusters, np.unique(x, return_inverse=True)[1]
-    )
+    place = np.unique(x, return_inverse=True)[1]
+    return ClusteredNoise(Linearised(fit.basis, fit.to_basis, residual, residual), clusters, place)
 
 
 def test_seeds_of_a_size_are_as_many_runs_as_there_are_sizes() -> None:

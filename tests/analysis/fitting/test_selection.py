@@ -70,3 +70,26 @@ def test_mistakes_are_not_taken_for_laws_that_do_not_fit() -> None:
         fit_best(x, np.where(x == x[0], np.nan, y))
     with pytest.raises(UserError, match=r"power, .*needs at least 3 distinct x; got 2"):
         fit_best([1, 2], [3, 2])
+
+
+@pytest.mark.parametrize("shape_matters", [False, True])
+def test_three_variables_tell_whether_the_shape_matters_beyond_the_size(shape_matters: bool) -> None:
+    width, depth, tokens = (
+        axis.ravel() for axis in np.meshgrid([128, 256, 512, 1024], [2, 6, 18], np.geomspace(1e8, 1e11, 4))
+    )
+    size = 12 * width**2 * depth
+    loss = 1.7 + 400 * size**-0.34 + 2000 * tokens**-0.37
+    if shape_matters:
+        loss = 1.7 + 20 * width**-0.6 + 0.8 * depth**-1.1 + 2000 * tokens**-0.37
+    loss = loss * np.exp(0.002 * np.random.default_rng(0).standard_normal(len(loss)))
+    choice = fit_best(np.stack([width, depth, tokens], axis=1), loss)
+    found = choice.ranking.set_index("law")
+    assert set(found.index) == {"width_depth", "size_of_shape"}
+    assert choice.best.law_.name == ("width_depth" if shape_matters else "size_of_shape")
+    if shape_matters:
+        assert found.loc["size_of_shape", "delta_aicc"] > 10
+    else:
+        params, (low, high) = choice.best.params_, choice.best.intervals_["alpha"]
+        assert low < 0.34 < high and params["A"] == pytest.approx(400, rel=0.5)
+    place = choice.fits["size_of_shape"].predict([[2048, 24, 1e11]], level=0.9)
+    assert list(place.columns[:3]) == ["w", "d", "D"] and place["low"][0] < place["predicted"][0] < place["high"][0]

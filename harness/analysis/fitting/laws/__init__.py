@@ -3,7 +3,15 @@
 from harness.analysis.fitting.laws.base import NO_LAW, Law
 from harness.analysis.fitting.laws.bounded import ExponentialOfLoss, Logistic, SigmoidOfLoss
 from harness.analysis.fitting.laws.breaks import M4, BrokenPower
-from harness.analysis.fitting.laws.powers import Gadre, Hoffmann, Kaplan, Power, PowerWithFloor, WidthDepth
+from harness.analysis.fitting.laws.powers import (
+    Gadre,
+    Hoffmann,
+    Kaplan,
+    Power,
+    PowerWithFloor,
+    SizeOfShape,
+    WidthDepth,
+)
 
 LAWS: dict[str, Law] = {
     law.name: law
@@ -12,6 +20,7 @@ LAWS: dict[str, Law] = {
         PowerWithFloor(),
         Hoffmann(),
         WidthDepth(),
+        SizeOfShape(),
         Gadre(),
         Kaplan(),
         BrokenPower(0),

@@ -194,6 +194,28 @@ class WidthDepth(PowerSum):
     start_exponents = _START_EXPONENTS_OF_THREE
 
 
+class SizeOfShape(Hoffmann):
+    """Hoffmann's law over width w, depth d and tokens D, in which the shape of a model matters by its size alone.
+
+    N = 12 w^2 d, the parameters of a decoder-only transformer without embeddings. Beside `WidthDepth` it tells whether
+    width and depth need terms of their own.
+    """
+
+    name = "size_of_shape"
+    formula = "E + A/(12 w^2 d)^alpha + B/D^beta"
+    source = "Hoffmann et al. 2022, eq. 2, with N of Kaplan et al. 2020, eq. 2.1"
+    variables = ("w", "d", "D")  # type: ignore[assignment]
+
+    def coordinates(self, places: np.ndarray, centre: np.ndarray) -> np.ndarray:
+        """ln of N and D (2, n), of places (n, 3)."""
+        width, depth, tokens = super().coordinates(places, centre)
+        return np.stack([2 * width + depth, tokens])
+
+    def public(self, theta: np.ndarray, centre: np.ndarray, unit: float | np.ndarray) -> np.ndarray:
+        width, depth, tokens = centre
+        return super().public(theta, np.array([12 * width**2 * depth, tokens]), unit)
+
+
 class Gadre(PowerSum):
     """L = E + (a M^eta + b M^-eta) C^-eta with C = 6 N D FLOPs and M = D / N tokens a parameter.
 
