@@ -36,8 +36,6 @@ UNEQUAL_NOISE = 0.01
 #: p below which it is said that sharing is refused.
 REFUSED_SHARING = 0.05
 
-_TAKEN_APART = "runs err together, which the test of sharing does not know: its p is too low"
-
 
 @dataclass(frozen=True)
 class SharingTest:
@@ -57,7 +55,7 @@ class SharingTest:
     @property
     def verdict(self) -> str:
         """One sentence: 'shared alpha, beta: F(4, 250) = 1.1, p = 0.360: not refused'."""
-        first, second = (f"{freedom:g}" for freedom in self.freedom)
+        first, second = (f"{freedom:.4g}" for freedom in self.freedom)
         told = "refused" if self.p_value < REFUSED_SHARING else "not refused"
         return f"shared {', '.join(self.shared)}: F({first}, {second}) = {self.f:.3g}, {p_equals(self.p_value)}: {told}"
 
@@ -72,7 +70,7 @@ class GroupFits:
         fits: label -> the group's own fit; without groups that cannot be fitted by themselves.
         shared: the joint fit, of a `SharedLaw`; None where nothing is shared.
         test: whether sharing is refused; None where nothing is shared, or some group has no fit of its own.
-        message: what was assumed of the groups' noise, and what makes the test doubtful; ''.
+        message: what was assumed of the groups' noise; ''.
     """
 
     table: pd.DataFrame
@@ -159,8 +157,6 @@ def fit_groups(
         for k, group in enumerate(names)
     ]
     test = None if refused else _test(fits, joint, share)
-    if test and any(fit.n_clusters_ is not None for fit in fits.values()):
-        message = "; ".join(filter(None, [message, _TAKEN_APART]))
     return GroupFits(_table(name, names, rows), fits, joint, test, message)
 
 
@@ -195,13 +191,22 @@ def _test(fits: dict[str, ScalingLaw], joint: ScalingLaw, share: Sequence[str]) 
     group, weight = joint.problem.t[-1], joint.problem.weight[0]
     of_group = np.array([weight[group == k].mean() for k in range(len(fits))])
     costs = np.array([_cost(fit, joint) for fit in fits.values()])
-    scale = np.array([fit.noise.scale for fit in fits.values()])
-    freedom = np.array([fit.noise.freedom for fit in fits.values()])
+    scale, freedom = np.array([_noise_of(fit, share) for fit in fits.values()]).T
     known = np.isfinite(freedom).all()
     pooled = np.sum(freedom * scale * of_group) / freedom.sum() if known else np.mean(scale)
     first, second = len(share) * (len(fits) - 1), float(freedom.sum())
     ratio = max(0.0, joint.objective_ - float(of_group @ costs)) / first / (pooled / 2)
     return SharingTest(tuple(share), float(ratio), (first, second), float(_upper_tail(ratio, first, second)))
+
+
+def _noise_of(fit: ScalingLaw, names: Sequence[str]) -> tuple[float, float]:
+    """What a group's costs are measured in, and its degrees of freedom: means over these parameters.
+
+    Where runs err together, the mean over parameters makes it the correction of Rao and Scott 1981.
+    """
+    indices = [fit.law_.parameters.index(name) for name in names]
+    scale, freedom = fit.noise_along(fit.parameters(indices), len(indices))
+    return float(np.mean(scale)), float(np.mean(freedom))
 
 
 def _cost(fit: ScalingLaw, joint: ScalingLaw) -> float:

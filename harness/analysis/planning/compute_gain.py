@@ -283,6 +283,15 @@ class _Comparison:
 
         return by_differences(value)
 
+    def _difference(self, index: int) -> Quantity:
+        """Of a parameter, between recipe and baseline."""
+
+        def value(theta: np.ndarray, _: np.ndarray) -> np.ndarray:
+            ours, theirs = self.free.public(theta)
+            return ours[:, index] - theirs[:, index]
+
+        return by_differences(value)
+
     def _gain(self, fit: PairedFit, place: Place) -> tuple[float, float, float, bool]:
         """Gain, its interval, and whether the interval found did not hold it."""
         ours, theirs = self._growths(fit, fit.theta, place)
@@ -322,12 +331,8 @@ class _Comparison:
             for recipe in self.free.recipes
             if recipe.fit.status_ is not FitStatus.CONVERGED
         ]
-        states += [
-            f"{recipe.name}: {recipe.fit.n_clusters_} clusters of runs err together, which the interval does not know: "
-            "it is too narrow"
-            for recipe in self.free.recipes
-            if recipe.fit.n_clusters_ is not None
-        ]
+        if self.free.clusters is not None:
+            states.append(f"{self.free.clusters.n_clusters} clusters of runs err together: the interval rests on them")
         status, why = GainStatus.MEASURED, ""
         needed = gain * place.compute
         if failed:
@@ -362,7 +367,9 @@ class _Comparison:
 
     def change(self) -> dict[str, Any]:
         """Whether the gain changes with compute, and what it is if not; as in `Gains.changes`."""
-        ratio, first, second, p_value = self.free.p_of(self.tied)
+        names = self.free.recipes[0].fit.law_.parameters
+        differences = [self._difference(names.index(name)) for name in _TIED[self.free.recipes[0].fit.law_.name]]
+        ratio, first, second, p_value = self.free.p_of(self.tied, differences)
         place = self.default_place()
         gain, low, high, _ = self._gain(self.tied, place)
         return {
