@@ -2,9 +2,9 @@
 
 The analysis half stands alone: ``import harness`` gives the estimators of laws (`ScalingLaw`, `PowerLaw`, `fit_best`,
 `fit_curves`, `fit_groups`, `exponents`), what follows from them (`Forecaster`, `Chain`, `IsoFlop`, `allocate`,
-`overtraining`, `compute_gain`), jumps and thresholds (`find_jumps`, `thresholds`, `compare_thresholds`),
-`take_together` (sizes that lie close), `load`, and `datasets`, tables whose truth is known. It loads neither torch nor
-Hydra; each name is imported when first used.
+`overtraining`, `compute_gain`), `screen` (benchmarks that can be read at small size), jumps and thresholds
+(`find_jumps`, `thresholds`, `compare_thresholds`), `take_together` (sizes that lie close), `load`, and `datasets`,
+tables whose truth is known. It loads neither torch nor Hydra; each name is imported when first used.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from harness.analysis.planning.forecast import Forecaster
     from harness.analysis.planning.isoflop import IsoFlop
     from harness.analysis.planning.loss_to_metric import Chain
+    from harness.analysis.planning.screening import screen
     from harness.analysis.size_bins import take_together
     from harness.records.store import load
 
@@ -50,6 +51,7 @@ _HOMES = {
     "fit_best": "harness.analysis.fitting.selection",
     "known_scores": "harness.analysis.emergence.known_scores",
     "load": "harness.records.store",
+    "screen": "harness.analysis.planning.screening",
     "take_together": "harness.analysis.size_bins",
     "thresholds": "harness.analysis.emergence.thresholds",
 }
@@ -71,6 +73,7 @@ __all__ = [
     "known_scores",
     "load",
     "overtraining",
+    "screen",
     "take_together",
     "thresholds",
 ]

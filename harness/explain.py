@@ -9,13 +9,11 @@ from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from harness.config import config_folders
-from harness.errors import UserError, nearest
+from harness.errors import nearest
 
 
 def explain(error: Exception) -> str:
-    """An error of the user, of Hydra or of OmegaConf in at most two lines."""
-    if isinstance(error, UserError):
-        return str(error)
+    """An error of Hydra or of OmegaConf in at most two lines."""
     if str(error).startswith("Ambiguous value for argument"):
         override = str(error).split("'")[1]
         return f"{override}: a list is written as [a,b]; to sweep over values add --multirun"

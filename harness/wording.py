@@ -9,23 +9,28 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-_PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
-_BEYOND_PREFIXES = 0.9995e21
+_PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+#: From here on, where only FLOPs are, numbers are written as 3.2e20, for few readers know the prefixes.
+_BEYOND_PREFIXES = 1e15
+#: Below it, sizes are written in full, to three digits.
+_LEAST_WITH_PREFIX = 999.5
 #: What stands for a number that is not there.
 ABSENT = "–"
 _ANYWHERE = "anywhere"
 
 
 def short(value: float, digits: int = 2) -> str:
-    """A size in few characters: 800, 1.6k, 12M; from 1e21 on, beyond the prefixes in use, 7.2e22. For tick labels."""
+    """A size in few characters: 800, 1.6k, 12M, 125M; from 1e15 on 7.2e22. For tick labels."""
     if not math.isfinite(value):
         return ABSENT
-    if abs(value) >= _BEYOND_PREFIXES:
-        return f"{float(f'{value:.{digits}g}'):g}".replace("e+", "e")
-    for scale, prefix in _PREFIXES:
-        if abs(value) >= 0.9995 * scale:
-            return f"{_significant(value / scale, digits)}{prefix}"
-    return _significant(value, max(3, digits))
+    if abs(value) < _LEAST_WITH_PREFIX:
+        return _significant(value, max(3, digits))
+    if abs(rounded := float(f"{value:.{digits}g}")) >= _BEYOND_PREFIXES:
+        return f"{rounded:g}".replace("e+", "e")
+    rounded = abs(float(f"{value:.{max(3, digits)}g}"))
+    scale, prefix = next((each for each in _PREFIXES if rounded >= each[0]), (1.0, ""))
+    before_the_point = len(str(int(rounded / scale)))
+    return f"{_significant(value / scale, max(digits, before_the_point))}{prefix}"
 
 
 def count(value: float, digits: int = 3) -> str:

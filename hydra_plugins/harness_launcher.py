@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 
 
 class HarnessLauncher(Launcher):
-    """Hands the overrides of all jobs at once to the `harness.cli.Command` that Hydra was started with."""
+    """Hands the overrides of all jobs at once to the `harness.study_verbs.Command` that Hydra was started with."""
 
     def setup(self, *, hydra_context: Any, task_function: Any, config: DictConfig) -> None:
         self.command = task_function

@@ -13,8 +13,9 @@ from data import chinchilla, marin, planted_surface
 from scipy.optimize import OptimizeWarning, curve_fit
 
 from harness import Forecaster, ScalingLaw
+from harness.records.columns import number_column
 from harness.records.expressions import select
-from harness.records.table import number_column, read_rows
+from harness.records.table import read_rows
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from data import loss_of, marin
+from data import marin
 from planted_laws import design, planted_theta
 
 from harness import ScalingLaw
@@ -17,6 +17,7 @@ from harness.analysis.fitting.objectives import Squares
 from harness.analysis.fitting.solver import Problem, optimum
 from harness.analysis.planning.allocation import optimal_exponent
 from harness.analysis.planning.isoflop import IsoFlop
+from harness.datasets import LossSurface
 
 
 def isoflop(folder: Path) -> None:
@@ -28,7 +29,7 @@ def isoflop(folder: Path) -> None:
         surface = ScalingLaw("hoffmann", objective="squares").fit(runs[["N", "D"]], runs["loss"])
         robust = ScalingLaw("hoffmann", objective="huber").fit(runs[["N", "D"]], runs["loss"])
         n, d = runs["N"].to_numpy(), runs["D"].to_numpy()
-        exact = IsoFlop(n_bootstrap=100).fit(n, d, loss_of(surface.params_, n, d), runs["C"])
+        exact = IsoFlop(n_bootstrap=100).fit(n, d, LossSurface(*surface.params_.values()).loss(n, d), runs["C"])
         by_surface = optimal_exponent(surface)
         low, high = parabola.exponent_interval_
         apart = low > by_surface[2] or high < by_surface[1]

@@ -49,6 +49,9 @@ VERBS = {
         "where abilities appear: order, ratios, agreement of two sizes",
         arguments.of_compare,
     ),
+    "screen": Verb(
+        "harness.commands.screen", "which benchmarks can be read at small size, and from where", arguments.of_screen
+    ),
     "import": Verb("harness.commands.importing", "results of other tools into the two tables", arguments.of_import),
 }
 

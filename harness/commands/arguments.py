@@ -9,7 +9,17 @@ from __future__ import annotations
 import argparse
 
 from harness import metric_names
-from harness.commands.values import above, between_0_and_1, law_name, one_of, positive, several_of, whole_number
+from harness.commands.values import (
+    above,
+    between_0_and_1,
+    finite,
+    law_name,
+    low_high,
+    one_of,
+    positive,
+    several_of,
+    whole_number,
+)
 
 LAWS = (
     *("power", "power_floor", "hoffmann", "width_depth", "gadre", "kaplan", "bnsl0", "bnsl1", "bnsl2", "m4"),
@@ -20,7 +30,7 @@ LAWS_OF_A_LOSS = LAWS[: LAWS.index("logistic")]
 ALLOCATING = ("hoffmann", "gadre")
 OBJECTIVES = ("squares", "huber", "one_sided", "binomial", "beta_binomial")
 INTERVALS = ("profile", "bootstrap", "delta")
-LINKS = ("exponential", "sigmoid")
+LINKS = ("sigmoid", "exponential", "gompertz")
 #: Laws of which gains are known, over compute and over N and D.
 GAINING = ("power_floor", "power", "hoffmann", "gadre")
 FORMATS = ("lm_eval", "trainer", "wandb", "tensorboard", "nanogpt")
@@ -28,6 +38,8 @@ FORMATS = ("lm_eval", "trainer", "wandb", "tensorboard", "nanogpt")
 #: Verdicts, in the order of what they claim, and what curves are put in order by.
 VERDICTS = ("emergent", "candidate", "metric artefact", "smooth", "drop", "inconclusive", "too few sizes")
 SORTS = ("p", "statistic", "threshold")
+#: Where the noise of a score is known from, in the order in which a table is asked.
+NOISE_SOURCES = ("checkpoints", "seeds", "items")
 
 #: Columns that label the rows of curves -> what they hold.
 LABELS = {
@@ -62,9 +74,25 @@ def of_forecast(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--at", metavar="N=7e9,D=1.4e11", action="append", required=True, help="may be given often")
     laws = f"best, one of {', '.join(LAWS_OF_A_LOSS)}, or module.Class of your own"
     parser.add_argument("--law", default="best", type=law_name(("best", *LAWS_OF_A_LOSS)), metavar="NAME", help=laws)
-    parser.add_argument("--metric", metavar="COLUMN", help="forecast this instead, through the loss")
-    links = f"loss -> metric: {', '.join(LINKS)} (sigmoid)"
-    parser.add_argument("--link", type=one_of(LINKS), metavar="NAME", help=links)
+    metric = "forecast this instead, through the loss: a column, several, or a pattern such as 'acc_*' (see below)"
+    parser.add_argument("--metric", metavar="COLUMNS", help=metric)
+    links = f"loss -> metric: best (all, weighed), {', '.join(LINKS)} (best)"
+    parser.add_argument("--link", type=one_of(("best", *LINKS)), metavar="NAME", help=links)
+    linked = "more rows for the links alone, as checkpoints are; needs --cluster"
+    parser.add_argument("--link-rows", metavar="EXPRESSION", help=linked)
+    parser.add_argument("--chance", type=finite, metavar="NUMBER", help="what a guesser scores in the metric")
+    ends = "least and greatest value of the metric (0,1)"
+    parser.add_argument("--range", type=low_high, default=(0.0, 1.0), metavar="LOW,HIGH", help=ends)
+    items = "test items behind each value of the metric: a column, or a pattern"
+    parser.add_argument("--n-eval", metavar="COLUMN", help=items)
+    error = "standard error of each value of the metric: a column, or a pattern"
+    parser.add_argument("--stderr", metavar="COLUMN", help=error)
+    parser.add_argument("--group", metavar="COLUMN", help="rows that share x and this are one run")
+    parser.add_argument("--cluster", metavar="COLUMN", help="rows that share this err together: checkpoints of one run")
+    _add_plot(parser, "draw metrics against the loss, with their links and forecasts")
+    parser.epilog = (
+        "Several metrics inform each other's links. A loss for each: --y 'bpb_*' --metric 'acc_*' takes them in pairs."
+    )
     _add_output(parser)
 
 
@@ -132,6 +160,35 @@ def of_compare(parser: argparse.ArgumentParser) -> None:
     _add_plot(parser, "forest of thresholds")
 
 
+def of_screen(parser: argparse.ArgumentParser) -> None:
+    """``harness screen``."""
+    table = "CSV, TSV, JSONL or Parquet, a row a recipe, size, checkpoint and metric; or a results folder"
+    parser.add_argument("table", metavar="TABLE", help=table)
+    parser.add_argument("--x", metavar="COLUMN", help=f"sizes ({SIZES}, where there is such a column)")
+    recipe = "what is to be ranked: data recipes, models (study, where there is such a column)"
+    parser.add_argument("--recipe", metavar="COLUMN", dest="by", help=recipe)
+    step = "how far a run has trained at each row (step, where there is such a column)"
+    parser.add_argument("--step", metavar="COLUMN", help=step)
+    _add_values(parser)
+    sources = f"{', '.join(NOISE_SOURCES)} (the first that the table has)"
+    parser.add_argument("--noise", type=one_of(NOISE_SOURCES), metavar="SOURCE", help=f"of a score: {sources}")
+    last = "checkpoints of a run, from its end, whose scatter is its noise (5)"
+    parser.add_argument("--last", type=whole_number(2), metavar="N", default=5, help=last)
+    target = "size whose order of recipes is to be foreseen (the largest that five recipes have)"
+    parser.add_argument("--target", type=positive, metavar="SIZE", help=target)
+    other = "metric that orders recipes there, for all metrics of its task (each metric itself)"
+    parser.add_argument("--target-metric", metavar="METRIC", help=other)
+    small = "size at which tasks are listed and put in order (the smallest)"
+    parser.add_argument("--small", type=positive, metavar="SIZE", help=small)
+    right = "share of pairs ordered right from which a task is readable (0.8)"
+    parser.add_argument("--accuracy", type=between_0_and_1, default=0.8, metavar="SHARE", help=right)
+    parser.add_argument("--alpha", type=between_0_and_1, default=0.05, help="false discovery rate (0.05)")
+    parser.add_argument("--top", type=whole_number(1), metavar="N", help="show the first N tasks (--json has all)")
+    parser.set_defaults(pair=[])
+    _add_output(parser)
+    _add_plot(parser, "draw what each task tells at each size")
+
+
 def of_import(parser: argparse.ArgumentParser) -> None:
     """``harness import``."""
     parser.add_argument("kind", metavar="KIND", help=f"format of the files: {', '.join(FORMATS)}")
@@ -189,19 +246,24 @@ def _add_fitting(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_curves(parser: argparse.ArgumentParser) -> None:
-    """The columns of curves of metrics, what the metrics mean, and the choice of rows."""
+    """The columns of curves of metrics, what the metrics mean, how curves are judged, and the choice of rows."""
+    apart = "a curve of its own for each of its labels: families, corpora"
+    parser.add_argument("--by", metavar="COLUMN", help=apart)
+    pair = "the continuous metric that judges it, on the same outputs, or 'acc_*=bpb_*'; may be given often (see below)"
+    parser.add_argument("--pair", metavar="METRIC=CONTINUOUS", action="append", default=[], help=pair)
+    _add_values(parser)
+
+
+def _add_values(parser: argparse.ArgumentParser) -> None:
+    """The columns of values of metrics, what the metrics mean, and the choice of rows."""
     values = "the metric's value (value); of a table with a column a task a pattern, 'acc_*', or a list of columns"
     parser.add_argument("--value", metavar="COLUMN", help=values)
     for name, what in LABELS.items():
         parser.add_argument(f"--{name}", metavar="COLUMN", help=f"{what} ({name}, where there is such a column)")
-    apart = "a curve of its own for each of its labels: families, corpora"
-    parser.add_argument("--by", metavar="COLUMN", help=apart)
     parser.add_argument("--n-eval", metavar="COLUMN", help="test items behind each value (n_eval)")
     error = "standard error of each value (stderr); the items of a share follow from it"
     parser.add_argument("--stderr", metavar="COLUMN", help=error)
     parser.add_argument("--chance", metavar="COLUMN|NUMBER", help="value of a guesser (chance)")
-    pair = "the continuous metric that judges it, on the same outputs, or 'acc_*=bpb_*'; may be given often (see below)"
-    parser.add_argument("--pair", metavar="METRIC=CONTINUOUS", action="append", default=[], help=pair)
     bins = "take sizes together that lie in one of N bins of an octave, at their geometric mean"
     parser.add_argument("--bins-per-octave", type=positive, metavar="N", help=bins)
     for flag, what in (

@@ -1,9 +1,9 @@
-"""Which columns of a user's table are what: curves of metrics along sizes, for `emergence` and `compare`."""
+"""Which columns of a user's table are what: curves of metrics along sizes."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,7 +80,12 @@ class CurveTable:
         return f"{counted(len(self.frame), 'value')} in {counted(n_rows, 'row')}"
 
 
-def choose_curves(rows: Rows, x: Sequence[str], arguments: argparse.Namespace) -> CurveTable:
+def choose_curves(
+    rows: Rows,
+    x: Sequence[str],
+    arguments: argparse.Namespace,
+    lacks: Callable[[pd.DataFrame, Sequence[str]], Iterator[str]] = unsaid.lacks_for_jumps,
+) -> CurveTable:
     """Give the columns of a table the names that the analysis knows, and state what flags say of its metrics.
 
     A row without a finite size or value is left out and listed.
@@ -88,7 +93,8 @@ def choose_curves(rows: Rows, x: Sequence[str], arguments: argparse.Namespace) -
     Args:
         rows: as `choose_rows` returns them.
         x: columns of sizes, or metrics to be sizes.
-        arguments: as `commands.arguments` declares them for `emergence` and `compare`.
+        arguments: as `commands.arguments` declares them for `emergence`, `compare` and `screen`.
+        lacks: what a frame does not say, in words, from it and the names of columns that may tell its rows apart.
 
     Raises:
         UserError: an argument that cannot be.
@@ -119,14 +125,15 @@ def choose_curves(rows: Rows, x: Sequence[str], arguments: argparse.Namespace) -
             if (n_left := frame[name].nunique()) < n_sizes:
                 used.append(f"used: {n_sizes} sizes of {name} taken together to {n_left}")
     used += _noise_used(frame)
-    meant = {getattr(arguments, name) for name in SETTINGS if isinstance(getattr(arguments, name), str)}
+    named = [getattr(arguments, name, None) for name in (*SETTINGS, "step")]
+    meant = {name for name in named if isinstance(name, str)}
     apart = unsaid.confounders(frame, table, x, {*meant, "run_id", "member", "seed", "value", "n_eval", "stderr"})
     return CurveTable(
         rows=rows,
         frame=frame,
         assumed=assumed_meanings(frame),
         used=tuple(used),
-        unknown=(*unsaid.unknown(frame), *unsaid.apart_in_words(apart)),
+        unknown=tuple(lacks(frame, apart)),
         cautions=tuple(dict.fromkeys(cautions)),
         offered=tuple(unsaid.offers(frame, values.likely_pairs)),
     )

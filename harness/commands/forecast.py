@@ -4,43 +4,61 @@ from __future__ import annotations
 
 import argparse
 import math
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from harness.analysis.fitting.laws import LAWS
 from harness.analysis.planning.forecast import Forecaster
-from harness.analysis.planning.loss_to_metric import LINKS, Chain
-from harness.commands.output import given, write_json
-from harness.commands.tables import RunTable, choose_runs, limits_of, numbers
+from harness.analysis.planning.loss_to_metric import Chain
+from harness.commands.arguments import MOST_DRAWN
+from harness.commands.metric_table import MetricTable, choose_metrics
+from harness.commands.output import check_plot, given, report_files, save_plot, write_json
+from harness.commands.tables import Rows, choose_runs
 from harness.errors import DataError, UserError, nearest
 from harness.records.columns import number_column
 from harness.records.expressions import derive
 from harness.report.tables import as_rich
-from harness.wording import between, confidence, percent
+from harness.wording import ABSENT, between, confidence, percent
+
+#: What the flags of a metric are called, for a mistake without --metric.
+_OF_A_METRIC = ("link", "link_rows", "n_eval", "stderr", "chance", "plot")
+#: Least weight of a link that is printed.
+_WORTH_SAYING = 0.005
+#: Losses at which a link is drawn.
+_ALONG = 120
+_SETTINGS = ("table", "x", "y", "law", "metric", "link", "link_rows", "level", "at", "group", "cluster")
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Forecast, report and write; 0.
 
     Raises:
-        UserError: as `commands.tables.choose_runs`, `places` and `Forecaster.fit`.
+        UserError: as `commands.tables.choose_runs`, `choose_metrics`, `places`, `Forecaster.fit` and `Chain.fit`.
     """
-    if arguments.link and not arguments.metric:
-        raise UserError(f"--link {arguments.link}: leads from the loss to a metric; name its column by --metric")
-    runs = choose_runs(arguments)
-    at = places(runs, arguments)
-    forecaster: Forecaster
-    chain: Chain | None = None
     if arguments.metric is None:
-        forecaster = Forecaster(law=arguments.law, level=arguments.level).fit(runs.x, runs.y)
-        table = forecaster.predict(at)
-    else:
-        link_name = arguments.link or "sigmoid"
-        metric = numbers(runs.rows.frame, arguments.metric, limits_of(LAWS[LINKS[link_name]]))
-        chain = Chain(link_name, arguments.law, arguments.level).fit(runs.x, runs.y, metric)
-        table, forecaster = chain.predict(at), chain.loss_
+        for name in _OF_A_METRIC:
+            if (found := getattr(arguments, name)) is not None:
+                flag = f"--{name.replace('_', '-')}"
+                raise UserError(
+                    f"{flag} {found}: is of a metric forecast through the loss; name its column by --metric"
+                )
+        return _forecast_loss(arguments, console)
+    check_plot(arguments.plot)
+    return _forecast_metric(arguments, console)
+
+
+# ------------------------------------------------------------------------------------------------------------ the loss
+
+
+def _forecast_loss(arguments: argparse.Namespace, console: Console) -> int:
+    runs = choose_runs(arguments)
+    at = places(runs.rows, list(runs.x.columns), arguments)
+    labels = {"groups": runs.labels(arguments.group), "clusters": runs.labels(arguments.cluster)}
+    forecaster = Forecaster(law=arguments.law, level=arguments.level).fit(runs.x, runs.y, **labels)
+    table = forecaster.predict(at)
     forecasts = [
         {"at": place, "predicted": row["predicted"], "low": row["low"], "high": row["high"]}
         for place, row in zip(at.to_dict("records"), table.to_dict("records"), strict=True)
@@ -48,49 +66,30 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     content = {
         "forecasts": forecasts,
         "law": arguments.law,
-        "weights": forecaster.weights_,
-        "left_out": forecaster.left_out_,
-        "calibration": forecaster.calibration_,
-        **({} if chain is None else _link(chain, arguments.metric)),
+        **_of_laws(forecaster),
         "n": len(runs.y),
         **runs.as_json(),
-        "settings": given(arguments, ("table", "x", "y", "law", "metric", "link", "level", "at")),
+        "settings": given(arguments, _SETTINGS),
     }
     write_json(arguments.json, content)
-    if chain is not None:
-        _report_link(chain, table, arguments.metric, console)
-    _report(table, at, arguments, forecaster, runs, console)
+    words = _places_in_words(at)
+    words[arguments.y] = [f"{value:.4g}" for value in table["predicted"]]
+    words[f"a new run, {confidence(arguments.level)}"] = _ends(table)
+    console.print(as_rich(words, "Forecasts"))
+    _report_laws(forecaster, console)
+    runs.report(console)
     return 0
 
 
-def _link(chain: Chain, metric: str) -> dict[str, Any]:
-    """How the loss leads to the metric."""
-    link = chain.link_
-    about = {"law": link.law_.name, "params": link.params_, "status": str(link.status_), "message": link.message_}
-    return {"metric": metric, "link": about}
+def _of_laws(forecaster: Forecaster) -> dict[str, Any]:
+    return {
+        "weights": forecaster.weights_,
+        "left_out": forecaster.left_out_,
+        "calibration": forecaster.calibration_,
+    }
 
 
-def _report_link(chain: Chain, table: pd.DataFrame, metric: str, console: Console) -> None:
-    for message in dict.fromkeys(filter(None, table["message"])):
-        console.print(message, markup=False, soft_wrap=True)
-    console.print(f"{metric} through {chain.link_.law_.formula}: {chain.link_.status_}", markup=False)
-    if chain.link_.message_:
-        console.print(chain.link_.message_, markup=False, soft_wrap=True)
-
-
-def _report(
-    table: pd.DataFrame,
-    at: pd.DataFrame,
-    arguments: argparse.Namespace,
-    forecaster: Forecaster,
-    runs: RunTable,
-    console: Console,
-) -> None:
-    words = pd.DataFrame({name: [f"{value:.4g}" for value in at[name]] for name in at.columns})
-    words[arguments.metric or arguments.y] = [f"{value:.4g}" for value in table["predicted"]]
-    ends = zip(table["low"], table["high"], strict=True)
-    words[f"a new run, {confidence(arguments.level)}"] = [between(low, high) for low, high in ends]
-    console.print(as_rich(words, "Forecasts"))
+def _report_laws(forecaster: Forecaster, console: Console) -> None:
     shares = ", ".join(f"{name} {percent(weight)}" for name, weight in forecaster.weights_.items())
     console.print(f"laws weighed by rolling extrapolation: {shares}", markup=False)
     for name, why in forecaster.left_out_.items():
@@ -102,25 +101,126 @@ def _report(
         console.print(missed + widened, markup=False)
     else:
         console.print("too few runs to test the laws by rolling extrapolation", markup=False)
-    runs.report(console)
+
+
+# ----------------------------------------------------------------------------------------------- a metric through it
+
+
+def _forecast_metric(arguments: argparse.Namespace, console: Console) -> int:
+    table = choose_metrics(arguments)
+    at = places(table.rows, list(table.x.columns), arguments)
+    chain = Chain(arguments.link or "best", arguments.law, arguments.level, bounds=arguments.range).fit(
+        table.x,
+        table.loss,
+        table.metric,
+        table.labels(arguments.group),
+        clusters=table.labels(arguments.cluster),
+        of_loss=table.of_loss,
+        chance=table.chance,
+        higher_is_better=table.higher_is_better,
+        **table.noise,
+    )
+    found = chain.predict(at)
+    names = list(at.columns)
+    forecasts = [
+        {"metric": row["task"], "at": {name: row[name] for name in names}}
+        | {name: row[name] for name in ("loss", "predicted", "low", "high", "status", "message")}
+        for row in found.to_dict("records")
+    ]
+    distinct = {id(forecaster): (task, forecaster) for task, forecaster in chain.losses_.items()}
+    laws = {task: _of_laws(forecaster) for task, forecaster in distinct.values()}
+    content = {
+        "forecasts": forecasts,
+        "law": arguments.law,
+        **(laws if len(laws) > 1 else next(iter(laws.values()))),
+        "links": chain.table_.to_dict("records"),
+        "told": list(table.told),
+        "n": int(table.of_loss.sum()),
+        **table.rows.as_json(),
+        "settings": given(arguments, (*_SETTINGS, "n_eval", "stderr", "chance", "range")),
+    }
+    write_json(arguments.json, content)
+    drawn = _draw(chain, table, found, arguments) if arguments.plot else []
+    _report_metrics(found, names, chain, arguments, console)
+    if len(distinct) == 1:
+        _report_laws(next(iter(chain.losses_.values())), console)
+    table.report(console)
+    report_files(drawn, console)
+    return 0
+
+
+def _report_metrics(
+    found: pd.DataFrame, names: list[str], chain: Chain, arguments: argparse.Namespace, console: Console
+) -> None:
+    words = _places_in_words(found[names])
+    words.insert(0, "metric", found["task"])
+    words["loss"] = [f"{value:.4g}" for value in found["loss"]]
+    words["forecast"] = [ABSENT if value != value else f"{value:.4g}" for value in found["predicted"]]
+    words[f"a new run, {confidence(arguments.level)}"] = _ends(found)
+    words["status"] = found["status"]
+    console.print(as_rich(words, "Forecasts through the loss"))
+    for message in dict.fromkeys(filter(None, found["message"])):
+        console.print(message, markup=False, soft_wrap=True)
+    for row in chain.table_.to_dict("records"):
+        if (task := row["task"]) in chain.links_:
+            weights = {link: weight for link, weight in chain.links_[task].weights.items() if weight >= _WORTH_SAYING}
+            shares = ", ".join(f"{link} {percent(weight)}" for link, weight in weights.items())
+            end = f"it ends at {row['ceiling']:.3g} ({between(row['ceiling_low'], row['ceiling_high'])})"
+            console.print(f"{task}: links weighed {shares}; {end}", markup=False, soft_wrap=True)
+
+
+def _draw(chain: Chain, table: MetricTable, found: pd.DataFrame, arguments: argparse.Namespace) -> list[Path]:
+    """A panel for each of the first metrics that have a link."""
+    from harness.report.link_plots import link_panels, plot_link
+
+    tasks = list(chain.links_)[:MOST_DRAWN]
+    if not tasks:
+        raise UserError(f"--plot {arguments.plot}: no metric follows the loss, so there is no link to draw")
+    low, high = arguments.range
+    panels = link_panels(len(tasks))
+    for task, ax in zip(tasks, panels, strict=True):
+        loss = table.loss[task].to_numpy() if isinstance(table.loss, pd.DataFrame) else table.loss
+        forecasts = found[found["task"] == task]
+        measured = table.metric[task].to_numpy()
+        points = pd.DataFrame({"loss": loss, "metric": measured})[np.isfinite(loss) & np.isfinite(measured)]
+        most, least = points["loss"].max(), min(points["loss"].min(), forecasts["loss"].min())
+        plot_link(
+            points,
+            chain.curve(np.linspace(float(most), float(least), _ALONG), task),
+            forecasts,
+            ax,
+            loss_name=arguments.y,
+            metric_name=task,
+            chance=table.chance.get(task),
+            ceiling=high if chain.rises(task) else low,
+            level=arguments.level,
+        )
+    return save_plot(panels[0], Path(arguments.plot))
+
+
+def _places_in_words(at: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame({name: [f"{value:.4g}" for value in at[name]] for name in at.columns})
+
+
+def _ends(table: pd.DataFrame) -> list[str]:
+    return [ABSENT if low != low else between(low, high) for low, high in zip(table["low"], table["high"], strict=True)]
 
 
 # ---------------------------------------------------------------------------------------------------- places of --at
 
 
-def places(runs: RunTable, arguments: argparse.Namespace) -> pd.DataFrame:
+def places(rows: Rows, wanted: list[str], arguments: argparse.Namespace) -> pd.DataFrame:
     """The places of --at (m, d), under the names of --x; columns that --derive knows how to make may be left out.
 
     Raises:
         UserError: one that is malformed, lacks a column, has one too many, or is not of finite numbers above 0.
     """
-    return pd.concat([_place(text, runs, arguments) for text in arguments.at], ignore_index=True)
+    return pd.concat([_place(text, rows, wanted, arguments) for text in arguments.at], ignore_index=True)
 
 
-def _place(text: str, runs: RunTable, arguments: argparse.Namespace) -> pd.DataFrame:
-    wanted = list(runs.x.columns)
+def _place(text: str, rows: Rows, wanted: list[str], arguments: argparse.Namespace) -> pd.DataFrame:
     row = pd.DataFrame([_stated(text)])
-    known = list(runs.rows.frame.columns) if arguments.derive else wanted
+    known = list(rows.frame.columns) if arguments.derive else wanted
     if stray := [name for name in row.columns if name not in known]:
         raise UserError(f"--at {text}: {stray[0]} is none of {', '.join(wanted)}{nearest(stray[0], known)}")
     lacking: dict[str, str] = {}

@@ -17,7 +17,7 @@ import numpy as np
 from rich.console import Console
 
 from harness.errors import SettingError
-from harness.records.writer import write_whole
+from harness.records.files import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,7 +6,7 @@ import argparse
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -18,9 +18,10 @@ from harness.commands.cautions import cautions, label_columns
 from harness.errors import DataError, RunsWarning, UserError
 from harness.records.columns import NOT_NEGATIVE, POSITIVE, SHARE, Limits, label_column, number_column
 from harness.records.expressions import derive, select
+from harness.records.folders import is_results
 from harness.records.run_settings import mixed_in_words
 from harness.records.second_table import join
-from harness.records.table import curve_rows, is_results, read_rows
+from harness.records.table import curve_rows, read_rows
 from harness.wording import counted
 
 #: Excluded rows that a terminal lists; the JSON has all.
@@ -138,13 +139,13 @@ def _about(rows: Rows, path: str) -> Rows:
     return replace(rows.leave_out(found.alone, found.why), frame=found.frame, joined=joined)
 
 
-def choose_curve_rows(arguments: argparse.Namespace, source: str) -> Rows:
-    """Read a table and choose its rows; of the runs of a results folder, those that make its curves.
+def choose_curve_rows(arguments: argparse.Namespace, source: str, steps: Literal["last", "all"] = "last") -> Rows:
+    """Read a table and choose its rows; of the runs of a results folder, those that make its curves, at these steps.
 
     Raises:
         DataError: as `read_rows`, `choose_rows` and `records.table.curve_rows`.
     """
-    frame = read_rows(source)
+    frame = read_rows(source, steps=steps)
     rows = choose_rows(frame, source, arguments)
     if rows.frame.empty:
         return rows

@@ -18,8 +18,8 @@ _CURVE = ("study", "task", "subtask", "metric")
 _ROWS_A_VALUE = 2
 
 
-def unknown(frame: pd.DataFrame) -> Iterator[str]:
-    """What the analysis has to do without."""
+def lacks_for_jumps(frame: pd.DataFrame, apart: Sequence[str]) -> Iterator[str]:
+    """What tests of jumps have to do without, and which columns may tell rows apart."""
     scores = higher_is_better(frame)
     noise = [name for name in ("n_eval", "stderr") if name in frame and frame.loc[scores, name].notna().any()]
     if not noise:
@@ -31,6 +31,7 @@ def unknown(frame: pd.DataFrame) -> Iterator[str]:
         yield from (f"{name}, which paired_metric names and no row measures" for name in sorted(absent))
     if not {"run_id", "member", "seed"} & set(frame.columns):
         yield "seeds (each row is a run of its own, unrelated to those at other sizes)"
+    yield from apart_in_words(apart)
 
 
 def offers(frame: pd.DataFrame, of_columns: Collection[tuple[str, str]]) -> Iterator[str]:
@@ -72,12 +73,12 @@ def confounders(frame: pd.DataFrame, table: pd.DataFrame, x: Collection[str], us
     return found
 
 
-def apart_in_words(names: Sequence[str]) -> Iterator[str]:
-    """What is not known of columns that might tell curves apart."""
+def apart_in_words(names: Sequence[str], flags: str = "--by, --task or --subtask") -> Iterator[str]:
+    """What is not known of columns that might tell curves apart, and the flags that would say."""
     if len(names) == 1:
-        yield f"whether column {names[0]} tells curves apart (if so, name it by --by, --task or --subtask)"
+        yield f"whether column {names[0]} tells curves apart (if so, name it by {flags})"
     elif names:
-        yield f"whether columns {listed(names)} tell curves apart (if one does, name it by --by, --task or --subtask)"
+        yield f"whether columns {listed(names)} tell curves apart (if one does, name it by {flags})"
 
 
 def _text_tells(cells: np.ndarray, sizes: pd.DataFrame) -> bool:

@@ -19,6 +19,21 @@ def above(least: float) -> Callable[[str], float]:
     return lambda text: _number(text, least, math.inf, f"a finite number above {least:g}")
 
 
+def finite(text: str) -> float:
+    """A finite number."""
+    return _number(text, -math.inf, math.inf, "a finite number")
+
+
+def low_high(text: str) -> tuple[float, float]:
+    """'LOW,HIGH': two finite numbers, the lower one first."""
+    parts = text.split(",")
+    if len(parts) == 2:
+        low, high = map(finite, parts)
+        if low < high:
+            return low, high
+    raise ArgumentTypeError(f"{text}: allowed is LOW,HIGH, two finite numbers, the lower one first")
+
+
 def between_0_and_1(text: str) -> float:
     """A number between 0 and 1, neither of them."""
     return _number(text, 0.0, 1.0, "a number between 0 and 1")

@@ -5,6 +5,7 @@ Makers in the manner of scikit-learn's `make_regression`: numbers of curves, siz
     make_smooth_curves    scores that rise smoothly with size, of 15 kinds
     make_jumps            scores that jump between two sizes, of 5 kinds
     make_metric_pairs     exact match and token accuracy of the same outputs
+    make_recipes          scores of recipes along a ladder, with known signal, noise and order
     make_surface          losses over parameters and tokens, at fixed budgets of compute
     make_parity_study     ... and four more tables shaped like the studies of the quickstart
 """
@@ -18,6 +19,7 @@ from harness.datasets.curves import (
     make_smooth_curves,
 )
 from harness.datasets.kinds import JUMP_KINDS, SMOOTH_KINDS
+from harness.datasets.recipes import PlantedRecipes, make_recipes
 from harness.datasets.studies import (
     make_digits_study,
     make_induction_study,
@@ -33,6 +35,7 @@ __all__ = [
     "LossSurface",
     "PlantedCurves",
     "PlantedPairs",
+    "PlantedRecipes",
     "PlantedSurface",
     "draw_curves",
     "make_digits_study",
@@ -41,6 +44,7 @@ __all__ = [
     "make_lookup_study",
     "make_metric_pairs",
     "make_parity_study",
+    "make_recipes",
     "make_smooth_curves",
     "make_surface",
     "make_text_study",

@@ -21,14 +21,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from harness.errors import DataError, RunsWarning, UserError, nearest
+from harness.errors import DataError, RunsWarning, UserError
 from harness.records.comparable import comparable, final_losses
+from harness.records.folders import find_folder
 from harness.records.run_settings import is_duration, mixed_in_words, with_varying_settings
 from harness.records.schema import RUNS, SCHEMA_VERSION, SCHEMAS, STATUSES
 from harness.records.writer import PIECES, check_finite, check_run, piece_path, write_table
-
-#: Where results folders are looked for by name.
-RESULTS = Path("results")
 
 _ORDER = {
     "runs": ("study", "rung", "duration", "lr", "seed", "run_id"),
@@ -373,19 +371,6 @@ def _status(path: Path) -> str | None:
         return str(column[0].as_py())
     except (pa.ArrowException, OSError, IndexError, KeyError):
         return None
-
-
-def find_folder(path: Path | str) -> Path:
-    """The results folder that `path` means: a folder, or the name of one under ./results.
-
-    Raises:
-        DataError: there is none.
-    """
-    for found in (Path(path), RESULTS / path):
-        if found.is_dir():
-            return found
-    known = [folder.name for folder in RESULTS.glob("*") if folder.is_dir()]
-    raise DataError(f"{path}: no such results folder{nearest(str(path), known)}")
 
 
 def _folders(path: Path | str) -> list[Path]:

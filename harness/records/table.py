@@ -9,22 +9,20 @@ from collections import Counter
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from harness.errors import DataError, nearest
 from harness.records.comparable import comparable, final_losses
+from harness.records.folders import is_results
 from harness.records.run_settings import refuse_mixed
-from harness.records.store import RESULTS, load
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _ALLOWED = ".csv, .tsv and .jsonl (each also with .gz), .parquet, or a results folder"
 
 
-def read_rows(path: Path | str, as_text: bool = False) -> pd.DataFrame:
+def read_rows(path: Path | str, as_text: bool = False, steps: Literal["last", "all"] = "last") -> pd.DataFrame:
     """The rows of a table in the order of the file, indexed by row number: 1 is the first row of data.
 
     An empty cell and NaN are missing; "NA", "n/a", "null" and the like are text, for `columns.number_column` to name.
@@ -34,6 +32,7 @@ def read_rows(path: Path | str, as_text: bool = False) -> pd.DataFrame:
             .gz; or a results folder, or the name of one under ./results, of which `store.load` gives the rows of all
             runs. `curve_rows` then chooses those that make a curve.
         as_text: leave the cells of CSV and TSV files as text: "007" is then no number.
+        steps: of the runs in a results folder, as `store.load` takes it.
 
     Raises:
         DataError: no such file, a suffix that is not known, no rows, two columns of one name, or not readable.
@@ -41,14 +40,14 @@ def read_rows(path: Path | str, as_text: bool = False) -> pd.DataFrame:
     path = Path(path)
     try:
         if is_results(path):
-            return _numbered(load(path, runs="all"))
+            return _numbered(_read_results(path, steps))
         if not path.exists():
             beside = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
             raise DataError(f"no such file{nearest(path.name, beside)}", source=path)
         frame = _read_file(path, as_text)
     except OSError as error:
         raise DataError(f"not readable: {error.strerror or _one_line(error)}", source=path) from error
-    except (ValueError, EOFError, RecursionError, zlib.error, pa.ArrowException) as error:
+    except (ValueError, EOFError, RecursionError, zlib.error) as error:
         raise DataError(f"not readable: {_one_line(error)}", source=path) from error
     if frame.empty:
         raise DataError("empty, has no rows of data", source=path)
@@ -57,11 +56,6 @@ def read_rows(path: Path | str, as_text: bool = False) -> pd.DataFrame:
 
 def _numbered(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.set_axis(pd.RangeIndex(1, len(frame) + 1), axis="index")
-
-
-def is_results(path: Path | str) -> bool:
-    """Whether a path means a results folder rather than a file."""
-    return Path(path).is_dir() or (RESULTS / path).is_dir()
 
 
 def curve_rows(path: Path | str, kept: pd.DataFrame, frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -92,10 +86,29 @@ def _read_file(path: Path, as_text: bool) -> pd.DataFrame:
     if suffix == ".jsonl":
         return _read_jsonl(path)
     if name.endswith(".parquet"):
+        return _read_parquet(path)
+    raise DataError(f"suffix '{path.suffix}' is not known; allowed are {_ALLOWED}", source=path)
+
+
+# Parquet is loaded for the two that need it alone: it takes longer than to read most tables of text.
+
+
+def _read_results(path: Path, steps: Literal["last", "all"]) -> pd.DataFrame:
+    from harness.records.store import load
+
+    return load(path, steps, runs="all")
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
         table = pq.ParquetFile(path).read()
         _refuse_repeated(path, table.column_names)
         return table.to_pandas(ignore_metadata=True)  # with metadata, an index that pandas wrote would not be a column
-    raise DataError(f"suffix '{path.suffix}' is not known; allowed are {_ALLOWED}", source=path)
+    except pa.ArrowException as error:
+        raise ValueError(str(error)) from error
 
 
 def _read_separated(path: Path, separator: str, as_text: bool) -> pd.DataFrame:

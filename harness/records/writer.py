@@ -8,8 +8,6 @@ finished is not replaced by the same run's failure, whoever writes it and whenev
 from __future__ import annotations
 
 import contextlib
-import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.errors import DataError, UserError
+from harness.records.files import write_whole
 from harness.records.schema import SCHEMAS, STATUSES
 
 try:
@@ -28,9 +27,6 @@ except ImportError:  # Windows, where tables are analysed and nothing is trained
 
 #: Where runs lie until `collect` merges them, one file a run and table.
 PIECES = "pieces"
-
-#: What `write_whole` calls a file that is not complete; no other program's file matches it.
-_UNFINISHED = re.compile(r"\..+\.(?P<pid>\d+)\.harness\.tmp")
 
 
 def piece_path(folder: Path, run_id: str, table: str) -> Path:
@@ -158,46 +154,7 @@ def check_finite(measurements: pa.Table, source: str) -> None:
 
 
 def write_table(table: pa.Table, path: Path) -> None:
-    """Write a Parquet file, its pages checksummed; raises as `write_whole`."""
+    """Write a Parquet file, its pages checksummed; raises as `files.write_whole`."""
     buffer = pa.BufferOutputStream()
     pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
     write_whole(path, buffer.getvalue().to_pybytes())
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is there whole or not at all, its folder made where it does not exist.
-
-    Raises:
-        UserError: it cannot be written (no permission, disk full, ...); what stood at `path` before still does.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.harness.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
-def remove_unfinished(folder: Path) -> None:
-    """Remove from a folder, not from those inside it, what `write_whole` had not completed when its process died."""
-    for path in folder.glob(".*.tmp"):
-        if (ours := _UNFINISHED.fullmatch(path.name)) and not _alive(int(ours["pid"])):
-            with contextlib.suppress(OSError):
-                path.unlink(missing_ok=True)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:  # another user's
-        return True
-    return True

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from harness.records.comparable import ChosenRuns
-from harness.records.store import find_folder
+from harness.records.folders import find_folder
 from harness.report.kept import fingerprint, keep, read_kept
 from harness.report.names import interval_kind, size_name
 from harness.report.tables import as_rich, law_table, verdict_counts, verdict_summary

@@ -15,9 +15,10 @@ from harness.analysis.fitting.exponents import fit_exponents
 from harness.analysis.fitting.laws import NO_LAW
 from harness.errors import DataError, SettingError
 from harness.records.comparable import ChosenRuns, comparable
+from harness.records.folders import find_folder
 from harness.records.run_settings import refuse_mixed, split_by
 from harness.records.schema import PARAMETER_CONVENTIONS
-from harness.records.store import find_folder, load, load_runs
+from harness.records.store import load, load_runs
 
 #: Kinds of interval of the laws.
 INTERVALS = ("profile", "bootstrap")

@@ -18,12 +18,12 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 from numpy.typing import ArrayLike
 
-from harness.records.writer import write_whole
+from harness.records.files import write_whole
 from harness.report.names import size_name
-from harness.wording import plain, short
+from harness.report.ticks import given_ticks, round_ticks, write_size
+from harness.wording import plain
 
 COLUMN_WIDTH_IN = 3.4
 PAGE_WIDTH_IN = 7.0
@@ -133,54 +133,20 @@ def size_axis(ax: Axes, sizes: Iterable[float], column: str, falls: bool = False
     ax.set_xscale("log")
     pad = (rungs[-1] / rungs[0]) ** 0.04 if len(rungs) > 1 else 1.5
     ax.set_xlim(rungs[0] / pad, rungs[-1] * pad)
-    label_ticks(ax, rungs)
-    ax.xaxis.set_minor_locator(FixedLocator(rungs.tolist()))
-    ax.set_xlabel(size_name(column))
-    if falls:
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(1 / value, digits=3)))
-        ax.set_xlabel(f"{size_name(column)}, falling")
+    given_ticks(ax.xaxis, rungs, invert=falls)
+    ax.set_xlabel(f"{size_name(column)}, falling" if falls else size_name(column))
 
 
-def label_ticks(ax: Axes, ticks: np.ndarray) -> None:
-    """Label the first and last tick, and those between that leave room for their neighbours' labels."""
-    figure = ax.get_figure(root=True)
-    assert figure is not None
-    width_in = ax.get_position().width * figure.get_figwidth()
-    low, high = np.log(ax.get_xlim())
-    gap = 0.36 / max(width_in, 0.5) * (high - low)
-    kept = [ticks[0]]
-    for tick in ticks[1:-1]:
-        if np.log(tick / kept[-1]) >= gap and np.log(ticks[-1] / tick) >= gap:
-            kept.append(tick)
-    kept += [ticks[-1]] if len(ticks) > 1 else []
-    ax.xaxis.set_major_locator(FixedLocator(kept))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
-    ax.xaxis.set_minor_formatter(NullFormatter())
-
-
-def decade_ticks(ax: Axes, low: float, high: float) -> None:
-    """A log x axis from low to high with ticks at 1, 2 and 5 of every decade."""
-    ax.set_xlim(low, high)
-    decades = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
-    ticks = np.outer(decades, (1, 2, 5)).ravel()
-    inside = ticks[(ticks >= low) & (ticks <= high)]
-    label_ticks(ax, inside if len(inside) > 1 else np.array([low, high]))
-    ax.xaxis.set_minor_locator(NullLocator())
+def size_ticks(axis: Axis, low: float, high: float) -> None:
+    """A log axis of sizes, tokens or FLOPs from low to high, with round ticks: 500M, 1G, 3e20."""
+    round_ticks(axis, low, high, write_size)
 
 
 def log_value_axis(ax: Axes, values: pd.Series) -> None:
-    """A log y axis with plain numbers, without matplotlib's minor labels, which overlap on short ranges."""
+    """A log y axis about these values with plain numbers."""
     low, high = float(values.min()), float(values.max())
-    decades = np.log10(high / low)
-    if decades < 0.8:
-        ticks: list[float] = list(MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(low, high))
-        ax.yaxis.set_major_locator(FixedLocator([tick for tick in ticks if tick > 0]))
-    else:
-        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 2.2 else (1,), numticks=20))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
-    ax.yaxis.set_minor_locator(NullLocator())
     pad = (high / low) ** 0.06
-    ax.set_ylim(low / pad, high * pad)
+    round_ticks(ax.yaxis, low / pad, high * pad, plain)
 
 
 def padded(values: ArrayLike, share: float = 0.06) -> tuple[float, float]:
@@ -190,40 +156,9 @@ def padded(values: ArrayLike, share: float = 0.06) -> tuple[float, float]:
     return low / pad, high * pad
 
 
-def log_size_ticks(axis: Axis, low: float, high: float) -> None:
-    """A log axis from low to high with ticks labelled 500M, 1G."""
-    axis.set_view_interval(low, high, ignore=True)
-    decades = np.log10(high / low)
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 2.2 else (1,), numticks=20))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
-    axis.set_minor_locator(NullLocator())
-
-
-def power_ticks(ax: Axes, low: float, high: float) -> None:
-    """A log x axis from low to high with ticks labelled 1e18, 1e19: for FLOPs, whose prefixes few readers know."""
-    ax.set_xlim(low, high)
-    decades = np.log10(high / low)
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 1.3 else (1,), numticks=7))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: scientific(value)))
-    ax.xaxis.set_minor_locator(NullLocator())
-
-
-def size_ticks(ax: Axes, low: float, high: float) -> None:
-    """`power_ticks` where the values exceed 1e15, and so must be FLOPs; `decade_ticks` elsewhere."""
-    (power_ticks if high > 1e15 else decade_ticks)(ax, low, high)
-
-
 def plain_log_ticks(ax: Axes) -> None:
-    """A few round numbers on a log x axis, evenly spaced where it spans less than a factor of 6."""
-    low, high = ax.get_xlim()
-    if high / low < 6:
-        ticks = MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(low, high)
-        ax.xaxis.set_major_locator(FixedLocator([float(tick) for tick in ticks if low <= tick <= high]))
-    else:
-        subs = (1, 2, 5) if high / low < 60 else (1,)
-        ax.xaxis.set_major_locator(LogLocator(subs=subs, numticks=8))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(float(f"{value:.6g}"))))
-    ax.xaxis.set_minor_locator(NullLocator())
+    """A few round numbers on a log x axis."""
+    round_ticks(ax.xaxis, *ax.get_xlim(), lambda value: plain(float(f"{value:.6g}")))
 
 
 def scientific(value: float) -> str:
@@ -240,5 +175,5 @@ def axis_name(column: str) -> str:
 def loss_axes(ax: Axes, sizes: ArrayLike, values: pd.Series, x: str, y: str) -> None:
     """Log axes for losses against sizes, padded; x = "C" stands for compute."""
     ax.set(xscale="log", yscale="log", xlabel=axis_name(x), ylabel=axis_name(y))
-    (power_ticks if x == "C" else decade_ticks)(ax, *padded(sizes))
+    size_ticks(ax.xaxis, *padded(sizes))
     log_value_axis(ax, values)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from harness.analysis.planning.forecast import Forecaster
 from harness.errors import DataError
@@ -25,13 +25,13 @@ from harness.report.axes import (
     SKY,
     STYLE,
     VERMILLION,
-    decade_ticks,
     legend_above,
     log_value_axis,
     loss_axes,
     new_figure,
     split_off_below,
 )
+from harness.report.ticks import round_ticks
 from harness.wording import confidence, percent
 
 #: Colour and marker of each law, in order of appearance; either alone identifies the law.
@@ -67,8 +67,7 @@ def plot_rolling(tables: Mapping[str, pd.DataFrame], ax: Axes | None = None) -> 
         ax.plot(*line, color=colour, marker=marker, markersize=3.8, label=label, zorder=3)
     ax.set(xscale="log", yscale="log", ylabel="error of the forecast (%)")
     ax.set_xlabel("size beyond the largest run fitted to (factor)")
-    decade_ticks(ax, 1.0, max(float(everything["reach"].max()) * 1.1, 1.2))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}×"))
+    round_ticks(ax.xaxis, 1.0, max(float(everything["reach"].max()) * 1.1, 1.2), lambda value: f"{value:.6g}×")
     log_value_axis(ax, pd.Series([low, max(high, 1.5 * low)]))
     legend_above(ax, columns=2, title="median error of each law")
     return ax

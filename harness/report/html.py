@@ -14,8 +14,8 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.axes import Axes
 
+from harness.records.files import write_whole
 from harness.records.schema import STATUSES
-from harness.records.writer import write_whole
 from harness.report import plots, tables
 from harness.report.analyze import CONVENTIONS, Analysis
 from harness.report.card import card

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from harness.records.writer import write_whole
+from harness.records.files import write_whole
 
 if TYPE_CHECKING:
     from harness.report.analyze import Analysis

@@ -20,6 +20,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from numpy.typing import ArrayLike
 
+from harness.analysis.emergence.metric_bounds import names_a_share
 from harness.analysis.fitting.estimator import ScalingLaw
 from harness.analysis.planning.allocation import ALLOCATING, allocate
 from harness.analysis.planning.isoflop import IsoFlop, MinimumStatus
@@ -32,9 +33,7 @@ from harness.report.axes import (
     STYLE,
     VERMILLION,
     axis_name,
-    decade_ticks,
     legend_above,
-    log_size_ticks,
     log_value_axis,
     loss_axes,
     new_figure,
@@ -151,10 +150,11 @@ def plot_surface(
 ) -> Axes:
     """Contours of a fitted loss over N and D, runs coloured by their own loss, and the compute-efficient frontier.
 
-    A run whose colour differs from its surroundings is one that the surface misses. Dotted lines have equal compute.
+    A run whose colour differs from its surroundings is one that the surface misses. Dotted lines have equal compute;
+    they and the frontier are drawn for laws of N and D.
 
     Args:
-        frame: the runs that `fit` was fitted to, a law of N and D.
+        frame: the runs that `fit` was fitted to, a law of two variables.
         flops_per_token_parameter: k of C = k N D.
     """
     n, d, loss = columns
@@ -170,11 +170,12 @@ def plot_surface(
     ax.contourf(sizes, tokens, surface, levels=levels, cmap=_SEQUENTIAL, norm=norm, extend="both")
     looks: Any = {"cmap": _SEQUENTIAL, "norm": norm, "s": 10, "edgecolors": BLACK, "linewidths": 0.45, "zorder": 3}
     ax.scatter(frame[n], frame[d], c=frame[loss], **looks)
-    _draw_compute_lines(ax, sizes, k * frame[n] * frame[d], k, (d_low, d_high))
-    _draw_frontier(ax, fit, np.geomspace(k * n_low * d_low, k * n_high * d_high, 60), k)
+    size_ticks(ax.xaxis, n_low, n_high)
+    size_ticks(ax.yaxis, d_low, d_high)
+    if fit.law_.variables == ("N", "D"):
+        _draw_compute_lines(ax, sizes, k * frame[n] * frame[d], k, (d_low, d_high))
+        _draw_frontier(ax, fit, np.geomspace(k * n_low * d_low, k * n_high * d_high, 60), k)
     ax.plot([], [], "o", color="white", markersize=3.2, markeredgecolor=BLACK, markeredgewidth=0.45, label="runs")
-    decade_ticks(ax, n_low, n_high)
-    log_size_ticks(ax.yaxis, d_low, d_high)
     legend_above(ax, columns=2)
     _draw_colour_bar(ax, norm, levels, axis_name(loss))
     return ax
@@ -184,7 +185,9 @@ def _draw_frontier(ax: Axes, fit: ScalingLaw, compute: np.ndarray, flops_per_tok
     """The N and D of lowest loss at each compute; where the fit gives none, the legend says why."""
     try:
         frontier = allocate(fit, compute.tolist(), flops_per_token_parameter)
-        ax.plot(frontier["N"], frontier["D"], color=VERMILLION, linewidth=1.6, label="lowest loss at equal compute")
+        shown = frontier["N"].between(*ax.get_xlim()) & frontier["D"].between(*ax.get_ylim())
+        label = "lowest loss at equal compute" if shown.any() else "frontier: beyond the runs"
+        ax.plot(frontier["N"], frontier["D"], color=VERMILLION, linewidth=1.6, label=label)
     except UserError:
         reason = fit.status_ if fit.law_.name in ALLOCATING else fit.law_.name
         ax.plot([], [], " ", label=f"no frontier: {reason}")
@@ -217,47 +220,59 @@ def _draw_compute_lines(
         if len(inside) < 10:
             continue
         ax.plot(sizes[inside], tokens[inside], color=BLACK, linewidth=0.8, linestyle=(0, (1, 2)))
+        at, near_left = inside[-4], inside[-4] < len(sizes) / 3
         ax.annotate(
-            f"C = {scientific(c)}", (sizes[inside[-4]], tokens[inside[-4]]), xytext=(-5, 0),
-            textcoords="offset points", fontsize=6.5, va="center", ha="right", zorder=4,
+            f"C = {scientific(c)}", (sizes[at], tokens[at]), xytext=(5 if near_left else -5, 0),
+            textcoords="offset points", fontsize=6.5, va="center", ha="left" if near_left else "right", zorder=4,
             path_effects=[withStroke(linewidth=1.6, foreground="white")],
         )  # fmt: skip
 
 
 @rc_context(STYLE)
 def plot_fit(fit: ScalingLaw, x: ArrayLike, y: ArrayLike, ax: Axes | None = None, *, y_name: str = "loss") -> Axes:
-    """A law with the runs that it was fitted to: its curve and band in one variable, or its surface over N and D.
+    """A law with the runs that it was fitted to: its curve and band in one variable, or its surface over two.
+
+    Args:
+        x, y: what `fit` was fitted to; axes have the names of x's columns, of the law's variables where it has none.
 
     Raises:
         UserError: the law has more than two variables.
     """
     law = fit.law_
-    runs = pd.DataFrame(np.asarray(x, dtype=float).reshape(len(np.asarray(y)), -1), columns=list(law.variables))
+    names = _names(x) or list(law.variables)
+    runs = pd.DataFrame(np.asarray(x, dtype=float).reshape(len(np.asarray(y)), -1), columns=names)
     if len(law.variables) > 2:
         raise UserError(f"{law.name} has {len(law.variables)} variables; one or two can be drawn")
     if len(law.variables) == 2:
-        n, d = law.variables
         runs[y_name] = np.asarray(y, dtype=float)
-        return plot_surface(runs, fit, ax, columns=(n, d, y_name))
-    sizes, values = runs[law.variables[0]], pd.Series(np.asarray(y, dtype=float))
+        return plot_surface(runs, fit, ax, columns=(names[0], names[1], y_name))
+    sizes, values = runs[names[0]], pd.Series(np.asarray(y, dtype=float))
     ax = ax or new_figure(2.4).add_subplot()
-    x_name = str(x.columns[0]) if isinstance(x, pd.DataFrame) else law.variables[0]
-    ax.set(xlabel=axis_name(x_name), ylabel=axis_name(y_name))
+    ax.set(xlabel=axis_name(names[0]), ylabel=axis_name(y_name))
     spaced = np.geomspace if law.x_scale == "log" else np.linspace
     along = spaced(sizes.min(), sizes.max(), 100)
-    band = fit.predict(along, level=fit.level)
+    band = pd.DataFrame(fit.predict(along, level=fit.level))[["predicted", "low", "high"]]
+    if names_a_share(y_name) and values.max() <= 1:
+        band = band.clip(upper=1.0)  # a law of a loss knows no ceiling, but the metric has one
     ax.plot(sizes, values, "o", color=BLACK, alpha=0.55, markersize=3.2, markerfacecolor="none", label="runs")
     ax.plot(along, band["predicted"], color=VERMILLION, label=law.name)
     label = f"{confidence(fit.level)} interval"
     ax.fill_between(along, band["low"], band["high"], color=VERMILLION, alpha=0.2, linewidth=0, label=label)
     if law.x_scale == "log":
         ax.set_xscale("log")
-        size_ticks(ax, *padded(sizes))
+        size_ticks(ax.xaxis, *padded(sizes))
     if law.scale == "log":
         ax.set_yscale("log")
         log_value_axis(ax, values)
     legend_above(ax, columns=2)
     return ax
+
+
+def _names(x: ArrayLike | pd.DataFrame) -> list[str]:
+    """What the columns of x are called; none where they have no names."""
+    if isinstance(x, pd.Series):
+        return [] if x.name is None else [str(x.name)]
+    return [str(name) for name in x.columns] if isinstance(x, pd.DataFrame) else []
 
 
 @rc_context(STYLE)
@@ -356,7 +371,7 @@ def plot_residuals(
     if logarithmic if against == "fitted" else law.x_scale == "log":
         ax.set_xscale("log")
         ax.set_xlim(padded(place, 0.04))
-        plain_log_ticks(ax) if against == "fitted" else size_ticks(ax, *ax.get_xlim())
+        plain_log_ticks(ax) if against == "fitted" else size_ticks(ax.xaxis, *ax.get_xlim())
     ax.set_xlabel(f"fitted {'loss (nats)' if logarithmic else 'value'}" if against == "fitted" else axis_name(against))
     ax.set_ylabel("residual (%)" if logarithmic else "residual (points)")
     legend_above(ax, columns=2)

@@ -29,12 +29,12 @@ from harness.report.axes import (
     SKY,
     STYLE,
     VERMILLION,
-    decade_ticks,
     legend_above,
     log_value_axis,
     new_figure,
     save_figure,
     size_axis,
+    size_ticks,
     split_off_below,
 )
 from harness.report.names import metric_name, size_name
@@ -52,6 +52,10 @@ VERDICTS = {
     "inconclusive": (GREY, "D"),
     "too few sizes": (LIGHT_GREY, "X"),
 }
+
+#: Share of the mean step between sizes below which two of them are no step apart: a line from one to the other would
+#: show the difference of two models as if it were a climb.
+_LEAST_STEP = 0.12
 
 
 class Law(Protocol):
@@ -207,7 +211,7 @@ def plot_thresholds(jumps: pd.DataFrame, ax: Axes | None = None, x: str = "param
     ax.set_yticks(positions, _curve_names(rows, jumps), fontsize=7)
     ax.set_ylim(len(rows) - 0.4, -0.6)
     ax.set_xscale("log")
-    decade_ticks(ax, low, high)
+    size_ticks(ax.xaxis, low, high)
     ax.set_xlabel(f"N*: {size_name(x)}")
     ax.grid(axis="both", color="#DDDDDD", linewidth=0.5)
     ax.set_axisbelow(True)
@@ -272,12 +276,22 @@ def _curve(frame: pd.DataFrame, metric: str, subtask: str) -> pd.DataFrame:
 
 
 def draw_runs(ax: Axes, runs: pd.DataFrame, x: str, size: float = 3.2, colour: str = BLUE) -> None:
-    """Runs (columns x, value, chance) as points, their mean at each size as a line, and the chance level."""
+    """Runs (columns x, value, chance) as points, their mean at each size as a line, and the chance level.
+
+    No line is drawn where sizes are no steps of a ladder: models of several families, each of a size of its own.
+    """
     means = runs.groupby(x)["value"].mean()
-    ax.plot(means.index, means, color=colour, label="mean", zorder=3)
+    if _are_steps(means.index.to_numpy(float)):
+        ax.plot(means.index, means, color=colour, label="mean", zorder=3)
     _points(ax, runs, x, size)
     if pd.notna(chance := runs["chance"].iloc[0]) and ax.get_ylim()[0] <= chance <= ax.get_ylim()[1]:
         ax.axhline(chance, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)), label="chance", zorder=1)
+
+
+def _are_steps(sizes: np.ndarray) -> bool:
+    """Whether no two of these sizes, in order, lie almost on top of each other."""
+    gaps = np.diff(np.log(sizes))
+    return len(gaps) < 2 or float(gaps.min()) >= _LEAST_STEP * float(gaps.mean())
 
 
 def _points(ax: Axes, runs: pd.DataFrame, x: str, size: float = 3.2) -> None:

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from harness.errors import UserError
-from harness.records.writer import PIECES, remove_unfinished
+from harness.records.files import remove_unfinished
+from harness.records.writer import PIECES
 from harness.sweep.progress import STATE, remove_progress
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from harness.records.folders import find_folder
 from harness.records.integrity import examine
 from harness.records.run_settings import is_imported, parse_config
 from harness.records.schema import STATUSES
-from harness.records.store import find_folder
 from harness.sweep.failures import Ended, failure_lines
 from harness.sweep.recorded import Counts, Rebuild, Row, identity_problems
 

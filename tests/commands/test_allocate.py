@@ -10,6 +10,7 @@ import pytest
 from command import loaded_after, run
 from own_tables import ALLOCATE, done, surface_loss, write_tables
 
+CHINCHILLA = Path(__file__).parents[3] / "shared/data/chinchilla_fig4_extracted.csv"
 #: A warning of numpy would stand between the lines that a user reads.
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 
@@ -37,7 +38,8 @@ def test_allocation_and_overtraining(capsys: pytest.CaptureFixture[str]) -> None
     assert hundredth["tokens_ratio"] == "inf", "JSON has no infinity"
     assert found["status"] == "converged" and found["settings"]["size_ratio"] == [0.5, 0.01]
     assert "Optimal allocation" in ran.out
-    assert "0 of 25 budgets have a minimum" in found["isoflop"]["summary"] in ran.out, "a grid has no budgets"
+    assert "none of 25 budgets has a minimum" in found["isoflop"]["summary"] in ran.out, "a grid has no budgets"
+    assert "read off the runs" not in ran.out
     equal, _ = done(capsys, *ALLOCATE, "--compute", "1e21", "--law", "gadre")
     assert equal["exponent_of_N"] == {"value": 0.5, "low": 0.5, "high": 0.5}
 
@@ -46,10 +48,46 @@ def test_parabolas_stand_beside_the_surface(capsys: pytest.CaptureFixture[str]) 
     flops = np.repeat(np.geomspace(1e18, 1e21, 5), 7)
     n = np.sqrt(flops / 120) * np.tile(np.geomspace(0.2, 5, 7), 5)
     pd.DataFrame({"N": n, "D": flops / 6 / n, "loss": surface_loss(n, flops / 6 / n)}).to_csv("isoflop.csv")
-    found, ran = done(capsys, "allocate", "isoflop.csv", "--x", "N,D", "--y", "loss", "--compute", "1e21")
+    budgets = ("--compute", "1e21", "--compute", "1e24")
+    found, ran = done(capsys, "allocate", "isoflop.csv", "--x", "N,D", "--y", "loss", *budgets)
     beside = found["isoflop"]
     assert len(beside["minima"]) == 5 and beside["exponent_of_N"]["value"] == pytest.approx(0.37 / 0.72, abs=0.05)
     assert "by IsoFLOP parabolas" in ran.out and "5 of 5 budgets accepted" in ran.out
+    for kind, most in (("isoflop", 1.6), ("envelope", 3)):
+        ahead = found[kind]["allocation"]
+        assert [row["compute"] for row in ahead] == [1e21, 1e24]
+        for row, surface in zip(ahead, found["allocation"], strict=True):
+            assert surface["N"] / most < row["N"] < surface["N"] * most and row["N_low"] < row["N"] < row["N_high"]
+            assert 6 * row["N"] * row["D"] == pytest.approx(row["compute"]) and "loss" not in row
+    line = found["isoflop"]
+    last = line["coefficient"] * 1e24 ** line["exponent_of_N"]["value"]
+    assert last == pytest.approx(line["allocation"][1]["N"], rel=1e-6)
+    assert "The same read off the runs" in ran.out and "the envelope" in ran.out
+
+
+@pytest.mark.skipif(not CHINCHILLA.exists(), reason="needs ../shared/data")
+def test_published_answers_lie_in_the_intervals(capsys: pytest.CaptureFixture[str]) -> None:
+    """Hoffmann et al. 2022, table 2 and figures 2 and 3, for Gopher's 5.76e23 FLOPs: approach 1 has a = .50 and 67B
+    parameters, approach 2 .49 and 63B."""
+    derived = ("--derive", "N = `Model Size`", "--derive", "D = `Training FLOP` / (6 * N)", "--where", "loss < 4")
+    argv = ("allocate", str(CHINCHILLA), "--x", "N,D", "--y", "loss", *derived, "--compute", "5.76e23")
+    found, _ = done(capsys, *argv)
+    for kind, exponent, size in (("envelope", 0.50, 67e9), ("isoflop", 0.49, 63e9)):
+        by_line, (row,) = found[kind]["exponent_of_N"], found[kind]["allocation"]
+        assert by_line["low"] < exponent < by_line["high"] and row["N_low"] < size < row["N_high"], kind
+    assert found["isoflop"]["exponent_of_N"]["value"] == pytest.approx(0.49, abs=0.02)
+
+
+def test_two_budgets_give_a_line_without_an_interval(capsys: pytest.CaptureFixture[str]) -> None:
+    flops = np.repeat([1e18, 1e21], 9)
+    n = np.sqrt(flops / 120) * np.tile(np.geomspace(0.2, 5, 9), 2)
+    pd.DataFrame({"N": n, "D": flops / 6 / n, "loss": surface_loss(n, flops / 6 / n)}).to_csv("surface.csv")
+    found, ran = done(capsys, *ALLOCATE, "--compute", "1e22")
+    (row,) = found["isoflop"]["allocation"]
+    assert row["N"] > 1e8 and row["N_low"] is None
+    assert done(capsys, *ALLOCATE, "--compute", "1e300")[0]["isoflop"]["allocation"][0]["N"] > 1e100
+    assert "an exponent without an interval" in ran.out
+    assert "nan" not in ran.out
 
 
 @pytest.mark.parametrize(

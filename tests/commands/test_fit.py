@@ -220,6 +220,15 @@ def test_a_law_whose_parameters_trade_off(capsys: pytest.CaptureFixture[str]) ->
     assert "fit about equally well; a wider range of N and D, or more runs, would tell" in ran.out
 
 
+def test_a_scale_that_may_be_any_number_is_not_identified(capsys: pytest.CaptureFixture[str]) -> None:
+    frame = pd.read_csv("surface.csv").query("D < 2e9 or D > 4e10")
+    frame.to_csv("surface.csv", index=False)
+    found, ran = done(capsys, "fit", *SURFACE, "--law", "hoffmann", "--objective", "huber")
+    assert found["status"] == "not identifiable" and found["settings"]["interval"] == "profile"
+    row = next(line for line in ran.out.splitlines() if line.split()[:1] == ["B"])
+    assert "not identified" in row and "e+" not in row.split(maxsplit=2)[2] and "e-" not in row.split(maxsplit=2)[2]
+
+
 def test_a_flat_loss_is_a_flat_power(capsys: pytest.CaptureFixture[str]) -> None:
     pd.read_csv("sizes.csv").assign(loss=2.0).to_csv("sizes.csv", index=False)
     found, _ = done(capsys, *FIT, "--law", "power")

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from command import loaded_after, run
 from own_tables import AT, FORECAST, done, surface_loss, write_tables
+
+from harness.commands.arguments import LINKS
 
 #: A warning of numpy would stand between the lines that a user reads.
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
@@ -43,15 +46,67 @@ def test_forecast_derives_what_is_not_given(capsys: pytest.CaptureFixture[str]) 
     assert run(capsys, *forecast, "--at", "N=1e9,C=6e19,Q=1").refused("Q is none of N, tokens")
 
 
-@pytest.mark.parametrize(("metric", "link"), [("share", "sigmoid"), ("error", "exponential")])
+@pytest.mark.parametrize(("metric", "link"), [("share", "sigmoid"), ("error", "exponential"), ("share", "best")])
 def test_forecast_of_a_metric_through_the_loss(metric: str, link: str, capsys: pytest.CaptureFixture[str]) -> None:
     found, ran = done(capsys, *FORECAST, *AT, "--metric", metric, "--link", link)
     (forecast,), loss = found["forecasts"], surface_loss(7e9, 1.4e11)
     truths = {"share": 0.25 + 0.7 / (1 + np.exp((loss - 3) / 0.4)), "error": 0.9 - 0.8 * np.exp(-0.9 * loss)}
-    assert forecast["predicted"] == pytest.approx(truths[metric], abs=0.02)
+    assert forecast["metric"] == metric and forecast["status"] == "follows the loss"
+    assert forecast["predicted"] == pytest.approx(truths[metric], abs=0.03)
     assert forecast["low"] < truths[metric] < forecast["high"]
-    assert found["metric"] == metric and found["link"]["law"] == f"{link}_of_loss"
-    assert found["link"]["status"] == "converged" and f"{metric} through" in ran.out
+    (about,) = found["links"]
+    assert about["task"] == metric and sum(about.get(name, 0) for name in (*LINKS, "flat")) == pytest.approx(1)
+    assert about["ceiling_low"] <= about["ceiling"] <= about["ceiling_high"]
+    assert "follows the loss" in ran.out and "links weighed" in ran.out
+
+
+def test_several_metrics_with_a_loss_each(capsys: pytest.CaptureFixture[str]) -> None:
+    frame = pd.read_csv("surface.csv")
+    wide = frame[["N", "D"]].assign(
+        acc_a=frame["share"], acc_b=1 - frame["error"], bpb_a=frame["loss"], bpb_b=0.4 * frame["loss"], items=1000
+    )
+    wide.loc[:1, "acc_b"] = np.nan
+    wide.to_csv("wide.csv", index=False)
+    asked = ("forecast", "wide.csv", "--x", "N,D", "--y", "bpb_*", "--metric", "acc_*", *AT, "--n-eval", "items")
+    found, ran = done(capsys, *asked)
+    assert [forecast["metric"] for forecast in found["forecasts"]] == ["acc_a", "acc_b"]
+    assert found["forecasts"][1]["loss"] == pytest.approx(0.4 * found["forecasts"][0]["loss"], rel=0.01)
+    assert "acc_b: no number in 2 rows, which inform the loss only" in ran.out
+    assert [about["n"] for about in found["links"]] == [25, 23]
+
+
+def test_checkpoints_for_the_link_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    frame = pd.read_csv("surface.csv").assign(final=1, run=np.arange(25))
+    early = frame.assign(final=0, loss=frame["loss"] * 1.1)
+    early["share"] = 0.25 + 0.7 / (1 + np.exp((early["loss"] - 3) / 0.4))
+    pd.concat([frame, early]).to_csv("checkpoints.csv", index=False)
+    ask = ("forecast", "checkpoints.csv", "--x", "N,D", "--y", "loss", "--metric", "share", *AT)
+    found, ran = done(capsys, *ask, "--where", "final == 1", "--link-rows", "final == 0", "--cluster", "run")
+    alone, _ = done(capsys, *ask, "--where", "final == 1")
+    assert found["n"] == 25 and found["links"][0]["n"] == 50 and alone["links"][0]["n"] == 25
+    assert found["forecasts"][0]["loss"] == pytest.approx(alone["forecasts"][0]["loss"])
+    assert "25 runs and 25 rows for the link alone" in ran.out
+    # Without --where the rows of the loss are all that are not of the link alone.
+    again, _ = done(capsys, *ask, "--link-rows", "final == 0", "--cluster", "run")
+    assert again["forecasts"] == found["forecasts"]
+
+
+def test_no_number_where_the_metric_does_not_follow(capsys: pytest.CaptureFixture[str]) -> None:
+    found, ran = done(capsys, *FORECAST, *AT, "--metric", "flat", "--derive", "flat = 0 * N")
+    assert found["forecasts"][0]["predicted"] is None and found["forecasts"][0]["status"] == "does not follow the loss"
+    assert "flat is 0 in all 25 runs" in ran.out
+
+
+def test_a_metric_in_percent(capsys: pytest.CaptureFixture[str]) -> None:
+    percent = ("--derive", "percent = 100 * share", "--metric", "percent")
+    found, _ = done(capsys, *FORECAST, *AT, *percent, "--range", "0,100", "--chance", "25")
+    assert 70 < found["forecasts"][0]["predicted"] < 100
+    assert run(capsys, *FORECAST, *AT, *percent).refused("column percent, row 1", "0 to 1", "--range LOW,HIGH")
+
+
+def test_links_are_drawn(capsys: pytest.CaptureFixture[str]) -> None:
+    done(capsys, *FORECAST, *AT, "--metric", "share,error", "--plot", "out/links.png")
+    assert Path("out/links.png").stat().st_size > 5000 and Path("out/links.svg").exists()
 
 
 @pytest.mark.parametrize(
@@ -73,7 +128,14 @@ def test_forecast_of_a_metric_through_the_loss(metric: str, link: str, capsys: p
         ((*FORECAST, *AT, "--metric", "shar"), ["column 'shar' is missing", "'share'"]),
         ((*FORECAST, *AT, "--metric", "corpus"), ["column corpus, row 1: 'a': a number is wanted"]),
         ((*FORECAST, *AT, "--metric", "loss"), ["column loss, row 1", "0 to 1"]),
-        ((*FORECAST, *AT, "--metric", "flat", "--derive", "flat = 0 * N"), ["the metric is 0 in all 25 runs"]),
+        ((*FORECAST, *AT, "--metric", "zzz_*"), ["zzz_*", "no column"]),
+        ((*FORECAST, *AT, "--metric", "share", "--y", "los*"), ["--y los*", "a pattern of losses"]),
+        ((*FORECAST, *AT, "--metric", "share", "--range", "1,0"), ["--range: 1,0", "the lower one first"]),
+        ((*FORECAST, *AT, "--metric", "share", "--chance", "25"), ["chance 25 of share", "0 to 1"]),
+        ((*FORECAST, *AT, "--metric", "share", "--link-rows", "N > 1"), ["--link-rows", "--cluster"]),
+        ((*FORECAST, *AT, "--metric", "share", "--link-rows", "N < 0", "--cluster", "corpus"), ["holds for no row"]),
+        ((*FORECAST, *AT, "--metric", "share", "--plot", "links.pdf"), ["--plot", ".png"]),
+        ((*FORECAST, *AT, "--n-eval", "C"), ["--n-eval C", "--metric"]),
     ],
 )
 def test_forecast_refuses(argv: tuple[str, ...], words: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -72,6 +72,12 @@ def test_cells_as_text(tmp_path: Path, name: str) -> None:
     assert frame["size"][1] == "124_000_000" and frame["size"].isna().tolist() == [False, True, True]
 
 
+def test_checkpoints_of_a_results_folder_are_read_when_asked_for(tmp_path: Path) -> None:
+    write_run(tmp_path / "tiny", run_row("aa"), measurement_rows(steps=(2, 4)))
+    assert set(read_rows(tmp_path / "tiny")["step"]) == {4}
+    assert set(read_rows(tmp_path / "tiny", steps="all")["step"]) == {2, 4}
+
+
 def test_a_results_folder_is_read_whole_and_its_curves_are_chosen_afterwards(tmp_path: Path) -> None:
     """Laws over N and D need every duration; a curve is of one."""
     for duration in range(2):

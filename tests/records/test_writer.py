@@ -6,8 +6,6 @@ import errno
 import os
 import resource
 import signal
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -19,7 +17,7 @@ from harness.errors import DataError, UserError
 from harness.records import writer
 from harness.records.schema import MEASUREMENTS, RUNS
 from harness.records.store import collect
-from harness.records.writer import PIECES, piece_path, remove_unfinished, to_table, write_run, write_whole
+from harness.records.writer import PIECES, piece_path, to_table, write_run
 
 
 def files(folder: Path) -> list[str]:
@@ -177,30 +175,3 @@ def test_a_kill_between_the_two_pieces_is_a_run_that_never_happened(
         write_run(tmp_path, run_row("aa"), measurement_rows())
     assert f"{PIECES}/aa.measurements.parquet" in files(tmp_path)
     assert f"{PIECES}/aa.runs.parquet" not in files(tmp_path)
-
-
-def test_an_interrupted_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(descriptor: int) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(os, "fsync", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        write_whole(tmp_path / "report.html", b"<html>")
-    assert files(tmp_path) == []
-
-
-def test_only_files_whose_writer_is_dead_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # What a process that is killed in mid-write leaves is what this one has while it writes.
-    seen: list[str] = []
-    monkeypatch.setattr(os, "fsync", lambda descriptor: seen.extend(path.name for path in tmp_path.iterdir()))
-    write_whole(tmp_path / "runs.parquet", b"")
-    (name,) = seen
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    living, left = tmp_path / name, tmp_path / name.replace(str(os.getpid()), str(dead.pid))
-    below = tmp_path / "below" / left.name
-    below.parent.mkdir()
-    for path in (living, left, below):
-        path.touch()
-    remove_unfinished(tmp_path)
-    assert [path.exists() for path in (living, left, below)] == [True, False, True]

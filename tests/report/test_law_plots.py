@@ -9,6 +9,7 @@ from legible import check_legible, legend_of
 from matplotlib.figure import Figure
 
 from harness.analysis.fitting.estimator import ScalingLaw
+from harness.analysis.fitting.laws.powers import Gadre
 from harness.analysis.planning.isoflop import IsoFlop
 from harness.datasets import make_surface
 from harness.errors import DataError, SettingError, UserError
@@ -128,6 +129,39 @@ def test_an_outlier_does_not_flatten_the_other_residuals(frame: pd.DataFrame) ->
         law_plots.plot_residuals(fit, bad[["N", "D"]].head(3))
 
 
+def test_axes_of_a_fit_have_the_names_of_the_users_columns(frame: pd.DataFrame, surface: ScalingLaw) -> None:
+    own = frame.rename(columns={"N": "my_size", "D": "my_data"})
+    fit = ScalingLaw("power", interval="delta").fit(own["my_size"], own["loss"])
+    for x in (own["my_size"], own[["my_size"]]):
+        assert law_plots.plot_fit(fit, x, own["loss"], y_name="val_loss").get_xlabel() == "my size"
+    assert law_plots.plot_fit(fit, own["my_size"].to_numpy(), own["loss"], y_name="val_loss").get_ylabel() == "val loss"
+    axes = law_plots.plot_fit(surface, own[["my_size", "my_data"]], own["loss"])
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("my size", "my data")
+    assert "lowest loss at equal compute" in legend_of(axes)
+
+
+def test_a_law_of_a_share_is_not_drawn_above_one() -> None:
+    sizes = np.geomspace(1e7, 1e10, 12)
+    share = np.minimum(0.3 * (sizes / 1e7) ** 0.25, 0.99)
+    fit = ScalingLaw("power", interval="delta").fit(sizes, share)
+    assert np.max(fit.predict(sizes)) > 1.2
+    axes = law_plots.plot_fit(fit, sizes, share, y_name="mmlu_acc")
+    check_legible(axes)
+    assert max(np.max(line.get_ydata()) for line in axes.lines) == 1.0
+    unbounded = law_plots.plot_fit(fit, sizes, share, y_name="loss")
+    assert max(np.max(line.get_ydata()) for line in unbounded.lines) > 1.2
+
+
+def test_compute_is_drawn_over_parameters_and_tokens_alone(frame: pd.DataFrame) -> None:
+    class Shape(Gadre):
+        name, variables = "shape", ("w", "d")
+
+    fit = ScalingLaw(Shape(), interval="delta").fit(frame[["N", "D"]], frame["loss"])
+    axes = law_plots.plot_fit(fit, frame[["N", "D"]].set_axis(["w", "d"], axis=1), frame["loss"])
+    check_legible(axes)
+    assert legend_of(axes) == ["runs"] and not [text for text in axes.texts if "C =" in text.get_text()]
+
+
 def test_a_fit_of_one_variable_is_a_curve_of_two_a_surface(frame: pd.DataFrame, surface: ScalingLaw) -> None:
     compute = 6 * frame["N"] * frame["D"]
     curve = law_plots.plot_fit(ScalingLaw("power_floor").fit(compute, frame["loss"]), compute, frame["loss"])
@@ -137,7 +171,9 @@ def test_a_fit_of_one_variable_is_a_curve_of_two_a_surface(frame: pd.DataFrame, 
     check_legible(
         law_plots.plot_fit(ScalingLaw("logistic").fit(frame["N"], share), frame["N"], share, y_name="accuracy")
     )
-    check_legible(law_plots.plot_fit(surface, frame[["N", "D"]], frame["loss"]))
+    drawn = law_plots.plot_fit(surface, frame[["N", "D"]], frame["loss"])
+    check_legible(drawn)
+    assert (drawn.get_xlabel(), drawn.get_ylabel()) == ("parameters N", "training tokens D")
     shape = pd.DataFrame({"width": frame["N"] ** 0.5, "depth": np.tile(range(1, 8), 4) * 1.0, "D": frame["D"]})
     fit = ScalingLaw("width_depth", interval="delta").fit(shape, frame["loss"])
     with pytest.raises(UserError, match="3 variables"):

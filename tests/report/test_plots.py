@@ -47,6 +47,16 @@ def test_scaling_with_law_band_and_residuals(frame: pd.DataFrame, study: str, x:
     assert below.get_xlabel() in ("total parameters", "training FLOPs") and "nats" in main.get_ylabel()
 
 
+def test_no_line_joins_models_of_several_families() -> None:
+    ladder = np.geomspace(1e8, 1e11, 8)
+    sizes = np.concatenate([ladder, 1.03 * ladder, 0.96 * ladder])
+    runs = pd.DataFrame({"params": sizes, "value": np.linspace(0.2, 0.9, 24), "chance": 0.25})
+    for rows, lines in ((runs, ["runs (seeds)", "chance"]), (runs.head(8), ["mean", "runs (seeds)", "chance"])):
+        ax = Figure().add_subplot(xscale="log")
+        plots.draw_runs(ax, rows, "params")
+        assert ax.get_legend_handles_labels()[1] == lines
+
+
 def test_scaling_without_a_law_and_in_ones_own_grid(frame: pd.DataFrame) -> None:
     part = frame[frame["study"] == "text"]
     check_legible(plots.plot_scaling(part, None))

@@ -32,6 +32,10 @@ TINY = (
 )
 
 
+#: Modules that take long to load, and that no verb on a table needs but to read Parquet or to draw.
+SLOW_TO_LOAD = ("torch", "hydra", "omegaconf", "yaml", "matplotlib", "pyarrow.parquet", "scipy.stats", "jinja2")
+
+
 @dataclass(frozen=True)
 class Ran:
     """What a command left: its exit code and what it printed."""
@@ -81,10 +85,10 @@ def start(*argv: str, cwd: Path, prepare: Callable[[], object] | None = None) ->
 
 
 def loaded_after(*commands: Sequence[str]) -> str:
-    """Exit codes of commands run in one fresh process, and which of torch and matplotlib were loaded by then."""
+    """Exit codes of commands run in one fresh process, and which of `SLOW_TO_LOAD` were loaded by then."""
     script = (
         f"import sys; from harness.cli import main; codes = [main(command) for command in {list(commands)!r}]; "
-        "print(codes, {'torch', 'matplotlib'} & set(sys.modules), file=sys.stderr)"
+        f"print(codes, set({SLOW_TO_LOAD!r}) & set(sys.modules), file=sys.stderr)"
     )
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
     ran = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)

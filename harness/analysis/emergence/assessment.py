@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import TypeGuard
 
 import numpy as np
-from scipy.stats import false_discovery_control
 
 from harness.analysis.curves import Curve
 from harness.analysis.emergence.evidence import MIN_TESTED, Finding, examine, n_sizes
@@ -72,9 +71,12 @@ def assess(curves: Sequence[Curve], alpha: float) -> list[Assessed]:
 
 def adjusted(p_values: Sequence[float | None]) -> list[float]:
     """P values after Benjamini and Hochberg over those that are not None; NaN for those that are."""
-    known = [p for p in p_values if p is not None]
-    corrected = iter(false_discovery_control(known) if known else [])
-    return [float("nan") if p is None else float(next(corrected)) for p in p_values]
+    p = np.array(p_values, dtype=float)  # NaN for None
+    order = np.argsort(p)[: np.count_nonzero(~np.isnan(p))]  # NaN comes last
+    n = len(order)
+    scaled = p[order] * (n / np.arange(1, n + 1))
+    p[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
+    return [float(each) for each in p]
 
 
 def _is_tested(finding: Finding | None) -> TypeGuard[Finding]:

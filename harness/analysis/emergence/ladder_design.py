@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
-from scipy.stats import f as f_distribution
+from scipy.special import fdtrc
 
 from harness.analysis.emergence.rise_shapes import shapes_of
 from harness.analysis.emergence.smooth_null import SmoothNull, logistic
@@ -75,7 +75,7 @@ class LadderDesign:
                 # The least keeps ratios finite where all other runs are equal.
                 least = max(1e-30 * float(scatter[end]), 1e-300)
                 usual = max((scatter.sum() - scatter[end]) / others, float(evaluation.mean()), least)
-                if f_distribution.sf(scatter[end] / freedom[end] / usual, freedom[end], others) < level:
+                if fdtrc(freedom[end], others, scatter[end] / freedom[end] / usual) < level:
                     return True
         return False
 

@@ -11,6 +11,11 @@ from harness.metric_names import words
 _SHARES = {"accuracy", "acc", "prob", "probs", "probability", "probabilities"}
 
 
+def names_a_share(metric: str) -> bool:
+    """Whether a metric of this name lies in [0, 1]."""
+    return bool(_SHARES & set(words(metric)))
+
+
 def bounds_of(curve: Curve) -> tuple[float, float]:
     """Least and largest value that the metric can take, in the orientation in which higher is better.
 
@@ -21,6 +26,6 @@ def bounds_of(curve: Curve) -> tuple[float, float]:
     low, high = -np.inf, np.inf
     if not curve.higher_is_better and values.min() >= 0:
         low = 0.0
-    if values.min() >= 0 and values.max() <= 1 and (curve.discontinuous or _SHARES & set(words(curve.metric))):
+    if values.min() >= 0 and values.max() <= 1 and (curve.discontinuous or names_a_share(curve.metric)):
         low, high = 0.0, 1.0
     return (low, high) if curve.higher_is_better else (-high, -low)

@@ -9,7 +9,7 @@ each size.
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import poisson
+from scipy.special import pdtr
 
 from harness.analysis.emergence.ladder_design import LadderDesign
 from harness.analysis.emergence.noise import Noise
@@ -43,8 +43,8 @@ def noise_about_own_curves(draws: NullDraws, values: np.ndarray, noise: Noise) -
     residual = max(float(design.residual_sum_of_squares(curves).sum()), expected * evaluation)
     if residual <= 0 or float(design.scatter(values).sum()) / residual <= draws.critical_scatter_ratio:
         return None
-    few = poisson.ppf(FEW_MIDWAY_LEVEL, SMOOTH_STEPS / 2 * len(curves))
-    if count_midway(curves) > few and not _seeds_persist(design, curves, residual):
+    many = _is_above(count_midway(curves), FEW_MIDWAY_LEVEL, SMOOTH_STEPS / 2 * len(curves))
+    if many and not _seeds_persist(design, curves, residual):
         return None
     return np.asarray(noise.evaluation + max(0.0, residual / expected - evaluation))
 
@@ -69,7 +69,12 @@ def are_resolved(curves: np.ndarray) -> bool:
     Jumps of width w leave w / 2 runs a seed half-way on average, so that more than a Poisson quantile of that mean
     half-way are wider rises.
     """
-    return bool(count_midway(curves) > poisson.ppf(MANY_MIDWAY_LEVEL, JUMP_STEPS / 2 * len(curves)))
+    return _is_above(count_midway(curves), MANY_MIDWAY_LEVEL, JUMP_STEPS / 2 * len(curves))
+
+
+def _is_above(count: int, level: float, mean: float) -> bool:
+    """Whether a count lies above the quantile of Poisson's distribution at this level."""
+    return count > 0 and bool(pdtr(count - 1, mean) >= level)
 
 
 def _seeds_persist(design: LadderDesign, curves: np.ndarray, residual: float) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import f as f_distribution
+from scipy.special import fdtrc
 
 from harness.analysis.emergence.calibration import MAX_SEED_LOG_BAYES, calibration_of_means, calibration_of_seeds
 from harness.analysis.emergence.marginals import MAX_FREEDOM, height_scale
@@ -86,7 +86,7 @@ def level_p_value(means: np.ndarray, variance: np.ndarray, freedom: float) -> fl
     level = np.sum(weight * means) / weight.sum()
     numerator = len(means) - 1
     ratio = float(np.sum(weight * (means - level) ** 2)) / numerator
-    return float(f_distribution.sf(ratio, numerator, min(freedom, MAX_FREEDOM)))
+    return float(fdtrc(numerator, min(freedom, MAX_FREEDOM), ratio))
 
 
 def _assess_seeds(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import stdtrit
 
 from harness.analysis.checks import check_between_0_and_1, positive_columns
 from harness.analysis.curves import require_columns
@@ -122,7 +122,7 @@ def _fit(law: Law, curves: _Curves, level: float) -> pd.DataFrame:
     problem, centre, unit = _pose(law, kept)
     found = optimum(problem)
     scale, freedom, noise = _noise(2 * found.cost, kept, found.theta.shape[1])
-    drop = stats.t.ppf((1 + level) / 2, freedom) ** 2 * scale / 2
+    drop = stdtrit(freedom, (1 + level) / 2) ** 2 * scale / 2
     public = law.public(found.theta, centre[None], unit)
     status = _status(problem, found)
     for i, name in enumerate(names):

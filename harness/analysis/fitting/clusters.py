@@ -43,11 +43,13 @@ class Linearised:
         to_basis: (k, p): a quantity of slope s (p,) moves by basis @ to_basis @ s times the residuals.
         residual: (n,) in units in which a quantity's variance is the objective's noise (`Noise.scale`) times the square
             of that.
+        off: (n,) observed less fitted, on the law's scale.
     """
 
     basis: np.ndarray
     to_basis: np.ndarray
     residual: np.ndarray
+    off: np.ndarray
 
     @classmethod
     def of(cls, problem: Problem, theta: np.ndarray) -> Linearised:
@@ -64,7 +66,8 @@ class Linearised:
         left, values, right = np.linalg.svd(design / size, full_matrices=False)
         kept = values > _ROUNDING * values.max()
         to_basis = right[kept] / values[kept, None] / size
-        return cls(left[:, kept], to_basis, np.broadcast_to(-first * problem.weight, problem.y.shape)[0] / used)
+        residual = np.broadcast_to(-first * problem.weight, problem.y.shape)[0] / used
+        return cls(left[:, kept], to_basis, residual, problem.y[0] - value[0])
 
 
 class ClusteredNoise:
@@ -73,7 +76,7 @@ class ClusteredNoise:
     Attributes:
         n_clusters: how many there are.
         correlation: of the errors of two runs of one cluster.
-        of_a_run: standard deviation of a run of another cluster about the law, in the residuals' units.
+        of_a_run: standard deviation of a run of another cluster about the law, on the law's scale.
         run_freedom: its degrees of freedom.
     """
 
@@ -90,8 +93,9 @@ class ClusteredNoise:
         scores = _sums(fit.basis * fit.residual[:, None], labels, g)
         left = np.diag(counts) - self._sums @ self._sums.T
         self._own, self._shared, self.run_freedom = _variances(fit.residual, labels, counts, left, n - k)
-        self.of_a_run = float(np.sqrt(self._own + self._shared))
-        self.correlation = self._shared / max(self._own + self._shared, 1e-300)
+        own, shared, _ = _variances(fit.off, labels, counts, left, n - k)
+        self.of_a_run = float(np.sqrt(own + shared))
+        self.correlation = shared / max(own + shared, 1e-300)
         values, vectors = np.linalg.eigh(outer)
         remain = 1 - values
         correct = np.where(remain > _ROUNDING, 1 / np.sqrt(np.maximum(remain, _ROUNDING)), 0.0)

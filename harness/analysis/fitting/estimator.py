@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import stdtrit
 
 from harness.analysis.checks import check_between_0_and_1, positive_columns
 from harness.analysis.fitting import intervals
@@ -441,7 +441,7 @@ class ScalingLaw:
     def _new_run(self, value: np.ndarray, level: float) -> np.ndarray:
         """Half-width of one run about the law, on its scale."""
         n = self.n_sizes_ if self._noise.misfit else self.n_runs_
-        t = stats.t.ppf((1 + level) / 2, max(n - self.theta_.shape[1], 1))
+        t = stdtrit(max(n - self.theta_.shape[1], 1), (1 + level) / 2)
         if self.objective_name_ in ("binomial", "beta_binomial"):
             return t * noise_of_shares(self._problem.objective, self._problem.weight, value)
         if self._clusters is not None:

@@ -24,7 +24,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtr, stdtr
 
 from harness.analysis.runs import Runs
 
@@ -101,7 +101,7 @@ def judge_guessing(runs: Runs, chance: float, stderr: np.ndarray | None = None) 
     else:
         return None
     below = float(np.max(np.append(sizes, everyone) / errors))
-    tail = stats.t.sf(below, freedom) if freedom > 0 else stats.norm.sf(below)
+    tail = stdtr(freedom, -below) if freedom > 0 else ndtr(-below)
     corrected = float(np.minimum(1.0, (len(counts) + 1) * tail))  # NaN of a value that is NaN, which the fit refuses
     return Guessing(chance, corrected, below, gross, len(counts))
 

@@ -307,8 +307,11 @@ def bootstrap(problem: Problem, theta: np.ndarray, clusters: np.ndarray, n_draws
     rng = np.random.default_rng(seed)
     chosen = rng.integers(len(labels), size=(n_draws, len(labels))) + len(labels) * np.arange(n_draws)[:, None]
     drawn = np.bincount(chosen.ravel(), minlength=chosen.size).reshape(chosen.shape)
-    again = problem.rows(np.zeros(n_draws, dtype=int))
-    again = replace(again, weight=again.weight * drawn[:, member])
+    times = drawn[:, member]
+    # A draw misses a third of the points; each refit works on its own.
+    points = np.argsort(times == 0, axis=1, kind="stable")[:, : np.count_nonzero(times, axis=1).max()]
+    again = problem.rows(np.zeros(n_draws, dtype=int)).points(points)
+    again = replace(again, weight=again.weight * np.take_along_axis(times, points, axis=1))
     start = np.broadcast_to(theta, (n_draws, len(theta)))
     return minimise(again, start, exact=True, tolerance=_REFIT_TOLERANCE)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import fdtrc, stdtrit
 
 from harness.analysis.fitting.laws import Law
 from harness.analysis.fitting.objectives import BetaBinomial, Binomial, Huber, Objective, Squares
@@ -54,7 +54,7 @@ class Noise:
 
     def allowed_rise(self, level: float) -> float:
         """Rise of the objective within an interval of this level: t^2 scale / 2, with Student's t."""
-        return float(stats.t.ppf((1 + level) / 2, self.freedom) ** 2 * self.scale / 2)
+        return float(stdtrit(self.freedom, (1 + level) / 2) ** 2 * self.scale / 2)
 
 
 def judge_noise(
@@ -159,4 +159,4 @@ def lacks_fit(
     between: np.ndarray, within: np.ndarray, between_freedom: np.ndarray | int, within_freedom: np.ndarray | int
 ) -> np.ndarray:
     """Whether mean squares of sizes about the curve exceed those of their runs: the F test at `LACK_OF_FIT`."""
-    return stats.f.sf(between / np.maximum(within, 1e-300), between_freedom, within_freedom) < LACK_OF_FIT
+    return fdtrc(between_freedom, within_freedom, between / np.maximum(within, 1e-300)) < LACK_OF_FIT

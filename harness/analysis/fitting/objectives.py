@@ -27,6 +27,10 @@ class Objective(ABC):
         """The objective of some of the data sets of a batch."""
         return self
 
+    def points(self, chosen: np.ndarray) -> Objective:
+        """The objective where each data set has the points (b, m) that are chosen for it."""
+        return self
+
 
 @dataclass(frozen=True)
 class Squares(Objective):
@@ -112,6 +116,10 @@ class BetaBinomial(Objective):
 
     def rows(self, chosen: np.ndarray | slice) -> Objective:
         return BetaBinomial(self.n[chosen] if self.n.ndim == 2 else self.n, self.rho_seeds[chosen])
+
+    def points(self, chosen: np.ndarray) -> Objective:
+        n = self.n[chosen] if self.n.ndim == 1 else np.take_along_axis(self.n, chosen, axis=1)
+        return BetaBinomial(n, self.rho_seeds)
 
     def _shape(self, value: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, ...]:
         p = np.clip(value, _EDGE, 1 - _EDGE)

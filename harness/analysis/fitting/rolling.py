@@ -19,17 +19,23 @@ CUTS = (0.5, 0.6, 0.7, 0.8, 0.9)
 _DECIMALS = 1
 
 
-def rolling_cuts(places: np.ndarray) -> list[tuple[float, np.ndarray, np.ndarray]]:
+def rolling_cuts(places: np.ndarray, labels: np.ndarray | None = None) -> list[tuple[float, np.ndarray, np.ndarray]]:
     """Cuts of the runs at places (n, d) into smaller and larger ones, one for each of `CUTS` that differs from the
     last.
 
-    Sizes are ordered by the product of the columns (with N and D: by compute), to one decimal of the logarithm.
+    Sizes are ordered by the product of the columns (with N and D: by compute), to one decimal of the logarithm. Runs of
+    one label (n,) 0, 1, ..., checkpoints of one training run, say, are all of the size of the largest, so that no cut
+    parts them.
 
     Returns:
         For each cut: its share, the smaller runs (n,) bool, and the size of each of the others over the largest of
         those.
     """
     size = np.log(places).sum(axis=1)
+    if labels is not None:
+        largest = np.full(labels.max() + 1, -np.inf)
+        np.maximum.at(largest, labels, size)
+        size = largest[labels]
     label = np.round(size - size.min(), _DECIMALS)
     sizes = np.unique(label)
     edges = {sizes[max(0, round(cut * len(sizes)) - 1)]: cut for cut in reversed(CUTS)}

@@ -34,6 +34,8 @@ _STILL = 1e-10
 #: Levenberg's damping: first value, factors after a step that failed and one that succeeded, least value, and the value
 #: at which a fit is given up.
 _DAMPING, _DAMPING_UP, _DAMPING_DOWN, _LEAST_DAMPING, _MOST_DAMPING = 1e-3, 6.0, 8.0, 1e-13, 1e12
+#: Least pivot, where coordinates are scaled to a curvature of about 1, of a matrix that counts as positive definite.
+_LEAST_PIVOT = 1e-9
 #: Share of Gauss and Newton's curvature in the mixture with the exact one: first value of a fit that begins near its
 #: end, factors after a step that failed (from the least such value on) and one that succeeded, and the share that is 0.
 _TRUST_NEAR, _TRUST_UP, _TRUST_FAILED, _TRUST_DOWN, _NO_TRUST = 0.1, 3.0, 0.02, 0.25, 5e-3
@@ -83,6 +85,16 @@ class Problem:
             self.high[chosen],
         )
 
+    def points(self, chosen: np.ndarray) -> Problem:
+        """The same fits, each to the points (b, m) that are chosen for it."""
+        t = (
+            self.t[:, chosen].swapaxes(0, 1)
+            if self.t.ndim == 2
+            else np.take_along_axis(self.t, chosen[:, None], axis=2)
+        )
+        y, weight = (np.take_along_axis(values, chosen, axis=1) for values in (self.y, self.weight))
+        return replace(self, objective=self.objective.points(chosen), t=t, y=y, weight=weight)
+
     def cost(self, theta: np.ndarray) -> np.ndarray:
         """(b,) what is minimised, at theta (b, p)."""
         parts = [
@@ -102,12 +114,13 @@ class Problem:
             value, slopes = part.law.gradient(part.t, theta[rows])
             first, exact, safe = part.objective.derivatives(value, part.y)
             mixed = trust[rows, None]
-            weighted = slopes * ((exact + mixed * (safe - exact)) * part.weight)[:, None]
-            matrix = weighted @ np.swapaxes(slopes, 1, 2)
             push = first * part.weight
+            along = (exact + mixed * (safe - exact)) * part.weight
+            if part.law.curves_as_y:
+                along = along - (1 - mixed) * push
+            matrix = (slopes * along[:, None]) @ np.swapaxes(slopes, 1, 2)
             if (mixed < 1).any():
-                bent = part.law.curvature(part.t, theta[rows], push, slopes)
-                matrix += (1 - mixed)[..., None] * bent
+                matrix += part.law.curvature(part.t, theta[rows], (1 - mixed) * push, slopes)
             scale = (slopes * slopes) @ np.broadcast_to(safe * part.weight, part.y.shape)[..., None]
             parts.append(((slopes @ push[..., None])[..., 0], matrix, scale[..., 0]))
         return tuple(np.concatenate(column) for column in zip(*parts, strict=True))  # type: ignore[return-value]
@@ -160,7 +173,7 @@ def minimise(
     plain = isinstance(problem.objective, Squares) and type(problem.law).curvature is Law.curvature
     converged, active = np.zeros(len(theta), dtype=bool), everyone
     for iteration in range(max_iterations):
-        part, here = problem.rows(active), theta[active]
+        part, here = problem if len(active) == len(theta) else problem.rows(active), theta[active]
         slope, matrix, scale = _local_model(part, here, trust[active], extra, active)
         held = ((here <= part.low) & (slope > 0)) | ((here >= part.high) & (slope < 0)) | (part.low >= part.high)
         step = _step(np.where(held, 0.0, slope), matrix, scale, held, damping[active])
@@ -209,12 +222,34 @@ def _step(
 ) -> np.ndarray:
     """Damped Newton steps (b, p), in which negative curvature counts by its size, so that steps lead downhill."""
     root = 1 / np.sqrt(np.maximum(scale, 1e-14 * scale.max(axis=1, keepdims=True) + 1e-300))
-    free = ~held
-    matrix = np.where(free[:, :, None] & free[:, None, :], matrix * root[:, :, None] * root[:, None, :], 0.0)
-    values, vectors = np.linalg.eigh(np.nan_to_num(matrix, posinf=1e150, neginf=-1e150))
-    along = np.einsum("bpk,bp->bk", vectors, slope * root)
-    sizes = np.abs(values) + damping[:, None] + 1e-14
-    return -root * np.einsum("bpk,bk->bp", vectors, along / sizes) * free
+    free, one, damping = ~held, np.eye(held.shape[1]), damping[:, None] + 1e-14
+    matrix = np.where(free[:, :, None] & free[:, None, :], matrix * root[:, :, None] * root[:, None, :], one)
+    slope = slope * root
+    _, definite = _eliminate(matrix, slope)
+    step, _ = _eliminate(matrix + damping[..., None] * one, slope)
+    if len(bent := np.flatnonzero(~definite)):
+        values, vectors = np.linalg.eigh(np.nan_to_num(matrix[bent], posinf=1e150, neginf=-1e150))
+        along = np.einsum("bpk,bp->bk", vectors, slope[bent])
+        step[bent] = np.einsum("bpk,bk->bp", vectors, along / (np.abs(values) + damping[bent]))
+    return -root * step * free
+
+
+def _eliminate(matrix: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Solutions (b, p) of symmetric systems (b, p, p), and (b,) whether each is surely positive definite.
+
+    Gauss's elimination, each operation on all systems at once: for systems this small much faster than LAPACK, which
+    takes them one by one. A positive definite matrix has positive pivots in any order, and needs no other.
+    """
+    rows, right = np.moveaxis(matrix, 0, -1).copy(), right.T.copy()
+    p, definite = len(right), np.ones(len(matrix), dtype=bool)
+    for k in range(p):
+        definite &= rows[k, k] > _LEAST_PIVOT
+        factor = rows[k + 1 :, k] / rows[k, k]
+        rows[k + 1 :] -= factor[:, None] * rows[k]
+        right[k + 1 :] -= factor * right[k]
+    for k in reversed(range(p)):
+        right[k] = (right[k] - (rows[k, k + 1 :] * right[k + 1 :]).sum(axis=0)) / rows[k, k]
+    return right.T, definite
 
 
 def optimum(problem: Problem, extra: Extra | None = None) -> Solution:

@@ -2,12 +2,11 @@
 
 The forecast of ln y at a place x is the weighted mean of the laws, m(x) = sum_k w_k m_k(x), and its variance
 
-    v(x) = sum_k w_k (fit_k(x) + drift(x) + (m_k(x) - m(x))^2 + noise_k^2)
+    v(x) = c^2 sum_k w_k (fit_k(x) + (m_k(x) - m(x))^2 + noise_k^2) + drift(x)^2
 
-adds the uncertainty of each fit, the drift of any law beyond the runs, the laws' disagreement, and the noise of a new
-run. The interval is m +- t c sqrt(v), with the factor c >= 1 by which forecasts of the larger runs from the smaller
-ones missed more than their variance allowed. METHOD.md in this folder tells the method in order, and where each
-constant was chosen.
+is made of the uncertainty of each fit, the laws' disagreement, the noise of a new run, and the drift of any law beyond
+the runs. The drift and the factor c are what forecasts of the larger runs from the smaller ones tell (`drift`). The
+interval is m +- t sqrt(v). METHOD.md in this folder tells the method in order, and where each constant was chosen.
 """
 
 from __future__ import annotations
@@ -18,53 +17,37 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import stdtrit
 
 from harness.analysis.checks import check_between_0_and_1
-from harness.analysis.fitting.inputs import TooFewDataError, find_law, law_columns, laws_for, refuse_design, unsolved
+from harness.analysis.fitting.inputs import find_law, law_columns, laws_for
 from harness.analysis.fitting.laws import Law
-from harness.analysis.fitting.laws.powers import PowerSum
-from harness.analysis.fitting.objectives import Huber
 from harness.analysis.fitting.rolling import prediction_rows, rolling_cuts, stacked
-from harness.analysis.fitting.solver import Extra, Problem, optimum
-from harness.errors import SettingError, UserError
+from harness.analysis.planning.checkpoints import find_checkpoints
+from harness.analysis.planning.drift import CutEvidence, judge_misses
+from harness.analysis.planning.fitted_law import FittedLaw, fit_laws
+from harness.analysis.runs import gather_runs
+from harness.errors import DataError, SettingError
 
 #: Laws that a forecast weighs, by their number of variables. Kaplan's law has no floor and promises too much far out.
 WEIGHED = {1: ("power", "power_floor"), 2: ("gadre", "hoffmann"), 3: ("width_depth",)}
 
-#: Huber's delta on ln y: a little above run-to-run noise, so that badly trained runs pull no more than others.
-DELTA = 0.005
-#: A run weighs as its compute to this power: the runs nearest to what is asked say most of it.
-COMPUTE_WEIGHT = 0.2
-#: The noise of a new run is that of runs like it: each counts as its compute to this power.
-NOISE_WEIGHT = 0.3
-#: A weak prior on the exponents of N and D, for tables that hardly determine them: ln exponent is normal about
-#: ln `USUAL_EXPONENT` with standard deviation `SPREAD`. The fits of Hoffmann et al. 2022, of its replication and of
-#: Gadre et al. 2024 lie within .24 to .50. One standard deviation costs as much as one run that is `NOISE` off in ln y.
-USUAL_EXPONENT, SPREAD, NOISE = 0.35, 0.3, 0.01
-#: Number of runs above which more of them say no more of a law's exponents, because they share what the law misses:
-#: from here on the prior's weight grows in proportion to the runs.
-INDEPENDENT_RUNS = 20
 #: A law weighs as its error of rolling extrapolation to minus this power, or where there is none, as its noise.
 SHARPNESS = 4.0
 #: Least such error, so that a law that is exact does not weigh infinitely.
 LEAST_ERROR = 1e-6
-#: No law is exact: standard deviation by which ln y drifts from it for every factor e beyond the runs.
-DRIFT = 0.007
-#: Fewest degrees of freedom, runs less the parameters they determine, with which a law is weighed.
-LEAST_FREEDOM = 0.5
 
 
 @dataclass
 class Forecaster:
     """Predicts y of runs larger than those it is fitted to.
 
-    Each law is fitted to ln y by Huber's objective (`DELTA`), with runs weighted by compute (`COMPUTE_WEIGHT`) and a
-    weak prior on the exponents of N and D (`USUAL_EXPONENT`). Laws are weighed by how well, fitted to the smaller runs,
-    they predicted the larger ones (`SHARPNESS`). The interval is one for a new run: the noise of runs, the fits'
-    uncertainty, the laws' disagreement and their drift (`DRIFT`), widened by as much as the forecasts of rolling
-    extrapolation missed by. experiments/published_laws measures errors and coverage; METHOD.md in this folder says
-    on which tables the constants were chosen and which had no part in that.
+    Each law is fitted to ln y by Huber's objective, with runs weighted by compute and a weak prior on the exponents of
+    N and D (`fitted_law`). Laws are weighed by how well, fitted to the smaller runs, they predicted the larger ones
+    (`SHARPNESS`). The interval is one for a new run: the noise of runs, the fits' uncertainty, the laws' disagreement
+    and their drift, by as much as the forecasts of rolling extrapolation missed (`drift`).
+    experiments/published_laws measures errors and coverage; METHOD.md in this folder says on which tables the constants
+    were chosen and which had no part in that.
 
     Args:
         law: 'best' for all of `WEIGHED`; or one law, as `ScalingLaw` takes it, of a positive y.
@@ -75,8 +58,12 @@ class Forecaster:
         left_out_: law -> why it could not be fitted.
         variables_: of x, in order.
         freedom_: degrees of freedom of the intervals.
-        calibration_: factor >= 1 by which forecasts of rolling extrapolation missed more than their intervals allow.
-        rolling_: a row a run predicted by rolling extrapolation, columns as `rolling.rolling_extrapolation`.
+        calibration_: factor on all errors but the drift, by what rolling extrapolation missed; about 1 without it.
+        drift_: standard deviation by which ln y drifts from the laws for every factor e beyond the runs.
+        rolling_: a row a run predicted by rolling extrapolation, columns as `rolling.rolling_extrapolation`; of a
+            cluster, its largest run.
+        n_runs_, n_clusters_: runs, and clusters of them that err each on its own.
+        message_: '' or what was found of runs that err together.
     """
 
     law: str | Law = "best"
@@ -87,13 +74,30 @@ class Forecaster:
     freedom_: float = field(init=False, repr=False)
     left_out_: dict[str, str] = field(init=False, repr=False)
     calibration_: float = field(init=False, repr=False)
+    drift_: float = field(init=False, repr=False)
     rolling_: pd.DataFrame = field(init=False, repr=False)
+    n_runs_: int = field(init=False, repr=False)
+    n_clusters_: int = field(init=False, repr=False)
+    message_: str = field(init=False, repr=False)
 
-    def fit(self, x: ArrayLike | pd.DataFrame, y: ArrayLike) -> Forecaster:
-        """Fit to rows x (n,) or (n, d) and y (n,), both > 0, a row a run.
+    def fit(
+        self,
+        x: ArrayLike | pd.DataFrame,
+        y: ArrayLike,
+        groups: ArrayLike | None = None,
+        *,
+        clusters: ArrayLike | None = None,
+    ) -> Forecaster:
+        """Fit to rows x (n,) or (n, d) and y (n,), both > 0.
+
+        Args:
+            groups: rows that share (x, group) are one run, whose value is their mean; without groups each row is one.
+            clusters: (n,) labels; runs of one label err together, as checkpoints of one training run do. Uncertainty
+                counts clusters, a new run is one of another cluster, and no label is part seen and part held back.
+                Without them, rows that are plainly checkpoints are found and said (`message_`).
 
         Raises:
-            DataError: a value that is NaN, infinite or not positive.
+            DataError: a value that is NaN, infinite or not positive; labels of another number of rows, or lacking.
             UserError: no law can be fitted; the message is that of the law with the fewest parameters.
         """
         check_between_0_and_1(level=self.level)
@@ -102,22 +106,48 @@ class Forecaster:
         if any(law.scale != "log" for law in laws.values()):
             raise SettingError("law", self.law, "best, or a law of a positive y")
         first = next(iter(laws.values()))
-        places, values = law_columns(first, x, y)
         self.variables_ = first.variables
-        self._members, refused = _fit_all(laws, places, values)
+        self._seen, values, labels = _gather(*law_columns(first, x, y), groups, clusters)
+        self._members, refused = fit_laws(laws, self._seen, values, labels)
         if not self._members:
             raise refused[min(refused, key=lambda name: laws[name].min_points)]
+        self.message_ = ""
+        if clusters is None and self.variables_[-1] == "D":
+            labels = self._seek_checkpoints(laws, values, labels)
+        self.n_runs_, self.n_clusters_ = len(values), len(np.unique(labels))
         self.freedom_ = float(np.mean([member.freedom for member in self._members.values()]))
         self.left_out_ = {name: str(error) for name, error in refused.items()}
-        rolls = _roll(laws, places, values)
+        rolls = _roll(laws, self._seen, values, labels)
         self.weights_ = self._weigh(rolls)
-        self.rolling_, self.calibration_ = self._calibrate(rolls)
+        self.rolling_, self.calibration_, self.drift_ = self._calibrate(rolls)
         return self
+
+    def _seek_checkpoints(self, laws: Mapping[str, Law], values: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """The clusters of the runs, where they show that they are checkpoints; the laws are fitted with these."""
+        best = min(self._members.values(), key=lambda member: member.noise)
+        found = find_checkpoints(self._seen, best.residual)
+        if found is None:
+            return labels
+        same, n_runs = " and ".join(self.variables_[:-1]), found.labels.max() + 1
+        alike = f"rows of equal {same} err alike (neighbours in D correlate by {found.correlation:.2f})"
+        members, _ = fit_laws(laws, self._seen, values, found.labels)
+        if len(members) < len(self._members):
+            self.message_ = (
+                f"{alike}, but {n_runs} training runs are too few to count as clusters: intervals too narrow"
+            )
+            return labels
+        self._members = members
+        self.message_ = f"{alike}: taken as checkpoints of {n_runs} training runs; clusters says otherwise"
+        return found.labels
 
     def _weigh(self, rolls: Sequence[_Roll]) -> dict[str, float]:
         """Each law's share, by its median error of rolling extrapolation averaged over the cuts."""
         missed = {
-            name: [np.median(np.abs(roll.ahead(name)[0] - roll.observed)) for roll in rolls if name in roll.members]
+            name: [
+                np.median(np.abs(roll.members[name].ahead(roll.places)[0] - roll.observed))
+                for roll in rolls
+                if name in roll.members
+            ]
             for name in self._members
         }
         error = {name: float(np.mean(found)) for name, found in missed.items() if found}
@@ -126,148 +156,95 @@ class Forecaster:
         raw = {name: max(found, LEAST_ERROR) ** -SHARPNESS for name, found in error.items()}
         return {name: found / sum(raw.values()) for name, found in raw.items()}
 
-    def _calibrate(self, rolls: Sequence[_Roll]) -> tuple[pd.DataFrame, float]:
-        """What was predicted, and the root of its mean squared error over variance, at least 1."""
-        parts, excess = [], []
+    def _calibrate(self, rolls: Sequence[_Roll]) -> tuple[pd.DataFrame, float, float]:
+        """What was predicted, and what that tells of the factor and the drift."""
+        parts, evidence = [], []
         for roll in rolls:
-            predicted, variance = _mixed(roll.members, self.weights_, roll.places)
-            off = roll.observed - predicted
-            excess.append(np.mean(off**2 / variance))
+            predicted, factor, noise = _mixed(roll.members, self.weights_, roll.places)
+            away = _log_reach(roll.places, roll.seen)
+            evidence.append(CutEvidence.of(roll.observed - predicted, factor, max(noise, LEAST_ERROR**2), away))
             parts.append(prediction_rows(roll.cut, roll.reach, np.exp(roll.observed), np.exp(predicted)))
-        return stacked(parts), float(np.sqrt(max(1.0, np.mean(excess)))) if excess else 1.0
+        return stacked(parts), *judge_misses(evidence)
 
     def predict(self, x: ArrayLike | pd.DataFrame, level: float | None = None) -> pd.DataFrame:
         """Forecasts at x (m,) or (m, d): the variables of x, and predicted, low, high (interval of a new run)."""
         level = self.level if level is None else level
         check_between_0_and_1(level=level)
-        places, _ = law_columns(next(iter(self._members.values())).law, x)
-        value, variance = _mixed(self._members, self.weights_, places)
-        half = stats.t.ppf((1 + level) / 2, self.freedom_) * self.calibration_ * np.sqrt(variance)
+        places = self._places(x)
+        value, factor, noise = self._ahead(places)
+        half = stdtrit(self.freedom_, (1 + level) / 2) * np.sqrt(np.sum(factor**2, axis=0) + noise)
         table = pd.DataFrame(dict(zip(self.variables_, places.T, strict=True)))
         return table.assign(predicted=np.exp(value), low=np.exp(value - half), high=np.exp(value + half))
 
+    def draws(self, x: ArrayLike | pd.DataFrame, n_draws: int, rng: np.random.Generator) -> np.ndarray:
+        """Draws (n_draws, m) of y of new runs at x (m,) or (m, d): a row holds one new run at each of the places.
 
-# ------------------------------------------------------------------------------------------------- one law and its fit
-
-
-@dataclass(frozen=True)
-class _Member:
-    """One law fitted for forecasting.
-
-    Attributes:
-        problem, prior: what was minimised: the objective, and the prior on the exponents as a term of theta.
-        theta: (1, p) the solution; centre, unit: of x and y there.
-        furthest: the largest ln x (d,) among the runs, and the largest sum of them.
-        noise: standard deviation of ln y of a run like the largest ones.
-        freedom: runs less the parameters that they, and not the prior, determine.
-    """
-
-    law: Law
-    problem: Problem
-    prior: Extra | None
-    theta: np.ndarray
-    centre: np.ndarray
-    unit: float
-    furthest: tuple[np.ndarray, float]
-    noise: float
-    freedom: float
-
-    def ahead(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """ln y at places (m, d), and the variance of the fit there with the drift of the law.
-
-        The variance is the sandwich H^-1 (sum_i w_i^2 psi_i^2 g_i g_i') H^-1, robust to unequal noise (White 1980),
-        with H the curvature of objective and prior, over the parameters that do not stand at a bound.
+        At each place they are distributed as `predict` has it. What the laws may be wrong by is one error a row, the
+        same law at all places; the noise of each new run is its own.
         """
-        value, slopes = self.law.gradient(self.law.coordinates(places, self.centre), self.theta)
-        here, along = self.law.gradient(self.problem.t, self.theta)
-        first, _, _ = self.problem.objective.derivatives(here, self.problem.y)
-        _, matrix, scale = self.problem.derivatives(self.theta, np.ones(1))
-        if self.prior is not None:
-            matrix = matrix + self.prior(self.theta, np.zeros(1, dtype=int))[2]
-        free = _free(self.problem, self.theta)
-        root = 1 / np.sqrt(np.maximum(scale[0], 1e-12 * scale[0].max()))[free]
-        inverse = np.linalg.pinv(matrix[0][np.ix_(free, free)] * root[:, None] * root, rcond=1e-10, hermitian=True)
-        push = along[0][free] * root[:, None] * (first * self.problem.weight)
-        spread = inverse @ (push @ push.T) @ inverse
-        spread *= self.problem.y.shape[1] / self.freedom
-        reach = slopes[0][free] * root[:, None]
-        variance = np.einsum("pm,pq,qm->m", reach, spread, reach)
-        return value[0] + np.log(self.unit), variance + (DRIFT * self._beyond(places)) ** 2
+        return self._draw(x, n_draws, rng, of_runs=True)
 
-    def _beyond(self, places: np.ndarray) -> np.ndarray:
-        """ln of how far places (m, d) lie beyond the runs, in compute or in any variable, whichever is further."""
-        logs = np.log(places / self.centre).T if self.law.x_scale == "log" else np.log(places).T
-        each, together = self.furthest
-        return np.maximum(np.max([logs.sum(axis=0) - together, *(logs - each[:, None])], axis=0), 0.0)
+    def curve_draws(self, x: ArrayLike | pd.DataFrame, n_draws: int, rng: np.random.Generator) -> np.ndarray:
+        """Draws (n_draws, m) of the curve at x (m,) or (m, d): as `draws`, without the noise of new runs."""
+        return self._draw(x, n_draws, rng, of_runs=False)
 
+    def _draw(
+        self, x: ArrayLike | pd.DataFrame, n_draws: int, rng: np.random.Generator, *, of_runs: bool
+    ) -> np.ndarray:
+        """Multivariate Student's t about ln y: normal errors over the root of one chi-squared variate a row."""
+        value, factor, noise = self._ahead(self._places(x))
+        off = rng.standard_normal((n_draws, len(factor))) @ factor
+        tail = np.sqrt(self.freedom_ / rng.chisquare(self.freedom_, (n_draws, 1)))
+        if of_runs:  # last, so that a generator gives new runs about the same curves
+            off += np.sqrt(noise) * rng.standard_normal((n_draws, len(value)))
+        return np.exp(value + tail * off)
 
-def _fit_all(
-    laws: Mapping[str, Law], places: np.ndarray, values: np.ndarray
-) -> tuple[dict[str, _Member], dict[str, UserError]]:
-    members, refused = {}, {}
-    for name, law in laws.items():
-        try:
-            members[name] = _fit(law, places, values)
-        except UserError as error:
-            refused[name] = error
-    return members, refused
+    def _ahead(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+        """As `_mixed`, with the factor c and the drift."""
+        value, factor, noise = _mixed(self._members, self.weights_, places)
+        drift = self.drift_ * _log_reach(places, self._seen)
+        return value, np.vstack([self.calibration_ * factor, drift]), self.calibration_**2 * noise
+
+    def _places(self, x: ArrayLike | pd.DataFrame) -> np.ndarray:
+        return law_columns(next(iter(self._members.values())).law, x)[0]
 
 
-def _fit(law: Law, places: np.ndarray, values: np.ndarray) -> _Member:
-    refuse_design(law, places)
-    centre, level = law.centre(places), values.mean() if law.centred else 0.0
-    size = np.log(places).sum(axis=1)
-    weight = np.exp(COMPUTE_WEIGHT * (size - size.max()))
-    weight /= weight.mean()
-    t, y = law.coordinates(places, centre), (values - level)[None]
-    problem = Problem.of(law, Huber(DELTA), t, y, weight[None])
-    prior = _prior_on_exponents(law, len(values))
-    found = optimum(problem, prior)
-    if not found.converged[0]:
-        raise unsolved(law, places, len(values))
-    freedom = len(values) - _determined_parameters(problem, prior, found.theta)
-    if freedom < LEAST_FREEDOM:
-        raise TooFewDataError(f"{law.name} has {found.theta.shape[1]} parameters; got {len(values)} runs")
-    off = law.value(t, found.theta)[0] - y[0]
-    near = np.exp(NOISE_WEIGHT * (size - size.max()))
-    noise = float(np.sqrt(np.sum(near * off**2) / near.sum() * len(values) / freedom))
-    logs = t if law.x_scale == "log" else np.log(places).T
-    furthest = logs.max(axis=1), float(logs.sum(axis=0).max())
-    return _Member(law, problem, prior, found.theta, centre, float(np.exp(level)), furthest, noise, freedom)
+# ------------------------------------------------------------------------------------------------------------ the runs
 
 
-def _determined_parameters(problem: Problem, prior: Extra | None, theta: np.ndarray) -> float:
-    """How many parameters the data, and not the prior, determine: tr (H_data + H_prior)^-1 H_data (Moody 1992)."""
-    _, matrix, _ = problem.derivatives(theta, np.ones(1))
-    free = _free(problem, theta)
-    data = matrix[0][np.ix_(free, free)]
-    if prior is None:
-        return float(free.sum())
-    whole = data + prior(theta, np.zeros(1, dtype=int))[2][0][np.ix_(free, free)]
-    return float(np.trace(np.linalg.pinv(whole, hermitian=True) @ data))
+def _gather(
+    places: np.ndarray, values: np.ndarray, groups: ArrayLike | None, clusters: ArrayLike | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Places (n, d), values (n,) and cluster (n,) 0, 1, ... of each run."""
+    group = None if groups is None else _labels("groups", groups, len(places))
+    runs = gather_runs(places, values, group)
+    own = np.arange(len(runs.value))
+    if clusters is None:
+        return runs.sizes[runs.rung], runs.value, own
+    label = _labels("clusters", clusters, len(places))
+    of_run = np.empty(len(own), dtype=int)
+    of_run[runs.of_row] = label
+    if (stray := np.flatnonzero(of_run[runs.of_row] != label)).size:
+        raise DataError(f"clusters, row {stray[0]}: another label than rows of the same run, by x and groups, have")
+    return runs.sizes[runs.rung], runs.value, of_run
 
 
-def _free(problem: Problem, theta: np.ndarray) -> np.ndarray:
-    """(p,) which coordinates do not stand at a bound."""
-    return (theta[0] > problem.low[0]) & (theta[0] < problem.high[0])
+def _labels(name: str, given: ArrayLike, n_rows: int) -> np.ndarray:
+    """(n,) labels as 0, 1, ..."""
+    labels = pd.Series(np.asarray(given))
+    if len(labels) != n_rows:
+        raise DataError(f"{name} has {len(labels)} rows where x has {n_rows}")
+    if (lacking := np.flatnonzero(labels.isna())).size:
+        raise DataError(f"{name}, row {lacking[0]}: no label")
+    return np.unique(labels.astype(str), return_inverse=True)[1]
 
 
-def _prior_on_exponents(law: Law, n_runs: int) -> Extra | None:
-    """The weak prior on exponents, cost/2 sum ln(exponent / usual)^2, for sums of powers of N and D."""
-    if not isinstance(law, PowerSum) or law.variables != ("N", "D"):
-        return None
-    first, cost = len(law.terms), (NOISE / SPREAD) ** 2 * max(1.0, n_runs / INDEPENDENT_RUNS)
-
-    def prior(theta: np.ndarray, _: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        exponents = theta[:, first:]
-        off = np.log(exponents / USUAL_EXPONENT)
-        push, matrix = np.zeros_like(theta), np.zeros((*theta.shape, theta.shape[1]))
-        push[:, first:] = cost * off / exponents
-        for j in range(first, theta.shape[1]):
-            matrix[:, j, j] = cost / theta[:, j] ** 2
-        return cost * np.sum(off**2, axis=1) / 2, push, matrix
-
-    return prior
+def _log_reach(places: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """ln of how far places (m, d) lie beyond the runs seen, in compute or in any variable, whichever is further."""
+    logs, beyond = np.log(places), np.log(seen)
+    each = logs - beyond.max(axis=0)
+    together = logs.sum(axis=1) - beyond.sum(axis=1).max()
+    return np.maximum(np.max(np.column_stack([each, together]), axis=1), 0.0)
 
 
 # ------------------------------------------------------------------------------------------------ several laws together
@@ -275,35 +252,52 @@ def _prior_on_exponents(law: Law, n_runs: int) -> Extra | None:
 
 @dataclass(frozen=True)
 class _Roll:
-    """The laws fitted to the smaller part of the runs, and the larger runs they are judged on."""
+    """The laws fitted to the smaller part of the runs, and the larger runs they are judged on.
+
+    Attributes:
+        seen: (s, d) places of the smaller runs.
+        places, observed: (m, d) and (m,) of the largest run of each cluster that was held back.
+        reach: (m,) its size over the largest seen.
+    """
 
     cut: float
-    members: dict[str, _Member]
+    members: dict[str, FittedLaw]
+    seen: np.ndarray
     places: np.ndarray
     observed: np.ndarray
     reach: np.ndarray
 
-    def ahead(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        return self.members[name].ahead(self.places)
 
-
-def _roll(laws: Mapping[str, Law], places: np.ndarray, values: np.ndarray) -> list[_Roll]:
+def _roll(laws: Mapping[str, Law], places: np.ndarray, values: np.ndarray, labels: np.ndarray) -> list[_Roll]:
     """The runs cut by size at each of `rolling_cuts` that leaves enough to fit a law to."""
     rolls = []
-    for cut, seen, reach in rolling_cuts(places):
-        members, _ = _fit_all(laws, places[seen], values[seen])
+    judged = _largest_of_each(labels, np.log(places).sum(axis=1))
+    for cut, seen, reach in rolling_cuts(places, labels):
+        members, _ = fit_laws(laws, places[seen], values[seen], labels[seen])
         if members:
-            rolls.append(_Roll(cut, members, places[~seen], values[~seen], reach))
+            held = ~seen & judged
+            rolls.append(_Roll(cut, members, places[seen], places[held], values[held], reach[judged[~seen]]))
     return rolls
 
 
-def _mixed(members: dict[str, _Member], weights: dict[str, float], places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """ln y of the weighed laws, and the variance of a new run about it."""
+def _largest_of_each(labels: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """(n,) bool: the run of each label that is the largest."""
+    order = np.lexsort((size, labels))
+    last = np.append(labels[order][1:] != labels[order][:-1], True)
+    chosen = np.zeros(len(labels), dtype=bool)
+    chosen[order[last]] = True
+    return chosen
+
+
+def _mixed(
+    members: Mapping[str, FittedLaw], weights: Mapping[str, float], places: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """ln y (m,) of the weighed laws, a factor (q, m) of the covariance of its errors, and the variance of one run."""
     there = {name: members[name].ahead(places) for name in members if weights.get(name, 0) > 0}
     share = np.array([weights[name] for name in there])
     share = share / share.sum()
     values = np.stack([value for value, _ in there.values()])
-    fits = np.stack([variance for _, variance in there.values()])
-    noise = share @ np.array([members[name].noise ** 2 for name in there])
     middle = share @ values
-    return middle, share @ (fits + (values - middle) ** 2) + noise
+    apart = [np.sqrt(part) * errors for part, (_, errors) in zip(share, there.values(), strict=True)]
+    apart.append(np.sqrt(share)[:, None] * (values - middle))
+    return middle, np.vstack(apart), float(share @ np.array([members[name].noise ** 2 for name in there]))

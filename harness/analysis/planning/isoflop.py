@@ -6,32 +6,24 @@ experiments/published_laws), so the surface fit with `planning.allocation` is th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import chdtri
 
 from harness.analysis.checks import check_between_0_and_1, positive_columns
 from harness.analysis.fitting.intervals import Interval, failure_message, hold_estimate
 from harness.analysis.fitting.shared_errors import GAP, WIDEST, near
+from harness.analysis.fitting.status import FitStatus, interval_status
+from harness.analysis.planning.isoflop_curves import Curve, LowestRun, MinimumStatus, Parabola, pooled_residuals
 from harness.errors import SettingError, UserError
 
-#: Fewest sizes of a budget: with three a parabola goes through all of them, and nothing is left to judge it by.
-MIN_SIZES = 4
-#: Level at which residuals, resampled as they are, are widened for few degrees of freedom: by Student's t over normal.
-_WIDENED_AT = 0.95
-
-
-class MinimumStatus(StrEnum):
-    """Whether a budget's curve has a minimum that can be quoted."""
-
-    ACCEPTED = "accepted"
-    TOO_FEW = "too few sizes"
-    CURVATURE = "curves downwards"
-    EDGE = "minimum beyond the sizes measured"
+#: Probability of their chi-square above which minima scatter about their line by more than the noise of the losses.
+_SCATTERED = 0.95
 
 
 def group_budgets(flops: ArrayLike) -> np.ndarray:
@@ -50,10 +42,10 @@ class IsoFlop:
     Args:
         approach: 2, a parabola of loss in ln N for each budget, accepted only with positive curvature and its minimum
             inside the sizes measured; 1, the run of lowest loss at each budget, accepted unless it is the smallest or
-            the largest.
+            the largest. Of the latter nothing is known to better than the gap between sizes, and its intervals say so.
         flops_per_token_parameter: C = this x N x D.
         level: of the intervals, in (0, 1).
-        n_bootstrap: data sets in which residuals are resampled (approach 2), or runs (approach 1).
+        n_bootstrap: data sets in which residuals are resampled.
         seed: of the bootstrap.
 
     After `fit`:
@@ -62,7 +54,10 @@ class IsoFlop:
             and message ('' unless the interval found did not hold N).
         exponent_, exponent_interval_: of N_opt in C; NaN with fewer than two accepted budgets, and the interval too
             with fewer than three.
-        message_: '' or what is lacking, or an interval that did not hold its estimate.
+        coefficient_: k, in parameters at C = 1 FLOP.
+        scatter_: how far the minima lie off their line, in units of what the noise of the losses explains; where that
+            is more than chance, intervals of the line are widened by it.
+        message_: '' or what is lacking, minima that scatter, or an interval that did not hold its estimate.
         n_failed_refits_: bootstrap data sets without two accepted minima, left out of the intervals.
     """
 
@@ -76,8 +71,11 @@ class IsoFlop:
     minima_: pd.DataFrame = field(init=False, repr=False)
     exponent_: float = field(init=False, repr=False)
     exponent_interval_: tuple[float, float] = field(init=False, repr=False)
+    coefficient_: float = field(init=False, repr=False)
+    scatter_: float = field(init=False, repr=False)
     message_: str = field(init=False, repr=False)
     n_failed_refits_: int = field(init=False, repr=False)
+    _line: _Line = field(init=False, repr=False)
 
     def fit(self, n: ArrayLike, d: ArrayLike, loss: ArrayLike, budget: ArrayLike | None = None) -> IsoFlop:
         """Fit to rows: parameters n, tokens d, loss, and the budget each belongs to (by default from C).
@@ -98,139 +96,160 @@ class IsoFlop:
             raise UserError(
                 f"IsoFLOP needs at least two budgets; all {len(n)} runs have C about {budgets[0]:.3g} FLOPs"
             )
-        curves = [(np.log(n[budget == c]), loss[budget == c]) for c in budgets]
         rng = np.random.default_rng(self.seed)
-        if self.approach == 2:
-            fits = [_Parabola(size, y) for size, y in curves]
-            pooled = _pooled(fits)
-            draws = np.stack([fit.resampled(pooled, self.n_bootstrap, rng) for fit in fits], axis=1)
-        else:
-            fits = [_Lowest(size, y) for size, y in curves]  # type: ignore[misc]
-            draws = np.stack([fit.resampled(None, self.n_bootstrap, rng) for fit in fits], axis=1)
+        kind = Parabola if self.approach == 2 else LowestRun
+        curves: list[Curve] = [kind(np.log(n[budget == c]), loss[budget == c]) for c in budgets]
+        noise, shared = pooled_residuals(curves), rng.uniform(-0.5, 0.5, self.n_bootstrap)
+        draws = np.stack([curve.resampled(noise, shared, rng) for curve in curves], axis=1)
         rows = [
-            {"budget": c, "n_runs": len(size)} | self._minimum(c, fit, drawn)
-            for c, (size, _), fit, drawn in zip(budgets, curves, fits, draws.T, strict=True)
+            {"budget": c, "n_runs": len(curve.size)} | self._minimum(c, curve, drawn)
+            for c, curve, drawn in zip(budgets, curves, draws.T, strict=True)
         ]
         self.minima_ = pd.DataFrame(rows)
-        self._through(np.log(budgets), np.array([fit.place for fit in fits]), draws)
+        self._line = _Line(np.log(budgets), np.array([curve.place for curve in curves]), draws)
+        self._say_exponent()
         return self
 
-    def _minimum(self, budget: float, fit: _Parabola | _Lowest, draws: np.ndarray) -> dict[str, float | str]:
+    def predict(self, compute: float | Sequence[float], level: float | None = None) -> pd.DataFrame:
+        """The optimum at C on the line through the minima, N = k C^a, and D = C / (flops_per_token_parameter N).
+
+        Args:
+            compute: C in FLOPs, one or several, as far beyond the budgets as need be.
+            level: of the intervals; that of the fit by default.
+
+        Returns:
+            A row a budget: compute, then N, D and tokens_per_parameter, each with _low and _high (of the line, not of
+            the minimum that one more budget would show); status ('converged', 'interval failed', or 'too few data':
+            NaN for what is not there) and message.
+
+        Raises:
+            DataError: a compute that is not a finite number above 0.
+            SettingError: a level out of its range.
+        """
+        level = self.level if level is None else level
+        check_between_0_and_1(level=level)
+        (budgets,) = positive_columns(compute=np.atleast_1d(np.asarray(compute, dtype=float)))
+        value, (low, high), failed = self._line.at(np.log(budgets), level)
+        product = budgets / self.flops_per_token_parameter
+        with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
+            size, least, most = np.exp(value), np.exp(low), np.exp(high)
+            columns: dict[str, Any] = {"compute": budgets, "N": size, "N_low": least, "N_high": most}
+            columns |= {"D": product / size, "D_low": product / most, "D_high": product / least}
+            for end, n in (("", size), ("_low", most), ("_high", least)):
+                columns[f"tokens_per_parameter{end}"] = product / n / n
+        status = [str(FitStatus.TOO_FEW_DATA)] * len(budgets) if self._line.lacks else interval_status(failed)
+        messages = [self._line.lacks or failure_message(["N"] if bad else []) for bad in failed]
+        return pd.DataFrame(columns | {"status": status, "message": messages})
+
+    def _minimum(self, budget: float, curve: Curve, draws: np.ndarray) -> dict[str, float | str]:
         """The minimum of one budget, as in `minima_`."""
-        if fit.status is not MinimumStatus.ACCEPTED:
+        if curve.status is not MinimumStatus.ACCEPTED:
             nothing = dict.fromkeys(("N", "N_low", "N_high", "D", "loss"), np.nan)
-            return {"status": str(fit.status)} | nothing | {"message": ""}
-        size = np.exp(fit.place)
-        low, high = np.exp(_percentiles(draws, self.level))
-        held, failed = hold_estimate(np.array([size]), Interval(np.array([low]), np.array([high])))
+            return {"status": str(curve.status)} | nothing | {"message": ""}
+        low, high = _percentiles(draws, self.level)
+        ends = Interval(np.fmin([low], curve.resolution[0]), np.fmax([high], curve.resolution[1]))
+        held, failed = hold_estimate(np.array([curve.place]), ends)
         return {
-            "status": str(fit.status),
-            "N": size,
-            "N_low": held.low[0],
-            "N_high": held.high[0],
-            "D": budget / self.flops_per_token_parameter / size,
-            "loss": fit.least,
+            "status": str(curve.status),
+            "N": np.exp(curve.place),
+            "N_low": np.exp(held.low[0]),
+            "N_high": np.exp(held.high[0]),
+            "D": budget / self.flops_per_token_parameter / np.exp(curve.place),
+            "loss": curve.least,
             "message": failure_message(["N"] if failed[0] else []),
         }
 
-    def _through(self, log_budgets: np.ndarray, places: np.ndarray, draws: np.ndarray) -> None:
-        """The exponent through the accepted minima, and its interval."""
-        self.message_, self.exponent_, self.exponent_interval_ = "", np.nan, (np.nan, np.nan)
-        slopes = _slopes(log_budgets, draws)
-        self.n_failed_refits_ = int(np.sum(np.isnan(slopes)))
-        accepted = int(np.sum(np.isfinite(places)))
-        if accepted < 2:
-            self.message_ = f"{accepted} of {len(places)} budgets have a minimum that can be quoted: no exponent"
-            return
-        self.exponent_ = float(_slopes(log_budgets, places[None])[0])
+    def _say_exponent(self) -> None:
+        """The exponent through the accepted minima, its interval, and what is to be said of both."""
+        line = self._line
+        slope, ends, failed = line.slope(self.level)
+        self.exponent_, self.exponent_interval_ = slope, ends
+        self.coefficient_ = float(np.exp(line.at(np.zeros(1), self.level)[0][0]))
+        self.n_failed_refits_, self.scatter_ = line.n_failed, line.scatter
+        scattered = (
+            f"the minima scatter {line.scatter:.2g} times as far about their line as the noise of the losses explains; "
+            "its intervals are widened by that"
+        )
+        told = [scattered] if line.widening > 1 else []
+        self.message_ = line.lacks or "; ".join([*told, *filter(None, [failure_message(["the exponent"] * failed)])])
+
+
+class _Line:
+    """The least-squares line of ln N_opt in ln C through the accepted minima, and those of the resampled data.
+
+    Attributes:
+        lacks: what is lacking for an interval, '' for nothing.
+        n_failed: draws without two accepted minima, left out.
+        scatter: root of the mean square of the minima's distance from the line, in their own standard errors; NaN where
+            there are fewer than three, or no noise.
+        widening: of the intervals: `scatter` where it is more than chance, else 1.
+    """
+
+    def __init__(self, log_budgets: np.ndarray, places: np.ndarray, draws: np.ndarray) -> None:
+        """Log budgets (R,), places in ln N (R,) and draws of them (b, R); NaN where there is none."""
+        found = np.isfinite(places)
+        accepted = int(found.sum())
+        # A budget without a minimum has none in the draws either: those that it would have lie at its edge.
+        self._x, self._places, self._draws = log_budgets[found], places[None, found], draws[:, found]
+        self.lacks = {
+            0: f"none of {len(places)} budgets has a minimum that can be quoted: no exponent",
+            1: f"1 of {len(places)} budgets have a minimum that can be quoted: no exponent",
+            2: "two budgets with a minimum: an exponent without an interval",
+        }.get(accepted, "")
+        self.n_failed = int(np.sum(np.isfinite(self._draws).sum(axis=1) < 2))
+        self.scatter, self.widening = self._scatter(accepted)
+
+    def at(self, x: np.ndarray, level: float) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray], np.ndarray]:
+        """ln N at ln C = x (m,), its interval, and (m,) where that did not hold the value."""
+        values = _along(self._x, self._places, x)[0]
+        drawn = _along(self._x, self._draws, x)
+        return values, *self._interval(values, drawn, level)
+
+    def slope(self, level: float) -> tuple[float, tuple[float, float], bool]:
+        """The exponent, its interval, and whether that did not hold it."""
+        step = np.array([0.0, 1.0])
+        value = np.diff(_along(self._x, self._places, step))[0]
+        (low, high), failed = self._interval(value, np.diff(_along(self._x, self._draws, step)), level)
+        return float(value[0]), (float(low[0]), float(high[0])), bool(failed[0])
+
+    def _interval(
+        self, values: np.ndarray, drawn: np.ndarray, level: float
+    ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+        if self.lacks:
+            nothing = np.full(len(values), np.nan)
+            return (nothing, nothing), np.zeros(len(values), dtype=bool)
+        low, high = np.array([_percentiles(column, level) for column in drawn.T]).T
+        held, failed = hold_estimate(values, Interval(low, high))
+        low, high = (values + self.widening * (end - values) for end in (held.low, held.high))
+        return (low, high), failed
+
+    def _scatter(self, accepted: int) -> tuple[float, float]:
         if accepted < 3:
-            self.message_ = "two budgets with a minimum: an exponent without an interval"
-            return
-        ends = [np.array([end]) for end in _percentiles(slopes, self.level)]
-        held, failed = hold_estimate(np.array([self.exponent_]), Interval(*ends))
-        self.exponent_interval_ = (float(held.low[0]), float(held.high[0]))
-        self.message_ = failure_message(["the exponent"] if failed[0] else [])
+            return np.nan, 1.0
+        variance = np.array([np.var(drawn[np.isfinite(drawn)]) for drawn in self._draws.T if np.isfinite(drawn).any()])
+        if len(variance) < accepted or not (variance > 0).all():
+            return np.nan, 1.0
+        weight = 1 / np.sqrt(variance)
+        design = np.stack([np.ones(accepted), self._x - self._x.mean()], axis=1) * weight[:, None]
+        target = self._places[0] * weight
+        residual = target - design @ np.linalg.lstsq(design, target, rcond=None)[0]
+        chi_square = float(residual @ residual)
+        scatter = float(np.sqrt(chi_square / (accepted - 2)))
+        return scatter, max(scatter, 1.0) if chi_square > chdtri(accepted - 2, 1 - _SCATTERED) else 1.0
 
 
-class _Parabola:
-    """loss = a + b (ln N - m) + c (ln N - m)^2 of one budget."""
-
-    def __init__(self, size: np.ndarray, loss: np.ndarray) -> None:
-        self._middle, self._ends = size.mean(), (size.min(), size.max())
-        self.enough = len(np.unique(size)) >= MIN_SIZES
-        design = np.stack([(size - self._middle) ** k for k in range(3)], axis=1)
-        self._inverse = np.linalg.pinv(design)
-        self._fitted = design @ (self._inverse @ loss)
-        self.residual = loss - self._fitted
-        place, least, curvature = self._vertex(loss)
-        self.least = float(least)
-        inside = self._ends[0] < place < self._ends[1]
-        if not self.enough:
-            self.status = MinimumStatus.TOO_FEW
-        elif curvature <= 0:
-            self.status = MinimumStatus.CURVATURE
-        else:
-            self.status = MinimumStatus.ACCEPTED if inside else MinimumStatus.EDGE
-        self.place = float(place) if self.status is MinimumStatus.ACCEPTED else np.nan
-
-    def _vertex(self, loss: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Place in ln N, least loss, and curvature, of loss (..., n)."""
-        a, b, c = np.moveaxis(loss @ self._inverse.T, -1, 0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return self._middle - b / (2 * c), a - b**2 / (4 * c), c
-
-    def resampled(self, residual: np.ndarray | None, n_draws: int, rng: np.random.Generator) -> np.ndarray:
-        """(n_draws,) places, NaN where a drawn curve is not accepted."""
-        if not self.enough or residual is None or not len(residual):
-            return np.full(n_draws, np.nan)
-        place, _, curvature = self._vertex(self._fitted + rng.choice(residual, size=(n_draws, len(self._fitted))))
-        inside = (curvature > 0) & (place > self._ends[0]) & (place < self._ends[1])
-        return np.where(inside, place, np.nan)
-
-
-class _Lowest:
-    """The run of lowest loss of one budget."""
-
-    def __init__(self, size: np.ndarray, loss: np.ndarray) -> None:
-        order = np.argsort(size, kind="stable")
-        self._size, self._loss = size[order], loss[order]
-        best = int(np.argmin(self._loss))
-        self.least = float(self._loss[best])
-        if len(np.unique(size)) < MIN_SIZES - 1:
-            self.status = MinimumStatus.TOO_FEW
-        else:
-            inside = self._size[0] < self._size[best] < self._size[-1]
-            self.status = MinimumStatus.ACCEPTED if inside else MinimumStatus.EDGE
-        self.place = float(self._size[best]) if self.status is MinimumStatus.ACCEPTED else np.nan
-
-    def resampled(self, _: np.ndarray | None, n_draws: int, rng: np.random.Generator) -> np.ndarray:
-        drawn = rng.integers(len(self._size), size=(n_draws, len(self._size)))
-        chosen = np.take_along_axis(drawn, np.argmin(self._loss[drawn], axis=1)[:, None], axis=1)[:, 0]
-        place = self._size[chosen]
-        return np.where((place > self._size[0]) & (place < self._size[-1]), place, np.nan)
-
-
-def _pooled(fits: list[_Parabola]) -> np.ndarray:
-    """Residuals of all budgets together, widened for the three parameters that each parabola took and for few runs."""
-    enough = [fit for fit in fits if fit.enough]
-    if not enough:
-        return np.empty(0)
-    residual = np.concatenate([fit.residual for fit in enough])
-    freedom = len(residual) - 3 * len(enough)
-    tail = (1 + _WIDENED_AT) / 2
-    student = stats.t.ppf(tail, freedom) / stats.norm.ppf(tail) if freedom > 0 else 1.0
-    return (residual - residual.mean()) * np.sqrt(len(residual) / max(freedom, 1)) * student
-
-
-def _slopes(x: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """(b,) least-squares slopes of places (b, R) on x (R,), over those that are not NaN; NaN with fewer than two."""
+def _along(x: np.ndarray, places: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """(b, m) at `wanted` (m,) on the least-squares lines through places (b, R) at x (R,), over those that are not NaN;
+    NaN with fewer than two."""
     known = np.isfinite(places)
     count = known.sum(axis=1)
     filled = np.where(known, places, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        off = np.where(known, x - (known @ x / count)[:, None], 0.0)
+        middle = known @ x / count
+        off = np.where(known, x - middle[:, None], 0.0)
         slope = (off * filled).sum(axis=1) / (off**2).sum(axis=1)
-    return np.where(count >= 2, slope, np.nan)
+        value = (filled.sum(axis=1) / count)[:, None] + slope[:, None] * (wanted - middle[:, None])
+    return np.where(count[:, None] >= 2, value, np.nan)
 
 
 def _percentiles(draws: np.ndarray, level: float) -> tuple[float, float]:

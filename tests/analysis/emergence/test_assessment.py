@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import false_discovery_control
 
 from harness.analysis.curves import Curve, label_runs, make_curves
 from harness.analysis.emergence.assessment import adjusted, assess, claims
@@ -99,3 +100,9 @@ def test_nan_is_left_out_and_order_kept() -> None:
     assert np.isnan([found[1], found[3]]).all()
     assert [found[0], found[2]] == pytest.approx([0.04, 0.02])
     assert np.isnan(adjusted([None])).all() and adjusted([]) == []
+
+
+@pytest.mark.parametrize("n", [1, 2, 40])
+def test_p_values_are_adjusted_as_scipy_does(n: int) -> None:
+    p = np.random.default_rng(n).random(n) ** 3
+    assert adjusted([*p, None])[:-1] == pytest.approx(false_discovery_control(p), rel=1e-12)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import poisson
 
 from harness.analysis.emergence.ladder_design import LadderDesign
 from harness.analysis.emergence.noise import noise_of
 from harness.analysis.emergence.null_draws import null_draws
 from harness.analysis.emergence.seeds_apart import (
     JUMP_STEPS,
+    MANY_MIDWAY_LEVEL,
     are_resolved,
     count_midway,
     noise_about_own_curves,
@@ -93,3 +95,15 @@ def test_rises_are_resolved_where_many_runs_lie_half_way() -> None:
         assert are_resolved(logistic(T, places[:, None], width)) is resolved
     few = logistic(T, PLACES[:1, None], 2.5)
     assert not are_resolved(few), "one seed is too little to tell"
+
+
+def test_rises_are_resolved_where_more_runs_lie_midway_than_poissons_quantile() -> None:
+    rng, found = np.random.default_rng(4), []
+    for _ in range(300):
+        curves = np.sort(rng.random((rng.integers(1, 9), SIZES)), axis=1) > 0.5
+        midway = rng.random(curves.shape) < rng.uniform(0, 0.3)
+        curves = np.where(midway, 0.5, curves.astype(float))
+        most = poisson.ppf(MANY_MIDWAY_LEVEL, JUMP_STEPS / 2 * len(curves))
+        found.append(are_resolved(curves))
+        assert found[-1] == (count_midway(curves) > most)
+    assert 30 < sum(found) < 270

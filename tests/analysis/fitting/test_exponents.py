@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness import exponents
+from harness import ScalingLaw, exponents
 from harness.analysis.fitting.exponents import fit_exponents
 from harness.datasets import make_digits_study, make_text_study
 from harness.errors import DataError, SettingError
@@ -100,3 +100,17 @@ def test_a_study_that_learns_is_fitted_as_before_beside_one_that_does_not() -> N
     text = make_text_study(random_state=rng)
     together = exponents(pd.concat([text, guesses(rng)]))
     pd.testing.assert_frame_equal(together[together["study"] == "text"], exponents(text))
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"loss": [1.0]}, "got dict"),
+        (None, "got NoneType"),
+        (ScalingLaw(), "got ScalingLaw; a fitted law has its own in params_ and intervals_"),
+    ],
+)
+def test_what_is_no_frame_is_refused_in_a_line(given: object, words: str) -> None:
+    with pytest.raises(DataError) as raised:
+        exponents(given)  # type: ignore[arg-type]
+    assert str(raised.value) == f"exponents takes a frame of runs, as harness.load returns it; {words}"

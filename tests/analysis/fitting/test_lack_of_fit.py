@@ -6,8 +6,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness import PowerLaw
-from harness.analysis.fitting.lack_of_fit import LACK_OF_FIT, judge_noise, lacks_fit, noise_of_shares, rung_misfit
+from harness import PowerLaw, ScalingLaw
+from harness.analysis.fitting.lack_of_fit import (
+    LACK_OF_FIT,
+    Noise,
+    far_off,
+    judge_noise,
+    lacks_fit,
+    noise_of_shares,
+    rung_misfit,
+)
 from harness.analysis.fitting.objectives import BetaBinomial, Binomial, Huber, Squares
 from harness.analysis.runs import Runs, gather_runs
 
@@ -19,6 +27,21 @@ def planted(rng: np.random.Generator, of_sizes: float = 0.0, of_runs: float = 0.
     x = np.repeat(np.arange(1.0, SIZES + 1), SEEDS)
     off = of_sizes * np.repeat(rng.standard_normal(SIZES), SEEDS) + of_runs * rng.standard_normal(len(x))
     return gather_runs(x, off), np.zeros(SIZES)
+
+
+@pytest.mark.parametrize("freedom", [1, 2.5, 7, 234, 1e6, np.inf])
+def test_the_allowed_rise_is_that_of_students_t(freedom: float) -> None:
+    for level in (0.2, 0.68, 0.95, 0.9999):
+        rise = Noise(0.1, 0.1, 0.0, freedom, 0.01).allowed_rise(level)
+        assert rise == pytest.approx(stats.t.ppf((1 + level) / 2, freedom) ** 2 * 0.005, rel=1e-12)
+
+
+def test_lack_of_fit_is_judged_by_f() -> None:
+    rng = np.random.default_rng(2)
+    between, within = rng.uniform(0, 4, 200), rng.uniform(0.5, 2, 200)
+    of_sizes, of_runs = rng.integers(1, 9, 200), rng.integers(1, 40, 200)
+    by_f = stats.f.sf(between / within, of_sizes, of_runs) < LACK_OF_FIT
+    assert 20 < by_f.sum() < 180 and (lacks_fit(between, within, of_sizes, of_runs) == by_f).all()
 
 
 def test_the_test_keeps_its_error_rate() -> None:
@@ -95,3 +118,21 @@ def test_whole_sizes_off_the_curve_widen_the_intervals() -> None:
     exact, rough = PowerLaw().fit(x, y), PowerLaw().fit(x, off)
     assert np.ptp(rough.intervals_["alpha"]) > 3 * np.ptp(exact.intervals_["alpha"])
     assert "sizes scatter about the curve" in rough.message_
+
+
+def test_runs_that_went_wrong_are_named() -> None:
+    x, y, _ = curve(np.random.default_rng(4))
+    y[7] *= 1.2
+    fit = PowerLaw().fit(x, y)
+    place = f"x = {x[7]:.4g}"
+    assert "1 run lies more than 6 times the others' scatter off the law, the furthest by +1" in fit.message_
+    assert place in fit.message_ and "objective huber" in fit.message_ and fit.status_ == "converged"
+    assert "scatter off the law" not in ScalingLaw("power_floor", objective="huber").fit(x, y).message_
+
+
+def test_normal_runs_are_not_named_and_few_are_not_judged() -> None:
+    """1,000 tables of 20 runs about 3 parameters; a normal run lies that far off once in 500 million."""
+    rng = np.random.default_rng(5)
+    assert sum(len(far_off(rng.standard_normal(20), 3)) > 0 for _ in range(1000)) <= 5
+    assert len(far_off(np.array([0.0] * 9 + [1.0]), 3)) == 0
+    np.testing.assert_array_equal(far_off(np.append(rng.standard_normal(20), [30, -40]), 3), [21, 20])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from scipy.optimize import least_squares
 
 from harness.analysis.fitting.laws import LAWS
-from harness.analysis.fitting.objectives import Huber, Squares
+from harness.analysis.fitting.objectives import BetaBinomial, Huber, Squares
 from harness.analysis.fitting.solver import Problem, minimise, optimum
 
 TRUTH = np.array([[0.6, 0.4, 0.5]])
@@ -52,6 +53,27 @@ def test_weights_count_as_repeated_points() -> None:
     )
     np.testing.assert_allclose(weighted.theta, repeated.theta, rtol=1e-7)
     np.testing.assert_allclose(weighted.cost, repeated.cost, rtol=1e-9)
+
+
+@pytest.mark.parametrize("law", ["hoffmann", "sigmoid_of_loss"])
+def test_points_without_weight_may_be_left_out(law: str) -> None:
+    """As refits of a bootstrap do, each with points of its own."""
+    form, rng = LAWS[law], np.random.default_rng(3)
+    t = rng.uniform(-1, 1, (len(form.variables), 12))
+    theta = np.tile([[0.5, 0.3, 0.4, 0.35, 0.6] if law == "hoffmann" else [0.1, 0.9, 0.2, -0.5]], (5, 1))
+    y = form.value(t, theta) + 0.01 * rng.standard_normal((5, 12))
+    objective = Huber(1e-3) if law == "hoffmann" else BetaBinomial(rng.integers(20, 90, 12), np.full((5, 1), 0.01))
+    weight = rng.permuted(np.tile(np.arange(12) // 4, (5, 1)), axis=1).astype(float)
+    whole = Problem.of(form, objective, t, y, weight)
+    few = whole.points(np.argsort(weight == 0, axis=1, kind="stable")[:, :8])
+    assert few.y.shape == (5, 8) and (few.weight > 0).all()
+    again = few.points(np.tile(np.arange(8)[::-1], (5, 1)))
+    for trust in (0.0, 1.0):
+        expected = (whole.cost(theta), *whole.derivatives(theta, np.full(5, trust)))
+        for problem in (few, again):
+            found = (problem.cost(theta), *problem.derivatives(theta, np.full(5, trust)))
+            for ours, theirs in zip(found, expected, strict=True):
+                np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
 
 
 def test_an_extra_term_is_minimised_along() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from harness import ScalingLaw
 from harness.analysis.fitting.status import FitStatus, interval_status, unidentified
+from harness.datasets import LossSurface
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,24 @@ def test_parameters_that_trade_off_are_named_with_their_directions() -> None:
     assert fit.status_ is FitStatus.NOT_IDENTIFIABLE
     assert fit.message_.startswith("parameters trade off along A up, alpha up, E up: alpha 0.25")
     assert fit.message_.endswith("a wider range of x, or more runs, would tell")
+
+
+@pytest.mark.parametrize("settings", [{"objective": "huber"}, {"objective": "squares"}, {"interval": "bootstrap"}])
+def test_what_two_values_of_d_do_not_tell_has_no_interval_that_pretends(settings: dict[str, str]) -> None:
+    """Whichever point of the valley the fit ends at, the intervals reach over the rest of it, and hold the truth."""
+    rng, truth = np.random.default_rng(0), LossSurface()
+    n, d = np.repeat(np.geomspace(1e7, 1e9, 8), 2), np.tile([1e9, 2e10], 8)
+    loss = truth.loss(n, d) * np.exp(0.004 * rng.standard_normal(16))
+    fit = ScalingLaw("hoffmann", **settings).fit(np.stack([n, d], axis=1), loss)  # type: ignore[arg-type]
+    assert fit.status_ is FitStatus.NOT_IDENTIFIABLE and fit.interval_ == "profile"
+    for name in ("E", "alpha", "beta"):
+        low, high = fit.intervals_[name]
+        assert low <= getattr(truth, name) <= high, name
+    low, high = fit.intervals_["beta"]
+    assert high / low > 20
+    assert ("beta is not identified: intervals are by profile" in fit.message_) == (
+        settings != {"objective": "squares"}
+    )
 
 
 def test_a_finding_at_a_bound_is_no_complaint() -> None:

@@ -68,6 +68,7 @@ class Law(ABC):
         x_scale: what t is: 'log' for ln(x / centre) (x > 0), 'linear' for x - centre.
         n_starts: starts that a fit follows to their end.
         exponents: parameters without unit whose interval tells whether the law is identified.
+        curves_as_y: whether `curvature` is that of y, divided by y, where the value is ln y.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Law(ABC):
     x_scale: Literal["log", "linear"] = "log"
     exponents: tuple[str, ...] = ()
     n_starts: int = _N_STARTS
+    curves_as_y: ClassVar[bool] = False
 
     # ------------------------------------------------------------------------------------------ what every law defines
 
@@ -107,6 +109,9 @@ class Law(ABC):
 
     def curvature(self, t: np.ndarray, theta: np.ndarray, weight: np.ndarray, slopes: np.ndarray) -> np.ndarray:
         """sum_i weight_i d2 value_i / d theta2: (b, p, p); here by differences of the gradient.
+
+        With `curves_as_y` it is sum_i weight_i d2 y_i / d theta2 / y_i, often much simpler; whoever calls takes
+        sum_i weight_i slopes_i slopes_i' off it, for d2 ln y = d2 y / y - d ln y (d ln y)'.
 
         Args:
             weight: (b, n).

@@ -37,6 +37,7 @@ class PowerSum(Law):
     """
 
     terms: tuple[tuple[int, int] | None, ...]
+    curves_as_y = True
     exponent_limits: tuple[float, float] = (_LEAST_EXPONENT, MAX_EXPONENT)
     start_exponents: tuple[float, ...] = _START_EXPONENTS
 
@@ -74,9 +75,9 @@ class PowerSum(Law):
         return np.log(total), slopes
 
     def curvature(self, t: np.ndarray, theta: np.ndarray, weight: np.ndarray, slopes: np.ndarray) -> np.ndarray:
-        # d2 ln y = d2 y / y - d ln y (d ln y)', and the slope by an amplitude is that term's basis / y.
+        # The slope by an amplitude is that term's basis / y.
         k = len(self.terms)
-        matrix = -(slopes * weight[..., None, :]) @ np.swapaxes(slopes, -1, -2)
+        matrix = np.zeros((*theta.shape, theta.shape[-1]))
         for i, term in enumerate(self.terms):
             if term is None:
                 continue

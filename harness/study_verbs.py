@@ -1,0 +1,211 @@
+"""Verbs that take settings in Hydra's grammar: overrides are composed into studies, and the verb gets those.
+
+All that Hydra does for the command line is here, and its errors leave as the user's mistakes, in the house's words.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import NoReturn
+from unittest.mock import patch
+
+import hydra
+import yaml
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from rich.console import Console
+
+from harness import config
+from harness.errors import UserError
+from harness.explain import explain
+from harness.verbs import FLAGS, TABLE_VERBS, VERBS
+
+
+def run(verb: str | None, words: Sequence[str], console: Console) -> int:
+    """Run a verb, None where only flags are given, with the words that follow it; its exit code.
+
+    Raises:
+        UserError: a mistake in the words or in a config, or whatever the verb raises.
+    """
+    flags = [word for word in words if word in FLAGS.get(verb or "", ())]
+    words = [word for word in words if word not in flags]
+    command = Command(verb, console, flags)
+    try:
+        if verb is None or any(word.startswith("-") for word in words):
+            config.register()
+            return _through_hydra(command, words)
+        # What verify reads may be given as folders, too.
+        folders = [word for word in words if "=" not in word] if verb == "verify" else []
+        settings = [word for word in words if word not in folders]
+        with config.composing():
+            return command.run([[*settings, f"results='{folder}'"] for folder in folders] or [settings])
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
+        raise UserError(explain(error)) from error
+
+
+class Command:
+    """A verb, as the task function that Hydra calls with one config and `hydra_plugins.harness_launcher` with many.
+
+    With `shown` (--cfg job) the settings that the verb would get are printed instead.
+    """
+
+    def __init__(self, verb: str | None, console: Console, flags: Sequence[str] = ()) -> None:
+        self.verb, self.console, self.exit_code = verb, console, 0
+        self.shown: ShownSettings | None = None
+        self.flags = {flag.removeprefix("--"): True for flag in flags}
+
+    def __call__(self, _: DictConfig) -> None:
+        self.run([list(HydraConfig.get().overrides.task)])
+
+    def run(self, commands: Sequence[Sequence[str]]) -> int:
+        """Run the verb on the studies of all these lists of overrides together."""
+        if self.shown:
+            self.shown.show(config.compose_commands(commands))
+            return 0
+        if self.verb is None:
+            raise UserError(f"give a verb first: {', '.join(VERBS)}")
+        configs = config.compose_commands(commands)
+        if self.verb == "analyze" and not any(map(config.names_a_study, configs)):
+            for overrides in commands:
+                config.refuse_settings_of_a_study(overrides)
+        if self.verb == "verify":
+            self.exit_code = _verify(configs, self.console)
+        elif self.verb in TABLE_VERBS:
+            self.exit_code = _read_tables(self.verb, configs, self.console)
+        else:
+            home = import_module(f"harness.sweep.{self.verb if self.verb in ('refine', 'redo') else 'run'}")
+            studies = [config.to_settings(study) for study in configs]
+            self.exit_code = getattr(home, self.verb)(studies, self.console, **self.flags)
+        return self.exit_code
+
+
+def _verify(configs: Sequence[DictConfig], console: Console) -> int:
+    from harness.sweep.verify import verify
+
+    studies = [config.to_settings(study) for study in configs if study.family is not None and study.task is not None]
+    folders = sorted({Path(study.results) for study in configs})
+    return verify(folders, partial(config.rebuild, studies), console)
+
+
+@dataclass(frozen=True)
+class ShownSettings:
+    """What --cfg job prints: the settings of every study, or one package of them, with references followed or not."""
+
+    package: str | None
+    resolve: bool
+
+    def show(self, configs: Sequence[DictConfig]) -> None:
+        """Print the settings of each study, under its name where there are several."""
+        for study in configs:
+            if self.resolve:
+                OmegaConf.resolve(study)
+            found = OmegaConf.select(study, self.package) if self.package else study
+            if found is None:
+                raise UserError(f"--package {self.package}: no such part of the settings")
+            if len(configs) > 1:
+                print(f"# study {study.study}\n---")
+            if self.package:
+                print(f"# @package {self.package}")
+            print(OmegaConf.to_yaml(found) if OmegaConf.is_config(found) else f"{found}\n", end="")
+
+
+def _read_tables(verb: str, configs: Sequence[DictConfig], console: Console) -> int:
+    from harness.records.store import collect
+
+    folders = [Path(config.to_settings_alone(study).results) for study in configs]
+    for folder in sorted(set(folders)):
+        found = collect(folder)
+        counts = ", ".join(f"{n} {status}" for status, n in found.by_status.items() if n)
+        console.print(f"{folder}: {found.n_runs} runs ({counts}), {found.n_measurements:,} measurements", markup=False)
+        for problem in found.problems:
+            console.print(f"left out: {problem}", markup=False)
+        if verb == "analyze":
+            _analyze(folder, [study for study, its in zip(configs, folders, strict=True) if its == folder], console)
+    return 0
+
+
+def _analyze(folder: Path, configs: Sequence[DictConfig], console: Console) -> None:
+    """Analyse the runs that the studies ask for; all runs of the folder where no study is named."""
+    from harness import report
+    from harness.records.store import load_runs
+
+    shared = config.to_settings_alone(configs[0])
+    settings = dataclasses.asdict(shared.analysis)
+    studies = [config.to_settings(study) for study in configs if config.names_a_study(study)]
+    chosen = None
+    if studies:
+        from harness.sweep.asked import choose_runs, still_to_do
+
+        runs = load_runs(folder)
+        chosen = choose_runs(studies, runs, shared.curves_by)
+        for line in still_to_do(studies, runs):
+            console.print(line, markup=False, highlight=False)
+    report.show(folder, console, chosen, shared.curves_by, **settings)
+
+
+# ------------------------------------------------------------------------------------------------- Hydra's own runtime
+
+
+def _through_hydra(command: Command, words: list[str]) -> int:
+    """Flags are Hydra's business: help, --cfg, --info, completion, --multirun."""
+    if {"-sc", "--shell-completion"} & set(words) and _completed_verb(words):
+        return 0
+    shown, words = _settings_shown(words)
+    command.shown = shown
+    before, sys.argv = sys.argv, ["harness", *words]
+    # Hydra then raises its errors instead of printing them at length.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        with patch.object(ArgumentParser, "error", _refuse):  # which would print Hydra's usage and exit
+            hydra.main(str(config.config_folders()[-1]), "config", version_base="1.3")(command)()
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    finally:
+        sys.argv = before
+    return command.exit_code
+
+
+def _settings_shown(words: list[str]) -> tuple[ShownSettings | None, list[str]]:
+    """What --cfg job asks for, and the other words. Hydra would show one config and none of the studies it lists."""
+    found: dict[str, str | None] = {}
+    rest: list[str] = []
+    parts = iter(part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word]))
+    for part in parts:
+        flag = {"-c": "--cfg", "-p": "--package"}.get(part, part)
+        if flag in ("--cfg", "--package", "--resolve"):
+            found[flag] = None if flag == "--resolve" else next(parts, None)
+        else:
+            rest.append(part)
+    if found.get("--cfg") != "job":
+        return None, words
+    package = found.get("--package")
+    return ShownSettings(None if package == "_global_" else package, "--resolve" in found), rest
+
+
+def _refuse(parser: ArgumentParser, message: str) -> NoReturn:
+    raise UserError(f"{message} (see harness --help)")
+
+
+def _completed_verb(overrides: Sequence[str]) -> bool:
+    """Complete the verb where the cursor is on it; else hide it from Hydra, which knows no verbs, and return False."""
+    line = os.environ.get("COMP_LINE", "")
+    words = line.split()
+    if not any(o.startswith("query=") for o in overrides) or not words:
+        return False
+    if len(words) == 1 or (len(words) == 2 and not line.endswith(" ")):
+        typed = words[1] if len(words) == 2 else ""
+        print(" ".join(verb for verb in VERBS if verb.startswith(typed)))
+        return not typed.startswith("-")
+    if words[1] in VERBS:
+        os.environ["COMP_LINE"] = line.replace(words[1], "", 1)
+    return False
