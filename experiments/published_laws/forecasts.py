@@ -9,13 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from data import chinchilla, marin, planted_surface
+from data import chinchilla, marin
+from planted_runs_ahead import MISFITS, checkpoints, surface
 from scipy.optimize import OptimizeWarning, curve_fit
 
 from harness import Forecaster, ScalingLaw
 from harness.records.columns import number_column
 from harness.records.expressions import select
 from harness.records.table import read_rows
+
+#: Edges of the classes of reach.
+REACHES = (1.0, 3.0, 10.0, 30.0, 100.0, np.inf)
 
 
 @dataclass(frozen=True)
@@ -28,8 +32,8 @@ class Split:
     held: pd.DataFrame
 
 
-def splits(folder: Path, surfaces: int = 60, seed: int = 0) -> Iterator[Split]:
-    """Every extrapolation that the tables allow, and planted surfaces with run-to-run noise."""
+def splits(folder: Path, surfaces: int = 20, seed: int = 0) -> Iterator[Split]:
+    """Every extrapolation that the tables allow, and planted surfaces of each kind."""
     for corpus, runs in marin(folder).items():
         budgets = np.unique(runs["C"])
         for k in (1, 2, 3):
@@ -40,17 +44,9 @@ def splits(folder: Path, surfaces: int = 60, seed: int = 0) -> Iterator[Split]:
         for cut in cuts:
             seen = runs[column] < cut
             yield Split("chinchilla", f"{column} < {cut:g}", runs[seen], runs[~seen])
-    rng = np.random.default_rng(seed)
-    for i in range(surfaces):
-        flops = np.repeat(np.geomspace(1e18, 3e20, 6), 6)
-        n = np.sqrt(flops / 120) * np.tile(np.geomspace(0.25, 4, 6), 6)
-        far = np.array([[1e9, 6e10], [3e9, 1e11], [7e9, 1.4e11], [1.4e9, 9e11]])  # the last one over-trained
-        d = flops / 6 / n
-        surface = planted_surface(rng, n, d)
-        noise = rng.choice([0.003, 0.01])
-        seen = pd.DataFrame({"N": n, "D": d, "loss": surface.loss(n, d) * np.exp(noise * rng.standard_normal(36))})
-        later = surface.loss(far[:, 0], far[:, 1]) * np.exp(noise * rng.standard_normal(4))
-        yield Split("planted", f"surface {i}", seen, pd.DataFrame({"N": far[:, 0], "D": far[:, 1], "loss": later}))
+    for number, kind in enumerate(("the law itself", "heavy tails", "shared by budgets", *MISFITS)):
+        for i in range(surfaces):
+            yield Split(f"planted: {kind}", f"surface {i}", *surface(np.random.default_rng([seed, number, i]), kind))
 
 
 def own_splits(table: Path, x: str, y: str, where: str | None) -> Iterator[Split]:
@@ -91,42 +87,66 @@ def scatter(split: Split) -> float:
 
 
 def honesty(chosen: Iterator[Split]) -> None:
-    rows, errors = [], []
+    """Errors and coverage of each split, of each group, and by how far the runs lie beyond those seen."""
+    parts = []
     for split in chosen:
         forecaster = Forecaster().fit(split.seen[["N", "D"]], split.seen["loss"])
         table = forecaster.predict(split.held[["N", "D"]])
         observed = split.held["loss"].to_numpy()
-        ours = np.abs(table["predicted"].to_numpy() / observed - 1)
-        theirs = np.abs(plain(split) / observed - 1)
-        errors.append(pd.DataFrame({"group": split.group, "here": ours, "plain": theirs}))
-        half = np.log(table["high"] / table["low"]) / 2
-        rows.append(
-            {
-                "group": split.group,
-                "split": split.name,
-                "seen": len(split.seen),
-                "held": len(observed),
-                "error %": 100 * np.median(ours),
-                "plain %": 100 * np.median(theirs),
-                "scatter %": 100 * scatter(split),
-                "covered": np.mean((table["low"] <= observed) & (observed <= table["high"])),
-                "half-width %": 100 * float(np.median(half)),
-                "gadre": forecaster.weights_.get("gadre", 0.0),
-            }
+        flops = [part["N"] * part["D"] for part in (split.held, split.seen)]
+        parts.append(
+            pd.DataFrame(
+                {
+                    "group": split.group,
+                    "split": split.name,
+                    "seen": len(split.seen),
+                    "error %": 100 * np.abs(table["predicted"].to_numpy() / observed - 1),
+                    "plain %": 100 * np.abs(plain(split) / observed - 1),
+                    "scatter %": 100 * scatter(split),
+                    "covered": (table["low"].to_numpy() <= observed) & (observed <= table["high"].to_numpy()),
+                    "half-width %": 50 * np.log(table["high"] / table["low"]).to_numpy(),
+                    "reach": np.clip(flops[0].to_numpy() / flops[1].max(), 1, None),
+                }
+            )
         )
-    table = pd.DataFrame(rows)
-    print(table[table["group"] != "planted"].drop(columns="group").round(2).to_string(index=False))
-    by_group = table.groupby("group", sort=False)
-    pooled = pd.concat(errors).groupby("group", sort=False)[["here", "plain"]].median()
-    summary = pd.DataFrame(
-        {
-            "splits": by_group.size(),
-            "error %": 100 * pooled["here"],
-            "plain %": 100 * pooled["plain"],
-            "ratio": pooled["here"] / pooled["plain"],
-            "scatter %": by_group["scatter %"].median(),
-            "covered": by_group.apply(lambda part: np.average(part["covered"], weights=part["held"])),
-        }
-    )
+    runs = pd.concat(parts, ignore_index=True)
+    single = runs[~runs["group"].str.startswith("planted")]
+    if len(single):
+        print(_summary(single, ["group", "split", "seen"]).round(2).to_string(index=False))
     print("\nover all held-back runs of a group (medians; covered: share of runs inside the 95 % interval)")
-    print(summary.round(3).to_string())
+    summary = _summary(runs, ["group"])
+    print(summary.assign(ratio=summary["error %"] / summary["plain %"]).round(3).to_string(index=False))
+    beyond = pd.cut(
+        runs["reach"], REACHES, labels=[f"to {reach:g}x" for reach in REACHES[1:-1]] + ["beyond"], include_lowest=True
+    )
+    print("\ncovered, by compute over the largest seen")
+    print(runs.groupby(["group", beyond], sort=False, observed=True)["covered"].mean().unstack().round(3).to_string())
+
+
+def _summary(runs: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    medians = ["error %", "plain %", "scatter %", "half-width %"]
+    groups = runs.groupby(by, sort=False)
+    table = groups[medians].median().assign(covered=groups["covered"].mean(), held=groups.size())
+    return table.reset_index()
+
+
+def checkpoint_coverage(tables: int = 40, seed: int = 0) -> None:
+    """Coverage of forecasts from 770 checkpoints of 22 runs: named as clusters, found, and taken for 770 runs."""
+    x, rows = ["width", "depth", "D"], []
+    for i in range(tables):
+        seen, held = checkpoints(np.random.default_rng([seed, i]))
+        observed = held["loss"].to_numpy()
+        for how, clusters in (("named", seen["run"]), ("found", None), ("as 770 runs", np.arange(len(seen)))):
+            table = Forecaster().fit(seen[x], seen["loss"], clusters=clusters).predict(held[x])
+            rows.append(
+                pd.DataFrame(
+                    {
+                        "checkpoints": how,
+                        "error %": 100 * np.abs(table["predicted"].to_numpy() / observed - 1),
+                        "half-width %": 50 * np.log(table["high"] / table["low"]).to_numpy(),
+                        "covered": (table["low"].to_numpy() <= observed) & (observed <= table["high"].to_numpy()),
+                    }
+                )
+            )
+    groups = pd.concat(rows).groupby("checkpoints", sort=False)
+    print(groups[["error %", "half-width %"]].median().assign(covered=groups["covered"].mean()).round(3).to_string())

@@ -3,9 +3,9 @@
     python experiments/published_laws/run.py [--data FOLDER] [--only NAME] [--full]
     python experiments/published_laws/run.py --table TABLE [--x params,tokens] [--y loss] [--where EXPRESSION]
 
-1 core, about 2 minutes (the straightforward way is timed on a tenth of its job; --full: all of it, 6 minutes more).
+1 core, about 4 minutes (the straightforward way is timed on a tenth of its job; --full: all of it, 6 minutes more).
 --table: the forecasts alone, on runs of your own.
-NAME: replication, speed, starts, isoflop, recovery, curves, forecasts.
+NAME: replication, speed, starts, isoflop, recovery, curves, forecasts, checkpoints.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ def main() -> None:
         "recovery": ("Planted parameters without noise, to 1e-6", others.recovery),
         "curves": ("Many curves at once", others.many_curves),
         "forecasts": ("Forecasts of what was held back", lambda: forecasts.honesty(forecasts.splits(given.data))),
+        "checkpoints": ("Forecasts from checkpoints of planted runs", forecasts.checkpoint_coverage),
     }
     if given.only is not None and given.only not in parts:
         raise SettingError("--only", given.only, f"one of {', '.join(parts)}")

@@ -21,8 +21,8 @@ from harness.wording import between
 #: Ways of reading the optimum off the runs, by approach of Hoffmann et al. 2022.
 _READ_OFF = ((2, "IsoFLOP parabolas"), (1, "the envelope"))
 _CAUTION = (
-    "parabolas are biased on lopsided curves, and the envelope knows no size better than the gap between sizes; "
-    "where they differ, the surface is the one to trust"
+    "parabolas are biased on lopsided curves, and the envelope knows no size better than the gap between sizes, "
+    "so the surface is the default"
 )
 
 

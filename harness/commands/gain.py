@@ -75,8 +75,7 @@ def _asked(runs: RunTable, arguments: argparse.Namespace) -> tuple[list[float], 
     if vague := [text for text in rest if "=" not in text]:
         place = ", or a place such as N=7e9,D=1.4e11" if len(runs.x.columns) > 1 else ""
         raise UserError(f"--at {vague[0]}: allowed is a compute such as 1e21{place}")
-    wanted = argparse.Namespace(at=rest, derive=arguments.derive)
-    stated = places(runs.rows, list(map(str, runs.x.columns)), wanted)
+    stated = places(runs.rows, list(runs.x.columns), argparse.Namespace(at=rest, derive=arguments.derive))
     if len(stated.columns) == 1:
         return [*computes, *stated.iloc[:, 0]], None
     return computes, stated

@@ -127,4 +127,4 @@ def test_checkpoints_of_imported_runs_are_read(capsys: pytest.CaptureFixture[str
 
 
 def test_neither_torch_nor_matplotlib_is_loaded() -> None:
-    assert loaded_after(SCREEN) == "[0] set()\n"
+    assert loaded_after(SCREEN) == "[0] {'scipy.stats'}\n"

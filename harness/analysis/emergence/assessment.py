@@ -12,6 +12,7 @@ import numpy as np
 from harness.analysis.curves import Curve
 from harness.analysis.emergence.evidence import MIN_TESTED, Finding, examine, n_sizes
 from harness.analysis.emergence.verdicts import JUMPED, State
+from harness.analysis.false_discovery import adjusted
 
 
 @dataclass(frozen=True)
@@ -67,16 +68,6 @@ def assess(curves: Sequence[Curve], alpha: float) -> list[Assessed]:
         Assessed(curve, finding, of_claims[i] if i in claimed or p is None else p, alpha)
         for i, (curve, finding, p) in enumerate(zip(curves, findings, p_values, strict=True))
     ]
-
-
-def adjusted(p_values: Sequence[float | None]) -> list[float]:
-    """P values after Benjamini and Hochberg over those that are not None; NaN for those that are."""
-    p = np.array(p_values, dtype=float)  # NaN for None
-    order = np.argsort(p)[: np.count_nonzero(~np.isnan(p))]  # NaN comes last
-    n = len(order)
-    scaled = p[order] * (n / np.arange(1, n + 1))
-    p[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
-    return [float(each) for each in p]
 
 
 def _is_tested(finding: Finding | None) -> TypeGuard[Finding]:

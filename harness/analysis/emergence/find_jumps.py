@@ -12,11 +12,12 @@ import pandas as pd
 from harness.analysis.axis import Axis
 from harness.analysis.checks import check_between_0_and_1
 from harness.analysis.curves import Curve, assumed_meanings, label_runs, make_curves, require_columns
-from harness.analysis.emergence.assessment import Assessed, adjusted, assess, claims
+from harness.analysis.emergence.assessment import Assessed, assess, claims
 from harness.analysis.emergence.evidence import Finding
 from harness.analysis.emergence.remedies import what_would_settle
 from harness.analysis.emergence.thresholds import ONSET, Places, Threshold, places_of, threshold_columns
 from harness.analysis.emergence.verdicts import Evidence, PowerRelation, State, Verdict, judge, power_relation
+from harness.analysis.false_discovery import adjusted
 from harness.wording import percent
 
 #: Share of the degrees of freedom of a curve's noise from other curves, above which the noise is said to be of all

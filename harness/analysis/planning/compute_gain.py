@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from harness.analysis.checks import check_between_0_and_1, positive_columns
+from harness.analysis.false_discovery import adjusted
 from harness.analysis.fitting.estimator import FitStatus, ScalingLaw
 from harness.analysis.fitting.inputs import find_law, law_columns
 from harness.analysis.fitting.intervals import Quantity, by_differences, failure_message, hold_estimate
@@ -137,7 +137,7 @@ def compute_gain(
             rows += [compared.row(place) for place in asked or [compared.default_place()]]
             changes.append(compared.change())
     table = pd.DataFrame(rows).drop(columns=["N", "D"] if len(form.variables) == 1 else [])
-    table["p_adjusted"] = _adjusted(table["p_value"].to_numpy())
+    table["p_adjusted"] = adjusted(table["p_value"].tolist())
     return Gains(table, pd.DataFrame(changes), baseline, {name: recipe.fit for name, recipe in recipes.items()})
 
 
@@ -186,14 +186,6 @@ def _flat(fit: ScalingLaw) -> str:
         return f"the loss does not fall with compute: alpha = {fit.params_['alpha']:.3g}"
     flat = fit.status_ is FitStatus.AT_BOUND and "y does not" in fit.message_
     return f"the loss does not fall: {fit.message_}" if flat else ""
-
-
-def _adjusted(p_values: np.ndarray) -> np.ndarray:
-    """After Benjamini and Hochberg 1995 over those that are not NaN."""
-    found, known = np.full(len(p_values), np.nan), np.isfinite(p_values)
-    if known.any():
-        found[known] = stats.false_discovery_control(p_values[known])
-    return found
 
 
 # --------------------------------------------------------------------------------------------- where a gain is wanted

@@ -131,12 +131,3 @@ def _interval(accuracy: float, variance: float, pairs: float, n_recipes: int, le
     right = accuracy * independent
     low, high = special.betaincinv(right + _PRIOR, independent - right + _PRIOR, [1 - tail, tail])
     return (0.0 if accuracy == 0 else float(low)), (1.0 if accuracy == 1 else float(high))
-
-
-def false_discovery(p_values: np.ndarray) -> np.ndarray:
-    """(n,) p values after Benjamini and Hochberg over those that are not NaN."""
-    known = np.isfinite(p_values)
-    adjusted = np.full(len(p_values), np.nan)
-    if known.any():
-        adjusted[known] = stats.false_discovery_control(p_values[known])
-    return adjusted

@@ -58,7 +58,7 @@ class Forecaster:
         left_out_: law -> why it could not be fitted.
         variables_: of x, in order.
         freedom_: degrees of freedom of the intervals.
-        calibration_: factor on all errors but the drift, by what rolling extrapolation missed; about 1 without it.
+        calibration_: factor on all errors but the drift, by what rolling extrapolation missed; 1.25 without it.
         drift_: standard deviation by which ln y drifts from the laws for every factor e beyond the runs.
         rolling_: a row a run predicted by rolling extrapolation, columns as `rolling.rolling_extrapolation`; of a
             cluster, its largest run.
@@ -111,34 +111,38 @@ class Forecaster:
         self._members, refused = fit_laws(laws, self._seen, values, labels)
         if not self._members:
             raise refused[min(refused, key=lambda name: laws[name].min_points)]
-        self.message_ = ""
-        if clusters is None and self.variables_[-1] == "D":
-            labels = self._seek_checkpoints(laws, values, labels)
-        self.n_runs_, self.n_clusters_ = len(values), len(np.unique(labels))
+        self.message_, self.n_runs_, self.n_clusters_ = "", len(values), len(np.unique(labels))
+        unnamed = clusters is None and self.variables_[-1] == "D"
+        rolls = self._as_checkpoints(laws, values) if unnamed else []
+        rolls = rolls or _roll(laws, self._seen, values, labels)
         self.freedom_ = float(np.mean([member.freedom for member in self._members.values()]))
         self.left_out_ = {name: str(error) for name, error in refused.items()}
-        rolls = _roll(laws, self._seen, values, labels)
         self.weights_ = self._weigh(rolls)
         self.rolling_, self.calibration_, self.drift_ = self._calibrate(rolls)
         return self
 
-    def _seek_checkpoints(self, laws: Mapping[str, Law], values: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """The clusters of the runs, where they show that they are checkpoints; the laws are fitted with these."""
+    def _as_checkpoints(self, laws: Mapping[str, Law], values: np.ndarray) -> list[_Roll]:
+        """Where the runs show that they are checkpoints, take these as clusters; the rolls, none where that cannot be.
+
+        Clusters that cannot be held back whole, as all reach the same compute, would leave forecasts untested.
+        """
         best = min(self._members.values(), key=lambda member: member.noise)
         found = find_checkpoints(self._seen, best.residual)
         if found is None:
-            return labels
-        same, n_runs = " and ".join(self.variables_[:-1]), found.labels.max() + 1
-        alike = f"rows of equal {same} err alike (neighbours in D correlate by {found.correlation:.2f})"
+            return []
+        n_runs = int(found.labels.max()) + 1
+        same = f"rows of equal {' and '.join(self.variables_[:-1])} err alike"
+        self.message_ = f"{same} (neighbours in D correlate by {found.correlation:.2f})"
         members, _ = fit_laws(laws, self._seen, values, found.labels)
-        if len(members) < len(self._members):
-            self.message_ = (
-                f"{alike}, but {n_runs} training runs are too few to count as clusters: intervals too narrow"
+        rolls = _roll(laws, self._seen, values, found.labels) if len(members) == len(self._members) else []
+        if rolls:
+            self._members, self.n_clusters_ = members, n_runs
+            self.message_ += f": taken as checkpoints of {n_runs} training runs; clusters says otherwise"
+        else:
+            self.message_ += (
+                f": if they are checkpoints of {n_runs} training runs, clusters says so, and widens intervals"
             )
-            return labels
-        self._members = members
-        self.message_ = f"{alike}: taken as checkpoints of {n_runs} training runs; clusters says otherwise"
-        return found.labels
+        return rolls
 
     def _weigh(self, rolls: Sequence[_Roll]) -> dict[str, float]:
         """Each law's share, by its median error of rolling extrapolation averaged over the cuts."""
@@ -192,6 +196,8 @@ class Forecaster:
         self, x: ArrayLike | pd.DataFrame, n_draws: int, rng: np.random.Generator, *, of_runs: bool
     ) -> np.ndarray:
         """Multivariate Student's t about ln y: normal errors over the root of one chi-squared variate a row."""
+        if n_draws < 1:
+            raise SettingError("n_draws", n_draws, "at least 1")
         value, factor, noise = self._ahead(self._places(x))
         off = rng.standard_normal((n_draws, len(factor))) @ factor
         tail = np.sqrt(self.freedom_ / rng.chisquare(self.freedom_, (n_draws, 1)))
@@ -216,6 +222,8 @@ def _gather(
     places: np.ndarray, values: np.ndarray, groups: ArrayLike | None, clusters: ArrayLike | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Places (n, d), values (n,) and cluster (n,) 0, 1, ... of each run."""
+    if not len(values):
+        raise DataError("x has no rows: there is nothing to forecast from")
     group = None if groups is None else _labels("groups", groups, len(places))
     runs = gather_runs(places, values, group)
     own = np.arange(len(runs.value))
@@ -231,10 +239,11 @@ def _gather(
 
 def _labels(name: str, given: ArrayLike, n_rows: int) -> np.ndarray:
     """(n,) labels as 0, 1, ..."""
-    labels = pd.Series(np.asarray(given))
-    if len(labels) != n_rows:
-        raise DataError(f"{name} has {len(labels)} rows where x has {n_rows}")
-    if (lacking := np.flatnonzero(labels.isna())).size:
+    labels = np.asarray(given)
+    if labels.shape != (n_rows,):
+        found = f"{len(labels)} rows" if labels.ndim == 1 else f"shape {labels.shape}"
+        raise DataError(f"{name} has {found} where x has {n_rows} rows")
+    if (lacking := np.flatnonzero(pd.isna(labels))).size:
         raise DataError(f"{name}, row {lacking[0]}: no label")
     return np.unique(labels.astype(str), return_inverse=True)[1]
 

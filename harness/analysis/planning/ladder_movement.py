@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy import special, stats
 
-from harness.analysis.planning.decisions import false_discovery
+from harness.analysis.false_discovery import adjusted
 from harness.analysis.planning.ladder_scores import KEY, LadderScores, NoiseSource, size_from
 from harness.wording import count
 
@@ -126,10 +126,10 @@ def screen_ladder(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The tables `tasks` and `sizes` of a screening of one recipe; `items_too` as in `movement`."""
     found = [movement(scores, level, alpha, items_too) for scores in of_metrics]
-    adjusted = false_discovery(np.array([each.p_value for each in found]))
+    corrected = adjusted([each.p_value for each in found])
     tasks: list[dict[str, Any]] = []
     sizes: list[dict[str, Any]] = []
-    for scores, moved, p in zip(of_metrics, found, adjusted.tolist(), strict=True):
+    for scores, moved, p in zip(of_metrics, found, corrected, strict=True):
         guessing = [scores.at_chance(i) for i in range(len(scores.sizes))]
         named = {name: getattr(scores, name) for name in KEY} | {"noise_source": moved.source or ""}
         direction = moved.direction(p, alpha)

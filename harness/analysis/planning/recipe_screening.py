@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.analysis.planning.decisions import MIN_RECIPES, Agreement, agreement, false_discovery, separation
+from harness.analysis.false_discovery import adjusted
+from harness.analysis.planning.decisions import MIN_RECIPES, Agreement, agreement, separation
 from harness.analysis.planning.ladder_scores import KEY, LadderScores, size_from
 from harness.errors import DataError, SettingError
 from harness.wording import count, counted, listed, p_equals
@@ -90,7 +91,7 @@ def screen_recipes(
     """
     by_size = [row for scores in of_metrics for row in _at_sizes(scores, goal, x, level)]
     sizes = pd.DataFrame(by_size)
-    sizes["p_adjusted"] = false_discovery(sizes["p_value"].to_numpy(float))
+    sizes["p_adjusted"] = adjusted(sizes["p_value"].tolist())
     place = _small(sizes[x].to_numpy(), sizes["p_value"].notna().to_numpy(), goal.size, small)
     tasks = []
     for scores, (_, part) in zip(of_metrics, sizes.groupby(KEY, sort=False), strict=True):

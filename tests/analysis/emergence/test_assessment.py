@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import false_discovery_control
 
 from harness.analysis.curves import Curve, label_runs, make_curves
-from harness.analysis.emergence.assessment import adjusted, assess, claims
+from harness.analysis.emergence.assessment import assess, claims
 from harness.analysis.emergence.evidence import MIN_TESTED
 from harness.analysis.emergence.smooth_null import logistic
 from harness.analysis.emergence.verdicts import State
@@ -93,16 +92,3 @@ def test_seeds_that_jump_apart_have_no_common_place() -> None:
     (apart,), (together,) = assess(curves_of(frame), 0.05), assess(curves_of(rows(JUMP, "accuracy")), 0.05)
     assert apart.state is State.JUMP and apart.finding is not None and apart.finding.test.by_seed
     assert not apart.has_jump_place and together.has_jump_place
-
-
-def test_nan_is_left_out_and_order_kept() -> None:
-    found = adjusted([0.04, None, 0.01, None])
-    assert np.isnan([found[1], found[3]]).all()
-    assert [found[0], found[2]] == pytest.approx([0.04, 0.02])
-    assert np.isnan(adjusted([None])).all() and adjusted([]) == []
-
-
-@pytest.mark.parametrize("n", [1, 2, 40])
-def test_p_values_are_adjusted_as_scipy_does(n: int) -> None:
-    p = np.random.default_rng(n).random(n) ** 3
-    assert adjusted([*p, None])[:-1] == pytest.approx(false_discovery_control(p), rel=1e-12)

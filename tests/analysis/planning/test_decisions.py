@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.analysis.planning.decisions import agreement, false_discovery, separation
+from harness.analysis.planning.decisions import agreement, separation
 
 
 def normal_pairs(n: int, correlation: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -94,9 +94,3 @@ def test_few_recipes_and_scores_that_are_equal() -> None:
     assert flat.accuracy == 0.5 and flat.p_value == 1 and flat.low < 0.5 < flat.high
     perfect = agreement(np.arange(8.0), np.arange(8.0), 0.95)
     assert perfect.high == 1 and 0.7 < perfect.low < 0.95
-
-
-def test_false_discovery_passes_over_what_was_not_tested() -> None:
-    found = false_discovery(np.array([0.01, np.nan, 0.02]))
-    np.testing.assert_allclose(found, [0.02, np.nan, 0.02])
-    assert np.isnan(false_discovery(np.array([np.nan]))).all()

@@ -201,8 +201,14 @@ def test_rows_of_a_group_are_one_run() -> None:
 def test_refuses_labels_that_it_cannot_use() -> None:
     runs = make_surface(random_state=5).frame
     x, y, n = runs[["N", "D"]], runs["loss"], len(runs)
-    with pytest.raises(DataError, match=f"clusters has 3 rows where x has {n}"):
+    with pytest.raises(DataError, match=f"clusters has 3 rows where x has {n} rows"):
         Forecaster().fit(x, y, clusters=[1, 2, 3])
+    with pytest.raises(DataError, match=f"groups has shape .{n}, 1. where x has {n} rows"):
+        Forecaster().fit(x, y, np.zeros((n, 1)))
+    with pytest.raises(DataError, match="x has no rows"):
+        Forecaster().fit(x.head(0), y.head(0))
+    with pytest.raises(SettingError, match="n_draws=0: allowed is at least 1"):
+        Forecaster().fit(x, y).draws(FAR, 0, np.random.default_rng(0))
     with pytest.raises(DataError, match="groups, row 1: no label"):
         Forecaster().fit(x, y, ["a", None] + ["b"] * (n - 2))
     with pytest.raises(DataError, match="clusters, row 0: another label than rows of the same run"):
