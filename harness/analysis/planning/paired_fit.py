@@ -91,7 +91,11 @@ class _Independent(Law):
         back = weight.copy()  # the transpose of `apart`
         back[..., self._second] = weight[..., self._second] / self._left
         back[..., self._first] -= self._r * back[..., self._second]
-        return self.law.curvature(t, theta, back / self._deviation, self.law.gradient(t, theta)[1])
+        own, slopes_of_law = back / self._deviation, self.law.gradient(t, theta)[1]
+        matrix = self.law.curvature(t, theta, own, slopes_of_law)
+        if self.law.curves_as_y:
+            matrix = matrix - (slopes_of_law * own[:, None]) @ np.swapaxes(slopes_of_law, 1, 2)
+        return matrix
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ class Law(ABC):
     x_scale: Literal["log", "linear"] = "log"
     exponents: tuple[str, ...] = ()
     n_starts: int = _N_STARTS
-    curves_as_y: ClassVar[bool] = False
+    curves_as_y: bool = False
 
     # ------------------------------------------------------------------------------------------ what every law defines
 
