@@ -3,7 +3,7 @@
     python experiments/badly_tuned/run.py [--data-sets 200] [--only KIND] [--seed 0]
 
 1 core, about 12 minutes. Expect: of clean tables squares and Huber are best, and the one-sided objective lies low by
-about a standard deviation of a run; with 60 % of runs badly tuned it misses by a third of what they miss by.
+about a standard deviation of a run; with 60 % of runs badly tuned it misses by a quarter of what they miss by.
 """
 
 from __future__ import annotations

@@ -34,6 +34,7 @@ class Design:
         scatter: standard deviations of ln loss, of the recipe's runs and the baseline's.
         correlation: of runs of one place, where both have the same places.
         compute: where gains are judged.
+        of_budget: standard deviation of what runs of a recipe and a budget share.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Design:
     scatter: tuple[float, float]
     correlation: float
     compute: tuple[float, float]
+    of_budget: float = 0.0
 
 
 def sizes(n: int, seeds: int, low: float = 1e18, high: float = 1e21) -> np.ndarray:
@@ -60,6 +62,15 @@ DESIGNS = (
     Design("8 x 2 against 6 x 3 runs", sizes(8, 2), sizes(6, 3, 3e18), (0.004, 0.004), 0.0, (1e20, 1e22)),
     Design("unequal scatter", sizes(8, 2), sizes(6, 2, 3e18), (0.002, 0.008), 0.0, (1e20, 1e22)),
     Design("surface, 4 budgets x 5", budgets(4, 5), budgets(4, 5, 2e18), (0.004, 0.004), 0.0, (1e20, 1e22)),
+    Design(
+        "surface, runs of a budget err alike",
+        budgets(7, 6),
+        budgets(7, 6, 2e18),
+        (0.003, 0.003),
+        0.0,
+        (1e20, 1e22),
+        of_budget=0.004,
+    ),
     Design("surface, counterparts", budgets(4, 5), budgets(4, 5), (0.004, 0.004), 0.7, (1e20, 1e22)),
 )
 
@@ -76,10 +87,10 @@ def drawn(design: Design, gain: float, rng: np.random.Generator) -> tuple[np.nda
     ours, theirs = rng.standard_normal(len(design.x)), rng.standard_normal(len(design.of_baseline))
     if design.correlation:
         ours = design.correlation * theirs + np.sqrt(1 - design.correlation**2) * ours
-    y = [
-        exact(design.of_baseline, 1.0) * np.exp(design.scatter[1] * theirs),
-        exact(design.x, gain) * np.exp(design.scatter[0] * ours),
-    ]
+    excess = [design.scatter[1] * theirs, design.scatter[0] * ours]
+    if design.of_budget:
+        excess = [each + design.of_budget * np.repeat(rng.standard_normal(7), 6) for each in excess]
+    y = [exact(x, g) * np.exp(e) for x, g, e in zip((design.of_baseline, design.x), (1.0, gain), excess, strict=True)]
     labels = np.repeat(["baseline", "recipe"], [len(design.of_baseline), len(design.x)])
     return np.concatenate([design.of_baseline, design.x]), np.concatenate(y), labels
 

@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace, runs: RunTable, console: Console) -> int:
     form = find_law(arguments.law, "--law")
     check_shared(form, share, "--share")
     settings = fitting(arguments) | {"law": form, "objective": arguments.objective, "name": arguments.by}
-    labels = label_column(runs.rows.frame, arguments.by)
+    runs, labels = runs.parted_by(arguments.by), label_column(runs.rows.frame, arguments.by)
     found = fit_groups(runs.x, runs.y, labels, share, **of_runs(arguments, runs), **settings)
     write_json(arguments.json, _content(found, share, runs, arguments))
     console.print(f"{form.name}: {form.formula}", style="bold", markup=False, highlight=False, soft_wrap=True)
@@ -55,7 +55,7 @@ def _content(found: GroupFits, share: list[str], runs: RunTable, arguments: argp
         "test": tested,
         "message": found.message,
         "n": len(runs.y),
-        **runs.rows.as_json(),
+        **runs.as_json(),
         "settings": given(arguments, (*LAW_SETTINGS, "n_eval", "by", "share")),
     }
 

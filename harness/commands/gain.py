@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     if len(names) not in GAINING:
         raise UserError(f"--x {arguments.x}: {len(names)} columns; allowed are one, of compute, and two, of N and D")
     arguments.law = arguments.law or GAINING[len(names)][0]
-    runs = choose_runs(arguments)
+    runs = choose_runs(arguments).parted_by(arguments.recipe)
     recipe = label_column(runs.rows.frame, arguments.recipe)
     if arguments.baseline is not None and arguments.baseline not in set(recipe):
         known = ", ".join(dict.fromkeys(recipe))
@@ -92,7 +92,7 @@ def _content(found: Gains, runs: RunTable, arguments: argparse.Namespace) -> dic
         "changes": found.changes.to_dict("records"),
         "fits": fits,
         "n": len(runs.y),
-        **runs.rows.as_json(),
+        **runs.as_json(),
         "settings": given(arguments, SETTINGS),
     }
 
@@ -125,7 +125,7 @@ def _report(found: Gains, arguments: argparse.Namespace, console: Console) -> No
 
 def _change(row: dict[Any, Any]) -> str:
     """Whether the gain changes with compute, in a sentence."""
-    tested = f"F({row['freedom_1']:g}, {row['freedom_2']:g}) = {row['f']:.3g}, {p_equals(row['p_value'])}"
+    tested = f"F({row['freedom_1']:g}, {row['freedom_2']:.4g}) = {row['f']:.3g}, {p_equals(row['p_value'])}"
     pairs = f"; {row['n_pairs']} pairs of runs, correlation {row['correlation']:.2f}" if row["n_pairs"] else ""
     if row["p_value"] < CHANGES:
         return f"{row['recipe']}: the gain changes with compute, {tested}{pairs}"

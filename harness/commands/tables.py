@@ -210,6 +210,11 @@ class RunTable:
         """Columns that label runs, by which these may err together; without those of x and those taken."""
         return label_columns(self.rows.frame, (*self.x.columns, *filter(None, taken)))
 
+    def parted_by(self, column: str) -> RunTable:
+        """The same, of which this column is known to tell conditions apart: it need not be said."""
+        told = f"; column {column} tells them apart"
+        return replace(self, cautions=tuple(caution for caution in self.cautions if told not in caution))
+
     def as_json(self) -> dict[str, Any]:
         """What is suspected of the table, and what was left out of it."""
         return {"cautions": list(self.cautions)} | self.rows.as_json()

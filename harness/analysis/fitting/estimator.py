@@ -302,6 +302,12 @@ class ScalingLaw:
         low, high = (end.reshape(count, m) for end in (found.low, found.high))
         return Interval(low.min(axis=1), high.max(axis=1))
 
+    def noise_along(self, quantity: Quantity, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """What the variance of quantities is measured in (count,), by the clusters if any; its degrees of freedom."""
+        if self._clusters is None:
+            return np.full(count, self._noise.scale), np.full(count, self._noise.freedom)
+        return self._clusters.along(quantity(np.repeat(self.theta_, count, axis=0), np.arange(count))[1])
+
     def public(self, theta: np.ndarray) -> np.ndarray:
         """Public parameters (..., P) of coordinates theta (..., p), in units of x and y."""
         return self.law_.public(theta, self._centre, self._unit)

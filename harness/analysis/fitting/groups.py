@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import chdtrc, fdtrc
 
 from harness.analysis.fitting.estimator import FitStatus, ScalingLaw
 from harness.analysis.fitting.inputs import NotIdentifiableError, TooFewDataError, find_law, law_columns
@@ -35,8 +35,6 @@ from harness.wording import p_equals
 UNEQUAL_NOISE = 0.01
 #: p below which it is said that sharing is refused.
 REFUSED_SHARING = 0.05
-
-_TAKEN_APART = "runs err together, which the test of sharing does not know: its p is too low"
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ class SharingTest:
     @property
     def verdict(self) -> str:
         """One sentence: 'shared alpha, beta: F(4, 250) = 1.1, p = 0.360: not refused'."""
-        first, second = (f"{freedom:g}" for freedom in self.freedom)
+        first, second = (f"{freedom:.4g}" for freedom in self.freedom)
         told = "refused" if self.p_value < REFUSED_SHARING else "not refused"
         return f"shared {', '.join(self.shared)}: F({first}, {second}) = {self.f:.3g}, {p_equals(self.p_value)}: {told}"
 
@@ -72,7 +70,7 @@ class GroupFits:
         fits: label -> the group's own fit; without groups that cannot be fitted by themselves.
         shared: the joint fit, of a `SharedLaw`; None where nothing is shared.
         test: whether sharing is refused; None where nothing is shared, or some group has no fit of its own.
-        message: what was assumed of the groups' noise, and what makes the test doubtful; ''.
+        message: what was assumed of the groups' noise; ''.
     """
 
     table: pd.DataFrame
@@ -159,8 +157,6 @@ def fit_groups(
         for k, group in enumerate(names)
     ]
     test = None if refused else _test(fits, joint, share)
-    if test and any(fit.n_clusters_ is not None for fit in fits.values()):
-        message = "; ".join(filter(None, [message, _TAKEN_APART]))
     return GroupFits(_table(name, names, rows), fits, joint, test, message)
 
 
@@ -187,7 +183,7 @@ def bartlett(variance: np.ndarray, freedom: np.ndarray) -> float:
     pooled = np.sum(freedom * variance) / total
     statistic = total * np.log(pooled) - np.sum(freedom * np.log(variance))
     correction = 1 + (np.sum(1 / freedom) - 1 / total) / (3 * (len(variance) - 1))
-    return float(stats.chi2.sf(statistic / correction, len(variance) - 1))
+    return float(chdtrc(len(variance) - 1, statistic / correction))
 
 
 def _test(fits: dict[str, ScalingLaw], joint: ScalingLaw, share: Sequence[str]) -> SharingTest:
@@ -195,13 +191,22 @@ def _test(fits: dict[str, ScalingLaw], joint: ScalingLaw, share: Sequence[str]) 
     group, weight = joint.problem.t[-1], joint.problem.weight[0]
     of_group = np.array([weight[group == k].mean() for k in range(len(fits))])
     costs = np.array([_cost(fit, joint) for fit in fits.values()])
-    scale = np.array([fit.noise.scale for fit in fits.values()])
-    freedom = np.array([fit.noise.freedom for fit in fits.values()])
+    scale, freedom = np.array([_noise_of(fit, share) for fit in fits.values()]).T
     known = np.isfinite(freedom).all()
     pooled = np.sum(freedom * scale * of_group) / freedom.sum() if known else np.mean(scale)
     first, second = len(share) * (len(fits) - 1), float(freedom.sum())
     ratio = max(0.0, joint.objective_ - float(of_group @ costs)) / first / (pooled / 2)
     return SharingTest(tuple(share), float(ratio), (first, second), float(_upper_tail(ratio, first, second)))
+
+
+def _noise_of(fit: ScalingLaw, names: Sequence[str]) -> tuple[float, float]:
+    """What a group's costs are measured in, and its degrees of freedom: means over these parameters.
+
+    Where runs err together, the mean over parameters makes it the correction of Rao and Scott 1981.
+    """
+    indices = [fit.law_.parameters.index(name) for name in names]
+    scale, freedom = fit.noise_along(fit.parameters(indices), len(indices))
+    return float(np.mean(scale)), float(np.mean(freedom))
 
 
 def _cost(fit: ScalingLaw, joint: ScalingLaw) -> float:
@@ -214,7 +219,7 @@ def _cost(fit: ScalingLaw, joint: ScalingLaw) -> float:
 
 
 def _upper_tail(ratio: float, first: float, second: float) -> float:
-    return stats.f.sf(ratio, first, second) if np.isfinite(second) else stats.chi2.sf(ratio * first, first)
+    return fdtrc(first, second, ratio) if np.isfinite(second) else chdtrc(first, ratio * first)
 
 
 # --------------------------------------------------------------------------------------------------- a row a group

@@ -40,8 +40,7 @@ class SharedLaw(Law):
         self._home = [(0, i) for i in together] + [(k, i) for k in range(len(self.groups)) for i in free]
         self.name, self.formula = member.name, member.formula
         self.variables, self._by = (*member.variables, by), by
-        self.scale, self.x_scale = member.scale, member.x_scale
-        self.curves_as_y = member.curves_as_y
+        self.scale, self.x_scale, self.curves_as_y = member.scale, member.x_scale, member.curves_as_y
         self.parameters = tuple(self.name_of(k, i) for k, i in self._home)
         self.log_parameters = self._of_all(member.log_parameters)
         chosen = self._of_all(member.exponents)

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from harness.analysis.checks import check_between_0_and_1, positive_columns
+from harness.analysis.false_discovery import adjusted
 from harness.analysis.fitting.estimator import FitStatus, ScalingLaw
 from harness.analysis.fitting.inputs import find_law, law_columns
 from harness.analysis.fitting.intervals import Quantity, by_differences, failure_message, hold_estimate
@@ -137,7 +137,7 @@ def compute_gain(
             rows += [compared.row(place) for place in asked or [compared.default_place()]]
             changes.append(compared.change())
     table = pd.DataFrame(rows).drop(columns=["N", "D"] if len(form.variables) == 1 else [])
-    table["p_adjusted"] = _adjusted(table["p_value"].to_numpy())
+    table["p_adjusted"] = adjusted(table["p_value"].tolist())
     return Gains(table, pd.DataFrame(changes), baseline, {name: recipe.fit for name, recipe in recipes.items()})
 
 
@@ -186,14 +186,6 @@ def _flat(fit: ScalingLaw) -> str:
         return f"the loss does not fall with compute: alpha = {fit.params_['alpha']:.3g}"
     flat = fit.status_ is FitStatus.AT_BOUND and "y does not" in fit.message_
     return f"the loss does not fall: {fit.message_}" if flat else ""
-
-
-def _adjusted(p_values: np.ndarray) -> np.ndarray:
-    """After Benjamini and Hochberg 1995 over those that are not NaN."""
-    found, known = np.full(len(p_values), np.nan), np.isfinite(p_values)
-    if known.any():
-        found[known] = stats.false_discovery_control(p_values[known])
-    return found
 
 
 # --------------------------------------------------------------------------------------------- where a gain is wanted
@@ -283,6 +275,15 @@ class _Comparison:
 
         return by_differences(value)
 
+    def _difference(self, index: int) -> Quantity:
+        """Of a parameter, between recipe and baseline."""
+
+        def value(theta: np.ndarray, _: np.ndarray) -> np.ndarray:
+            ours, theirs = self.free.public(theta)
+            return ours[:, index] - theirs[:, index]
+
+        return by_differences(value)
+
     def _gain(self, fit: PairedFit, place: Place) -> tuple[float, float, float, bool]:
         """Gain, its interval, and whether the interval found did not hold it."""
         ours, theirs = self._growths(fit, fit.theta, place)
@@ -322,12 +323,8 @@ class _Comparison:
             for recipe in self.free.recipes
             if recipe.fit.status_ is not FitStatus.CONVERGED
         ]
-        states += [
-            f"{recipe.name}: {recipe.fit.n_clusters_} clusters of runs err together, which the interval does not know: "
-            "it is too narrow"
-            for recipe in self.free.recipes
-            if recipe.fit.n_clusters_ is not None
-        ]
+        if self.free.clusters is not None:
+            states.append(f"{self.free.clusters.n_clusters} clusters of runs err together: the interval rests on them")
         status, why = GainStatus.MEASURED, ""
         needed = gain * place.compute
         if failed:
@@ -362,7 +359,9 @@ class _Comparison:
 
     def change(self) -> dict[str, Any]:
         """Whether the gain changes with compute, and what it is if not; as in `Gains.changes`."""
-        ratio, first, second, p_value = self.free.p_of(self.tied)
+        names = self.free.recipes[0].fit.law_.parameters
+        differences = [self._difference(names.index(name)) for name in _TIED[self.free.recipes[0].fit.law_.name]]
+        ratio, first, second, p_value = self.free.p_of(self.tied, differences)
         place = self.default_place()
         gain, low, high, _ = self._gain(self.tied, place)
         return {

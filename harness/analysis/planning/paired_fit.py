@@ -12,9 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
+from scipy.special import fdtrc, stdtr, stdtrit
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from harness.analysis.fitting import intervals
+from harness.analysis.fitting.clusters import ClusteredNoise, Linearised
 from harness.analysis.fitting.estimator import ScalingLaw
 from harness.analysis.fitting.intervals import Interval, Quantity
 from harness.analysis.fitting.laws import Law
@@ -88,7 +91,11 @@ class _Independent(Law):
         back = weight.copy()  # the transpose of `apart`
         back[..., self._second] = weight[..., self._second] / self._left
         back[..., self._first] -= self._r * back[..., self._second]
-        return self.law.curvature(t, theta, back / self._deviation, self.law.gradient(t, theta)[1])
+        own, slopes_of_law = back / self._deviation, self.law.gradient(t, theta)[1]
+        matrix = self.law.curvature(t, theta, own, slopes_of_law)
+        if self.law.curves_as_y:
+            matrix = matrix - (slopes_of_law * own[:, None]) @ np.swapaxes(slopes_of_law, 1, 2)
+        return matrix
 
 
 @dataclass(frozen=True)
@@ -101,6 +108,7 @@ class PairedFit:
         joint: the unpaired fit, for `public` and the names of parameters.
         recipes: both.
         n_pairs, correlation: of counterparts.
+        clusters: of runs that err together, where either recipe's residuals tell of them.
     """
 
     problem: Problem
@@ -110,6 +118,7 @@ class PairedFit:
     recipes: tuple[Recipe, Recipe]
     n_pairs: int
     correlation: float
+    clusters: ClusteredNoise | None
 
     @classmethod
     def of(cls, a: Recipe, b: Recipe, shared: Sequence[str] = ()) -> PairedFit:
@@ -135,7 +144,10 @@ class PairedFit:
         found = minimise(problem, joint.theta_, exact=True)
         if not found.converged[0]:
             raise UserError(f"{a.name} and {b.name}: their joint fit did not converge")
-        return cls(problem, found.theta, float(found.cost[0]), joint, (a, b), len(first), correlation)
+        labels = _clusters_of(a, b, first, second)
+        place = np.unique(places, axis=0, return_inverse=True)[1].ravel()
+        clusters = None if labels is None else ClusteredNoise(Linearised.of(problem, found.theta), labels, place)
+        return cls(problem, found.theta, float(found.cost[0]), joint, (a, b), len(first), correlation, clusters)
 
     def public(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Parameters (..., P) of both recipes at theta (..., p)."""
@@ -144,18 +156,22 @@ class PairedFit:
         everything = self.joint.public(theta)
         return everything[..., law.coordinates_of(0)], everything[..., law.coordinates_of(1)]
 
-    def freedom(self, quantity: Quantity) -> float:
-        """Degrees of freedom of a quantity's variance, after Satterthwaite 1946.
+    def _noise(self, slope: np.ndarray) -> tuple[float, float]:
+        """What the variance of a quantity of this slope (1, p) is measured in, 1 where runs err by themselves, and its
+        degrees of freedom, after Satterthwaite 1946.
 
         The noise of each recipe has its own. Of a difference of counterparts there are no more than one recipe has.
         """
+        if self.clusters is not None:
+            scale, clustered = self.clusters.along(slope)
+            return float(scale[0]), float(clustered[0])
         own = [recipe.fit.noise.freedom for recipe in self.recipes]
         if self.n_pairs:
-            return min(own)
-        _, slope = quantity(self.theta, np.zeros(1, dtype=int))
+            return 1.0, min(own)
         moved, variance = intervals.direction(self.problem, self.theta, slope)
         shares = self._shares(moved, slope)
-        return float(variance[0] ** 2 / sum(share**2 / freedom for share, freedom in zip(shares, own, strict=True)))
+        total = sum(share**2 / freedom for share, freedom in zip(shares, own, strict=True))
+        return 1.0, float(variance[0] ** 2 / total)
 
     def _shares(self, moved: np.ndarray, slope: np.ndarray) -> tuple[float, float]:
         """How much of a quantity's variance is due to the runs of each recipe."""
@@ -166,8 +182,9 @@ class PairedFit:
 
     def interval(self, quantity: Quantity, level: float) -> Interval:
         """The profile interval (1,) of a quantity."""
-        t = stats.t.ppf((1 + level) / 2, self.freedom(quantity))
-        return intervals.profile(self.problem, self.theta, np.array([self.cost]), quantity, np.array([t**2 / 2]))
+        scale, freedom = self._noise(quantity(self.theta, np.zeros(1, dtype=int))[1])
+        drop = np.array([stats.t.ppf((1 + level) / 2, freedom) ** 2 * scale / 2])
+        return intervals.profile(self.problem, self.theta, np.array([self.cost]), quantity, drop)
 
     def p_zero(self, quantity: Quantity) -> float:
         """p of a quantity being 0, from the cost's rise where it is pulled there."""
@@ -184,16 +201,40 @@ class PairedFit:
             target = target - reached
         rise = max(0.0, float(self.problem.cost(theta)[0]) - self.cost)
         t = np.sqrt(2 * rise) * abs(first[0]) / np.maximum(abs(first[0] - reached[0]), 1e-300)
-        return float(2 * stats.t.sf(t, self.freedom(quantity)))
+        scale, freedom = self._noise(slope)
+        return float(2 * stats.t.sf(t / np.sqrt(scale), freedom))
 
-    def p_of(self, tied: PairedFit) -> tuple[float, float, float, float]:
-        """F, its degrees of freedom and p of a fit with some parameters in common being as good."""
-        first = self.theta.shape[1] - tied.theta.shape[1]
-        second = sum(recipe.fit.noise.freedom for recipe in self.recipes)
-        if self.n_pairs:
-            second = min(recipe.fit.noise.freedom for recipe in self.recipes)
-        ratio = max(0.0, tied.cost - self.cost) / (first / 2)
-        return ratio, float(first), float(second), float(stats.f.sf(ratio, first, second))
+    def p_of(self, tied: PairedFit, differences: Sequence[Quantity]) -> tuple[float, float, float, float]:
+        """F, its degrees of freedom and p of a fit with some parameters in common being as good.
+
+        Args:
+            differences: of these parameters; where runs err together, F is corrected by what this adds to the variance
+                of these on average (Rao and Scott 1981).
+        """
+        first, own = self.theta.shape[1] - tied.theta.shape[1], [r.fit.noise.freedom for r in self.recipes]
+        scale, second = 1.0, min(own) if self.n_pairs else sum(own)
+        if self.clusters is not None:
+            slopes = np.concatenate([each(self.theta, np.zeros(1, dtype=int))[1] for each in differences])
+            scale, second = (float(np.mean(each)) for each in self.clusters.along(slopes))
+        ratio = max(0.0, tied.cost - self.cost) / (first * scale / 2)
+        return ratio, float(first), float(second), float(fdtrc(first, second, ratio))
+
+
+def _clusters_of(a: Recipe, b: Recipe, first: np.ndarray, second: np.ndarray) -> np.ndarray | None:
+    """(n,) clusters of the runs of both, those of counterparts being one; None where no residuals tell of any."""
+    told = [recipe.fit.shared_errors_ for recipe in (a, b)]
+    if told == [None, None]:
+        return None
+    alone = [
+        np.arange(len(recipe.y)) if each is None else each.labels for recipe, each in zip((a, b), told, strict=True)
+    ]
+    labels = np.concatenate([alone[0], alone[1] + alone[0].max() + 1])
+    ours, theirs = labels[first], labels[second + len(a.y)]
+    size = int(labels.max()) + 1
+    together = connected_components(
+        coo_array((np.ones(len(ours)), (ours, theirs)), shape=(size, size)), directed=False
+    )[1]
+    return np.unique(together[labels], return_inverse=True)[1].ravel()
 
 
 def _pulled(quantity: Quantity, target: np.ndarray, pull: np.ndarray) -> Extra:
