@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import fdtrc, stdtr, stdtrit
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+from scipy.special import fdtrc, stdtr, stdtrit
 
 from harness.analysis.fitting import intervals
 from harness.analysis.fitting.clusters import ClusteredNoise, Linearised
@@ -183,7 +183,7 @@ class PairedFit:
     def interval(self, quantity: Quantity, level: float) -> Interval:
         """The profile interval (1,) of a quantity."""
         scale, freedom = self._noise(quantity(self.theta, np.zeros(1, dtype=int))[1])
-        drop = np.array([stats.t.ppf((1 + level) / 2, freedom) ** 2 * scale / 2])
+        drop = np.array([stdtrit(freedom, (1 + level) / 2) ** 2 * scale / 2])
         return intervals.profile(self.problem, self.theta, np.array([self.cost]), quantity, drop)
 
     def p_zero(self, quantity: Quantity) -> float:
@@ -202,7 +202,7 @@ class PairedFit:
         rise = max(0.0, float(self.problem.cost(theta)[0]) - self.cost)
         t = np.sqrt(2 * rise) * abs(first[0]) / np.maximum(abs(first[0] - reached[0]), 1e-300)
         scale, freedom = self._noise(slope)
-        return float(2 * stats.t.sf(t / np.sqrt(scale), freedom))
+        return float(2 * stdtr(freedom, -t / np.sqrt(scale)))
 
     def p_of(self, tied: PairedFit, differences: Sequence[Quantity]) -> tuple[float, float, float, float]:
         """F, its degrees of freedom and p of a fit with some parameters in common being as good.
