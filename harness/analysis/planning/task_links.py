@@ -29,7 +29,7 @@ _CUTS = (0.6, 0.8)
 #: Fewest rows on the side that is fitted.
 _LEAST_ROWS = 6
 #: A link weighs, before its evidence, as its error of these predictions to minus this power.
-_SHARPNESS = 2.0
+_SHARPNESS = 4.0
 #: Least such error, and least spread of a prediction.
 _LEAST_ERROR = 1e-3
 #: Standardised errors of these predictions count up to this size; and as many of size 1 are added to them.
