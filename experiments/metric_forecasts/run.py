@@ -58,12 +58,16 @@ class Tally:
         return {
             "forecasts": len(errors),
             "no number": int((~there).sum()),
-            "error, points": 100 * errors[there].mean(),
-            "median": 100 * np.median(errors[there]),
-            "two steps": 100 * np.nanmean(np.minimum(plain[there], 1.0)),
-            "hold, 95 %": held[there].mean(),
-            "half-width": 100 * np.median(halves[there]),
+            "error, points": 100 * _mean(errors[there]),
+            "median": 100 * float(np.median(errors[there])) if there.any() else np.nan,
+            "two steps": 100 * _mean(np.minimum(plain[there & np.isfinite(plain)], 1.0)),
+            "hold, 95 %": _mean(held[there]),
+            "half-width": 100 * float(np.median(halves[there])) if there.any() else np.nan,
         }
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(np.mean(values)) if len(values) else float("nan")
 
 
 # ------------------------------------------------------------------------------------------------------------- planted

@@ -101,7 +101,7 @@ def of_forecast(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stderr", metavar="COLUMN", help=error)
     parser.add_argument("--group", metavar="COLUMN", help="rows that share x and this are one run")
     parser.add_argument("--cluster", metavar="COLUMN", help="rows that share this err together: checkpoints of one run")
-    _add_plot(parser, "draw metrics against the loss, with their links and forecasts")
+    _add_plot(parser, "draw runs and forecasts; of metrics, against the loss and with their links")
     parser.epilog = (
         "Several metrics inform each other's links. A loss for each: --y 'bpb_*' --metric 'acc_*' takes them in pairs."
     )

@@ -16,7 +16,7 @@ from harness.analysis.planning.loss_to_metric import Chain
 from harness.commands.arguments import MOST_DRAWN
 from harness.commands.metric_table import MetricTable, choose_metrics
 from harness.commands.output import check_plot, given, report_files, save_plot, write_json
-from harness.commands.tables import Rows, choose_runs
+from harness.commands.tables import Rows, RunTable, choose_runs
 from harness.errors import DataError, UserError, nearest
 from harness.records.columns import number_column
 from harness.records.expressions import derive
@@ -24,7 +24,7 @@ from harness.report.tables import as_rich
 from harness.wording import ABSENT, between, confidence, percent
 
 #: What the flags of a metric are called, for a mistake without --metric.
-_OF_A_METRIC = ("link", "link_rows", "n_eval", "stderr", "chance", "plot")
+_OF_A_METRIC = ("link", "link_rows", "n_eval", "stderr", "chance")
 #: Least weight of a link that is printed.
 _WORTH_SAYING = 0.005
 #: Losses at which a link is drawn.
@@ -38,6 +38,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     Raises:
         UserError: as `commands.tables.choose_runs`, `choose_metrics`, `places`, `Forecaster.fit` and `Chain.fit`.
     """
+    check_plot(arguments.plot)
     if arguments.metric is None:
         for name in _OF_A_METRIC:
             if (found := getattr(arguments, name)) is not None:
@@ -46,7 +47,6 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                     f"{flag} {found}: is of a metric forecast through the loss; name its column by --metric"
                 )
         return _forecast_loss(arguments, console)
-    check_plot(arguments.plot)
     return _forecast_metric(arguments, console)
 
 
@@ -72,13 +72,25 @@ def _forecast_loss(arguments: argparse.Namespace, console: Console) -> int:
         "settings": given(arguments, _SETTINGS),
     }
     write_json(arguments.json, content)
+    drawn = _draw_loss(runs, table, arguments) if arguments.plot else []
     words = _places_in_words(at)
     words[arguments.y] = [f"{value:.4g}" for value in table["predicted"]]
     words[f"a new run, {confidence(arguments.level)}"] = _ends(table)
     console.print(as_rich(words, "Forecasts"))
     _report_laws(forecaster, console)
     runs.report(console)
+    report_files(drawn, console)
     return 0
+
+
+def _draw_loss(runs: RunTable, table: pd.DataFrame, arguments: argparse.Namespace) -> list[Path]:
+    from harness.report.forecast_plots import plot_runs_ahead
+
+    names = list(runs.x.columns)
+    ahead = table.set_axis([*names, *table.columns[len(names) :]], axis=1)
+    seen = runs.x.assign(**{arguments.y: runs.y})
+    axes = plot_runs_ahead(seen, ahead, columns=(*names, arguments.y), level=arguments.level)
+    return save_plot(axes, Path(arguments.plot))
 
 
 def _of_laws(forecaster: Forecaster) -> dict[str, Any]:
@@ -86,6 +98,9 @@ def _of_laws(forecaster: Forecaster) -> dict[str, Any]:
         "weights": forecaster.weights_,
         "left_out": forecaster.left_out_,
         "calibration": forecaster.calibration_,
+        "drift": forecaster.drift_,
+        "n_clusters": forecaster.n_clusters_,
+        "message": forecaster.message_,
     }
 
 
@@ -97,10 +112,13 @@ def _report_laws(forecaster: Forecaster, console: Console) -> None:
     if len(forecaster.rolling_):
         errors = forecaster.rolling_["error"].abs()
         missed = f"rolling extrapolation missed by {percent(float(errors.median()))} (median of {len(errors)})"
-        widened = f"; intervals widened {forecaster.calibration_:.2g} times" if forecaster.calibration_ > 1 else ""
-        console.print(missed + widened, markup=False)
+        console.print(missed, markup=False)
     else:
         console.print("too few runs to test the laws by rolling extrapolation", markup=False)
+    drift = f"drift of the laws beyond the runs: {percent(forecaster.drift_)} of the loss for every factor e"
+    console.print(f"{drift}; all other errors times {forecaster.calibration_:.2g}", markup=False)
+    if forecaster.message_:
+        console.print(forecaster.message_, markup=False, soft_wrap=True)
 
 
 # ----------------------------------------------------------------------------------------------- a metric through it

@@ -74,6 +74,37 @@ def plot_rolling(tables: Mapping[str, pd.DataFrame], ax: Axes | None = None) -> 
 
 
 @rc_context(STYLE)
+def plot_runs_ahead(
+    seen: pd.DataFrame,
+    ahead: pd.DataFrame,
+    ax: Axes | None = None,
+    *,
+    columns: tuple[str, ...] = COLUMNS,
+    flops_per_token_parameter: float = 6.0,
+    level: float = 0.95,
+) -> Axes:
+    """Loss against compute: the runs that a forecaster was fitted to, and runs not yet made, each with its interval.
+
+    Args:
+        seen: a row a run, with `columns`.
+        ahead: the variables of `columns`, and predicted, low, high, as `Forecaster.predict` gives them.
+        columns: the forecaster's variables, then the loss. With two variables the x axis is compute; otherwise it is
+            the only one, or the product of all.
+    """
+    *variables, loss = columns
+    factor = flops_per_token_parameter if len(variables) == 2 else 1.0
+    x_seen, x_ahead = (factor * table[variables].prod(axis=1).to_numpy() for table in (seen, ahead))
+    ax = ax or new_figure(2.7, top_in=0.36).add_subplot()
+    ax.plot(x_seen, seen[loss], "o", color=GREY, markersize=3, markerfacecolor="none", label="runs")
+    _bars(ax, x_ahead, ahead, label=f"a new run, {confidence(level)} interval")
+    values = pd.concat([seen[loss], ahead["low"], ahead["high"]])
+    name = {1: variables[0], 2: "C"}.get(len(variables), " x ".join(variables))
+    loss_axes(ax, np.concatenate([x_seen, x_ahead]), values, name, loss)
+    legend_above(ax, columns=2)
+    return ax
+
+
+@rc_context(STYLE)
 def plot_forecast(
     seen: pd.DataFrame,
     held_out: pd.DataFrame,

@@ -104,6 +104,11 @@ def test_a_metric_in_percent(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, *FORECAST, *AT, *percent).refused("column percent, row 1", "0 to 1", "--range LOW,HIGH")
 
 
+def test_runs_ahead_are_drawn(capsys: pytest.CaptureFixture[str]) -> None:
+    done(capsys, *FORECAST, *AT, "--at", "N=1e10,D=1e12", "--plot", "out/ahead.png")
+    assert Path("out/ahead.png").stat().st_size > 5000 and Path("out/ahead.svg").exists()
+
+
 def test_links_are_drawn(capsys: pytest.CaptureFixture[str]) -> None:
     done(capsys, *FORECAST, *AT, "--metric", "share,error", "--plot", "out/links.png")
     assert Path("out/links.png").stat().st_size > 5000 and Path("out/links.svg").exists()
