@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import harness
+
 README = (Path(__file__).parent.parent / "README.md").read_text()
 #: (language, file's name, content), header lines and all, as a reader pastes them.
 BLOCKS = [
@@ -20,8 +22,8 @@ BLOCKS = [
 ]
 COMMANDS = re.findall(r"^\$ harness (.*)$", README, flags=re.MULTILINE)
 CUSTOM = [c for c in COMMANDS if "majority" in c or "ranks" in c]
-TABLE_VERBS = ("fit", "forecast", "allocate")
-CURVE_VERBS = ("emergence", "compare")
+TABLE_VERBS = ("fit", "forecast", "allocate", "gain")
+CURVE_VERBS = ("emergence", "compare", "screen")
 
 
 @pytest.fixture(scope="module")
@@ -89,10 +91,14 @@ def runs(folder, monkeypatch):
     rng = np.random.default_rng(0)
     flops = np.repeat(np.geomspace(1e18, 1e21, 5), 8)
     n = np.sqrt(flops / 120) * np.tile(np.geomspace(0.2, 5, 8), 5)
-    loss = (1.8 + 480 * n**-0.35 + 2100 * (flops / 6 / n) ** -0.37) * np.exp(0.005 * rng.standard_normal(40))
-    accuracy = 0.25 + 0.7 / (1 + np.exp((loss - 2.5) / 0.3))
-    columns = {"N": n, "D": flops / 6 / n, "loss": loss, "accuracy": accuracy, "corpus": "web"}
-    pd.DataFrame(columns).to_csv(folder / "runs.csv", index=False)
+    parts = []
+    for corpus, worse in (("web", 1.0), ("books", 1.03)):
+        loss = 1.8 + worse * (480 * n**-0.35 + 2100 * (flops / 6 / n) ** -0.37)
+        loss *= np.exp(0.005 * rng.standard_normal(40))
+        accuracy = 0.25 + 0.7 / (1 + np.exp((loss - 2.5) / 0.3))
+        columns = {"N": n, "D": flops / 6 / n, "loss": loss, "accuracy": accuracy, "corpus": corpus}
+        parts.append(pd.DataFrame(columns))
+    pd.concat(parts).to_csv(folder / "runs.csv", index=False)
     monkeypatch.chdir(folder)
     return folder / "runs.csv"
 
@@ -139,6 +145,9 @@ def test_jumps_of_any_table(command, folder, monkeypatch, capsys):
     pd.DataFrame({"model": model, "seed": seed} | of_tasks).to_csv("wide.csv", index=False)
     sizes = pd.DataFrame({"model": model, "params": about["params"], "family": "ours"})
     sizes.drop_duplicates().to_csv("sizes.csv", index=False)
+    harness.datasets.make_recipes(random_state=0).frame.rename(columns={"value": "acc_a"}).drop(
+        columns=["task", "metric"], errors="ignore"
+    ).to_csv("recipes.csv", index=False)
     words = shlex.split(command.replace("results/quickstart", "others.csv"))
     assert cli.main(words) == 0, capsys.readouterr().err
     assert "acc" in capsys.readouterr().out
