@@ -24,8 +24,9 @@ from harness.analysis.fitting.lack_of_fit import (
     runs_far_off,
 )
 from harness.analysis.fitting.laws import Law
-from harness.analysis.fitting.objectives import BetaBinomial, Binomial, Huber, Objective, OneSided, Squares
-from harness.analysis.fitting.overdispersion import FIRST_CORRELATION, with_correlation
+from harness.analysis.fitting.objectives import BetaBinomial
+from harness.analysis.fitting.overdispersion import with_correlation
+from harness.analysis.fitting.posing import OBJECTIVES, pose, run_weights
 from harness.analysis.fitting.shared_errors import (
     SharedErrors,
     clusters_of_runs,
@@ -47,7 +48,6 @@ from harness.analysis.fitting.status import (
 from harness.analysis.runs import Runs, gather_runs, row_means
 from harness.errors import DataError, SettingError, UserError, nearest
 
-OBJECTIVES = ("squares", "huber", "one_sided", "binomial", "beta_binomial")
 INTERVALS = ("profile", "bootstrap", "delta")
 
 #: Fewest refits whose percentiles mean anything.
@@ -177,8 +177,18 @@ class ScalingLaw:
         self._centre, self._unit = law.centre(runs.sizes), law.unit(runs.value)
         offset = np.log(self._unit) if law.scale == "log" else 0.0
         counts = None if n_eval is None else row_means(positive_columns(n_eval=n_eval)[0], runs.of_row)
-        weight = _run_weights(weights, runs, len(values))
-        found = self._solve(self._pose(law, runs, offset, counts, weight))
+        weight = run_weights(weights, runs, len(values))
+        self.objective_name_, problem = pose(
+            law,
+            self.objective,
+            self._t(self._places),
+            runs.value - offset,
+            weight,
+            counts,
+            delta=self.delta,
+            penalty=self.penalty,
+        )
+        found = self._solve(problem)
         if not found.converged[0]:
             raise unsolved(law, runs.sizes, self.n_runs_)
         self.theta_, self.objective_ = found.theta, float(found.cost[0])
@@ -229,27 +239,6 @@ class ScalingLaw:
 
     def _t(self, places: np.ndarray) -> np.ndarray:
         return self.law_.coordinates(places, self._centre)
-
-    def _pose(self, law: Law, runs: Runs, offset: float, n_eval: np.ndarray | None, weight: np.ndarray) -> Problem:
-        """What is to be minimised."""
-        shares = n_eval is not None and law.scale == "linear"
-        chosen = self.objective or ("beta_binomial" if shares else "squares")
-        if chosen in ("binomial", "beta_binomial") and n_eval is None:
-            raise SettingError("objective", chosen, "squares where n_eval is not given")
-        if chosen in ("binomial", "beta_binomial") and np.ptp(weight) > 0:
-            raise SettingError("weights", "given", f"none with {chosen}, which weighs a run by its answers")
-        t, y, weight = self._t(runs.sizes[runs.rung]), (runs.value - offset)[None], weight[None]
-        objective: Objective = Squares()
-        if chosen == "huber":
-            objective = Huber(self.delta)
-        elif chosen == "one_sided":
-            objective = OneSided(self.delta, self.penalty)
-        elif chosen == "binomial":
-            objective, weight = Binomial(), np.asarray(n_eval, dtype=float)[None]
-        elif chosen == "beta_binomial":
-            objective = BetaBinomial(np.asarray(n_eval, dtype=float), np.full((1, 1), FIRST_CORRELATION))
-        self.objective_name_ = chosen
-        return Problem.of(law, objective, t, y, weight)
 
     def _solve(self, problem: Problem) -> Solution:
         self._problem, found = problem, optimum(problem)
@@ -462,17 +451,6 @@ class PowerLaw(ScalingLaw):
 
     def __init__(self, irreducible: bool = True, **settings: Any) -> None:
         super().__init__(law="power_floor" if irreducible else "power", **settings)
-
-
-def _run_weights(weights: ArrayLike | None, runs: Runs, n_rows: int) -> np.ndarray:
-    """(n,) weight of each run, of mean 1: the mean over its rows."""
-    if weights is None:
-        return np.ones(len(runs.value))
-    (given,) = positive_columns(weights=weights)
-    if len(given) != n_rows:
-        raise DataError(f"weights has {len(given)} rows where x has {n_rows}")
-    of_runs = row_means(given, runs.of_row)
-    return of_runs / of_runs.mean()
 
 
 def _aicc(squares: float, n: int, k: int) -> float:
