@@ -20,6 +20,8 @@ from typing import Any
 from harness.metric_names import Meaning
 
 _FACTS = Path(__file__).with_name("benchmarks.toml")
+#: Signs between the words of a column's name.
+_BETWEEN = re.compile(r"[_\-./:, ]")
 #: What tools add to the name of a task to say how it was asked.
 _HOW_ASKED = re.compile(r"(_(\d+_?shot|fewshot|val|validation|dev|test|rc|mc|cf|olmes|full|fast|v\d))+$")
 
@@ -38,6 +40,21 @@ def known_chance(task: str, metric: str) -> float | None:
     for entry in _facts()["benchmarks"]:
         if _metric(metric) in _metrics_of(entry) and _is_of(task, entry):
             return float(entry["chance"])
+    return None
+
+
+@cache
+def chance_of_column(name: str) -> float | None:
+    """The same of a column that is named for both, as tables with a column a task have it; None where it is not known.
+
+    >>> chance_of_column("acc_hellaswag"), chance_of_column("winogrande/acc"), chance_of_column("bpb_hellaswag") is None
+    (0.25, 0.5, True)
+    """
+    for sign in _BETWEEN.finditer(name):
+        before, after = name[: sign.start()], name[sign.end() :]
+        for task, metric in ((after, before), (before, after)):
+            if (chance := known_chance(task, metric)) is not None:
+                return chance
     return None
 
 

@@ -149,17 +149,24 @@ def describe(higher_is_better: bool | None = None, discontinuous: bool | None = 
     return ", ".join(parts)
 
 
-def vocabulary(width: int = 79) -> str:
-    """All names that are known and what follows from them, in lines of at most this width; for --help."""
+def vocabulary(width: int = 79, pairs: bool = True) -> str:
+    """All names that are known and what follows from them, in lines of at most this width; for --help.
+
+    Args:
+        pairs: whether to say how pairs are stated.
+    """
     paragraphs = [
         "What neither a flag nor the columns higher_is_better and discontinuous state of a metric is assumed by the "
         "last word of its name that is known. Whole words count, in any case:",
         *(f"  {group.title}: {group.names}" for group in _GROUPS),
         "  all else: higher is better, discontinuous",
-        "'neg' or 'negative' before the word reverses the direction. No pair is assumed: the continuous metric that "
-        "judges a discontinuous one must be measured on the same outputs, which no name says (a pretraining loss is "
-        "not the loss of an exam's answers). A table states it in the column paired_metric, you by --pair; a likely "
-        "pair is offered.",
+        "'neg' or 'negative' before the word reverses the direction.",
     ]
+    if pairs:
+        paragraphs[-1] += (
+            " No pair is assumed: the continuous metric that judges a discontinuous one must be measured on the same "
+            "outputs, which no name says (a pretraining loss is not the loss of an exam's answers). A table states it "
+            "in the column paired_metric, you by --pair; a likely pair is offered."
+        )
     lines = TextWrapper(width, break_on_hyphens=False)
     return "\n".join(lines.fill(paragraph) for paragraph in paragraphs)

@@ -12,9 +12,9 @@ from harness import metric_names
 from harness.commands.values import (
     above,
     between_0_and_1,
-    finite,
     law_name,
     low_high,
+    number_or_named,
     one_of,
     positive,
     several_of,
@@ -90,9 +90,10 @@ def of_forecast(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--metric", metavar="COLUMNS", help=metric)
     links = f"loss -> metric: best (all, weighed), {', '.join(LINKS)} (best)"
     parser.add_argument("--link", type=one_of(("best", *LINKS)), metavar="NAME", help=links)
-    linked = "more rows for the links alone, as checkpoints are; needs --cluster"
+    linked = "more rows, within --where or not, for the links alone, as checkpoints are; needs --cluster"
     parser.add_argument("--link-rows", metavar="EXPRESSION", help=linked)
-    parser.add_argument("--chance", type=finite, metavar="NUMBER", help="what a guesser scores in the metric")
+    guesser = "what a guesser scores: of all metrics, or NAME=NUMBER,... (that of public benchmarks is known)"
+    parser.add_argument("--chance", type=number_or_named, metavar="NUMBER", help=guesser)
     ends = "least and greatest value of the metric (0,1)"
     parser.add_argument("--range", type=low_high, default=(0.0, 1.0), metavar="LOW,HIGH", help=ends)
     items = "test items behind each value of the metric: a column, or a pattern"
@@ -103,7 +104,8 @@ def of_forecast(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cluster", metavar="COLUMN", help="rows that share this err together: checkpoints of one run")
     _add_plot(parser, "draw runs and forecasts; of metrics, against the loss and with their links")
     parser.epilog = (
-        "Several metrics inform each other's links. A loss for each: --y 'bpb_*' --metric 'acc_*' takes them in pairs."
+        "Several metrics inform each other's links. A loss for each: --y 'bpb_*' --metric 'acc_*' takes them in pairs, "
+        "as does --y bpb_a,bpb_b --metric acc_a,acc_b."
     )
     _add_output(parser)
 
@@ -111,7 +113,14 @@ def of_forecast(parser: argparse.ArgumentParser) -> None:
 def of_allocate(parser: argparse.ArgumentParser) -> None:
     """``harness allocate``."""
     _add_runs(parser)
-    parser.add_argument("--compute", type=positive, metavar="FLOPS", action="append", required=True, help="e.g. 1e24")
+    parser.add_argument(
+        "--compute",
+        type=positive,
+        metavar="FLOPS",
+        action="append",
+        required=True,
+        help="e.g. 1e24; may be given often",
+    )
     laws = f"{', '.join(ALLOCATING)} (hoffmann)"
     parser.add_argument("--law", default="hoffmann", type=one_of(ALLOCATING), metavar="NAME", help=laws)
     parser.add_argument("--flops-per-token-parameter", type=positive, default=6.0, metavar="K", help="C = K N D (6)")
@@ -197,6 +206,7 @@ def of_screen(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--alpha", type=between_0_and_1, default=0.05, help="false discovery rate (0.05)")
     parser.add_argument("--top", type=whole_number(1), metavar="N", help="show the first N tasks (--json has all)")
     parser.set_defaults(pair=[])
+    parser.epilog = metric_names.vocabulary(pairs=False)
     _add_output(parser)
     _add_plot(parser, "draw what each task tells at each size")
 

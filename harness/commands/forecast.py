@@ -12,6 +12,7 @@ import pandas as pd
 from rich.console import Console
 
 from harness.analysis.planning.forecast import Forecaster
+from harness.analysis.planning.link_status import LinkStatus
 from harness.analysis.planning.loss_to_metric import Chain
 from harness.commands.arguments import MOST_DRAWN
 from harness.commands.metric_table import MetricTable, choose_metrics
@@ -21,7 +22,7 @@ from harness.errors import DataError, UserError, nearest
 from harness.records.columns import number_column
 from harness.records.expressions import derive
 from harness.report.tables import as_rich
-from harness.wording import ABSENT, between, confidence, percent
+from harness.wording import ABSENT, between, confidence, listed, percent
 
 #: What the flags of a metric are called, for a mistake without --metric.
 _OF_A_METRIC = ("link", "link_rows", "n_eval", "stderr", "chance")
@@ -162,7 +163,11 @@ def _forecast_metric(arguments: argparse.Namespace, console: Console) -> int:
     _report_metrics(found, names, chain, arguments, console)
     if len(distinct) == 1:
         _report_laws(next(iter(chain.losses_.values())), console)
+    else:
+        _report_losses(chain, table, console)
     table.report(console)
+    if drawn and (left := [task for task in chain.losses_ if task not in list(chain.links_)[:MOST_DRAWN]]):
+        console.print(f"not drawn: {listed(left)}", markup=False, soft_wrap=True)
     report_files(drawn, console)
     return 0
 
@@ -180,11 +185,27 @@ def _report_metrics(
     for message in dict.fromkeys(filter(None, found["message"])):
         console.print(message, markup=False, soft_wrap=True)
     for row in chain.table_.to_dict("records"):
-        if (task := row["task"]) in chain.links_:
+        if (task := row["task"]) in chain.links_ and row["status"] == LinkStatus.FOLLOWS:
             weights = {link: weight for link, weight in chain.links_[task].weights.items() if weight >= _WORTH_SAYING}
             shares = ", ".join(f"{link} {percent(weight)}" for link, weight in weights.items())
             end = f"it ends at {row['ceiling']:.3g} ({between(row['ceiling_low'], row['ceiling_high'])})"
             console.print(f"{task}: links weighed {shares}; {end}", markup=False, soft_wrap=True)
+
+
+def _report_losses(chain: Chain, table: MetricTable, console: Console) -> None:
+    """How well the laws of all losses predicted larger runs, in a line."""
+    missed = {
+        table.loss_names[task]: float(forecaster.rolling_["error"].abs().median())
+        for task, forecaster in chain.losses_.items()
+        if len(forecaster.rolling_)
+    }
+    if missed:
+        worst = max(missed, key=lambda name: missed[name])
+        usual = f"rolling extrapolation of the losses missed by {percent(float(np.median(list(missed.values()))))}"
+        console.print(f"{usual} (median of {len(missed)}), at most by {percent(missed[worst])} ({worst})", markup=False)
+    for task, forecaster in chain.losses_.items():
+        if forecaster.message_:
+            console.print(f"{table.loss_names[task]}: {forecaster.message_}", markup=False, soft_wrap=True)
 
 
 def _draw(chain: Chain, table: MetricTable, found: pd.DataFrame, arguments: argparse.Namespace) -> list[Path]:
@@ -207,7 +228,7 @@ def _draw(chain: Chain, table: MetricTable, found: pd.DataFrame, arguments: argp
             chain.curve(np.linspace(float(most), float(least), _ALONG), task),
             forecasts,
             ax,
-            loss_name=arguments.y,
+            loss_name=table.loss_names[task],
             metric_name=task,
             chance=table.chance.get(task),
             ceiling=high if chain.rises(task) else low,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +13,7 @@ from rich.console import Console
 from harness import benchmarks
 from harness.commands.column_patterns import Columns, Layout, read_layout
 from harness.commands.tables import Rows, choose_rows, numbers, split_names
-from harness.errors import DataError, UserError
+from harness.errors import DataError, UserError, nearest
 from harness.metric_names import meaning
 from harness.records.columns import ITEMS, NOT_NEGATIVE, POSITIVE, Limits, label_column, number_column
 from harness.records.expressions import select
@@ -31,6 +31,7 @@ class MetricTable:
         loss: (n,) of all tasks, or (n, T) a column a task; metric: (n, T). NaN where there is none.
         of_loss: (n,) whether a row informs the law of the loss; the others inform the links only.
         noise: n_eval or stderr -> (n, T).
+        loss_names: task -> its column of --y.
         chance, higher_is_better: of the tasks of which they are known.
         told: what was read and assumed, in words.
     """
@@ -41,6 +42,7 @@ class MetricTable:
     metric: pd.DataFrame
     of_loss: np.ndarray
     noise: Mapping[str, pd.DataFrame]
+    loss_names: Mapping[str, str]
     chance: Mapping[str, float]
     higher_is_better: Mapping[str, bool]
     told: tuple[str, ...]
@@ -91,7 +93,8 @@ def choose_metrics(arguments: argparse.Namespace) -> MetricTable:
         for name in values
         if (missing := int(metric[name].isna().sum()))
     ]
-    chance, direction, assumed = _meanings(layout, values, arguments)
+    told += _unlike_its_range(metric, low, high)
+    chance, assumed = _chance(list(values), arguments)
     return MetricTable(
         rows=rows,
         x=pd.DataFrame({name: number_column(frame, name) for name in names}),
@@ -101,8 +104,14 @@ def choose_metrics(arguments: argparse.Namespace) -> MetricTable:
         metric=metric,
         of_loss=of_loss,
         noise=_noise(frame, values, layout, arguments),
+        loss_names={name: str(loss) for name, loss in of_task.items()},
         chance=chance,
-        higher_is_better=direction,
+        higher_is_better={
+            name: meant.higher_is_better
+            for each in layout.measured
+            for name in each.by_task.values()
+            if (meant := meaning(each.metric)).known
+        },
         told=(*told, *assumed),
     )
 
@@ -142,16 +151,38 @@ def _with_sizes(rows: Rows, of_loss: np.ndarray, names: list[str]) -> tuple[Rows
 
 
 def _layout(frame: pd.DataFrame, arguments: argparse.Namespace) -> Layout:
-    """The columns of --metric, and of --y where it names one for each task."""
+    """The columns of --metric, and of --y where it names one for each task: patterns, or lists of equal length."""
     if "*" in arguments.metric:
         pairs = [f"{arguments.metric}={arguments.y}"] if "*" in arguments.y else []
         # A column of errors that nobody named is of no use beside several metrics.
         known = frame if arguments.stderr else frame.drop(columns="stderr", errors="ignore")
-        return read_layout(known, arguments.metric, pairs, arguments.stderr, arguments.n_eval)
+        try:
+            return read_layout(known, arguments.metric, pairs, arguments.stderr, arguments.n_eval)
+        except UserError as error:
+            raise UserError(
+                str(error).replace(f"--pair {pairs[0]}", f"--y {arguments.y}") if pairs else str(error)
+            ) from error
     if "*" in arguments.y:
         raise UserError(f"--y {arguments.y}: a pattern of losses goes with one of metrics, such as --metric 'acc_*'")
     names = split_names(arguments.metric, "--metric")
-    return Layout(tuple(Columns(name, name, {"": name}) for name in names), {}, {}, ())
+    measured = tuple(Columns(name, name, {name: name}) for name in names)
+    losses = [arguments.y] if arguments.y in frame else split_names(arguments.y, "--y")
+    if len(losses) == 1:
+        return Layout(measured, {}, {}, ())
+    if len(losses) != len(names):
+        wanted = f"one, or one for each of the {counted(len(names), 'metric')} of --metric"
+        raise UserError(f"--y {arguments.y}: {counted(len(losses), 'column')}; wanted is {wanted}")
+    for loss in losses:
+        number_column(frame, loss)
+    return Layout(measured, {"": Columns(arguments.y, arguments.y, dict(zip(names, losses, strict=True)))}, {}, ())
+
+
+def _unlike_its_range(metric: pd.DataFrame, low: float, high: float) -> list[str]:
+    """Shares to which --range gives another range, in words."""
+    shares = [str(name) for name in metric if high > 1 and metric[name].between(0, 1).any() and metric[name].max() <= 1]
+    if not shares:
+        return []
+    return [f"note: no value of {listed(shares)} is above 1, though --range has {low:g} to {high:g}: are these shares?"]
 
 
 def _metric(frame: pd.DataFrame, name: str, limits: Limits) -> np.ndarray:
@@ -164,26 +195,31 @@ def _metric(frame: pd.DataFrame, name: str, limits: Limits) -> np.ndarray:
         raise
 
 
-def _meanings(
-    layout: Layout, values: Mapping[str, str], arguments: argparse.Namespace
-) -> tuple[dict[str, float], dict[str, bool], list[str]]:
-    """Chance and direction of each task, as stated, as known of the benchmark, or as the metric's name says."""
-    chance: dict[str, float] = {}
-    direction: dict[str, bool] = {}
-    for each in layout.measured:
-        for task, name in each.by_task.items():
-            known = benchmarks.known_chance(task or name, each.metric) if arguments.chance is None else arguments.chance
-            if known is not None:
-                chance[name] = known
-            if (meant := meaning(each.metric)).known:
-                direction[name] = meant.higher_is_better
-    if arguments.chance is not None:
-        return chance, direction, []
+def _chance(names: Sequence[str], arguments: argparse.Namespace) -> tuple[dict[str, float], list[str]]:
+    """What a guesser scores in each metric, by --chance or as known of the benchmark; and what was taken, in words.
+
+    Raises:
+        UserError: --chance names a metric that there is none of.
+    """
+    stated = arguments.chance
+    if isinstance(stated, float):
+        return dict.fromkeys(names, stated), []
+    stated = stated or {}
+    if strange := [name for name in stated if name not in names]:
+        raise UserError(f"--chance {strange[0]}: is none of the metrics {', '.join(names)}{nearest(strange[0], names)}")
+    low, high = arguments.range
+    shares = {name: benchmarks.chance_of_column(name) for name in names if name not in stated}
+    known = {name: low + (high - low) * share for name, share in shares.items() if share is not None}
     levels: dict[float, list[str]] = {}
-    for name, level in chance.items():
+    for name, level in known.items():
         levels.setdefault(level, []).append(name)
-    source = "taken from harness/benchmarks.toml: chance"
-    return chance, direction, [f"{source} {level:.3g} of {listed(names)}" for level, names in levels.items()]
+    told = [
+        f"taken from harness/benchmarks.toml: chance {level:.3g} of {listed(each)} (--chance states another)"
+        for level, each in levels.items()
+    ]
+    if unknown := [name for name, share in shares.items() if share is None]:
+        told.append(f"not known: chance of {listed(unknown)} (--chance)")
+    return {**stated, **known}, told
 
 
 def _noise(

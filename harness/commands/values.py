@@ -24,6 +24,17 @@ def finite(text: str) -> float:
     return _number(text, -math.inf, math.inf, "a finite number")
 
 
+def number_or_named(text: str) -> float | dict[str, float]:
+    """A finite number, or 'NAME=NUMBER,NAME=NUMBER' as numbers by name."""
+    if "=" not in text:
+        return finite(text)
+    parts = [part.rpartition("=") for part in text.split(",")]
+    named = {name.strip(): finite(value) for name, _, value in parts}
+    if "" in named or len(named) < len(parts):
+        raise ArgumentTypeError(f"{text}: allowed is a number, or NAME=NUMBER,NAME=NUMBER, each name once")
+    return named
+
+
 def low_high(text: str) -> tuple[float, float]:
     """'LOW,HIGH': two finite numbers, the lower one first."""
     parts = text.split(",")

@@ -28,9 +28,12 @@ def test_names_are_those_of_the_library() -> None:
     assert tuple(NoiseSource) == arguments.NOISE_SOURCES
 
 
-@pytest.mark.parametrize("declare", [arguments.of_emergence, arguments.of_compare, arguments.of_screen])
-def test_the_meaning_of_names_is_listed(declare: object) -> None:
+@pytest.mark.parametrize(
+    ("declare", "pairs"), [(arguments.of_emergence, True), (arguments.of_compare, True), (arguments.of_screen, False)]
+)
+def test_the_meaning_of_names_is_listed(declare: object, pairs: bool) -> None:
     parser = argparse.ArgumentParser()
     declare(parser)  # type: ignore[operator]
     shown = " ".join(parser.format_help().split())
-    assert " ".join(metric_names.vocabulary().split()) in shown and " wer, " in shown
+    assert " ".join(metric_names.vocabulary(pairs=pairs).split()) in shown and " wer, " in shown
+    assert ("--pair" in shown) == pairs

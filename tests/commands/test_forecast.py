@@ -93,7 +93,7 @@ def test_checkpoints_for_the_link_alone(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_no_number_where_the_metric_does_not_follow(capsys: pytest.CaptureFixture[str]) -> None:
     found, ran = done(capsys, *FORECAST, *AT, "--metric", "flat", "--derive", "flat = 0 * N")
-    assert found["forecasts"][0]["predicted"] is None and found["forecasts"][0]["status"] == "does not follow the loss"
+    assert found["forecasts"][0]["predicted"] is None and found["forecasts"][0]["status"] == "is the same in all runs"
     assert "flat is 0 in all 25 runs" in ran.out
 
 
@@ -107,6 +107,36 @@ def test_a_metric_in_percent(capsys: pytest.CaptureFixture[str]) -> None:
 def test_runs_ahead_are_drawn(capsys: pytest.CaptureFixture[str]) -> None:
     done(capsys, *FORECAST, *AT, "--at", "N=1e10,D=1e12", "--plot", "out/ahead.png")
     assert Path("out/ahead.png").stat().st_size > 5000 and Path("out/ahead.svg").exists()
+
+
+def test_chance_of_benchmarks_is_known_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    frame = pd.read_csv("surface.csv")
+    frame.assign(acc_hellaswag=frame["share"], acc_mine=frame["share"]).to_csv("named.csv", index=False)
+    ask = ("forecast", "named.csv", "--x", "N,D", "--y", "loss", *AT)
+    for metrics in ("acc_hellaswag,acc_mine", "acc_*", "acc_hellaswag"):
+        _, ran = done(capsys, *ask, "--metric", metrics)
+        assert "chance 0.25 of acc_hellaswag" in ran.out
+        assert ("not known: chance of acc_mine" in ran.out) == (metrics != "acc_hellaswag")
+    _, ran = done(capsys, *ask, "--metric", "acc_*", "--chance", "acc_mine=0.2,acc_hellaswag=0.3")
+    assert "chance" not in ran.out
+    assert run(capsys, *ask, "--metric", "acc_*", "--chance", "acc_min=0.2").refused("acc_min", "'acc_mine'")
+    # In percent the levels are in percent.
+    percent = ("--derive", "acc_winogrande = 100 * share", "--metric", "acc_winogrande", "--range", "0,100")
+    _, ran = done(capsys, *FORECAST, *AT, *percent)
+    assert "chance 50 of acc_winogrande" in ran.out
+    _, ran = done(capsys, *FORECAST, *AT, "--metric", "share", "--range", "0,100")
+    assert "no value of share is above 1" in ran.out
+
+
+def test_lists_of_losses_and_metrics(capsys: pytest.CaptureFixture[str]) -> None:
+    frame = pd.read_csv("surface.csv")
+    frame.assign(other=0.5 * frame["loss"]).to_csv("two.csv", index=False)
+    ask = ("forecast", "two.csv", "--x", "N,D", *AT, "--metric", "share,error")
+    found, ran = done(capsys, *ask, "--y", "loss,other")
+    first, second = found["forecasts"]
+    assert second["loss"] == pytest.approx(first["loss"] / 2, rel=1e-3)
+    assert "rolling extrapolation of the losses missed by" in ran.out
+    assert run(capsys, *ask, "--y", "loss,other,D").refused("--y loss,other,D: 3 columns", "2 metrics")
 
 
 def test_links_are_drawn(capsys: pytest.CaptureFixture[str]) -> None:

@@ -316,7 +316,9 @@ class ScalingLaw:
         near_optimum, sizes_off = Linearised.of(self._problem, self.theta_), self._noise.misfit > 0
         labels = None if clusters is None else clusters_of_runs(clusters, runs.of_row)
         if labels is None:
-            groupings = suspected(suspects, runs.of_row) | groupings_of(self.law_.variables, self._places)
+            groupings = suspected(suspects, runs.of_row, self.theta_.shape[1]) | groupings_of(
+                self.law_.variables, self._places
+            )
             self.shared_errors_ = find_shared_errors(near_optimum, runs, groupings, sizes_off)
             labels = None if self.shared_errors_ is None else self.shared_errors_.labels
         if labels is not None:

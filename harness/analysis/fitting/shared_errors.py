@@ -98,10 +98,14 @@ def clusters_of_runs(clusters: ArrayLike, of_row: np.ndarray) -> np.ndarray:
     return labels
 
 
-def suspected(suspects: Mapping[str, ArrayLike], of_row: np.ndarray) -> dict[str, np.ndarray]:
-    """Name -> labels (n,) of the runs, of columns (rows,) that do not vary within a run."""
+def suspected(suspects: Mapping[str, ArrayLike], of_row: np.ndarray, n_parameters: int) -> dict[str, np.ndarray]:
+    """Name -> labels (n,) of the runs, of columns (rows,) that do not vary within a run.
+
+    Columns of no more labels than the law has parameters are left out: a step of training or a schedule is a condition
+    whose levels a law can bend to, and intervals that rest on so few are no surer than those of independent runs.
+    """
     found = {name: _of_runs(np.asarray(column), of_row) for name, column in suspects.items()}
-    return {name: labels for name, (labels, split) in found.items() if not split.size}
+    return {name: labels for name, (labels, split) in found.items() if not split.size and labels.max() >= n_parameters}
 
 
 def _of_runs(column: np.ndarray, of_row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

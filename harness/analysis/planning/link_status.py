@@ -24,6 +24,7 @@ class LinkStatus(StrEnum):
 
     FOLLOWS = "follows the loss"
     NOT_YET = "has not moved"
+    CONSTANT = "is the same in all runs"
     UNRELATED = "does not follow the loss"
     TOO_FEW = "too few data"
 
@@ -44,8 +45,8 @@ def judge_rows(rows: MetricRows) -> tuple[LinkStatus, str] | None:
         )
     if np.ptp(share) == 0:
         value = rows.natural(np.full(3, share[0]))[0]
-        why = f"{rows.name} is {value:g} in all {rows.n} runs: no loss leads to another value"
-        return LinkStatus.UNRELATED, why
+        why = f"{rows.name} is {value:g} in all {rows.n} runs: nothing tells at which loss it would move"
+        return LinkStatus.CONSTANT, why
     rank, p = rows.association
     if p < REVERSED:
         why = f"{rows.name} gets worse as the loss falls (rank correlation {rank:.2f}, p = {p:.2g})"

@@ -59,7 +59,7 @@ def test_a_metric_that_gets_worse_has_no_number(spread: float) -> None:
 
 def test_constant_and_few() -> None:
     found = judge_rows(rows(np.full(20, 0.5)))
-    assert found == (LinkStatus.UNRELATED, "acc is 0.5 in all 20 runs: no loss leads to another value")
+    assert found == (LinkStatus.CONSTANT, "acc is 0.5 in all 20 runs: nothing tells at which loss it would move")
     few = judge_rows(rows(np.r_[0.2, 0.3, 0.4, np.full(17, np.nan)]))
     assert few is not None and few[0] is LinkStatus.TOO_FEW
     assert f"at least {LEAST_ROWS} rows" in few[1] and "3 rows, 17 without a number" in few[1]
