@@ -95,7 +95,7 @@ def _lacks(frame: pd.DataFrame, apart: Sequence[str]) -> Iterator[str]:
     """What a screening has to do without, and which columns may tell rows apart."""
     scores = higher_is_better(frame)
     if scores.any() and ("chance" not in frame or frame.loc[scores, "chance"].isna().all()):
-        yield "chance (which scores are those of a guesser is not said)"
+        yield "chance (--chance says which scores are those of a guesser)"
     yield from unsaid.apart_in_words(apart, "--recipe, --step, --task or --subtask")
 
 
@@ -127,12 +127,20 @@ def _cautions(found: Screening) -> Iterator[str]:
 # -------------------------------------------------------------------------------------------------------- what is said
 
 
+#: What the columns of the first table are.
+_COLUMNS = (
+    "SNR: standard deviation of true scores between recipes over the noise of a run; range / noise: the published ratio, "
+    "which grows with the number of recipes; pairs right: of recipes, ordered as at the target; p: that this is chance"
+)
+
+
 def _report(found: Screening, shown: pd.DataFrame, arguments: argparse.Namespace, console: Console) -> None:
     words, level = _names(shown, found.tasks), confidence(arguments.level)
     if found.of_recipes:
         at, target = count(found.small), count(found.target)
         title = f"Benchmarks at {found.x} {at}, read for the order at {target}; {level} intervals"
         console.print(as_rich(_of_recipes(shown, words), title))
+        console.print(_COLUMNS, markup=False, soft_wrap=True)
         smaller = found.sizes[found.sizes[found.x] < found.target].dropna(subset="decision_accuracy")
         if smaller[found.x].nunique() > 1:
             title = f"Share of pairs of recipes ordered as at {target}, by {found.x}"

@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike
 from scipy.special import chdtrc, fdtrc
 
 from harness.analysis.fitting.estimator import FitStatus, ScalingLaw
-from harness.analysis.fitting.inputs import NotIdentifiableError, TooFewDataError, find_law, law_columns
+from harness.analysis.fitting.inputs import NotIdentifiableError, TooFewDataError, find_law, law_columns, laws_for
 from harness.analysis.fitting.laws import Law
 from harness.analysis.fitting.objectives import BetaBinomial
 from harness.analysis.fitting.shared_law import SharedLaw, check_shared
@@ -35,6 +35,10 @@ from harness.wording import p_equals
 UNEQUAL_NOISE = 0.01
 #: p below which it is said that sharing is refused.
 REFUSED_SHARING = 0.05
+
+
+#: Laws of groups that name none, by their number of variables.
+_USUAL = {1: ("power_floor",), 2: ("hoffmann",), 3: ("width_depth",)}
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,7 @@ def fit_groups(
     by: ArrayLike,
     share: Sequence[str] = (),
     *,
-    law: str | Law = "power_floor",
+    law: str | Law | None = None,
     groups: ArrayLike | None = None,
     clusters: ArrayLike | None = None,
     suspects: Mapping[str, ArrayLike] | None = None,
@@ -105,6 +109,7 @@ def fit_groups(
         by: (n,) label of the group of each row; two or more groups.
         share: parameters that all groups have in common. A power's amplitude can be shared along with its exponent.
         name: what the groups are, and the column of the table that labels them.
+        law: as `ScalingLaw` takes it; by default power_floor, hoffmann or width_depth, by the columns of x.
         settings: of `ScalingLaw`, but for law.
 
     Returns:
@@ -115,7 +120,7 @@ def fit_groups(
         SettingError: a setting out of its range, a parameter that the law does not have or cannot share alone.
         UserError: no group can be fitted, or the joint fit cannot.
     """
-    form = find_law(law)
+    form = find_law(laws_for(x, _USUAL)[0] if law is None else law)
     check_shared(form, share)
     places, _ = law_columns(form, x, y)
     label, found = pd.factorize(np.asarray(by).astype(str))
