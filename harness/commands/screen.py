@@ -129,8 +129,9 @@ def _cautions(found: Screening) -> Iterator[str]:
 
 #: What the columns of the first table are.
 _COLUMNS = (
-    "SNR: standard deviation of true scores between recipes over the noise of a run; range / noise: the published ratio, "
-    "which grows with the number of recipes; pairs right: of recipes, ordered as at the target; p: that this is chance"
+    "SNR: standard deviation of true scores between recipes over the noise of a run; range / noise: the published "
+    "ratio, which grows with the number of recipes; pairs right: of recipes, ordered as at the target; p: that this is "
+    "chance"
 )
 
 
