@@ -22,7 +22,7 @@ from harness.errors import DataError, UserError, nearest
 from harness.records.columns import number_column
 from harness.records.expressions import derive
 from harness.report.tables import as_rich
-from harness.wording import ABSENT, between, confidence, listed, percent
+from harness.wording import ABSENT, between, confidence, counted, listed, percent
 
 #: What the flags of a metric are called, for a mistake without --metric.
 _OF_A_METRIC = ("link", "link_rows", "n_eval", "stderr", "chance")
@@ -128,17 +128,18 @@ def _report_laws(forecaster: Forecaster, console: Console) -> None:
 def _forecast_metric(arguments: argparse.Namespace, console: Console) -> int:
     table = choose_metrics(arguments)
     at = places(table.rows, list(table.x.columns), arguments)
-    chain = Chain(arguments.link or "best", arguments.law, arguments.level, bounds=arguments.range).fit(
-        table.x,
-        table.loss,
-        table.metric,
-        table.labels(arguments.group),
-        clusters=table.labels(arguments.cluster),
-        of_loss=table.of_loss,
-        chance=table.chance,
-        higher_is_better=table.higher_is_better,
-        **table.noise,
-    )
+    with console.status(f"links of {counted(len(table.metric.columns), 'metric')}"):
+        chain = Chain(arguments.link or "best", arguments.law, arguments.level, bounds=arguments.range).fit(
+            table.x,
+            table.loss,
+            table.metric,
+            table.labels(arguments.group),
+            clusters=table.labels(arguments.cluster),
+            of_loss=table.of_loss,
+            chance=table.chance,
+            higher_is_better=table.higher_is_better,
+            **table.noise,
+        )
     found = chain.predict(at)
     names = list(at.columns)
     forecasts = [
