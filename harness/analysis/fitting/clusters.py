@@ -32,6 +32,8 @@ _ROUNDING = 1e-8
 _LEAST_SEEN = 0.02
 #: Fewest degrees of freedom with which Student's t means anything.
 _LEAST_FREEDOM = 0.5
+#: Clusters above which their pairs are left out of the degrees of freedom.
+_MANY = 300
 
 
 @dataclass(frozen=True)
@@ -91,9 +93,8 @@ class ClusteredNoise:
         np.add.at(outer, labels, fit.basis[:, :, None] * fit.basis[:, None, :])
         self._sums = _sums(fit.basis, labels, g)
         scores = _sums(fit.basis * fit.residual[:, None], labels, g)
-        left = np.diag(counts) - self._sums @ self._sums.T
-        self._own, self._shared, self.run_freedom = _variances(fit.residual, labels, counts, left, n - k)
-        own, shared, _ = _variances(fit.off, labels, counts, left, n - k)
+        self._own, self._shared, self.run_freedom = _variances(fit.residual, labels, counts, self._sums, n - k)
+        own, shared, _ = _variances(fit.off, labels, counts, self._sums, n - k)
         self.of_a_run = float(np.sqrt(own + shared))
         self.correlation = shared / max(own + shared, 1e-300)
         values, vectors = np.linalg.eigh(outer)
@@ -123,8 +124,19 @@ class ClusteredNoise:
         return scale, np.maximum(freedom, _LEAST_FREEDOM)
 
     def _moments(self, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Trace and squared norm (q,) of the covariance of what the clusters v (q, g, k) contribute."""
+        """Trace and squared norm (q,) of the covariance of what the clusters v (q, g, k) contribute.
+
+        Of more than `_MANY` clusters the norm is that of the diagonal: each is correlated with the others by about
+        1 / g, and a matrix of all pairs would not fit into memory.
+        """
         moved = np.einsum("gij,qgj->qgi", self._outer, v)
+        if self.n_clusters > _MANY:
+            spread = self._sums.T @ self._sums
+            here, there = (np.einsum("gi,qgi->qg", self._sums, part) for part in (v, moved))
+            own = np.einsum("qgi,qgi->qg", v, moved) - np.sum(moved**2, axis=-1)
+            shared = here**2 - 2 * here * there + np.einsum("qgi,ij,qgj->qg", moved, spread, moved)
+            each = self._own * own + self._shared * shared
+            return each.sum(axis=1), np.sum(each**2, axis=1)
         own = -np.einsum("qgi,qhi->qgh", moved, moved)
         diagonal = np.arange(self.n_clusters)
         own[:, diagonal, diagonal] += np.einsum("qgi,qgi->qg", v, moved)
@@ -142,26 +154,38 @@ def _sums(rows: np.ndarray, labels: np.ndarray, g: int) -> np.ndarray:
 
 
 def _variances(
-    residual: np.ndarray, labels: np.ndarray, counts: np.ndarray, left: np.ndarray, freedom: int
+    residual: np.ndarray, labels: np.ndarray, counts: np.ndarray, sums: np.ndarray, freedom: int
 ) -> tuple[float, float, float]:
     """Variance of errors of a run's own, of what its cluster has in common, and degrees of freedom of the latter.
 
-    By the moments of two sums of squares: of residuals, and of the clusters' means, each as often as it has runs.
+    By the moments of two sums of squares: of residuals, and of the clusters' means, each as often as it has runs. What
+    the law leaves of a part that each cluster has in common is L = Z'(I - P)Z = diag(counts) - sums sums', with Z the
+    clusters' indicators; L^2 is diagonal but for a matrix of twice the rank of the sums, so that no matrix of all pairs
+    of clusters is made.
 
     Args:
-        left: (g, g) Z'(I - P)Z of the clusters' indicators Z: what the law leaves of a part that each has in common.
+        sums: (g, k) of the basis over the clusters.
     """
     root = 1 / np.sqrt(counts)
-    of_means = float(np.sum((root * np.bincount(labels, residual, minlength=len(left))) ** 2))
-    total, covariance = float(residual @ residual), root[:, None] * (left @ left) * root
-    between = float(np.trace(covariance))
-    moments = np.array([[freedom, np.trace(left)], [np.sum(root**2 * np.diag(left)), between]])
+    of_means = float(np.sum((root * np.bincount(labels, residual, minlength=len(counts))) ** 2))
+    total, left = float(residual @ residual), counts - np.sum(sums**2, axis=1)
+    k = sums.shape[1]
+    # diag(counts)^-1/2 L^2 diag(counts)^-1/2 = diag(counts) + U W U'
+    u = np.column_stack([sums * root[:, None], sums / root[:, None]])
+    w = np.block([[sums.T @ sums, -np.eye(k)], [-np.eye(k), np.zeros((k, k))]])
+    low = np.einsum("gi,ij,gj->g", u, w, u)
+    turned = w @ (u.T @ u)
+    between, square = (
+        float(np.sum(counts + low)),
+        float(np.sum(counts**2 + 2 * counts * low) + np.sum(turned * turned.T)),
+    )
+    moments = np.array([[freedom, left.sum()], [np.sum(root**2 * left), between]])
     own, shared = np.linalg.lstsq(moments, np.array([total, of_means]), rcond=None)[0]
     if shared <= 0:
         own, shared = total / max(freedom, 1), 0.0
     elif own <= 0:
         own, shared = 0.0, of_means / max(between, 1e-300)
-    return float(own), float(shared), between**2 / max(float(np.sum(covariance**2)), 1e-300)
+    return float(own), float(shared), between**2 / max(square, 1e-300)
 
 
 def student(level: float, freedom: np.ndarray | float) -> np.ndarray:
