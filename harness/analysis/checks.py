@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
 from harness.errors import DataError, SettingError
@@ -32,3 +33,15 @@ def positive_columns(**columns: ArrayLike) -> tuple[np.ndarray, ...]:
 def finite_numbers(name: str, column: ArrayLike) -> np.ndarray:
     """A column as a float array of finite numbers; as `positive_columns`."""
     return numbers(column, name, FINITE)
+
+
+def column_names(x: ArrayLike | pd.DataFrame) -> tuple[str, ...] | None:
+    """The columns of a frame; None of an array, whose columns have no names."""
+    return tuple(map(str, x.columns)) if isinstance(x, pd.DataFrame) else None
+
+
+def check_columns(fitted: tuple[str, ...] | None, x: ArrayLike | pd.DataFrame) -> None:
+    """Raise DataError for a frame whose columns are not, in this order, those that were fitted."""
+    given = column_names(x)
+    if fitted is not None and given is not None and given != fitted:
+        raise DataError(f"x has the columns {', '.join(given)}; fitted were {', '.join(fitted)}, in this order")

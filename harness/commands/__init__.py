@@ -7,6 +7,7 @@ at once; a verb's own module is loaded when it runs.
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -76,5 +77,17 @@ def run(name: str, words: Sequence[str], console: Console) -> int:
         given = parser.parse_args(list(words))
     except SystemExit as stop:  # --help
         return int(stop.code or 0)
+    _refuse_to_overwrite(given)
     exit_code: int = import_module(verb.module).run(given, console)
     return exit_code
+
+
+def _refuse_to_overwrite(given: argparse.Namespace) -> None:
+    """Raises UserError for an output that is one of the tables that are read."""
+    named = [getattr(given, name, None) for name in ("table", "about", "files", "results")]
+    read = [path for each in named if each for path in ([each] if isinstance(each, str) else each)]
+    for flag in ("json", "plot"):
+        written: str | None = getattr(given, flag, None)
+        for path in read:
+            if written and os.path.realpath(path) == os.path.realpath(written):
+                raise UserError(f"--{flag} {written}: is the table that is read, and would be overwritten")

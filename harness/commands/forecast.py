@@ -140,8 +140,9 @@ def _forecast_metric(arguments: argparse.Namespace, console: Console) -> int:
             higher_is_better=table.higher_is_better,
             **table.noise,
         )
-    found = chain.predict(at)
     names = list(at.columns)
+    variables = next(iter(chain.losses_.values())).variables_
+    found = chain.predict(at).rename(columns=dict(zip(variables, names, strict=True)))
     forecasts = [
         {"metric": row["task"], "at": {name: row[name] for name in names}}
         | {name: row[name] for name in ("loss", "predicted", "low", "high", "status", "message")}

@@ -103,7 +103,7 @@ def choose_metrics(arguments: argparse.Namespace) -> MetricTable:
         else next(iter(loss.values())),
         metric=metric,
         of_loss=of_loss,
-        noise=_noise(frame, values, layout, arguments),
+        noise=_noise(frame, values, metric, layout, arguments),
         loss_names={name: str(loss) for name, loss in of_task.items()},
         chance=chance,
         higher_is_better={
@@ -189,6 +189,8 @@ def _metric(frame: pd.DataFrame, name: str, limits: Limits) -> np.ndarray:
     try:
         return number_column(frame, name, limits)
     except DataError as error:
+        if limits.allowed not in error.problem:  # no such column, or text
+            raise
         error.problem += (
             f"; a metric of another range is stated by --range LOW,HIGH, or --derive makes a share of {name}"
         )
@@ -222,8 +224,20 @@ def _chance(names: Sequence[str], arguments: argparse.Namespace) -> tuple[dict[s
     return {**stated, **known}, told
 
 
+def _known_noise(frame: pd.DataFrame, column: str, metric: pd.Series, limits: Limits) -> np.ndarray:
+    """(n,) a column, complete wherever the metric was measured."""
+    measured = metric.notna().to_numpy()
+    found = np.full(len(frame), np.nan)
+    found[measured] = numbers(frame[measured], column, limits)
+    return found
+
+
 def _noise(
-    frame: pd.DataFrame, values: Mapping[str, str], layout: Layout, arguments: argparse.Namespace
+    frame: pd.DataFrame,
+    values: Mapping[str, str],
+    metric: pd.DataFrame,
+    layout: Layout,
+    arguments: argparse.Namespace,
 ) -> dict[str, pd.DataFrame]:
     """Items or standard errors of each task's values, from the columns that --n-eval and --stderr name."""
     found = {}
@@ -234,7 +248,7 @@ def _noise(
         columns = layout.beside[target].by_task if target in layout.beside else {"": named}
         found[target] = pd.DataFrame(
             {
-                name: number_column(frame, columns.get(task, columns.get("", "")), limits)
+                name: _known_noise(frame, columns.get(task, columns.get("", "")), metric[name], limits)
                 for name, task in values.items()
                 if task in columns or "" in columns
             }

@@ -128,6 +128,40 @@ def test_chance_of_benchmarks_is_known_by_name(capsys: pytest.CaptureFixture[str
     assert "no value of share is above 1" in ran.out
 
 
+def test_columns_of_any_name(capsys: pytest.CaptureFixture[str]) -> None:
+    frame = pd.read_csv("surface.csv").rename(columns={"N": "größe", "D": "train tokens"})
+    frame.to_csv("names.csv", index=False)
+    ask = ("forecast", "names.csv", "--x", "größe,train tokens", "--y", "loss", "--at", "größe=7e9,train tokens=1.4e11")
+    found, _ = done(capsys, *ask, "--metric", "share", "--plot", "out/names.png")
+    assert found["forecasts"][0]["at"] == {"größe": 7e9, "train tokens": 1.4e11}
+    done(capsys, *ask, "--plot", "out/names.png")
+
+
+def test_a_table_is_not_overwritten(capsys: pytest.CaptureFixture[str]) -> None:
+    before = Path("surface.csv").read_bytes()
+    assert run(capsys, *FORECAST, *AT, "--json", "./surface.csv").refused(
+        "--json ./surface.csv", "would be overwritten"
+    )
+    assert Path("surface.csv").read_bytes() == before
+
+
+def test_noise_is_known_wherever_the_metric_is(capsys: pytest.CaptureFixture[str]) -> None:
+    frame = pd.read_csv("surface.csv").assign(items=1000.0)
+    frame.loc[3, "items"] = np.nan
+    frame.to_csv("gap.csv", index=False)
+    ask = ("forecast", "gap.csv", "--x", "N,D", "--y", "loss", *AT, "--metric", "share", "--n-eval", "items")
+    assert run(capsys, *ask).refused("column items, row 4")
+    frame.loc[3, "share"] = np.nan
+    frame.to_csv("gap.csv", index=False)
+    done(capsys, *ask)
+
+
+def test_a_loss_that_rises_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    rising = ("--derive", "worse = 10 / loss")
+    ask = ("forecast", "surface.csv", "--x", "N,D", "--y", "worse", *rising, *AT)
+    assert run(capsys, *ask).refused("rises with N and D")
+
+
 def test_lists_of_losses_and_metrics(capsys: pytest.CaptureFixture[str]) -> None:
     frame = pd.read_csv("surface.csv")
     frame.assign(other=0.5 * frame["loss"]).to_csv("two.csv", index=False)

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
-from harness.analysis.checks import check_between_0_and_1, positive_columns
+from harness.analysis.checks import check_between_0_and_1, check_columns, column_names, positive_columns
 from harness.analysis.fitting import intervals
 from harness.analysis.fitting.clusters import ClusteredNoise, Linearised, student
 from harness.analysis.fitting.inputs import find_law, law_columns, refuse_design, unsolved
@@ -170,6 +170,7 @@ class ScalingLaw:
         """
         self.law_ = law = self._check_settings()
         places, values = law_columns(law, x, y)
+        self._columns = column_names(x)
         runs = self._gather(places, values, groups)
         self.n_sizes_, self.n_runs_ = len(runs.sizes), len(runs.value)
         self._places = runs.sizes[runs.rung]
@@ -413,6 +414,7 @@ class ScalingLaw:
                 ('converged', or 'interval failed' where the interval found did not hold the curve).
         """
         law = self.law_
+        check_columns(self._columns, x)
         places, _ = law_columns(law, x)
         t = self._t(places)
         value = law.value(t, self.theta_)[0]

@@ -38,6 +38,8 @@ _DIFFERENCE = 1e-6
 _FLAT, _NO_EFFECT = 1e-10, 1e-20
 #: Share of the estimate and the interval's width by which an end may miss the estimate through rounding alone.
 _ROUNDING = 1e-9
+#: Share of an interval's width within which an end is at the estimate.
+_ONE_SIDED = 1e-6
 #: Share of the cost below which a promised gain ends a refit of the bootstrap: nine digits of the cost leave its
 #: parameters far more exact than their spread.
 _REFIT_TOLERANCE = 1e-9
@@ -65,6 +67,14 @@ def hold_estimate(value: np.ndarray, interval: Interval) -> tuple[Interval, np.n
         slack = _ROUNDING * (np.abs(value) + np.where(np.isfinite(width), np.abs(width), 0.0))
         failed = ~((interval.low <= value + slack) & (interval.high >= value - slack))
     return Interval(np.minimum(interval.low, value), np.maximum(interval.high, value)), failed
+
+
+def one_sided(value: np.ndarray, interval: Interval) -> np.ndarray:
+    """(b,) whether one end, and not the other, is the estimate: no interval of a quantity that no bound holds back."""
+    with np.errstate(invalid="ignore"):
+        near = _ONE_SIDED * np.maximum(interval.high - interval.low, 0.0)
+        low, high = value - interval.low <= near, interval.high - value <= near
+    return np.asarray(np.isfinite(value) & (low ^ high))
 
 
 def failure_message(names: Sequence[str]) -> str:

@@ -14,7 +14,14 @@ import pandas as pd
 
 from harness.analysis.checks import check_between_0_and_1, positive_columns
 from harness.analysis.fitting.estimator import FitStatus, ScalingLaw
-from harness.analysis.fitting.intervals import Interval, Quantity, by_differences, failure_message, hold_estimate
+from harness.analysis.fitting.intervals import (
+    Interval,
+    Quantity,
+    by_differences,
+    failure_message,
+    hold_estimate,
+    one_sided,
+)
 from harness.analysis.fitting.status import interval_status
 from harness.errors import UserError
 
@@ -160,11 +167,12 @@ def _tokens_at_equal_loss(fit: ScalingLaw, ratios: np.ndarray) -> Quantity:
 
 @np.errstate(over="ignore", invalid="ignore")
 def _with_intervals(fit: ScalingLaw, quantity: Quantity, count: int, level: float) -> tuple[np.ndarray, np.ndarray]:
-    """(count, 3) exp of value, low, high, and (count,) where the interval found did not hold the value."""
+    """(count, 3) exp of value, low, high, and (count,) where the interval found ends at the value or before it."""
     point, _ = quantity(np.repeat(fit.theta_, count, axis=0), np.arange(count))
     found = fit.interval_of(quantity, count, level)
     # A draw in which no number of tokens is enough leaves the upper end open.
     held, failed = hold_estimate(point, Interval(found.low, np.where(np.isnan(found.high), np.inf, found.high)))
+    failed |= one_sided(point, held)
     return np.exp(np.stack([point, held.low, held.high], axis=1)), failed
 
 

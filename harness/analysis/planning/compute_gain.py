@@ -21,7 +21,7 @@ from harness.analysis.checks import check_between_0_and_1, positive_columns
 from harness.analysis.false_discovery import adjusted
 from harness.analysis.fitting.estimator import FitStatus, ScalingLaw
 from harness.analysis.fitting.inputs import find_law, law_columns
-from harness.analysis.fitting.intervals import Quantity, by_differences, failure_message, hold_estimate
+from harness.analysis.fitting.intervals import Quantity, by_differences, failure_message, hold_estimate, one_sided
 from harness.analysis.fitting.laws import Law
 from harness.analysis.planning.growth import Growth, Place
 from harness.analysis.planning.paired_fit import PairedFit, Recipe
@@ -292,6 +292,7 @@ class _Comparison:
         quantity = self._bent_gain(fit, place, power)
         value = quantity(fit.theta, np.zeros(1, dtype=int))[0]
         held, failed = hold_estimate(value, fit.interval(quantity, self.level))
+        failed |= one_sided(value, held)
         ends = np.array([float(value[0]), float(held.high[0]), float(held.low[0])])
         with np.errstate(divide="ignore", over="ignore"):
             gains = np.where(ends > 0, np.maximum(ends, 1e-300) ** (-1 / power), np.inf)

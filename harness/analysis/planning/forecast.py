@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
-from harness.analysis.checks import check_between_0_and_1
+from harness.analysis.checks import check_between_0_and_1, check_columns, column_names
 from harness.analysis.fitting.inputs import find_law, law_columns, laws_for
 from harness.analysis.fitting.laws import Law
 from harness.analysis.fitting.rolling import prediction_rows, rolling_cuts, stacked
@@ -27,7 +27,7 @@ from harness.analysis.planning.checkpoints import find_checkpoints
 from harness.analysis.planning.drift import CutEvidence, judge_misses
 from harness.analysis.planning.fitted_law import FittedLaw, fit_laws
 from harness.analysis.runs import gather_runs
-from harness.errors import DataError, SettingError
+from harness.errors import DataError, SettingError, UserError
 
 #: Laws that a forecast weighs, by their number of variables. Kaplan's law has no floor and promises too much far out.
 WEIGHED = {1: ("power", "power_floor"), 2: ("gadre", "hoffmann"), 3: ("width_depth",)}
@@ -36,6 +36,8 @@ WEIGHED = {1: ("power", "power_floor"), 2: ("gadre", "hoffmann"), 3: ("width_dep
 SHARPNESS = 4.0
 #: Least such error, so that a law that is exact does not weigh infinitely.
 LEAST_ERROR = 1e-6
+#: Rank correlation with size above which y rises, and fewest runs by which that is said.
+_RISES, _LEAST_RANKED = 0.5, 6
 
 
 @dataclass
@@ -106,8 +108,9 @@ class Forecaster:
         if any(law.scale != "log" for law in laws.values()):
             raise SettingError("law", self.law, "best, or a law of a positive y")
         first = next(iter(laws.values()))
-        self.variables_ = first.variables
+        self.variables_, self._columns = first.variables, column_names(x)
         self._seen, values, labels = _gather(*law_columns(first, x, y), groups, clusters)
+        _refuse_what_rises(first, self._seen, values)
         self._members, refused = fit_laws(laws, self._seen, values, labels)
         if not self._members:
             raise refused[min(refused, key=lambda name: laws[name].min_points)]
@@ -212,10 +215,26 @@ class Forecaster:
         return value, np.vstack([self.calibration_ * factor, drift]), self.calibration_**2 * noise
 
     def _places(self, x: ArrayLike | pd.DataFrame) -> np.ndarray:
+        check_columns(self._columns, x)
         return law_columns(next(iter(self._members.values())).law, x)[0]
 
 
 # ------------------------------------------------------------------------------------------------------------ the runs
+
+
+def _refuse_what_rises(law: Law, places: np.ndarray, values: np.ndarray) -> None:
+    """Raise UserError for a y that plainly rises with the product of the variables, which every law falls with."""
+    size = np.log(places).sum(axis=1)
+    n = len(values)
+    if n < _LEAST_RANKED or np.ptp(size) == 0 or np.ptp(values) == 0:
+        return
+    order, ranks = (pd.Series(each).rank().to_numpy() for each in (size, values))
+    correlation = float(np.corrcoef(order, ranks)[0, 1])
+    if correlation > _RISES:
+        what = " and ".join(law.variables)
+        raise UserError(
+            f"y rises with {what} (rank correlation {correlation:.2f}): these are laws of a loss, which falls"
+        )
 
 
 def _gather(

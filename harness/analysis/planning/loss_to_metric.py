@@ -97,6 +97,7 @@ class Chain:
             UserError: as `Forecaster.fit`.
         """
         self._check_settings()
+        self._check_names(metric, chance=chance, higher_is_better=higher_is_better)
         losses, metrics = by_task(loss, "loss", _ONLY), by_task(metric, "metric", _ONLY)
         tasks = {
             task: metric_rows(
@@ -127,6 +128,15 @@ class Chain:
             raise SettingError("bounds", self.bounds, "two finite numbers, the lower one first")
         if self.n_draws < 100:
             raise SettingError("n_draws", self.n_draws, "at least 100")
+
+    @staticmethod
+    def _check_names(metric: ArrayLike | pd.DataFrame, **stated: object) -> None:
+        """Raise DataError for what is stated of a task that there is none of."""
+        tasks = [str(name) for name in metric.columns] if isinstance(metric, pd.DataFrame) else [_ONLY]
+        for what, given in stated.items():
+            for name in given if isinstance(given, Mapping) else ():
+                if name not in tasks:
+                    raise DataError(f"{what}: no task {name}; there are {', '.join(tasks)}{nearest(str(name), tasks)}")
 
     def _fit_losses(
         self,

@@ -153,24 +153,29 @@ def _variance_of_items(
     NaN where neither is known.
 
     Raises:
-        DataError: a standard error below 0, or fewer than one item.
+        DataError: a standard error that is missing, below 0 or wider than the bounds; a number of items that is missing
+            or below 1.
     """
     if stderr is not None:
-        _check_at_least("stderr", stderr[there], 0.0)
+        _check_within("stderr", stderr, there, 0.0, span)
         found = (stderr[there] / span) ** 2
-        return np.where(found > 0, found, np.nan)
+        # A share of 0 or 1 has a standard error of 0, as evaluations state it, and is no surer than the surest other.
+        return np.where(found > 0, found, found[found > 0].min() if (found > 0).any() else np.nan)
     if n_eval is not None:
+        _check_within("n_eval", n_eval, there, 1.0, np.inf)
         count = n_eval[there]
-        _check_at_least("n_eval", count, 1.0)
         smoothed = (share * count + 1) / (count + 2)
         return np.asarray(smoothed * (1 - smoothed) / count)
     return np.full(len(share), np.nan)
 
 
-def _check_at_least(name: str, values: np.ndarray, least: float) -> None:
-    if (values < least).any():
-        row = int(np.argmax(values < least))
-        raise DataError(f"{values[row]:g}: allowed are numbers from {least:g}", column=name, row=row)
+def _check_within(name: str, values: np.ndarray, there: np.ndarray, low: float, high: float) -> None:
+    """Raise DataError for a row that counts and has no finite number within these limits."""
+    wrong = there & ~(np.isfinite(values) & (values >= low) & (values <= high))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        most = f" to {high:g}" if np.isfinite(high) else ""
+        raise DataError(f"{values[row]:g}: allowed are finite numbers from {low:g}{most}", column=name, row=row)
 
 
 def _share(value: float, bounds: tuple[float, float], rises: bool, name: str) -> float:

@@ -9,6 +9,7 @@ import pytest
 from harness import PowerLaw, ScalingLaw
 from harness.analysis.fitting import intervals
 from harness.analysis.fitting.estimator import FitStatus
+from harness.datasets import make_surface
 from harness.errors import DataError, SettingError
 
 
@@ -171,3 +172,13 @@ def test_intervals_as_they_come_from_the_solver_hold_their_estimates(interval: s
         band = fit.predict([1e4, 1e8], level=0.95)
         assert isinstance(band, pd.DataFrame) and (band["status"] == "converged").all()
         assert (band["low"] < band["predicted"]).all() and (band["predicted"] < band["high"]).all()
+
+
+def test_columns_are_those_that_were_fitted() -> None:
+    runs = make_surface(random_state=3).frame
+    fit = ScalingLaw("hoffmann").fit(runs[["N", "D"]], runs["loss"])
+    with pytest.raises(DataError, match="x has the columns D, N; fitted were N, D"):
+        fit.predict(runs[["D", "N"]])
+    np.testing.assert_allclose(
+        np.ravel(fit.predict(runs[["N", "D"]].to_numpy())), np.ravel(fit.predict(runs[["N", "D"]]))
+    )

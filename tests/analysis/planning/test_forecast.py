@@ -217,3 +217,13 @@ def test_refuses_labels_that_it_cannot_use() -> None:
         )
     with pytest.raises(UserError, match="got 45 runs in 1 cluster"):
         Forecaster().fit(x.head(45), y.head(45), clusters=np.zeros(45))
+
+
+def test_columns_are_those_that_were_fitted() -> None:
+    runs = make_surface(random_state=3).frame
+    fit = Forecaster().fit(runs[["N", "D"]], runs["loss"])
+    with pytest.raises(DataError, match="x has the columns D, N; fitted were N, D"):
+        fit.predict(runs[["D", "N"]])
+    np.testing.assert_allclose(
+        np.ravel(fit.predict(runs[["N", "D"]].to_numpy())), np.ravel(fit.predict(runs[["N", "D"]]))
+    )

@@ -140,6 +140,8 @@ def test_refuses_what_leads_nowhere() -> None:
         Chain(n_draws=10).fit(runs[["N", "D"]], runs["loss"], np.ones(45))
     with pytest.raises(DataError, match="shape"):
         Chain().fit(runs[["N", "D"]], runs["loss"], np.ones((45, 2)))
+    with pytest.raises(DataError, match="chance: no task other; there are metric"):
+        Chain().fit(runs[["N", "D"]], runs["loss"], np.ones(45), chance={"other": 0.2})
     chain = Chain().fit(runs[["N", "D"]], runs["loss"], np.ones(45))
     with pytest.raises(DataError, match="in all 45 runs"):
         chain.curve([2.0])

@@ -48,6 +48,9 @@ def test_noise_of_items() -> None:
     errors = rows(stderr=np.r_[np.full(8, 0.02), 0.04])
     assert errors.link_rows.precision.mean() == pytest.approx(1)
     assert errors.link_rows.precision[0] == pytest.approx(4 * errors.link_rows.precision[-1])
+    # An evaluation states 0 for a share of 0: no surer than the surest of the others.
+    zero = rows(np.r_[0.0, ACCURACY[1:]], stderr=np.r_[0.0, np.full(8, 0.02)])
+    assert zero.link_rows.precision[0] == pytest.approx(zero.link_rows.precision[1])
     # Ever more items leave something: models differ.
     assert rows(n_eval=np.full(9, 1e9)).prior.noise == pytest.approx(0.004)
     # A share of 0 of ten items is not exact.
@@ -87,8 +90,10 @@ def test_direction_as_stated_and_its_contradiction() -> None:
         ({"values": np.r_[ACCURACY[:8], np.inf]}, ["inf: allowed"]),
         ({"values": ACCURACY[:5]}, ["acc has 5 rows where loss has 9"]),
         ({"chance": 25.0}, ["chance 25 of acc: allowed are numbers from 0 to 1"]),
-        ({"n_eval": np.zeros(9)}, ["column n_eval", "0: allowed are numbers from 1"]),
-        ({"stderr": np.full(9, -1.0)}, ["column stderr", "-1: allowed are numbers from 0"]),
+        ({"n_eval": np.zeros(9)}, ["column n_eval", "0: allowed are finite numbers from 1"]),
+        ({"stderr": np.full(9, -1.0)}, ["column stderr", "-1: allowed are finite numbers from 0 to 1"]),
+        ({"n_eval": np.r_[np.full(8, 100.0), np.nan]}, ["column n_eval", "row 8", "nan: allowed"]),
+        ({"stderr": np.r_[np.full(8, 0.1), 1e300]}, ["column stderr", "row 8", "1e+300: allowed"]),
         ({"clusters": list("ab")}, ["clusters has 2 rows"]),
     ],
 )
