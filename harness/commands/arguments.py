@@ -252,9 +252,9 @@ def _add_fitting(parser: argparse.ArgumentParser) -> None:
     """How a law is fitted."""
     objectives = f"{', '.join(OBJECTIVES)} (squares, of ln loss, whatever the law; beta_binomial with --n-eval)"
     parser.add_argument("--objective", type=one_of(OBJECTIVES), metavar="NAME", help=objectives)
-    parser.add_argument("--delta", type=positive, default=1e-3, help="of huber and one_sided, in ln y (0.001)")
+    parser.add_argument("--delta", type=positive, help="of huber and one_sided, in ln y (0.001)")
     penalty = "of one_sided: cost of a run below the law, in that of one above it (10)"
-    parser.add_argument("--penalty", type=above(1.0), default=10.0, metavar="K", help=penalty)
+    parser.add_argument("--penalty", type=above(1.0), metavar="K", help=penalty)
     weight = "weight of each run: its variance is inverse to it"
     parser.add_argument("--weight", metavar="COLUMN", help=weight)
     kinds = f"{', '.join(INTERVALS)} (huber, one_sided: bootstrap; else profile)"

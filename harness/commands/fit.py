@@ -95,13 +95,29 @@ def fitting(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.bootstrap and interval != "bootstrap":
         raise UserError(f"--bootstrap {arguments.bootstrap}: --interval {interval} makes no refits; leave out one")
     return {
-        "delta": arguments.delta,
-        "penalty": arguments.penalty,
+        **_of_objective(arguments),
         "interval": interval,
         "level": arguments.level,
         "n_bootstrap": 1000 if arguments.bootstrap is None else arguments.bootstrap,
         "seed": arguments.seed,
     }
+
+
+def _of_objective(arguments: argparse.Namespace) -> dict[str, float]:
+    """The settings of the objective that were given.
+
+    Raises:
+        UserError: a setting that the objective does not have.
+    """
+    found = {}
+    for name, objectives in (("delta", ("huber", "one_sided")), ("penalty", ("one_sided",))):
+        if (value := getattr(arguments, name)) is None:
+            continue
+        if arguments.objective not in objectives:
+            flags = " or ".join(f"--objective {objective}" for objective in objectives)
+            raise UserError(f"--{name} {value:g}: belongs to {flags}")
+        found[name] = value
+    return found
 
 
 def report_fit(fit: ScalingLaw, runs: RunTable, console: Console) -> None:
