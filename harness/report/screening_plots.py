@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import cycle
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -83,8 +84,10 @@ def _line(ax: Axes, part: pd.DataFrame, x: str, column: str, shift: float, **loo
 
 
 def _share_axis(ax: Axes, _: pd.Series, accuracy: float) -> None:
-    for share in (0.5, accuracy):
+    for share, meaning in ((0.5, "chance"), (accuracy, "readable")):
         ax.axhline(share, color=LIGHT_GREY, linewidth=0.7, linestyle=(0, (4, 2)), zorder=0)
+        looks: Any = {"xytext": (3, -2), "textcoords": "offset points", "va": "top", "color": GREY}
+        ax.annotate(meaning, (0, share), xycoords=("axes fraction", "data"), fontsize="x-small", **looks)
     ax.set(ylim=(0, 1.02), ylabel="pairs ordered as at the target")
 
 
