@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from harness.errors import DataError, SettingError
+from harness.errors import DataError, SettingError, UserError
 from harness.records.columns import FINITE, POSITIVE, numbers
 
 
@@ -45,3 +45,10 @@ def check_columns(fitted: tuple[str, ...] | None, x: ArrayLike | pd.DataFrame) -
     given = column_names(x)
     if fitted is not None and given is not None and given != fitted:
         raise DataError(f"x has the columns {', '.join(given)}; fitted were {', '.join(fitted)}, in this order")
+
+
+def check_fitted(estimator: object, attribute: str) -> None:
+    """Raise UserError for an estimator without this attribute, which `fit` sets."""
+    if not hasattr(estimator, attribute):
+        name = type(estimator).__name__
+        raise UserError(f"{name} is not fitted yet: call {name}.fit with runs first")

@@ -11,7 +11,13 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
-from harness.analysis.checks import check_between_0_and_1, check_columns, column_names, positive_columns
+from harness.analysis.checks import (
+    check_between_0_and_1,
+    check_columns,
+    check_fitted,
+    column_names,
+    positive_columns,
+)
 from harness.analysis.fitting import intervals
 from harness.analysis.fitting.clusters import ClusteredNoise, Linearised, student
 from harness.analysis.fitting.inputs import find_law, law_columns, refuse_design, unsolved
@@ -413,6 +419,7 @@ class ScalingLaw:
                 (interval of the curve), run_low, run_high (interval of a new run: curve and run-to-run noise), status
                 ('converged', or 'interval failed' where the interval found did not hold the curve).
         """
+        check_fitted(self, "intervals_")
         law = self.law_
         check_columns(self._columns, x)
         places, _ = law_columns(law, x)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from harness.analysis.checks import check_between_0_and_1, positive_columns
+from harness.analysis.checks import check_between_0_and_1, check_fitted, positive_columns
 from harness.analysis.fitting.estimator import FitStatus, ScalingLaw
 from harness.analysis.fitting.intervals import (
     Interval,
@@ -110,6 +110,7 @@ def optimal_exponent(fit: ScalingLaw, level: float | None = None) -> tuple[float
 
 
 def _checked(fit: ScalingLaw, level: float | None) -> float:
+    check_fitted(fit, "intervals_")
     level = fit.level if level is None else level
     check_between_0_and_1(level=level)
     if fit.law_.name not in ALLOCATING:

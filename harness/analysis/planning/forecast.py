@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
-from harness.analysis.checks import check_between_0_and_1, check_columns, column_names
+from harness.analysis.checks import check_between_0_and_1, check_columns, check_fitted, column_names
 from harness.analysis.fitting.inputs import find_law, law_columns, laws_for
 from harness.analysis.fitting.laws import Law
 from harness.analysis.fitting.rolling import prediction_rows, rolling_cuts, stacked
@@ -215,6 +215,7 @@ class Forecaster:
         return value, np.vstack([self.calibration_ * factor, drift]), self.calibration_**2 * noise
 
     def _places(self, x: ArrayLike | pd.DataFrame) -> np.ndarray:
+        check_fitted(self, "drift_")
         check_columns(self._columns, x)
         return law_columns(next(iter(self._members.values())).law, x)[0]
 

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import chdtri
 
-from harness.analysis.checks import check_between_0_and_1, positive_columns
+from harness.analysis.checks import check_between_0_and_1, check_fitted, positive_columns
 from harness.analysis.fitting.intervals import Interval, failure_message, hold_estimate
 from harness.analysis.fitting.shared_errors import GAP, WIDEST, near
 from harness.analysis.fitting.status import FitStatus, interval_status
@@ -126,6 +126,7 @@ class IsoFlop:
             DataError: a compute that is not a finite number above 0.
             SettingError: a level out of its range.
         """
+        check_fitted(self, "minima_")
         level = self.level if level is None else level
         check_between_0_and_1(level=level)
         (budgets,) = positive_columns(compute=np.atleast_1d(np.asarray(compute, dtype=float)))

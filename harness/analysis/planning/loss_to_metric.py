@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from harness.analysis.checks import check_between_0_and_1, finite_numbers
+from harness.analysis.checks import check_between_0_and_1, check_fitted, finite_numbers
 from harness.analysis.fitting.laws import Law
 from harness.analysis.planning.forecast import Forecaster
 from harness.analysis.planning.link_status import judge_link, judge_rows
@@ -195,6 +195,7 @@ class Chain:
         """
         level = self.level if level is None else level
         check_between_0_and_1(level=level)
+        check_fitted(self, "table_")
         parts = []
         for task, forecaster in self.losses_.items():
             table = forecaster.predict(x, level=level)
@@ -224,6 +225,7 @@ class Chain:
         """
         level = self.level if level is None else level
         check_between_0_and_1(level=level)
+        check_fitted(self, "table_")
         name = next(iter(self.losses_)) if task is None else task
         if name not in self.links_:
             raise DataError(f"{name}: {self._judged[name][1] if name in self._judged else 'no such task'}")

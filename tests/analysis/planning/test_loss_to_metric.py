@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
-from harness import Chain
+from harness import Chain, Forecaster, IsoFlop, ScalingLaw
 from harness.datasets import make_surface
-from harness.errors import DataError, SettingError
+from harness.errors import DataError, SettingError, UserError
 
 COLUMNS = ["N", "D", "loss", "predicted", "low", "high", "status", "message"]
 
@@ -147,3 +147,9 @@ def test_refuses_what_leads_nowhere() -> None:
         chain.curve([2.0])
     with pytest.raises(DataError, match="no such task"):
         chain.curve([2.0], task="other")
+
+
+@pytest.mark.parametrize("estimator", [Chain(), Forecaster(), ScalingLaw("hoffmann"), IsoFlop()])
+def test_predict_comes_after_fit(estimator: Any) -> None:
+    with pytest.raises(UserError, match=f"{type(estimator).__name__} is not fitted yet"):
+        estimator.predict([[1e9, 2e10]])
