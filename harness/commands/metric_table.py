@@ -179,7 +179,7 @@ def _layout(frame: pd.DataFrame, arguments: argparse.Namespace) -> Layout:
 
 def _unlike_its_range(metric: pd.DataFrame, low: float, high: float) -> list[str]:
     """Shares to which --range gives another range, in words."""
-    shares = [str(name) for name in metric if high > 1 and metric[name].between(0, 1).any() and metric[name].max() <= 1]
+    shares = [str(name) for name in metric if high > 1 and 0 < metric[name].max() <= 1]
     if not shares:
         return []
     return [f"note: no value of {listed(shares)} is above 1, though --range has {low:g} to {high:g}: are these shares?"]
