@@ -108,7 +108,8 @@ def gains(design: Design, n: int, seed: int) -> dict[str, object]:
                 held.setdefault(f"held {where}", []).append(row["low"] <= gain <= row["high"])
                 name = "false" if gain == 1 else "power"
                 held.setdefault(f"{name} {where}", []).append(row["p_value"] < 0.05)
-            widths.append(np.log(table["high"][0] / table["low"][0]) / 2)
+            with np.errstate(divide="ignore"):  # an open end
+                widths.append(np.log(table["high"][0] / table["low"][0]) / 2)
             held.setdefault("held constant", []).append(change["low"] <= gain <= change["high"])
             held.setdefault("false constant" if gain == 1 else "power constant", []).append(change["p_one"] < 0.05)
             held.setdefault("false change", []).append(change["p_value"] < 0.05)

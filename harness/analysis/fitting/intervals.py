@@ -28,6 +28,8 @@ _ROUNDS, _PULL_ITERATIONS = 8, 40
 _PLACED = 0.02
 #: Advance, in units of a standard half-width, below which a quantity counts as stuck at a bound.
 _STUCK = 1e-4
+#: Share of the rise of a value outside that the way inside leads to, below which that value is tried once more.
+_DOUBTFUL = 0.4
 #: Least and greatest factor by which the next pull reaches further while the rise is too small; and, where it is below
 #: half, the factor on the last target: pulled further than it went, or a bound would look like an open end.
 _FURTHER, _FURTHER_PULLED, _LOW_RISE = (1.1, 4.0), 1.5, 0.5
@@ -195,6 +197,7 @@ class _Trace:
         inside, inside_rise: the furthest value within the interval, and the root of the rise there, 1 being allowed.
         outside, outside_rise: the last value beyond it, NaN and inf before there is one.
         stuck: whether the quantity advances no further, for theta has run into its bounds.
+        safe: theta at the furthest value within the interval; doubted: whether an outside was tried once more from it.
         active: ends that are not placed yet.
     """
 
@@ -215,13 +218,15 @@ class _Trace:
     outside: np.ndarray = field(init=False)
     outside_rise: np.ndarray = field(init=False)
     stuck: np.ndarray = field(init=False)
+    safe: np.ndarray = field(init=False)
+    doubted: np.ndarray = field(init=False)
     active: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
         n = len(self.start)
         self.inside, self.inside_rise = self.start.copy(), np.zeros(n)
         self.outside, self.outside_rise = np.full(n, np.nan), np.full(n, np.inf)
-        self.stuck = np.zeros(n, dtype=bool)
+        self.stuck, self.doubted = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
         self.active = np.flatnonzero(np.isfinite(self.unit) & (self.unit > 1e-100))
 
     @classmethod
@@ -239,9 +244,11 @@ class _Trace:
         step = (sign * np.sqrt(2 * allowed / variance))[:, None] * moved[which]
         here = np.clip(theta[which] + step, twice.low, twice.high)
         known = ~np.any(slope != 0, axis=1)[which]
-        return cls(
+        trace = cls(
             twice, quantity, which, sign, value[which], cost[which], allowed, variance, unit, known, here, sign * unit
         )
+        trace.safe = theta[which].copy()
+        return trace
 
     def pull(self) -> None:
         """Pull every active end towards its reach, and decide where to pull next."""
@@ -255,7 +262,8 @@ class _Trace:
         rise = np.sqrt(risen / self.allowed[active])
         self._record(active, reached, rise)
         self._aim(active, reached, rise)
-        self.active = active[(np.abs(rise - 1) > _PLACED) & ~self.stuck[active]]
+        again = self._doubt(active)
+        self.active = active[((np.abs(rise - 1) > _PLACED) & ~self.stuck[active]) | again]
 
     def _pulled(self, active: np.ndarray, target: np.ndarray, pull: np.ndarray) -> Extra:
         """pull/2 (quantity - target)^2 as a term of theta."""
@@ -274,8 +282,29 @@ class _Trace:
         further = within & (ahead > 0)
         self.inside[active] = np.where(further, reached, self.inside[active])
         self.inside_rise[active] = np.where(further, rise, self.inside_rise[active])
+        self.safe[active] = np.where(further[:, None], self.here[active], self.safe[active])
         self.outside[active] = np.where(within, self.outside[active], reached)
         self.outside_rise[active] = np.where(within, self.outside_rise[active], rise)
+
+    def _doubt(self, active: np.ndarray) -> np.ndarray:
+        """Which outsides (active,) are tried once more: those whose rise the way inside does not lead to.
+
+        Near a bound a pull can end in another valley, far above the profile. The root of the rise is nearly linear, so
+        such an outside stands much higher than what was found inside; it is pulled to again, from the furthest theta
+        inside.
+        """
+        inside, outside = self.inside[active] - self.start[active], self.outside[active] - self.start[active]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            expected = self.inside_rise[active] * outside / inside
+            expected = np.where(self.inside_rise[active] > _PLACED, expected, 1.0)
+            doubtful = np.isfinite(outside) & (expected < _DOUBTFUL * self.outside_rise[active])
+        again = doubtful & ~self.doubted[active]
+        chosen = active[again]
+        self.reach[chosen] = outside[again] / (1 + 1 / _PULL)
+        self.here[chosen], self.doubted[chosen] = self.safe[chosen], True
+        self.outside[chosen], self.outside_rise[chosen] = np.nan, np.inf
+        self.stuck[chosen] = False
+        return again
 
     def _aim(self, active: np.ndarray, reached: np.ndarray, rise: np.ndarray) -> None:
         """The next reach: between values inside and outside, or further out while there is none outside."""
