@@ -12,7 +12,7 @@ from rich.console import Console
 
 from harness import benchmarks
 from harness.commands.column_patterns import Columns, Layout, read_layout
-from harness.commands.tables import Rows, choose_rows, numbers, split_names
+from harness.commands.tables import Rows, choose_rows, numbers, split_names, warn_of_mixed
 from harness.errors import DataError, UserError, nearest
 from harness.metric_names import meaning
 from harness.records.columns import ITEMS, NOT_NEGATIVE, POSITIVE, Limits, label_column, number_column
@@ -70,6 +70,7 @@ def choose_metrics(arguments: argparse.Namespace) -> MetricTable:
         DataError: as `choose_rows` and `read_layout`, or a value that is not allowed.
     """
     rows, of_loss = _rows(arguments)
+    warn_of_mixed(arguments.table, rows.frame[of_loss])
     names = split_names(arguments.x)
     layout = _layout(rows.frame, arguments)
     (losses,) = layout.judges or (Columns(arguments.y, arguments.y, {"": arguments.y}),)

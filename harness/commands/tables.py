@@ -242,13 +242,18 @@ def choose_runs(arguments: argparse.Namespace) -> RunTable:
         wanted = f"{law.name} is a law of {len(law.variables)}: {','.join(law.variables)}"
         raise UserError(f"--x {arguments.x}: {counted(len(names), 'column')}; {wanted}")
     rows = choose_rows(read_rows(arguments.table), arguments.table, arguments)
-    if is_results(arguments.table) and (mixed := mixed_in_words(rows.frame)):
-        warnings.warn(f"{arguments.table}: {mixed}; --where chooses those of one", RunsWarning, stacklevel=2)
+    warn_of_mixed(arguments.table, rows.frame)
     rows = rows.with_numbers_in([*names, arguments.y]).without_repeats()
     frame = rows.require_some().frame
     x = pd.DataFrame({name: numbers(frame, name, POSITIVE) for name in names}, index=frame.index)
     y = numbers(frame, arguments.y, POSITIVE if law is None else limits_of(law))
     return RunTable(rows, x, y, cautions(x, pd.Series(y, name=arguments.y), frame))
+
+
+def warn_of_mixed(source: str, frame: pd.DataFrame) -> None:
+    """Warn where the runs of a results folder that a law is to be fitted to are of several settings."""
+    if is_results(source) and (mixed := mixed_in_words(frame)):
+        warnings.warn(f"{source}: {mixed}; --where chooses those of one", RunsWarning, stacklevel=3)
 
 
 def limits_of(law: Law) -> Limits:

@@ -83,6 +83,10 @@ def test_runs_of_several_settings_are_refused_and_where_chooses(capsys: pytest.C
     # A law takes all rows, and says so.
     ran = run(capsys, "fit", "results/leap", "--x", "params_total", "--y", "value", "--where", "metric == 'loss'")
     assert ran.code == 0 and ran.err == f"harness: results/leap: {words[0]}; --where chooses those of one\n"
+    share = ("--where", "metric == 'accuracy'", "--derive", "share = value", "--derive", "loss = 1 / params_total")
+    ask = ("forecast", "results/leap", "--x", "params_total", "--y", "loss", "--metric", "share", "--at")
+    ran = run(capsys, *ask, "params_total=1e6", *share)
+    assert ran.code == 0 and ran.err == f"harness: results/leap: {words[0]}; --where chooses those of one\n"
     # The way out that is told is one.
     told = run(capsys, "compare", "results/leap").err.split("--where '")[1].strip().removesuffix("'")
     for verb in ("emergence", "compare"):
