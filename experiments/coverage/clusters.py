@@ -15,10 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from run import chosen_kinds
 
 from harness import ScalingLaw
 from harness.datasets import LossSurface
-from harness.errors import SettingError
 
 SURFACE = LossSurface()
 WAYS = ("given", "told", "independent")
@@ -172,11 +172,7 @@ def main() -> None:
     parser.add_argument("--objective", default="squares", help="squares or huber")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    if given.data_sets < 20:
-        raise SettingError("--data-sets", given.data_sets, "at least 20")
-    chosen = [kind for kind in KINDS if given.only is None or given.only in kind.name]
-    if not chosen:
-        raise SettingError("--only", given.only, f"part of one of: {'; '.join(kind.name for kind in KINDS)}")
+    chosen = chosen_kinds(KINDS, given)
     settings: dict[str, object] = {"interval": given.interval, "objective": given.objective, "n_bootstrap": 400}
     for law in dict.fromkeys(kind.law for kind in chosen):
         rows = [

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -159,17 +160,23 @@ def coverage(kind: Kind, interval: str, n: int, seed: int) -> dict[str, object]:
     return {"kind": kind.name, "interval": interval} | shares | {"converged": converged, "ms a fit": milliseconds}
 
 
+def chosen_kinds(kinds: Sequence[Any], given: argparse.Namespace) -> list[Any]:
+    """Those whose name holds what --only says, of enough data sets."""
+    if given.data_sets < 20:
+        raise SettingError("--data-sets", given.data_sets, "at least 20")
+    chosen = [kind for kind in kinds if given.only is None or given.only in kind.name]
+    if not chosen:
+        raise SettingError("--only", given.only, f"part of one of: {'; '.join(kind.name for kind in kinds)}")
+    return chosen
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-sets", type=int, default=2000, help="planted data sets of each kind")
     parser.add_argument("--only", help="kinds whose name holds this")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    if given.data_sets < 20:
-        raise SettingError("--data-sets", given.data_sets, "at least 20")
-    chosen = [kind for kind in KINDS if given.only is None or given.only in kind.name]
-    if not chosen:
-        raise SettingError("--only", given.only, f"part of one of: {'; '.join(kind.name for kind in KINDS)}")
+    chosen = chosen_kinds(KINDS, given)
     for interval, n in (("profile", given.data_sets), ("bootstrap", round(BOOTSTRAP_SHARE * given.data_sets))):
         print(f"\n95 % intervals by {interval}: share that hold the truth ({n} data sets a kind)")
         for law in dict.fromkeys(kind.law for kind in chosen):

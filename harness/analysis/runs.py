@@ -52,3 +52,11 @@ def gather_runs(x: np.ndarray, value: np.ndarray, groups: np.ndarray | None = No
 def row_means(value: np.ndarray, of_row: np.ndarray) -> np.ndarray:
     """(n,) means of `value` (rows,) over the rows of each run."""
     return np.bincount(of_row, value) / np.bincount(of_row)
+
+
+def labels_of_runs(column: np.ndarray, of_row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Labels 0, 1, ... (n,) of the runs by a column (rows,), and the rows that are at odds with their run's."""
+    labels = np.unique(column.astype(str), return_inverse=True)[1].ravel()
+    of_run = np.zeros(of_row.max() + 1, dtype=int)
+    of_run[of_row] = labels
+    return of_run, np.flatnonzero(of_run[of_row] != labels)

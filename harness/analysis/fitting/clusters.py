@@ -91,8 +91,8 @@ class ClusteredNoise:
         counts = np.bincount(labels, minlength=g).astype(float)
         outer = np.zeros((g, k, k))
         np.add.at(outer, labels, fit.basis[:, :, None] * fit.basis[:, None, :])
-        self._sums = _sums(fit.basis, labels, g)
-        scores = _sums(fit.basis * fit.residual[:, None], labels, g)
+        self._sums = cluster_sums(fit.basis, labels)
+        scores = cluster_sums(fit.basis * fit.residual[:, None], labels)
         self._own, self._shared, self.run_freedom = _variances(fit.residual, labels, counts, self._sums, n - k)
         own, shared, _ = _variances(fit.off, labels, counts, self._sums, n - k)
         self.of_a_run = float(np.sqrt(own + shared))
@@ -146,11 +146,9 @@ class ClusteredNoise:
         return np.einsum("qgg->q", covariance), np.sum(covariance**2, axis=(1, 2))
 
 
-def _sums(rows: np.ndarray, labels: np.ndarray, g: int) -> np.ndarray:
-    """(g, k) sums of rows (n, k) over the clusters."""
-    total = np.zeros((g, rows.shape[1]))
-    np.add.at(total, labels, rows)
-    return total
+def cluster_sums(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """(g, k) sums of rows (n, k) over the clusters of labels (n,) 0, 1, ..."""
+    return np.stack([np.bincount(labels, column) for column in rows.T], axis=1)
 
 
 def _variances(

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr, stdtr
 
+from harness.analysis.robust import MEDIAN_OF_NORMAL
 from harness.analysis.runs import Runs
 
 #: Error rate of the test: share of studies that stay at chance and are taken to have learnt something.
@@ -35,8 +36,6 @@ ALPHA = 0.01
 GROSS = 15.0
 #: Least noise, as a share of the chance level: what rounding leaves of runs that guess exactly.
 _ROUNDING = 1e-9
-#: Median of |z| for a standard normal z: turns a median distance into a standard deviation.
-_MEDIAN_OF_NORMAL = 0.6745
 
 
 @dataclass(frozen=True)
@@ -112,5 +111,5 @@ def _robust_noise(runs: Runs, squares: np.ndarray, chance: float) -> float:
     within = np.bincount(runs.rung, squares, minlength=len(runs.counts))[several] / (runs.counts[several] - 1)
     above = runs.value[runs.value > chance] - chance
     # Without a run above chance, the distance of the nearest one.
-    distance = float(np.median(above) if len(above) else np.min(chance - runs.value)) / _MEDIAN_OF_NORMAL
+    distance = float(np.median(above) if len(above) else np.min(chance - runs.value)) / MEDIAN_OF_NORMAL
     return min(float(np.sqrt(np.median(within))), distance)

@@ -182,6 +182,18 @@ def profile(problem: Problem, theta: np.ndarray, cost: np.ndarray, quantity: Qua
     return Interval(end[: len(theta)], end[len(theta) :])
 
 
+def pulled_towards(quantity: Quantity, which: np.ndarray, target: np.ndarray, pull: np.ndarray) -> Extra:
+    """pull/2 (quantity - target)^2 as a term of theta; which, target, pull (b,) are those of each fit of a batch."""
+
+    def extra(at: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        value, along = quantity(at, which[rows])
+        off, force = value - target[rows], pull[rows]
+        outer = along[:, :, None] * along[:, None, :]
+        return force * off**2 / 2, (force * off)[:, None] * along, force[:, None, None] * outer
+
+    return extra
+
+
 @dataclass
 class _Trace:
     """The state of 2 b ends while they are sought: the low ends of all quantities, then the high ones.
@@ -254,7 +266,7 @@ class _Trace:
         """Pull every active end towards its reach, and decide where to pull next."""
         active, part = self.active, self.problem.rows(self.active)
         target = self.start[active] + (1 + 1 / _PULL) * self.reach[active]
-        pulled = self._pulled(active, target, _PULL / self.variance[active])
+        pulled = pulled_towards(self.quantity, self.which[active], target, _PULL / self.variance[active])
         found = minimise(part, self.here[active], pulled, max_iterations=_PULL_ITERATIONS, exact=True)
         self.here[active] = found.theta
         reached, _ = self.quantity(found.theta, self.which[active])
@@ -264,17 +276,6 @@ class _Trace:
         self._aim(active, reached, rise)
         again = self._doubt(active)
         self.active = active[((np.abs(rise - 1) > _PLACED) & ~self.stuck[active]) | again]
-
-    def _pulled(self, active: np.ndarray, target: np.ndarray, pull: np.ndarray) -> Extra:
-        """pull/2 (quantity - target)^2 as a term of theta."""
-
-        def extra(at: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-            value, along = self.quantity(at, self.which[active[rows]])
-            off, force = value - target[rows], pull[rows]
-            outer = along[:, :, None] * along[:, None, :]
-            return force * off**2 / 2, (force * off)[:, None] * along, force[:, None, None] * outer
-
-        return extra
 
     def _record(self, active: np.ndarray, reached: np.ndarray, rise: np.ndarray) -> None:
         within, ahead = rise < 1, self.sign[active] * (reached - self.inside[active])

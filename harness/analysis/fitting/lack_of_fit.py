@@ -15,6 +15,7 @@ from scipy.special import fdtrc, stdtrit
 
 from harness.analysis.fitting.laws import Law
 from harness.analysis.fitting.objectives import BetaBinomial, Binomial, Huber, Objective, Squares
+from harness.analysis.robust import robust_scatter
 from harness.analysis.runs import Runs
 from harness.wording import counted
 
@@ -30,8 +31,6 @@ WORTH_SAYING = 3.0
 FAR_OFF = 6.0
 #: Fewest degrees of freedom with which the others' scatter is known well enough to say so.
 _LEAST_TO_JUDGE = 8
-#: Median of |z| for a standard normal z: turns a median distance into a standard deviation.
-_MEDIAN_OF_NORMAL = 0.6745
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ def far_off(residual: np.ndarray, n_parameters: int) -> np.ndarray:
     freedom = len(residual) - n_parameters
     if freedom < _LEAST_TO_JUDGE:
         return np.empty(0, dtype=int)
-    scatter = np.median(np.abs(residual)) / _MEDIAN_OF_NORMAL * np.sqrt(len(residual) / freedom)
+    scatter = robust_scatter(residual) * np.sqrt(len(residual) / freedom)
     order = np.argsort(-np.abs(residual), kind="stable")
     return order[np.abs(residual[order]) > max(FAR_OFF * scatter, _LEAST_NOISE)]
 

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import fdtrc
 
-from harness.analysis.fitting.clusters import ClusteredNoise, Linearised
-from harness.analysis.runs import Runs
+from harness.analysis.fitting.clusters import ClusteredNoise, Linearised, cluster_sums
+from harness.analysis.robust import robust_scatter
+from harness.analysis.runs import Runs, labels_of_runs
 from harness.errors import DataError
 from harness.wording import p_equals
 
@@ -35,8 +36,6 @@ _SAME = 1.001
 GAP, WIDEST = 0.12, 0.45
 #: Multiple of the residuals' scatter at which they are clipped.
 _CLIPPED = 3.0
-#: Median of |z| for a standard normal z: turns a median distance into a standard deviation.
-_MEDIAN_OF_NORMAL = 0.6745
 #: Norm, of a direction of length 1, below which nothing of it is left within groups.
 _NOTHING_LEFT = 1e-6
 
@@ -90,7 +89,7 @@ def clusters_of_runs(clusters: ArrayLike, of_row: np.ndarray) -> np.ndarray:
     given = np.asarray(clusters)
     if given.shape != of_row.shape:
         raise DataError(f"clusters has {given.size} rows where x has {len(of_row)}")
-    labels, split = _of_runs(given, of_row)
+    labels, split = labels_of_runs(given, of_row)
     if split.size:
         raise DataError(f"clusters, row {split[0]}: rows of one run (one x, one group) are in more than one cluster")
     if labels.max() == 0:
@@ -104,16 +103,8 @@ def suspected(suspects: Mapping[str, ArrayLike], of_row: np.ndarray, n_parameter
     Columns of no more labels than the law has parameters are left out: a step of training or a schedule is a condition
     whose levels a law can bend to, and intervals that rest on so few are no surer than those of independent runs.
     """
-    found = {name: _of_runs(np.asarray(column), of_row) for name, column in suspects.items()}
+    found = {name: labels_of_runs(np.asarray(column), of_row) for name, column in suspects.items()}
     return {name: labels for name, (labels, split) in found.items() if not split.size and labels.max() >= n_parameters}
-
-
-def _of_runs(column: np.ndarray, of_row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Labels 0, 1, ... (n,) of the runs, and the rows that are at odds with their run's."""
-    labels = np.unique(column.astype(str), return_inverse=True)[1].ravel()
-    of_run = np.zeros(of_row.max() + 1, dtype=int)
-    of_run[of_row] = labels
-    return of_run, np.flatnonzero(of_run[of_row] != labels)
 
 
 def near(logs: np.ndarray, gap: float, widest: float) -> np.ndarray:
@@ -175,7 +166,7 @@ def find_shared_errors(
 
 def _clipped(fit: Linearised) -> Linearised:
     """The fit with residuals clipped, so that runs which went wrong do not make a group of theirs."""
-    scatter = np.median(np.abs(fit.residual)) / _MEDIAN_OF_NORMAL
+    scatter = robust_scatter(fit.residual)
     residual = np.clip(fit.residual, -_CLIPPED * scatter, _CLIPPED * scatter)
     residual = residual - fit.basis @ (fit.basis.T @ residual)
     return replace(fit, residual=residual, off=residual)
@@ -185,7 +176,7 @@ def _by_places(fit: Linearised, runs: Runs, labels: np.ndarray) -> tuple[np.ndar
     """Basis, residual and labels of the means at each place, each as often as it has runs."""
     root = np.sqrt(runs.counts)
     columns = np.column_stack([fit.basis, fit.residual])
-    means = np.stack([np.bincount(runs.rung, column) for column in columns.T], axis=1) / root[:, None]
+    means = cluster_sums(columns, runs.rung) / root[:, None]
     at = np.zeros(len(root), dtype=int)
     at[runs.rung] = labels
     return means[:, :-1], means[:, -1], at
@@ -200,7 +191,7 @@ def group_levels_p(basis: np.ndarray, residual: np.ndarray, labels: np.ndarray) 
     """
     counts = np.bincount(labels)
     columns = np.column_stack([basis, residual])
-    means = np.stack([np.bincount(labels, column) for column in columns.T], axis=1) / counts[:, None]
+    means = cluster_sums(columns, labels) / counts[:, None]
     within = columns - means[labels]
     left, values, _ = np.linalg.svd(within[:, :-1], full_matrices=False)
     left = left[:, values > _NOTHING_LEFT]

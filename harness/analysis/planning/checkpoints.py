@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.analysis.robust import robust_scatter
+
 #: Fewest values of D a run, on average, that look like checkpoints: grids of separate runs mostly have fewer.
 LEAST_CHECKPOINTS = 5
 #: Correlation of neighbours, in standard errors of independent ones, from which they err alike: .1 % of tables whose
@@ -13,7 +15,6 @@ LEAST_CHECKPOINTS = 5
 ERR_ALIKE = 3.0
 #: Residuals count up to this many standard deviations, by the median, so that no spoilt row decides.
 _CLIP = 3.0
-_NORMAL_MEDIAN = 0.6745
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def find_checkpoints(places: np.ndarray, residual: np.ndarray) -> Checkpoints | 
         places: (n, d) with d > 1; residual: (n,) of a law fitted to them.
     """
     labels = np.unique(places[:, :-1], axis=0, return_inverse=True)[1].ravel()
-    runs, scale = labels.max() + 1, np.median(np.abs(residual)) / _NORMAL_MEDIAN
+    runs, scale = labels.max() + 1, robust_scatter(residual)
     if runs < 2 or len(labels) < LEAST_CHECKPOINTS * runs or not scale > 0:
         return None
     order = np.lexsort((places[:, -1], labels))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.analysis.fitting.clusters import cluster_sums
 from harness.analysis.fitting.inputs import TooFewDataError, refuse_design, unsolved
 from harness.analysis.fitting.laws import Law
 from harness.analysis.fitting.laws.powers import PowerSum
@@ -74,10 +75,10 @@ class FittedLaw:
         free = _free(self.problem, self.theta)
         root = 1 / np.sqrt(np.maximum(scale[0], 1e-12 * scale[0].max()))[free]
         inverse = np.linalg.pinv(matrix[0][np.ix_(free, free)] * root[:, None] * root, rcond=1e-10, hermitian=True)
-        scores = _sums(along[0][free] * root[:, None] * (first * self.problem.weight), self.labels)
-        scores *= np.sqrt(scores.shape[1] / self.freedom)
+        scores = cluster_sums((along[0][free] * root[:, None] * (first * self.problem.weight)).T, self.labels)
+        scores *= np.sqrt(len(scores) / self.freedom)
         return value[0] + np.log(self.unit), (
-            np.linalg.qr(scores.T, mode="r") @ inverse @ (slopes[0][free] * root[:, None])
+            np.linalg.qr(scores, mode="r") @ inverse @ (slopes[0][free] * root[:, None])
         )
 
     @property
@@ -140,13 +141,8 @@ def _freedom(problem: Problem, prior: Extra | None, theta: np.ndarray, labels: n
     if prior is not None:
         whole = whole + prior(theta, np.zeros(1, dtype=int))[2][0][np.ix_(free, free)]
     counts = np.bincount(labels)
-    means = _sums(design, labels) / np.sqrt(counts)
-    return float(len(counts) - np.trace(means.T @ np.linalg.pinv(whole, hermitian=True) @ means))
-
-
-def _sums(columns: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """(p, g) sums over the clusters of columns (p, n)."""
-    return np.stack([np.bincount(labels, column) for column in columns])
+    means = cluster_sums(design.T, labels) / np.sqrt(counts)[:, None]
+    return float(len(counts) - np.trace(means @ np.linalg.pinv(whole, hermitian=True) @ means.T))
 
 
 def _free(problem: Problem, theta: np.ndarray) -> np.ndarray:

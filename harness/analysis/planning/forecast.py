@@ -26,7 +26,8 @@ from harness.analysis.fitting.rolling import prediction_rows, rolling_cuts, stac
 from harness.analysis.planning.checkpoints import find_checkpoints
 from harness.analysis.planning.drift import CutEvidence, judge_misses
 from harness.analysis.planning.fitted_law import FittedLaw, fit_laws
-from harness.analysis.runs import gather_runs
+from harness.analysis.robust import rank_correlation
+from harness.analysis.runs import gather_runs, labels_of_runs
 from harness.errors import DataError, SettingError, UserError
 
 #: Laws that a forecast weighs, by their number of variables. Kaplan's law has no floor and promises too much far out.
@@ -229,8 +230,7 @@ def _refuse_what_rises(law: Law, places: np.ndarray, values: np.ndarray) -> None
     n = len(values)
     if n < _LEAST_RANKED or np.ptp(size) == 0 or np.ptp(values) == 0:
         return
-    order, ranks = (pd.Series(each).rank().to_numpy() for each in (size, values))
-    correlation = float(np.corrcoef(order, ranks)[0, 1])
+    correlation = rank_correlation(size, values)
     if correlation > _RISES:
         what = " and ".join(law.variables)
         raise UserError(
@@ -246,26 +246,23 @@ def _gather(
         raise DataError("x has no rows: there is nothing to forecast from")
     group = None if groups is None else _labels("groups", groups, len(places))
     runs = gather_runs(places, values, group)
-    own = np.arange(len(runs.value))
     if clusters is None:
-        return runs.sizes[runs.rung], runs.value, own
-    label = _labels("clusters", clusters, len(places))
-    of_run = np.empty(len(own), dtype=int)
-    of_run[runs.of_row] = label
-    if (stray := np.flatnonzero(of_run[runs.of_row] != label)).size:
+        return runs.sizes[runs.rung], runs.value, np.arange(len(runs.value))
+    of_run, stray = labels_of_runs(_labels("clusters", clusters, len(places)), runs.of_row)
+    if stray.size:
         raise DataError(f"clusters, row {stray[0]}: another label than rows of the same run, by x and groups, have")
     return runs.sizes[runs.rung], runs.value, of_run
 
 
 def _labels(name: str, given: ArrayLike, n_rows: int) -> np.ndarray:
-    """(n,) labels as 0, 1, ..."""
+    """(n,) labels, one a row."""
     labels = np.asarray(given)
     if labels.shape != (n_rows,):
         found = f"{len(labels)} rows" if labels.ndim == 1 else f"shape {labels.shape}"
         raise DataError(f"{name} has {found} where x has {n_rows} rows")
     if (lacking := np.flatnonzero(pd.isna(labels))).size:
         raise DataError(f"{name}, row {lacking[0]}: no label")
-    return np.unique(labels.astype(str), return_inverse=True)[1]
+    return labels
 
 
 def _log_reach(places: np.ndarray, seen: np.ndarray) -> np.ndarray:

@@ -99,6 +99,8 @@ class Chain:
         self._check_settings()
         self._check_names(metric, chance=chance, higher_is_better=higher_is_better)
         losses, metrics = by_task(loss, "loss", _ONLY), by_task(metric, "metric", _ONLY)
+        items, errors = _noise(n_eval, "n_eval"), _noise(stderr, "stderr")
+        runs = _labels_of_runs(x, groups)
         tasks = {
             task: metric_rows(
                 _of_task(losses, task, "loss"),
@@ -108,9 +110,9 @@ class Chain:
                 clusters=clusters,
                 chance=_stated(chance, task),
                 higher_is_better=_stated(higher_is_better, task),
-                n_eval=_noise(n_eval, task, "n_eval"),
-                stderr=_noise(stderr, task, "stderr"),
-                groups=_labels_of_runs(x, groups),
+                n_eval=None if items is None else _of_task(items, task, "n_eval"),
+                stderr=None if errors is None else _of_task(errors, task, "stderr"),
+                groups=runs,
             )
             for task, values in metrics.items()
         }
@@ -252,10 +254,8 @@ def _stated(given: T | Mapping[str, T] | None, task: str) -> T | None:
     return given.get(task) if isinstance(given, Mapping) else given
 
 
-def _noise(given: ArrayLike | pd.DataFrame | None, task: str, what: str) -> np.ndarray | None:
-    if given is None:
-        return None
-    return _of_task(by_task(given, what, _ONLY), task, what)
+def _noise(given: ArrayLike | pd.DataFrame | None, what: str) -> dict[str, np.ndarray] | None:
+    return None if given is None else by_task(given, what, _ONLY)
 
 
 def _labels_of_runs(x: ArrayLike | pd.DataFrame, groups: ArrayLike | None) -> np.ndarray | None:

@@ -11,6 +11,7 @@ from scipy.special import stdtr
 
 from harness.analysis.planning.link_posterior import LinkRows
 from harness.analysis.planning.link_prior import CHANCE_SD, FLOOR_SD, NOISE, LinkPrior
+from harness.analysis.robust import rank_correlation
 from harness.analysis.runs import row_means
 from harness.errors import DataError
 
@@ -203,8 +204,7 @@ def _association(loss: np.ndarray, share: np.ndarray, labels: np.ndarray | None)
         loss, share = row_means(loss, of_row), row_means(share, of_row)
     if len(share) < 3 or np.ptp(share) == 0 or np.ptp(loss) == 0:
         return 0.0, 0.5
-    falling, rising = (pd.Series(values).rank().to_numpy() for values in (-loss, share))
-    correlation, freedom = float(np.clip(np.corrcoef(falling, rising)[0, 1], -1, 1)), len(share) - 2
+    correlation, freedom = rank_correlation(-loss, share), len(share) - 2
     with np.errstate(divide="ignore"):
         t = correlation * np.sqrt(np.divide(freedom, 1 - correlation**2))
     return correlation, float(stdtr(freedom, t))

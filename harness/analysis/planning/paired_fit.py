@@ -23,7 +23,7 @@ from harness.analysis.fitting.intervals import Interval, Quantity
 from harness.analysis.fitting.laws import Law
 from harness.analysis.fitting.objectives import Squares
 from harness.analysis.fitting.shared_law import SharedLaw
-from harness.analysis.fitting.solver import Extra, Problem, minimise
+from harness.analysis.fitting.solver import Problem, minimise
 from harness.errors import UserError
 
 #: Largest correlation of counterparts: beyond, what is left of their difference is rounding.
@@ -193,7 +193,7 @@ class PairedFit:
         pull = _PULL / np.maximum(intervals.direction(self.problem, self.theta, slope)[1], 1e-300)
         theta, reached, target = self.theta, first, -first / _PULL
         for _ in range(_ROUNDS):
-            pulled = _pulled(quantity, target, pull)
+            pulled = intervals.pulled_towards(quantity, one, target, pull)
             theta = minimise(self.problem, theta, pulled, exact=True, tolerance=_PULLED_TOLERANCE).theta
             reached, _ = quantity(theta, one)
             if abs(reached[0]) <= _REACHED * abs(first[0]):
@@ -235,18 +235,6 @@ def _clusters_of(a: Recipe, b: Recipe, first: np.ndarray, second: np.ndarray) ->
         coo_array((np.ones(len(ours)), (ours, theirs)), shape=(size, size)), directed=False
     )[1]
     return np.unique(together[labels], return_inverse=True)[1].ravel()
-
-
-def _pulled(quantity: Quantity, target: np.ndarray, pull: np.ndarray) -> Extra:
-    """pull/2 (quantity - target)^2 as a term of theta."""
-
-    def extra(theta: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        value, along = quantity(theta, rows)
-        force = pull * (value - target)
-        outer = along[:, :, None] * along[:, None, :]
-        return force * (value - target) / 2, force[:, None] * along, pull[:, None, None] * outer
-
-    return extra
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:
