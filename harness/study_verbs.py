@@ -83,14 +83,14 @@ class Command:
         elif self.verb in TABLE_VERBS:
             self.exit_code = _read_tables(self.verb, configs, self.console)
         else:
-            home = import_module(f"harness.sweep.{self.verb if self.verb in ('refine', 'redo') else 'run'}")
+            home = import_module(f"harness.sweeping.{self.verb if self.verb in ('refine', 'redo') else 'run'}")
             studies = [config.to_settings(study) for study in configs]
             self.exit_code = getattr(home, self.verb)(studies, self.console, **self.flags)
         return self.exit_code
 
 
 def _verify(configs: Sequence[DictConfig], console: Console) -> int:
-    from harness.sweep.verify import verify
+    from harness.sweeping.verify import verify
 
     studies = [config.to_settings(study) for study in configs if study.family is not None and study.task is not None]
     folders = sorted({Path(study.results) for study in configs})
@@ -144,7 +144,7 @@ def _analyze(folder: Path, configs: Sequence[DictConfig], console: Console) -> N
     studies = [config.to_settings(study) for study in configs if config.names_a_study(study)]
     chosen = None
     if studies:
-        from harness.sweep.asked import choose_runs, still_to_do
+        from harness.sweeping.asked import choose_runs, still_to_do
 
         runs = load_runs(folder)
         chosen = choose_runs(studies, runs, shared.curves_by)

@@ -16,8 +16,8 @@ from command import TINY, run, start, wait
 
 from harness.records.schema import RUNS
 from harness.records.store import finished_run_ids
-from harness.sweep.lock import locked
-from harness.sweep.progress import running
+from harness.sweeping.lock import locked
+from harness.sweeping.progress import running
 
 RESULTS = Path("results/tiny")
 

@@ -116,7 +116,7 @@ def _trained(overrides: tuple[str, ...], device: str, alone: bool) -> list[list[
     from dataclasses import replace
 
     from harness.config import compose
-    from harness.sweep.plan import cells
+    from harness.sweeping.plan import cells
     from harness.training.loop import train_job
 
     (study,) = compose(*overrides, f"ladder.steps={N_STEPS}", "seeds=3", f"training.device={device}")
@@ -145,7 +145,7 @@ def _steps_per_second(overrides: tuple[str, ...], device_name: str, seconds: flo
     import torch
 
     from harness.config import compose
-    from harness.sweep.plan import cells
+    from harness.sweeping.plan import cells
     from harness.training.device import resolve, synchronise
     from harness.training.loop import training_steps
     from harness.training.members import Stack

@@ -19,7 +19,7 @@ import torch
 
 from harness.ladder import Job
 from harness.settings import Settings
-from harness.sweep.plan import cells, worker_count
+from harness.sweeping.plan import cells, worker_count
 from harness.training.device import resolve
 from harness.training.evaluation import Evaluator
 from harness.training.loop import training_steps

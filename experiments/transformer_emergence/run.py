@@ -22,7 +22,7 @@ from rich.console import Console
 import harness
 from harness.config import compose
 from harness.records.store import collect
-from harness.sweep.run import sweep
+from harness.sweeping.run import sweep
 from harness.wording import interval
 
 NAME = "transformer_emergence"

@@ -17,7 +17,7 @@ from harness.report.analyze import Analysis, analyze
 from harness.report.card import card
 from harness.report.html import write_report
 from harness.settings import Settings
-from harness.sweep.asked import choose_runs
+from harness.sweeping.asked import choose_runs
 
 FOLDER = Path("results/leap")
 

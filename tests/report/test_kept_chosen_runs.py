@@ -14,7 +14,7 @@ from harness.config import compose
 from harness.records.store import load_runs
 from harness.report.kept import FILE, read_kept
 from harness.settings import Settings
-from harness.sweep.asked import choose_runs
+from harness.sweeping.asked import choose_runs
 
 FOLDER = Path("results/leap")
 

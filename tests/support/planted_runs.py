@@ -10,8 +10,8 @@ from typing import Any
 from harness.ladder import Job
 from harness.records.writer import write_run
 from harness.settings import Settings
-from harness.sweep.plan import cells
-from harness.sweep.runs_row import run_row
+from harness.sweeping.plan import cells
+from harness.sweeping.runs_row import run_row
 
 #: A ladder of six sizes and 18 runs, of an MLP on parity.
 LEAP = (

@@ -1,0 +1,53 @@
+"""Mistakes in a family that every run of a study would meet, found before the first one is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from harness.errors import UserError
+from harness.families.check import check_size
+from harness.ladder import Rung, build_ladder
+from harness.settings import Settings
+from harness.sweeping.failures import reason
+
+
+def check_models(studies: Iterable[Settings], *, flops: bool, every_rung: bool = False) -> int:
+    """Build the smallest size of each study, or every one, and check its roles, its counts and the shape of its logits.
+
+    Where the ladder has several depths, the smallest size of each is built: what is wrong with a second layer does not
+    show in a model of one.
+
+    Args:
+        flops: whether to compare the formulas for FLOPs with torch's count as well.
+
+    Returns:
+        How many sizes were checked.
+
+    Raises:
+        UserError: the first mistake, or whatever the family's own code raised, with study and size.
+    """
+    n_checked = 0
+    for study in studies:
+        rungs = build_ladder(study)
+        for rung in rungs if every_rung else _smallest_of_each_depth(rungs):
+            _check(study, rung, flops)
+            n_checked += 1
+    return n_checked
+
+
+def _smallest_of_each_depth(rungs: Sequence[Rung]) -> list[Rung]:
+    smallest: dict[int, Rung] = {}
+    for rung in sorted(rungs, key=lambda rung: rung.params.total):
+        smallest.setdefault(rung.shape.depth, rung)
+    return list(smallest.values())
+
+
+def _check(study: Settings, rung: Rung, flops: bool) -> None:
+    try:
+        check_size(study.family, rung.shape, study.task.signature, study.parametrization, flops=flops)
+    except UserError as error:
+        raise UserError(f"study {study.study}, rung {rung.index}: {error}") from error
+    except Exception as error:
+        name, shape = study.family.name, rung.shape
+        place = f"study {study.study}, rung {rung.index}: family={name} at width {shape.width}, depth {shape.depth}"
+        raise UserError(f"{place} cannot be built and run: {reason(error)}") from error

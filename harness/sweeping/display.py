@@ -1,0 +1,140 @@
+"""What a running sweep shows: bars on a terminal, a plain line for each finished job elsewhere.
+
+Why runs failed is not told here but once at the end, and meanwhile by `harness status`.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from harness.ladder import Job
+from harness.sweeping.failures import Ended, count_by_status
+from harness.sweeping.progress import progress_path, read_progress
+from harness.wording import duration
+
+Cost = Callable[[Job], float]
+
+
+class Display(Protocol):
+    """Hears of every job that ends, and is asked several times a second to show those that are left."""
+
+    def __enter__(self) -> Display: ...
+    def __exit__(self, *_: object) -> None: ...
+    def ended(self, job: Job, runs: list[Ended]) -> None: ...
+    def refresh(self, left: Sequence[Job]) -> None: ...
+
+
+def display_for(console: Console, jobs: Sequence[Job], cost: Cost) -> Display:
+    """Bars on a terminal, lines where output goes to a file or a pipe."""
+    return Bars(console, jobs, cost) if console.is_terminal else Lines(console, jobs, cost)
+
+
+class Overall:
+    """How much of all the work is done, each job weighted by its predicted cost."""
+
+    def __init__(self, jobs: Sequence[Job], cost: Cost) -> None:
+        self.costs = {job.members[0].run_id: cost(job) for job in jobs}
+        self.total = sum(self.costs.values()) or 1.0
+        self.jobs, self.done, self.started = len(jobs), 0, time.monotonic()
+        self.share = 0.0
+
+    def end(self, job: Job) -> None:
+        self.done += 1
+        self.share += self.costs[job.members[0].run_id] / self.total
+
+    def part(self, job: Job, step: int) -> float:
+        return self.costs[job.members[0].run_id] / self.total * step / job.steps
+
+    def time_left(self, share: float) -> str:
+        elapsed = time.monotonic() - self.started
+        return duration(elapsed * max(0.0, 1 - share) / share) if share > 0.01 else "?"
+
+
+class Lines:
+    """A line for each finished job, without control codes."""
+
+    def __init__(self, console: Console, jobs: Sequence[Job], cost: Cost) -> None:
+        self.console, self.overall = console, Overall(jobs, cost)
+
+    def __enter__(self) -> Lines:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def ended(self, job: Job, runs: list[Ended]) -> None:
+        self.overall.end(job)
+        counts = count_by_status(runs)
+        of, left = f"[{self.overall.done}/{self.overall.jobs}]", self.overall.time_left(self.overall.share)
+        self.console.print(
+            f"{of} {job.label}, {job.steps} steps: {counts}; {left} left", markup=False, soft_wrap=True, highlight=False
+        )
+
+    def refresh(self, left: Sequence[Job]) -> None:
+        pass
+
+
+class Bars:
+    """A bar for all the work and one for each running job."""
+
+    def __init__(self, console: Console, jobs: Sequence[Job], cost: Cost) -> None:
+        self.overall = Overall(jobs, cost)
+        self.progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[steps]}", justify="right"),
+            TextColumn("{task.fields[loss]}", justify="right"),
+            TextColumn("{task.fields[left]} left", justify="right"),
+            console=console,
+            auto_refresh=False,
+            transient=True,
+        )
+        self.all = self.progress.add_task("all jobs", total=1.0, steps=f"0/{len(jobs)}", loss="", left="?")
+        self.rows: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Bars:
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def ended(self, job: Job, runs: list[Ended]) -> None:
+        self.overall.end(job)
+        if (row := self.rows.pop(job.members[0].run_id, None)) is not None:
+            self.progress.remove_task(row)
+        if any(run.error for run in runs):
+            self.progress.console.print(f"{job.label}: {count_by_status(runs)}", markup=False, highlight=False)
+
+    def refresh(self, left: Sequence[Job]) -> None:
+        share = self.overall.share
+        for job in left:
+            if (state := read_progress(progress_path(job))) is None:
+                continue
+            share += self.overall.part(job, state.step)
+            key = job.members[0].run_id
+            if key not in self.rows:
+                members = job.members[0].label if len(job.members) == 1 else f"{len(job.members)} members"
+                self.rows[key] = self.progress.add_task(
+                    f"{job.label}, {members}", total=job.steps, steps="", loss="", left=""
+                )
+            self.progress.update(
+                self.rows[key],
+                completed=state.step,
+                steps=f"{state.step}/{state.steps}",
+                loss="" if math.isnan(state.loss) else f"loss {state.loss:.3f}",
+                left=duration(state.seconds_left),
+            )
+        self.progress.update(
+            self.all,
+            completed=share,
+            steps=f"{self.overall.done}/{self.overall.jobs}",
+            left=self.overall.time_left(share),
+        )
+        self.progress.refresh()

@@ -1,0 +1,68 @@
+"""One sweep a results folder: a lock that the kernel drops when its holder ends, however it ends."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.errors import UserError
+from harness.records.files import remove_unfinished
+from harness.records.writer import PIECES
+from harness.sweeping.progress import STATE, remove_progress
+
+
+@contextmanager
+def locked(results: Path) -> Iterator[None]:
+    """Hold a results folder; what a killed sweep left half done is cleared away first.
+
+    Raises:
+        UserError: another process holds it, or the folder cannot be written.
+    """
+    path = results / STATE / "lock"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = open(path, "a+")  # noqa: SIM115 - held for as long as the lock
+    except OSError as error:
+        raise UserError(f"{results} cannot be written: {error.strerror}") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise UserError(f"{results} is in use by another harness, process {file.read()}") from None
+        except OSError as error:
+            raise UserError(f"{results} cannot be locked: {error.strerror}") from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        _clear(results)
+        try:
+            yield
+        finally:
+            _clear(results)
+
+
+def holder(results: Path) -> int | None:
+    """Process id of whoever holds a results folder; None where nobody does."""
+    try:
+        with open(results / STATE / "lock") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return int(file.read() or 0)
+    except (OSError, ValueError):
+        pass
+    return None
+
+
+def _clear(results: Path) -> None:
+    """Remove the progress of jobs that run no more, and files whose writer died before they were complete.
+
+    Nothing else: `results` may be a folder with a user's own files in it.
+    """
+    remove_progress(results)
+    for folder in (results, results / PIECES):
+        remove_unfinished(folder)

@@ -1,0 +1,171 @@
+"""The verbs plan, sweep, train and status: each takes studies and brings jobs, pool and records together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from harness.errors import UserError
+from harness.families.check import FLOPS_TOLERANCE
+from harness.ladder import Job
+from harness.records.integrity import recorded_runs
+from harness.records.store import finished_run_ids
+from harness.settings import Settings
+from harness.sweeping.check import check_models
+from harness.sweeping.cost import cost_model
+from harness.sweeping.display import display_for
+from harness.sweeping.failures import Ended, count_by_status, failure_lines
+from harness.sweeping.lock import holder, locked
+from harness.sweeping.plan import DONE, cells, is_done, pending, recorded_cells, single_job, why_alone, worker_count
+from harness.sweeping.pool import run_jobs
+from harness.sweeping.progress import running
+from harness.sweeping.recorded import count_differences, explained
+from harness.sweeping.runs_row import git_revision
+from harness.sweeping.tables import plan_table, plan_totals, status_table
+from harness.training.device import resolve
+from harness.wording import duration
+
+
+def plan(studies: Sequence[Settings], console: Console, check: bool = False) -> int:
+    """Print the rungs of each study and what they are predicted to cost; train nothing.
+
+    The smallest model of each study is built first, so that a family's mistakes are found here; with `check` every
+    size is, and formulas for FLOPs are compared with torch's count.
+
+    Raises:
+        UserError: a study that cannot be built, or whose family counts wrongly.
+    """
+    device = resolve(studies[0].training.device).type
+    n_checked = check_models(studies, flops=check, every_rung=check)
+    cost = cost_model(Path(studies[0].results))
+    for study in studies:
+        console.print(plan_table(study, cost, device))
+    workers = worker_count(studies[0], device)
+    console.print(plan_totals(studies, _known(studies), cost, device, workers), highlight=False)
+    if check:
+        agreed = f"parameters are those of the models, FLOPs within {100 * FLOPS_TOLERANCE:g} % of torch's count"
+        console.print(f"Checked {n_checked} sizes: {agreed}.", highlight=False)
+    return 0
+
+
+def sweep(studies: Sequence[Settings], console: Console) -> int:
+    """Train every run that is not done yet, costly jobs first; returns 1 if one failed, else 0.
+
+    Raises:
+        UserError: a study that cannot be built or whose family counts wrongly, a device or results folder that cannot
+            be used.
+    """
+    device = resolve(studies[0].training.device).type
+    with lock_folders(studies):
+        known = _known(studies)
+        check_models([study for study in studies if not is_done(study, known)], flops=True)
+        return train_jobs(_jobs(studies, known, device), known, worker_count(studies[0], device), console)
+
+
+def train(studies: Sequence[Settings], console: Console) -> int:
+    """Train the one run that `rung` and `seed` name; returns 1 if it failed, else 0.
+
+    Raises:
+        UserError: several studies, a rung off the ladder, a device or results folder that cannot be used.
+    """
+    if len(studies) > 1:
+        names = ", ".join(f"{study.study} ({study.family.name} on {study.task.name})" for study in studies)
+        raise UserError(f"train makes one run; choose one study, e.g. by task=NAME. Found {names}")
+    resolve(studies[0].training.device)
+    job = single_job(studies[0])
+    with lock_folders(studies):
+        known = _known(studies)
+        if known.get(job.members[0].run_id) in DONE:
+            return train_jobs([], known, 1, console)
+        check_models(studies, flops=True)
+        return train_jobs([job], known, 1, console)
+
+
+def status(studies: Sequence[Settings], console: Console) -> int:
+    """Print how far each rung is, the jobs that are running now, why runs failed, and runs with outdated counts."""
+    folders = _folders(studies)
+    # Progress files of a sweep that was killed stay behind; only with the lock held are they those of one that runs.
+    now = [progress for folder in folders if holder(folder) is not None for progress in running(folder)]
+    ids = {run_id for progress in now for run_id in progress.run_ids}
+    rows = {folder: {row["run_id"]: row for row in recorded_runs(folder)} for folder in folders}
+    known = {run_id: row["status"] for of_folder in rows.values() for run_id, row in of_folder.items()}
+    console.print(status_table(studies, known, ids))
+    for job in now:
+        at = f"step {job.step}/{job.steps}, loss {job.loss:.3f}, {duration(job.seconds_left)} left"
+        console.print(f"running: {job.label}, {len(job.run_ids)} runs: {at}", highlight=False, soft_wrap=True)
+    for study in studies:
+        for line in _remarks(study, rows[Path(study.results)], ids):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
+def _remarks(study: Settings, rows: Mapping[str, Mapping[str, Any]], running_now: set[str]) -> list[str]:
+    """Why recorded runs of a study failed, and which have other counts than the code gives now."""
+    lost, outdated, context = [], [], study.task.signature.context
+    for cell in recorded_cells(study, rows.values()):
+        for member in cell.members:
+            row, name = rows[member.run_id], f"{cell.label} {member.label}"
+            if row["error"] and member.run_id not in running_now:
+                lost.append(Ended(study.study, cell.rung.index, name, row["status"], row["error"]))
+            if differences := count_differences(row, cell.rung.params, cell.rung.flops_per_example, context):
+                outdated.append(Ended(study.study, cell.rung.index, name, "outdated", explained(differences)))
+    hint = ["`harness redo` shows what it costs to train outdated runs anew"] if outdated else []
+    return failure_lines(lost) + failure_lines(outdated) + hint
+
+
+def train_jobs(jobs: Sequence[Job], known: Mapping[str, str], workers: int, console: Console) -> int:
+    """Train jobs, costly ones first, and print how they ended, each error once; returns 1 if one failed, else 0.
+
+    Their models have been checked by whoever made the jobs (`check_models`).
+    """
+    n_done = sum(state in DONE for state in known.values())
+    if not jobs:
+        console.print(f"Nothing to train: all runs asked for are done ({n_done} in the results).", highlight=False)
+        return 0
+    for study in {job.settings.study: job.settings for job in jobs}.values():
+        if (reason := why_alone(study)) is not None:
+            line = f"{study.study}: family={study.family.name} trains one member at a time; vmap cannot run several"
+            console.print(f"{line}: {reason}", markup=False, highlight=False, soft_wrap=True)
+    cost = cost_model(Path(jobs[0].settings.results)).seconds
+    jobs = sorted(jobs, key=cost, reverse=True)
+    with display_for(console, jobs, cost) as display:
+        ended = run_jobs(jobs, workers, git_revision(), display)
+    console.print(f"Trained {len(ended)}: {count_by_status(ended)}.", highlight=False)
+    for line in failure_lines(ended):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    return 1 if any(run.status == "failed" for run in ended) else 0
+
+
+def _jobs(studies: Sequence[Settings], known: dict[str, str], device: str) -> list[Job]:
+    """What is still to be trained; a run that two studies share is trained once."""
+    jobs, claimed = [], dict(known)
+    for study in studies:
+        for cell in cells(study):
+            for job in pending(cell, claimed, device):
+                jobs.append(job)
+                claimed |= {member.run_id: DONE[0] for member in job.members}
+    return jobs
+
+
+def _folders(studies: Sequence[Settings]) -> list[Path]:
+    return sorted({Path(study.results) for study in studies})
+
+
+def _known(studies: Sequence[Settings]) -> dict[str, str]:
+    """How every run in the studies' results folders ended."""
+    known: dict[str, str] = {}
+    for folder in _folders(studies):
+        known |= finished_run_ids(folder)
+    return known
+
+
+def lock_folders(studies: Sequence[Settings]) -> ExitStack:
+    """Locks of all results folders of the studies, for a `with` block."""
+    with ExitStack() as stack:
+        for folder in _folders(studies):
+            stack.enter_context(locked(folder))
+        return stack.pop_all()

@@ -1,0 +1,117 @@
+"""The tables that `plan` and `status` print."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from harness.ladder import Job
+from harness.records.schema import STATUSES
+from harness.settings import Settings
+from harness.sweeping.cost import CostModel
+from harness.sweeping.plan import cells, pending
+from harness.wording import duration
+
+
+def plan_table(study: Settings, cost: CostModel, device: str) -> Group:
+    """A study's rungs: sizes as built (and as asked, where rounding changed them), counts, durations, cost.
+
+    Tokens and FLOPs are those of one run, time is for all runs of the rung on one worker, memory is that of one worker.
+    Columns with one value for all rungs are in the title instead.
+    """
+    rows = [_plan_row(cell, cost, device) for cell in cells(study)]
+    same = {name for name in rows[0] if len(rows) > 1 and len({row[name] for row in rows}) == 1}
+    shared = ", ".join(
+        f"{name} {rows[0][name]}" for name in rows[0] if name in same and rows[0][name] not in ("0", "-")
+    )
+    title = f"{study.study}: {study.family.name} on {study.task.name}" + (f" ({shared})" if shared else "")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    varying = [name for name in rows[0] if name not in same]
+    for name in varying:
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*(row[name] for name in varying))
+    return Group(Text(title, style="bold"), table)
+
+
+def _plan_row(job: Job, cost: CostModel, device: str) -> dict[str, str]:
+    rung, jobs = job.rung, list(pending(job, {}, device))
+    asked_width, asked_depth = rung.asked
+    return {
+        "rung": str(rung.index),
+        "width": _rounded(asked_width, rung.shape.width),
+        "depth": _rounded(asked_depth, rung.shape.depth),
+        "heads": str(rung.shape.heads or "-"),
+        "params": f"{rung.params.total:,}",
+        **{group: f"{count:,}" for group, count in dataclasses.asdict(rung.params).items()},
+        "steps": f"{job.steps:,}",
+        "tokens": f"{job.tokens:.3g}",
+        "FLOPs": f"{job.flops:.2g}",
+        "runs": str(len(job.members)),
+        "time": duration(sum(cost.seconds(j) for j in jobs)),
+        "memory": f"{max(cost.bytes(j) for j in jobs) / 1e6:.0f} MB",
+    }
+
+
+def plan_totals(
+    studies: Sequence[Settings], status: Mapping[str, str], cost: CostModel, device: str, workers: int
+) -> str:
+    """Runs in all and still to do, predicted time, and what the prediction rests on."""
+    planned = [cell for study in studies for cell in cells(study)]
+    jobs = [job for cell in planned for job in pending(cell, status, device)]
+    n_runs, n_left = (sum(len(job.members) for job in some) for some in (planned, jobs))
+    return f"{n_runs} runs, {n_left} of them to do {prediction(studies, jobs, cost, device, workers)}"
+
+
+def prediction(studies: Sequence[Settings], jobs: Sequence[Job], cost: CostModel, device: str, workers: int) -> str:
+    """Jobs, FLOPs and time, and what the prediction rests on: "in 3 jobs: 1e+10 FLOPs, ..."."""
+    seconds = [cost.seconds(job) for job in jobs]
+    # No schedule beats the longest job, nor a perfect split.
+    wall = max(sum(seconds) / workers, max(seconds, default=0.0))
+    flops = sum(len(job.members) * job.flops for job in jobs)
+    families = sorted({study.family.name for study in studies})
+    sources = "; ".join(f"{family} from {cost.source(family)}" for family in families)
+    return (
+        f"in {len(jobs)} jobs: {flops:.2g} FLOPs, {duration(sum(seconds))} of work, {duration(wall)} on {workers} "
+        f"{'worker' if workers == 1 else 'workers'} ({device}). Predicted for {sources}."
+    )
+
+
+def status_table(studies: Sequence[Settings], status: Mapping[str, str], running: set[str]) -> Table:
+    """Runs of each rung by state; `running` are the run_ids in training now."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("study", "rung", "width", "depth", "steps"):
+        table.add_column(name, justify="left" if name == "study" else "right")
+    for name in (*STATUSES, "running", "pending"):
+        table.add_column(name, justify="right")
+    total: Counter[str] = Counter()
+    for study in studies:
+        for cell in cells(study):
+            counts = count_by_state(cell, status, running)
+            total += counts
+            shape = cell.rung.shape
+            size = (cell.rung.index, shape.width, shape.depth, cell.steps)
+            table.add_row(study.study, *(f"{n:,}" for n in size), *_numbers(counts))
+        table.add_section()
+    table.add_row("all", "", "", "", "", *_numbers(total))
+    return table
+
+
+def count_by_state(cell: Job, status: Mapping[str, str], running: set[str]) -> Counter[str]:
+    """How many members of a cell have finished, diverged or failed, are running, or are pending."""
+    ids = [member.run_id for member in cell.members]
+    return Counter("running" if run_id in running else status.get(run_id, "pending") for run_id in ids)
+
+
+def _numbers(counts: Counter[str]) -> list[str]:
+    return [str(counts[state] or "-") for state in (*STATUSES, "running", "pending")]
+
+
+def _rounded(asked: float, built: int) -> str:
+    return str(built) if asked == built else f"{asked:.4g} -> {built}"

@@ -1,0 +1,73 @@
+"""What one worker process does: train a job, then write each of its runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from harness.errors import UserError
+from harness.ladder import Job, Member
+from harness.records.writer import write_run
+from harness.sweeping.failures import Ended, JobError, reason
+from harness.sweeping.progress import Reporter, progress_path
+from harness.sweeping.runs_row import run_row
+from harness.training.loop import train_job
+
+#: Said of a run that ended worse than the same run in the results, which stays as it is.
+_KEPT = "; the results hold an earlier one that ended better, which stays"
+
+
+def run_job(job: Job, git_revision: str | None) -> list[Ended]:
+    """Train a job and write its runs into the results folder, before anyone else hears of them.
+
+    Raises:
+        UserError: the results folder cannot be written; every other job would meet the same.
+        JobError: this job failed; nothing is written.
+    """
+    try:
+        with Reporter(job) as reporter:
+            outcomes = train_job(job, reporter)
+    except UserError as error:
+        raise UserError(str(error)) from None
+    except Exception as error:
+        raise JobError(reason(error)) from None
+    ended = []
+    for outcome in outcomes:
+        steps_done = max((row["step"] for row in outcome.measurements), default=0)
+        row = run_row(
+            job,
+            outcome.member,
+            outcome.status,
+            error=outcome.error,
+            done=steps_done / job.steps,
+            wall_s=outcome.wall_s,
+            tokens_per_s=outcome.tokens_per_s,
+            device=outcome.device,
+            versions=outcome.versions,
+            git_revision=git_revision,
+        )
+        ended.append(_write(job, outcome.member, row, outcome.measurements))
+    return ended
+
+
+def write_failure(job: Job, error: str, git_revision: str | None) -> list[Ended]:
+    """Write a failed run for every member of a job that ended without outcomes.
+
+    A member that has finished after all is left as it is: the job may have been killed after it wrote some of its
+    runs, and a worker that outlived an earlier sweep may deliver the same run.
+
+    Raises:
+        UserError: the results folder cannot be written.
+    """
+    # A killed worker could not take its progress file away.
+    progress_path(job).unlink(missing_ok=True)
+    return [
+        _write(job, member, run_row(job, member, "failed", error=error, done=0.0, git_revision=git_revision), [])
+        for member in job.members
+    ]
+
+
+def _write(job: Job, member: Member, row: dict[str, Any], measurements: list[dict[str, Any]]) -> Ended:
+    written = write_run(Path(job.settings.results), row, measurements)
+    error = row["error"] if written else f"{row['error']}{_KEPT}"
+    return Ended(job.settings.study, job.rung.index, f"{job.label} {member.label}", row["status"], error)

@@ -1,0 +1,114 @@
+"""Jobs that fail, are killed or run out of memory are rows, and take nothing with them."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from command import TINY
+from rich.console import Console
+
+from harness.config import compose
+from harness.errors import UserError
+from harness.ladder import Job
+from harness.records.store import collect, finished_run_ids, load_runs
+from harness.sweeping.display import Lines
+from harness.sweeping.failures import Ended
+from harness.sweeping.plan import cells, pending
+from harness.sweeping.pool import run_jobs
+from harness.sweeping.progress import Reporter, running
+from harness.sweeping.worker import run_job
+
+
+@pytest.fixture
+def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Job]:
+    """Twelve jobs of one run each."""
+    monkeypatch.chdir(tmp_path)
+    (study,) = compose(*TINY, "ladder.widths=[4]", "seeds=12", "launcher.members_together=1", "ladder.steps=2")
+    return [job for cell in cells(study) for job in pending(cell, {}, "cpu")]
+
+
+def run(jobs: list[Job], work: object, workers: int = 2) -> list[Ended]:
+    return run_jobs(jobs, workers, "revision", Lines(Console(quiet=True), jobs, lambda job: 1.0), work)  # type: ignore[arg-type]
+
+
+def fifth_kills_itself(job: Job, revision: str | None) -> list[Ended]:
+    if job.members[0].seed == 4:
+        with Reporter(job):
+            os.kill(os.getpid(), signal.SIGKILL)
+    return run_job(job, revision)
+
+
+def fails_in_three_ways(job: Job, revision: str | None) -> list[Ended]:
+    if job.members[0].seed == 0:
+        os._exit(7)
+    job.settings.task.train_batch = {1: unpicklable, 2: out_of_memory}[job.members[0].seed]  # type: ignore[method-assign]
+    return run_job(job, revision)
+
+
+class NeedsTwoWords(Exception):
+    """Cannot be unpickled, which breaks a pool that sends exceptions as they are."""
+
+    def __init__(self, one: str, two: str) -> None:
+        super().__init__(f"{one} {two}")
+
+
+def unpicklable(*_: object) -> None:
+    raise NeedsTwoWords("odd", "error")
+
+
+def out_of_memory(*_: object) -> None:
+    raise RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes.\nmore")
+
+
+def mistake_of_the_user(job: Job, revision: str | None) -> list[Ended]:
+    raise UserError("disk full")
+
+
+def test_eleven_of_twelve_finish_when_one_is_killed(jobs: list[Job]) -> None:
+    ended = run(jobs, fifth_kills_itself)
+    statuses = finished_run_ids("results/tiny")
+    assert len(statuses) == len(ended) == 12
+    assert [run_id for run_id, status in statuses.items() if status == "failed"] == [jobs[4].members[0].run_id]
+    assert sorted(statuses.values()).count("finished") == 11
+    assert collect("results/tiny").problems == ()
+    failed = load_runs("results/tiny").query("status == 'failed'").iloc[0]
+    assert failed["error"] == "killed by SIGKILL (out of memory?)"
+    assert failed["tokens"] == failed["flops"] == 0
+    assert failed["git_revision"] == "revision"
+    assert list(running(Path("results/tiny"))) == []
+
+
+def test_reasons_are_kept_in_one_line(jobs: list[Job]) -> None:
+    ended = run(jobs[:3], fails_in_three_ways)
+    reasons = sorted(str(end.error) for end in ended)
+    assert reasons[0].startswith("NeedsTwoWords: odd error (test_pool.py:")
+    assert reasons[1].startswith("out of memory: [enforce fail]")
+    assert reasons[2] == "process ended with exit code 7"
+    assert not any("\n" in reason for reason in reasons)
+
+
+def test_failed_runs_are_tried_again_and_finished_ones_are_not(jobs: list[Job]) -> None:
+    run(jobs[3:6], fifth_kills_itself)
+    (cell,) = cells(jobs[0].settings)
+    left = [job.members[0].seed for job in pending(cell, finished_run_ids("results/tiny"), "cpu")]
+    assert left == [0, 1, 2, 4, 6, 7, 8, 9, 10, 11]
+
+
+def test_what_every_job_would_meet_stops_the_sweep(jobs: list[Job]) -> None:
+    with pytest.raises(UserError, match="disk full"):
+        run(jobs, mistake_of_the_user)
+
+
+def test_order_and_workers_do_not_change_a_number(jobs: list[Job]) -> None:
+    few = jobs[:4]
+    run(few, run_job, workers=2)
+    collect("results/tiny")
+    together = Path("results/tiny/measurements.parquet").read_bytes()
+    for path in Path("results/tiny").rglob("*.parquet"):
+        path.unlink()
+    run(few[::-1], run_job, workers=1)
+    collect("results/tiny")
+    assert Path("results/tiny/measurements.parquet").read_bytes() == together

@@ -1,0 +1,113 @@
+"""The verbs plan, sweep, train and status: what they refuse, what they print, each thing once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from command import TINY, run
+from tiny_results import RESULTS, record_otherwise
+
+from harness.records.store import finished_run_ids
+from harness.settings import Settings
+from harness.sweeping.plan import cells
+
+#: Families with one mistake each, as a user might write them.
+MISTAKEN = {
+    "Count": "def count(self, shape, signature): return replace(super().count(shape, signature), head=1)",
+    "Flops": "def forward_flops(self, shape, signature): return 1 + 2 * super().forward_flops(shape, signature)",
+    "Build": "def build(self, shape, signature, parametrization): return Linear(shape.width, 3)",
+}
+TOLD = {
+    "Count": ("study main, rung 0", "head is 1 by count() and 10 in the model"),
+    "Flops": ("study main, rung 0", "forward_flops() gives", "torch counts"),
+    "Build": ("study main, rung 0", "Linear", "roles"),
+}
+
+
+@pytest.fixture(autouse=True)
+def own_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    families = "".join(f"@dataclass\nclass {name}(MLP):\n    {code}\n" for name, code in MISTAKEN.items())
+    imports = "from dataclasses import dataclass, replace\nfrom torch.nn import Linear\n"
+    Path("mistaken_families.py").write_text(f"{imports}from harness.families.mlp import MLP\n{families}")
+    Path("task_without_data.py").write_text(
+        "from dataclasses import dataclass\n"
+        "from harness.tasks.parity import Parity\n"
+        "@dataclass\n"
+        "class WithoutData(Parity):\n"
+        "    def train_batch(self, rng, batch_size):\n"
+        "        raise ValueError('no data today')\n"
+    )
+    return tmp_path
+
+
+@pytest.mark.parametrize("mistake", ["Count", "Build"])
+def test_plan_finds_a_familys_mistake_in_the_smallest_model(capsys: pytest.CaptureFixture[str], mistake: str) -> None:
+    planned = run(capsys, "plan", *TINY, f"family._target_=mistaken_families.{mistake}")
+    assert planned.refused(*TOLD[mistake])
+    assert planned.out == ""
+
+
+def test_plan_with_check_compares_flops_and_counts_of_every_size(capsys: pytest.CaptureFixture[str]) -> None:
+    wrong = (*TINY, "family._target_=mistaken_families.Flops")
+    assert run(capsys, "plan", *wrong).code == 0
+    assert run(capsys, "plan", *wrong, "--check").refused(*TOLD["Flops"])
+    checked = run(capsys, "plan", "--check", *TINY)
+    assert checked.code == 0
+    assert "Checked 2 sizes: parameters are those of the models, FLOPs within 5 % of torch's count." in checked.out
+    assert "Checked" not in run(capsys, "plan", *TINY).out
+    assert not RESULTS.exists()
+
+
+def test_every_study_of_an_experiment_can_be_checked(capsys: pytest.CaptureFixture[str]) -> None:
+    checked = run(capsys, "plan", "experiment=quickstart", "--check")
+    assert checked.code == 0, checked.err
+    assert "Checked 41 sizes" in checked.out
+
+
+@pytest.mark.parametrize("words", [("sweep", "--check"), ("plan", "--yes"), ("redo", "--check"), ("plan", "--chekc")])
+def test_flags_belong_to_their_verb(capsys: pytest.CaptureFixture[str], words: tuple[str, str]) -> None:
+    verb, flag = words
+    assert run(capsys, verb, *TINY, flag).refused(flag)
+
+
+def test_flags_of_ours_and_of_hydras_go_together(capsys: pytest.CaptureFixture[str]) -> None:
+    planned = run(capsys, "plan", "--multirun", *TINY, "--check", "optimizer.lr=0.1,0.2")
+    assert planned.code == 0, planned.err
+    assert "Checked 4 sizes" in planned.out
+
+
+@pytest.mark.parametrize("mistake", MISTAKEN)
+def test_sweep_finds_it_before_anything_is_trained(capsys: pytest.CaptureFixture[str], mistake: str) -> None:
+    assert run(capsys, "sweep", *TINY, f"family._target_=mistaken_families.{mistake}").refused(*TOLD[mistake])
+    assert finished_run_ids(RESULTS) == {}
+
+
+def test_each_failure_is_told_once(one_process: None, capsys: pytest.CaptureFixture[str]) -> None:
+    failing = (*TINY, "task._target_=task_without_data.WithoutData", "seeds=8", "launcher.members_together=1")
+    swept = run(capsys, "sweep", *failing)
+    assert swept.code == 1
+    assert "Trained 16: 16 failed." in swept.out
+    assert swept.out.count("no data today") == 1
+    assert "failed: 16 runs of main, rungs 0, 1: ValueError: no data today (task_without_data.py:6)" in swept.out
+    known = run(capsys, "status", *failing)
+    assert known.code == 0
+    assert known.out.count("no data today") == 1
+    assert "failed: 16 runs of main, rungs 0, 1: ValueError: no data today" in known.out
+
+
+def test_status_names_runs_with_other_counts_than_now(trained: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "outdated" not in run(capsys, "status", *TINY).out
+    for member in cells(trained)[1].members:
+        record_otherwise(member.run_id, params_mlp=7)
+    shown = run(capsys, "status", *TINY)
+    assert "outdated: 2 runs of main, rung 1: params_mlp is 7 in the records and" in shown.out
+    assert "`harness redo`" in shown.out
+
+
+def test_a_sweep_with_nothing_to_do_builds_nothing(
+    trained: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(trained.family), "build", None)
+    assert "Nothing to train" in run(capsys, "sweep", *TINY).out

@@ -1,0 +1,38 @@
+"""Rows of the runs table."""
+
+from __future__ import annotations
+
+import json
+
+from harness.ladder import identity_hash
+from harness.records.schema import RUNS
+from harness.records.writer import to_table
+from harness.settings import Settings
+from harness.sweeping.plan import cells
+from harness.sweeping.runs_row import git_revision, recorded_identity, run_row, size_columns
+
+
+def test_rows_fit_the_schema(study: Settings) -> None:
+    job = cells(study)[1]
+    row = run_row(job, job.members[0], "diverged", error="why", done=0.5, git_revision=git_revision())
+    assert to_table("runs", [row], "test").schema == RUNS
+    assert (row["steps"], row["tokens"], row["flops"]) == (10, 40, job.flops / 2)
+    assert row["params_total"] == sum(row[f"params_{g}"] for g in ("embedding", "attention", "mlp", "norm", "head"))
+    assert json.loads(row["config"])["notes"] == ""
+    assert "harness" in json.loads(row["versions"])
+
+
+def test_size_columns_are_those_of_the_row(study: Settings) -> None:
+    job = cells(study)[3]
+    row = run_row(job, job.members[0], "finished", wall_s=1.0)
+    sizes = size_columns(job)
+    assert sizes == {name: row[name] for name in sizes}
+    assert {"width", "depth", "heads", "params_total", "params_non_embedding", "tokens", "flops"} <= set(sizes)
+    assert size_columns(job, done=0.5)["tokens"] == sizes["tokens"] / 2
+
+
+def test_the_identity_of_a_run_can_be_had_from_its_row(study: Settings) -> None:
+    job = cells(study)[1]
+    for member in job.members:
+        config = json.loads(run_row(job, member, "finished")["config"])
+        assert identity_hash(recorded_identity(config)) == member.run_id
