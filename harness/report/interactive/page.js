@@ -230,7 +230,7 @@
       }
       if (!lines.length) continue;
       labels.push(labelOf(curve, lines[lines.length - 1], look));
-      const mark = marking && lines.length === 1 && curve.threshold[0] !== null ? thresholdOf(curve, lines[0], look) : null;
+      const mark = marking && lines.length === 1 && curve.threshold[0] !== null && !curve.judges ? thresholdOf(curve, lines[0], look) : null;
       if (mark) marks.push({ ...mark, showlegend: marks.length === 0 });
     }
     return { traces: [...traces, ...marks], labels: labels.length > MOST_LABELS ? [] : labels, marked: marks.length, lost, drawn };
@@ -270,11 +270,18 @@
     };
   }
 
+  // Beside the middle of the curve's rise or fall, where curves that begin and end alike lie apart.
   function labelOf(curve, line, look) {
-    const [x, y] = line[line.length - 1], log = (id, value) => (element(`${id}-scale`).value === "log" ? Math.log10(value) : value);
+    const log = (id, value) => (element(`${id}-scale`).value === "log" ? Math.log10(value) : value);
+    const values = line.map((at) => log("y", at[1])), middle = (Math.min(...values) + Math.max(...values)) / 2;
+    const distance = (value) => Math.abs(value - middle);
+    const at = values.reduce((best, value, i) => (distance(value) < distance(values[best]) ? i : best), 0);
+    const alone = element("study").value !== "" && curve.subtask !== "all";
+    const side = at === 0 ? "left" : "right";
     return {
-      x: log("x", x), y: log("y", y), text: escaped(shortened(titleOf(curve), 24)), showarrow: false, xanchor: "right", yanchor: "bottom",
-      yshift: 3, font: { color: look.colour, size: 12 }, bgcolor: "rgba(255,255,255,0.7)", borderpad: 1,
+      x: log("x", line[at][0]), y: values[at], text: escaped(shortened(alone ? curve.subtask : titleOf(curve), 24)), showarrow: false,
+      xanchor: side, yanchor: "bottom", xshift: side === "left" ? 4 : -4, yshift: 2, font: { color: look.colour, size: 12 },
+      bgcolor: figure.clientWidth < 500 ? "rgba(0,0,0,0)" : "rgba(255,255,255,0.7)", borderpad: 0,
     };
   }
 
@@ -304,7 +311,7 @@
       showlegend: true,
     };
     const config = {
-      responsive: true, displaylogo: false, showLink: false, showSendToCloud: false, plotlyServerURL: "", showTips: false,
+      responsive: true, displayModeBar: figure.clientWidth >= 500, displaylogo: false, showLink: false, showSendToCloud: false, plotlyServerURL: "", showTips: false,
       modeBarButtonsToRemove: ["select2d", "lasso2d"], toImageButtonOptions: { format: "svg", filename: "figure" },
     };
     Plotly.react(figure, [...traces, ...lawsOf(curves, x)], layout, config);
