@@ -7,10 +7,11 @@ ARGS ?=
 BIN := .venv/bin
 RUN_STAMP := .venv/.runtime
 DEV_STAMP := .venv/.dev
+DOCS_STAMP := .venv/.docs
 REQUIREMENTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup scale-sweep test test-gpu gpu-check gpu-wheels lint notebooks bench clean
+.PHONY: help setup scale-sweep test test-gpu gpu-check gpu-wheels lint docs notebooks bench clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -40,6 +41,9 @@ lint: $(DEV_STAMP)  ## style, types, and which room may import which
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: $(DOCS_STAMP)  ## the manual, into build/docs: open build/docs/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q -f docs/mkdocs.yml
+
 notebooks: $(DEV_STAMP)  ## run the notebooks; what they show lands in results/notebooks
 	mkdir -p results/notebooks
 	$(BIN)/jupyter-execute --output='../results/notebooks/{notebook_name}' notebooks/*.ipynb
@@ -64,4 +68,8 @@ $(RUN_STAMP): $(BIN)/python $(REQUIREMENTS)
 
 $(DEV_STAMP): $(RUN_STAMP)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(DOCS_STAMP): $(RUN_STAMP)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	@touch $@
