@@ -9,8 +9,8 @@ from harness.settings_reference import Group, choices, reference
 
 INTRODUCTION = """# Settings
 
-Every setting of `harness sweep`, `plan`, `analyze` and their like: on the command line as `NAME=VALUE`, in an experiment's
-file as YAML. `harness settings` prints this page, `harness settings ladder` one group of it.
+Every setting of `harness sweep`, `plan`, `analyze` and their like: on the command line as `NAME=VALUE`, in a file as
+YAML. `harness settings` prints this page, `harness settings ladder` one group of it.
 """
 
 
