@@ -20,11 +20,12 @@ from harness.report import plots, tables
 from harness.report.analyze import CONVENTIONS, Analysis
 from harness.report.card import card
 from harness.report.emergence_plots import plot_mirage
+from harness.report.interactive import interactive_page
 from harness.report.names import curve_name, interval_kind, metric_name, size_name
 from harness.wording import confidence, short
 
 #: The files of a report, in the results folder.
-FILES = ("report.html", "card.md", "verdicts.csv", "laws.csv", "plots")
+FILES = ("report.html", "report_interactive.html", "card.md", "verdicts.csv", "laws.csv", "plots")
 
 #: Columns of the runs table whose distinct values the page lists.
 PROVENANCE = {"device": "device", "git_revision": "git revision"}
@@ -48,16 +49,16 @@ class Picture:
 
 
 def write_report(analysis: Analysis) -> list[Path]:
-    """Write report.html, card.md, verdicts.csv, laws.csv and plots/*.png and *.svg into the results folder.
+    """Write the pages, the card, both tables and plots/*.png and *.svg into the results folder: `FILES`.
 
     Returns:
-        Paths of the page, the card, the two tables and the folder of plots.
+        Their paths, in that order.
 
     Raises:
         UserError: the folder cannot be written, or the disk is full.
     """
     folder = analysis.folder
-    page, summary, verdicts, laws, drawn = (folder / name for name in FILES)
+    page, interactive, summary, verdicts, laws, drawn = (folder / name for name in FILES)
     write_whole(verdicts, analysis.jumps.to_csv(index=False).encode())
     write_whole(laws, analysis.laws.to_csv(index=False).encode())
     environment = Environment(
@@ -65,8 +66,9 @@ def write_report(analysis: Analysis) -> list[Path]:
     )
     text = environment.get_template("report.html.j2").render(_content(analysis, drawn))
     write_whole(page, text.encode())
+    write_whole(interactive, interactive_page(analysis).encode())
     write_whole(summary, card(analysis).encode())
-    return [page, summary, verdicts, laws, drawn]
+    return [page, interactive, summary, verdicts, laws, drawn]
 
 
 def _content(analysis: Analysis, drawn: Path) -> dict[str, Any]:
@@ -110,7 +112,6 @@ def _study(analysis: Analysis, study: str, drawn: Path) -> dict[str, Any]:
     jumps = analysis.jumps[analysis.jumps["study"] == study]
     return {
         "name": study,
-        "overview": tables.overview(analysis.runs[analysis.runs["study"] == study]).drop(columns="study"),
         "verdicts": tables.verdict_table(jumps).drop(columns="study"),
         "impossible": analysis.impossible.get(study),
         "pictures": [*_jump_pictures(analysis, frame, jumps, drawn), *_scaling_pictures(analysis, study, frame, drawn)],
