@@ -226,6 +226,12 @@ def of_import(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pair", metavar="METRIC=CONTINUOUS", action="append", default=[], help=pair)
 
 
+def of_init(parser: argparse.ArgumentParser) -> None:
+    """``harness init``."""
+    about = "where to write it, the current one unless given; files that are there are never overwritten"
+    parser.add_argument("folder", metavar="FOLDER", nargs="?", default=".", help=about)
+
+
 # ------------------------------------------------------------------------------------------------ shared between verbs
 
 
