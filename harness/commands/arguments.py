@@ -179,6 +179,10 @@ def of_compare(parser: argparse.ArgumentParser) -> None:
     _add_fraction(parser)
     _add_output(parser)
     _add_plot(parser, "forest of thresholds")
+    overlay = (
+        "the curves themselves on one pair of axes, a picture a metric: --metrics, or all that several curves have"
+    )
+    parser.add_argument("--overlay", metavar="OUT.png", help=f"{overlay} (and OUT.svg beside it)")
 
 
 def of_screen(parser: argparse.ArgumentParser) -> None:

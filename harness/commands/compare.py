@@ -16,6 +16,7 @@ from harness.analysis.curves import label_runs, with_defaults
 from harness.analysis.emergence.comparison import Agreement, Comparison, compare_thresholds, rank_agreement
 from harness.commands.columns import SETTINGS, CurveTable, choose_curves, rename_in
 from harness.commands.output import check_plot, given, report_files, save_plot, write_json
+from harness.commands.overlays import draw_overlays
 from harness.commands.tables import choose_curve_rows, split_names
 from harness.errors import DataError, UserError
 from harness.report.tables import as_rich
@@ -37,6 +38,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         UserError: an argument that cannot be, or as `choose_curves`, `compare_thresholds` and `rank_agreement`.
     """
     check_plot(arguments.plot)
+    check_plot(arguments.overlay, "--overlay")
     sizes = split_names(arguments.x)
     if len(sizes) > 2:
         raise UserError(f"--x {arguments.x}: allowed are one or two columns; got {len(sizes)}")
@@ -55,6 +57,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     }
     write_json(arguments.json, content)
     drawn = [path for each in found if arguments.plot for path in _draw(each, Path(arguments.plot), len(found) > 1)]
+    if arguments.overlay:
+        drawn += draw_overlays(frame, sizes, metrics, Path(arguments.overlay), arguments.level)
     for each in found:
         _report(each, console)
     if agreement is not None:

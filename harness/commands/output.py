@@ -39,10 +39,10 @@ def given(arguments: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]
     return {name: getattr(arguments, name) for name in (*names, "about", "where", "exclude", "derive")}
 
 
-def check_plot(path: str | None) -> None:
+def check_plot(path: str | None, flag: str = "--plot") -> None:
     """Raises SettingError for a picture that is not .png."""
     if path and Path(path).suffix != ".png":
-        raise SettingError("--plot", path, "a name that ends in .png")
+        raise SettingError(flag, path, "a name that ends in .png")
 
 
 def save_plot(axes: Axes, path: Path) -> list[Path]:

@@ -8,6 +8,7 @@ window opens and no figure is kept in memory.
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,14 @@ BLACK, GREY, LIGHT_GREY, ORANGE, SKY, GREEN, BLUE, VERMILLION, PURPLE = (
     "#D55E00",
     "#AA4499",
 )
+
+#: Colour and marker of each of several curves, in order of appearance; up to six either alone identifies the curve.
+LOOKS = ((BLUE, "o"), (VERMILLION, "s"), (GREEN, "^"), (PURPLE, "D"), (ORANGE, "v"), (SKY, "P"))
+_DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)))
+#: Curves that can be told apart in one picture, by colour and line style.
+MOST_CURVES = len(LOOKS) * len(_DASHES)
+#: Characters of a legend's label that fit half of a column, and all of it.
+_HALF_WIDTH, _FULL_WIDTH = 22, 54
 
 #: Typed as Any because matplotlib's own type lists every setting by name.
 STYLE: Any = {
@@ -119,6 +128,31 @@ def legend_above(ax: Axes, columns: int, left: float = 0.0, **settings: Any) -> 
     layout: Any = {"handlelength": 1.6, "columnspacing": 1.2, "labelspacing": 0.25, "borderaxespad": 0.2}
     title: Any = {"alignment": "left", "title_fontsize": 7} if "title" in settings else {}
     ax.legend(loc="lower left", bbox_to_anchor=(left, 1.0), ncols=columns, **layout | title | settings)
+
+
+def labels_above(ax: Axes | None, labels: Iterable[str], axes_in: float) -> tuple[Axes, int]:
+    """Axes with room above them for a legend of these labels, however many and long, and the columns that it has.
+
+    Args:
+        ax: the user's own axes, which stay as they are; None for a new figure.
+        axes_in: height of the axes.
+    """
+    labels = list(labels)
+    columns = 2 if max(map(len, labels)) <= _HALF_WIDTH else 1
+    lines = sum(1 + label.count("\n") for label in labels)  # labels of two columns have a line each
+    top_in = 0.14 + 0.135 * -(-lines // columns)
+    return ax or new_figure(axes_in + 0.42 + top_in, top_in=top_in).add_subplot(), columns
+
+
+def wrapped(label: str) -> str:
+    """A label of a legend in lines that fit the width of a column."""
+    return "\n".join(textwrap.wrap(label, _FULL_WIDTH, break_on_hyphens=False)) or label
+
+
+def look(i: int) -> tuple[str, str, Any]:
+    """Colour, marker and line style of curve i of `MOST_CURVES` or fewer."""
+    turn, at = divmod(i, len(LOOKS))
+    return LOOKS[at][0], LOOKS[(at + turn) % len(LOOKS)][1], _DASHES[turn]
 
 
 def size_axis(ax: Axes, sizes: Iterable[float], column: str, falls: bool = False) -> None:

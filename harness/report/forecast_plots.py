@@ -18,11 +18,8 @@ from harness.report.axes import (
     BLACK,
     BLUE,
     COLUMNS,
-    GREEN,
     GREY,
-    ORANGE,
-    PURPLE,
-    SKY,
+    LOOKS,
     STYLE,
     VERMILLION,
     legend_above,
@@ -33,9 +30,6 @@ from harness.report.axes import (
 )
 from harness.report.ticks import round_ticks
 from harness.wording import confidence, percent
-
-#: Colour and marker of each law, in order of appearance; either alone identifies the law.
-_LOOKS = ((BLUE, "o"), (VERMILLION, "s"), (GREEN, "^"), (PURPLE, "D"), (ORANGE, "v"), (SKY, "P"))
 
 
 @rc_context(STYLE)
@@ -56,7 +50,7 @@ def plot_rolling(tables: Mapping[str, pd.DataFrame], ax: Axes | None = None) -> 
     everything = pd.concat([table for table in tables.values() if len(table)])
     missed = 100 * everything["error"].abs()
     low, high = max(float(missed.quantile(0.03)), 1e-3), float(missed.max())
-    for (law, table), (colour, marker) in zip(tables.items(), cycle(_LOOKS), strict=False):
+    for (law, table), (colour, marker) in zip(tables.items(), cycle(LOOKS), strict=False):
         if not len(table):
             ax.plot([], [], " ", label=f"{law}: too few sizes")
             continue

@@ -14,14 +14,10 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from harness.analysis.planning.screening import Screening
 from harness.errors import DataError
 from harness.report.axes import (
-    BLUE,
-    GREEN,
     GREY,
     LIGHT_GREY,
-    ORANGE,
-    PURPLE,
+    LOOKS,
     STYLE,
-    VERMILLION,
     legend_above,
     new_figure,
     size_axis,
@@ -31,8 +27,6 @@ from harness.wording import plain
 
 __all__ = ["plot_screening"]
 
-#: Colour and marker of the benchmarks that are named, the first of the table first; either alone identifies one.
-_LOOKS = ((BLUE, "o"), (VERMILLION, "s"), (GREEN, "^"), (PURPLE, "D"), (ORANGE, "v"), (GREY, "P"))
 _KEY = ["task", "subtask", "metric"]
 #: Gain, in units of noise, up to which its axis is linear where gains reach ten times as far.
 _LINEAR = 2.0
@@ -57,7 +51,7 @@ def plot_screening(screening: Screening, accuracy: float = 0.8, ax: Axes | None 
         raise DataError(f"nothing to draw: no size has a {metric_name(column)}")
     known = set(map(tuple, sizes[_KEY].drop_duplicates().to_numpy()))
     ranked = [key for key in map(tuple, screening.tasks[_KEY].to_numpy()) if key in known]
-    named = ranked[: len(_LOOKS)]
+    named = ranked[: len(LOOKS)]
     rows = -(-(len(named) + (len(ranked) > len(named))) // 2)
     ax = ax or new_figure(2.6, top_in=0.2 + 0.15 * rows).add_subplot()
     size_axis(ax, sizes[screening.x], screening.x)
@@ -65,7 +59,7 @@ def plot_screening(screening: Screening, accuracy: float = 0.8, ax: Axes | None 
     # Bars of several benchmarks at one size would hide each other.
     step = (sizes[screening.x].max() / sizes[screening.x].min()) ** (0.01 if screening.of_recipes else 0.0)
     shifts = step ** (np.arange(len(named)) - (len(named) - 1) / 2)
-    for key, (colour, marker), shift in zip(named, cycle(_LOOKS), shifts, strict=False):
+    for key, (colour, marker), shift in zip(named, cycle(LOOKS), shifts, strict=False):
         _line(ax, parts[key], screening.x, column, shift, color=colour, marker=marker, label=_label(key, ranked))
     for i, key in enumerate(ranked[len(named) :]):
         label = f"{len(ranked) - len(named)} others" if i == 0 else None

@@ -1,0 +1,57 @@
+"""harness compare --overlay: which pictures of the compared curves are drawn, under which names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from command import run
+from own_curves import write_curves
+
+from harness.commands.overlays import draw_overlays
+
+
+@pytest.fixture(autouse=True)
+def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_curves()
+
+
+def pictures() -> list[str]:
+    return sorted(path.name for path in Path().glob("*.png"))
+
+
+def test_a_metric_asked_for_is_one_picture(capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ("compare", "small.csv", "large.csv", "--x", "params", "--metrics", "em", "--where", "task == 'reverse'")
+    ran = run(capsys, *argv, "--overlay", "both.png")
+    assert ran.code == 0, ran.err
+    assert pictures() == ["both.png"] and "both.png\nboth.svg" in ran.out
+    drawn = Path("both.svg").read_text()
+    assert "small: N*" in drawn and "large: N*" in drawn, "text of the legend stands in the file as a comment"
+
+
+def test_metrics_in_common_and_sizes_have_a_picture_each() -> None:
+    frame = pd.concat([pd.read_csv(f"{name}.csv").assign(study=name, subtask="all") for name in ("small", "large")])
+    frame = frame[frame["task"] != "sum"].assign(run_id=lambda rows: rows["study"] + rows["seed"].astype(str))
+    lone = frame[(frame["study"] == "small") & (frame["task"] == "copy")].assign(metric="f1", paired_metric="")
+    paths = draw_overlays(pd.concat([frame, lone]), ["params", "flops"], None, Path("o.png"), 0.95)
+    assert pictures() == ["o_em_flops.png", "o_em_params.png", "o_tok_flops.png", "o_tok_params.png"]
+    assert len(paths) == 8
+    drawn = Path("o_tok_params.svg").read_text()
+    assert all(f"{size}: {task}" in drawn for size in ("small", "large") for task in ("copy", "reverse"))
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["small.csv", "--overlay", "a.pdf"], ["--overlay=a.pdf", ".png"]),
+        (
+            ["small.csv", "--where", "task == 'copy'", "--overlay", "a.png"],
+            ["--overlay: no two curves have a metric in common", "--metrics"],
+        ),
+    ],
+)
+def test_refused(argv: list[str], words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "compare", *argv, "--x", "params").refused(*words)
+    assert not pictures()
