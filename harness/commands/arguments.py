@@ -243,6 +243,12 @@ def of_export(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def of_init(parser: argparse.ArgumentParser) -> None:
+    """``harness init``."""
+    about = "where to write it, the current one unless given; files that are there are never overwritten"
+    parser.add_argument("folder", metavar="FOLDER", nargs="?", default=".", help=about)
+
+
 # ------------------------------------------------------------------------------------------------ shared between verbs
 
 
