@@ -55,6 +55,7 @@ VERBS = {
     ),
     "import": Verb("harness.commands.importing", "results of other tools into the two tables", arguments.of_import),
     "export": Verb("harness.commands.export", "recorded runs as CSV, for TensorBoard or for W&B", arguments.of_export),
+    "cite": Verb("harness.commands.cite", "how to cite the harness and the methods used", arguments.of_cite),
 }
 
 
