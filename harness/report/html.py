@@ -114,7 +114,6 @@ def _study(analysis: Analysis, study: str, drawn: Path) -> dict[str, Any]:
     jumps = analysis.jumps[analysis.jumps["study"] == study]
     return {
         "name": study,
-        "overview": tables.overview(analysis.runs[analysis.runs["study"] == study]).drop(columns="study"),
         "verdicts": tables.verdict_table(jumps).drop(columns="study"),
         "impossible": analysis.impossible.get(study),
         "pictures": [*_jump_pictures(analysis, frame, jumps, drawn), *_scaling_pictures(analysis, study, frame, drawn)],

@@ -136,8 +136,8 @@ def test_an_interval_without_a_value_is_shaded_and_never_called_nan(frame: pd.Da
     row = row_of(jumps, "induction") | {"threshold": np.nan, "threshold_low": 0.0, "threshold_high": 960.0}
     left, _ = plot_mirage(frame, row)
     check_legible(left)
-    assert "N* up to 960" in legend_of(left) and not any("nan" in label for label in legend_of(left))
-    (shade,) = (patch for patch in left.patches if patch.get_label() == "N* up to 960")
+    assert "N* open below, to 960" in legend_of(left) and not any("nan" in label for label in legend_of(left))
+    (shade,) = (patch for patch in left.patches if patch.get_label() == "N* open below, to 960")
     assert shade.get_extents().x1 == pytest.approx(left.transData.transform((960, 0))[0], abs=1)
     off = row | {"threshold_high": 0.0}
     assert not any(label.startswith("N*") for label in legend_of(plot_mirage(frame, off)[0]))
@@ -147,7 +147,7 @@ def test_the_onset_is_marked_where_it_is_not_within_the_interval_of_the_threshol
     frame: pd.DataFrame, jumps: pd.DataFrame
 ) -> None:
     row = row_of(jumps, "induction") | {"onset": 800.0, "onset_low": 0.0, "onset_high": 1_200.0}
-    assert "onset 800 (up to 1,200)" in legend_of(plot_mirage(frame, row)[0])
+    assert "onset 800 (open below, to 1,200)" in legend_of(plot_mirage(frame, row)[0])
     for onset in (row["threshold"], np.nan):
         assert not any(label.startswith("onset") for label in legend_of(plot_mirage(frame, row | {"onset": onset})[0]))
 

@@ -91,7 +91,7 @@ def test_open_ends_are_inf_in_the_table_of_verdicts_and_words_on_the_page(tmp_pa
     assert ",5000.0,inf," in table.read_text()
     assert pd.read_csv(table)["threshold_high"].tolist() == [np.inf]
     words = page.read_text()
-    assert "5,000 or more" in words and ">nan<" not in words and ">inf<" not in words
+    assert "from 5,000, open above" in words and ">nan<" not in words and ">inf<" not in words
 
 
 def test_a_study_that_was_not_tested_is_drawn_and_says_why(tmp_path: Path) -> None:
