@@ -18,14 +18,15 @@ from harness.records.files import write_whole
 from harness.records.schema import STATUSES
 from harness.report import plots, tables
 from harness.report.analyze import CONVENTIONS, Analysis
-from harness.report.card import card
+from harness.report.card import cards
+from harness.report.card.methods import number_of_tests
 from harness.report.emergence_plots import plot_mirage
 from harness.report.interactive import interactive_page
 from harness.report.names import curve_name, interval_kind, metric_name, size_name
 from harness.wording import confidence, short
 
 #: The files of a report, in the results folder.
-FILES = ("report.html", "report_interactive.html", "card.md", "verdicts.csv", "laws.csv", "plots")
+FILES = ("report.html", "report_interactive.html", "card.md", "card.tex", "verdicts.csv", "laws.csv", "plots")
 
 #: Columns of the runs table whose distinct values the page lists.
 PROVENANCE = {"device": "device", "git_revision": "git revision"}
@@ -58,7 +59,7 @@ def write_report(analysis: Analysis) -> list[Path]:
         UserError: the folder cannot be written, or the disk is full.
     """
     folder = analysis.folder
-    page, interactive, summary, verdicts, laws, drawn = (folder / name for name in FILES)
+    page, interactive, summary, latex, verdicts, laws, drawn = (folder / name for name in FILES)
     write_whole(verdicts, analysis.jumps.to_csv(index=False).encode())
     write_whole(laws, analysis.laws.to_csv(index=False).encode())
     environment = Environment(
@@ -67,8 +68,9 @@ def write_report(analysis: Analysis) -> list[Path]:
     text = environment.get_template("report.html.j2").render(_content(analysis, drawn))
     write_whole(page, text.encode())
     write_whole(interactive, interactive_page(analysis).encode())
-    write_whole(summary, card(analysis).encode())
-    return [page, interactive, summary, verdicts, laws, drawn]
+    for path, text in zip((summary, latex), cards(analysis), strict=True):
+        write_whole(path, text.encode())
+    return [page, interactive, summary, latex, verdicts, laws, drawn]
 
 
 def _content(analysis: Analysis, drawn: Path) -> dict[str, Any]:
@@ -88,7 +90,7 @@ def _content(analysis: Analysis, drawn: Path) -> dict[str, Any]:
         "level": confidence(analysis.level).replace(" ", "\u00a0"),
         "interval_kind": interval_kind(analysis.interval),
         "alpha": analysis.alpha,
-        "n_tests": _n_tests(analysis.jumps),
+        "n_tests": number_of_tests(analysis.jumps),
         "overview": tables.overview(runs),
         "failures": tables.failures(runs),
         "left_out": analysis.left_out,
@@ -205,12 +207,6 @@ def _version_list(versions: str) -> str:
         return ", ".join(f"{name} {version}" for name, version in sorted(json.loads(versions).items()))
     except (json.JSONDecodeError, AttributeError):
         return versions
-
-
-def _n_tests(jumps: pd.DataFrame) -> int:
-    """Number of curves tested; a continuous metric that is paired with several discontinuous ones counts once."""
-    continuous = jumps.drop_duplicates(["study", "task", "subtask", "continuous_metric"])
-    return int(jumps["p_value"].notna().sum() + continuous["continuous_p_value"].notna().sum())
 
 
 def _distinct(values: pd.Series) -> list[str]:
