@@ -1,7 +1,7 @@
 """Pages that lie elsewhere in the repository, each as it is: methods, changes, experiments.
 
-The manual's own pages link to the files themselves (`../../experiments/mup/README.md`), so that the links lead somewhere
-on a code host too; here they are turned to the pages.
+The manual's own pages link to the files themselves (`../../experiments/mup/README.md`), so that the links lead
+somewhere on a code host too; here they are turned to the pages.
 """
 
 from __future__ import annotations
