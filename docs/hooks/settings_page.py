@@ -5,46 +5,17 @@ from __future__ import annotations
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
-try:
-    from harness.settings_reference import Group, reference
-except ImportError:  # until that module is merged
-    import dataclasses
-    from typing import NamedTuple
-
-    from harness import settings
-
-    class Row(NamedTuple):
-        name: str
-        default: str
-        allowed: str
-        meaning: str
-
-    class Group(NamedTuple):
-        name: str
-        purpose: str
-        rows: list[Row]
-
-    def reference() -> list[Group]:
-        kinds = [kind for kind in vars(settings).values() if dataclasses.is_dataclass(kind)]
-        return [
-            Group(
-                kind.__name__.removesuffix("Settings").lower() or "settings",
-                (kind.__doc__ or "").splitlines()[0],
-                [Row(f.name, str(f.default), str(f.type), "") for f in dataclasses.fields(kind)],
-            )
-            for kind in kinds
-        ]
-
+from harness.settings_reference import Group, choices, reference
 
 INTRODUCTION = """# Settings
 
-Every setting of `harness sweep`, `plan`, `analyze` and their like, as `GROUP.NAME=VALUE` on the command line or in an
-experiment's file. `harness sweep --cfg job experiment=NAME` prints those of an experiment.
+Every setting of `harness sweep`, `plan`, `analyze` and their like: on the command line as `NAME=VALUE`, in a file as
+YAML. `harness settings` prints this page, `harness settings ladder` one group of it.
 """
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    text = "\n".join([INTRODUCTION, *map(_section, reference())])
+    text = "\n".join([INTRODUCTION, *map(_section, reference()), _choices()])
     files.append(File.generated(config, "settings.md", content=text))
     return files
 
@@ -63,3 +34,11 @@ def _code(value: object) -> str:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _choices() -> str:
+    parts = ["## What can be chosen\n\n`GROUP=NAME`, with the files of `conf/`; your own `./conf` adds to them.\n"]
+    for group, found in choices().items():
+        rows = [f"| `{group}={choice.name}` | {_cell(choice.purpose)} |" for choice in found]
+        parts.append(f"### {group}\n\n" + "\n".join(["| choice | what it is |", "|---|---|", *rows]) + "\n")
+    return "\n".join(parts)

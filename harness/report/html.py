@@ -18,15 +18,14 @@ from harness.report import pictures, plots, tables
 from harness.report.analyze import Analysis
 from harness.report.axes import as_file
 from harness.report.card import card
+from harness.report.interactive import interactive_page
 from harness.report.names import interval_kind, size_name
 from harness.report.pictures import Drawing, Shape
 from harness.wording import confidence, counted, short
 
 #: The files of a report, in the results folder.
-FILES = ("report.html", "card.md", "verdicts.csv", "laws.csv", "plots")
-
-#: The page beside this one that answers to the mouse; linked where it is there.
 INTERACTIVE = "report_interactive.html"
+FILES = ("report.html", INTERACTIVE, "card.md", "verdicts.csv", "laws.csv", "plots")
 
 #: Columns of the runs table whose distinct values the page lists.
 PROVENANCE = {"device": "device", "git_revision": "git revision"}
@@ -48,25 +47,26 @@ class Picture:
 
 
 def write_report(analysis: Analysis) -> list[Path]:
-    """Write report.html, card.md, verdicts.csv, laws.csv and plots/*.png and *.svg into the results folder.
+    """Write the pages, the card, both tables and plots/*.png and *.svg into the results folder: `FILES`.
 
     Returns:
-        Paths of the page, the card, the two tables and the folder of plots.
+        Their paths, in that order.
 
     Raises:
         UserError: the folder cannot be written, or the disk is full.
     """
     folder = analysis.folder
-    page, summary, verdicts, laws, drawn = (folder / name for name in FILES)
+    page, interactive, summary, verdicts, laws, drawn = (folder / name for name in FILES)
     write_whole(verdicts, analysis.jumps.to_csv(index=False).encode())
     write_whole(laws, analysis.laws.to_csv(index=False).encode())
+    write_whole(interactive, interactive_page(analysis).encode())  # before the page that links it
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     text = environment.get_template("report.html.j2").render(_content(analysis, drawn))
     write_whole(page, text.encode())
     write_whole(summary, card(analysis).encode())
-    return [page, summary, verdicts, laws, drawn]
+    return [page, interactive, summary, verdicts, laws, drawn]
 
 
 def _content(analysis: Analysis, drawn: Path) -> dict[str, Any]:

@@ -50,7 +50,9 @@ class Links(HTMLParser):
 def test_the_page_is_one_file_that_asks_for_nothing_else(page: str) -> None:
     links = Links()
     links.feed(page)
-    assert all(target.startswith(("data:image/svg+xml;base64,", "#")) for target in links.targets)
+    assert "report_interactive.html" in links.targets  # beside it, and no part of it
+    targets = [target for target in links.targets if target != "report_interactive.html"]
+    assert all(target.startswith(("data:image/svg+xml;base64,", "#")) for target in targets)
     assert {target[1:] for target in links.targets if target.startswith("#")} <= set(links.ids)
     assert len(links.alts) > 8 and all(links.alts)
     assert not re.search(r"<script|<link|@import|url\(", page)
@@ -92,7 +94,7 @@ def test_open_ends_are_inf_in_the_table_of_verdicts_and_words_on_the_page(tmp_pa
     analysis = analyze(folder, bootstrap=200)
     ends = {"threshold": np.nan, "threshold_low": 5_000.0, "threshold_high": np.inf}
     open_ended = Analysis(**(vars(analysis) | {"jumps": analysis.jumps.assign(**ends)}))
-    page, _, table, *_ = write_report(open_ended)
+    page, *_, table, _, _ = write_report(open_ended)
     assert ",5000.0,inf," in table.read_text()
     assert pd.read_csv(table)["threshold_high"].tolist() == [np.inf]
     words = page.read_text()
