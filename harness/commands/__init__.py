@@ -116,6 +116,18 @@ VERBS = {
         arguments.of_export,
         ("csv results/quickstart", "tensorboard results/quickstart --into logs"),
     ),
+    "init": Verb(
+        "harness.starting.project",
+        "a small commented project that runs as it is",
+        arguments.of_init,
+        ("mine",),
+    ),
+    "cite": Verb(
+        "harness.commands.cite",
+        "how to cite the harness and the methods used",
+        arguments.of_cite,
+        ("results/quickstart",),
+    ),
 }
 
 

@@ -31,8 +31,8 @@ class Appearance(Enum):
     """Whether an ability appears along the ladder."""
 
     APPEARS = "appears"
-    FROM_THE_START = "high from the start"
-    NEVER = "never rises"
+    FROM_THE_START = "as it is from the first size on"
+    NEVER = "never rises above chance"
 
 
 def appearance(row: Mapping[Any, Any]) -> Appearance:
@@ -43,28 +43,26 @@ def appearance(row: Mapping[Any, Any]) -> Appearance:
     """
     if row["verdict"] in _CLAIMS:
         return Appearance.APPEARS
+    floor = row["chance"]
+    if row["state"] == State.FLAT and math.isnan(floor) and _is_share(row):
+        floor = 0.0
     sign = 1 if row["higher_is_better"] else -1
-    gained, first = (sign * (row[name] - row["chance"]) for name in ("best_mean", "first_mean"))
-    if row["state"] == State.FLAT:
-        # Of a curve that does not change, half of what could be gained tells high from low.
-        floor = row["chance"] if math.isfinite(row["chance"]) else 0.0
-        high = _is_share(row) and row["first_mean"] >= (1 + floor) / 2
-        return Appearance.FROM_THE_START if high else Appearance.NEVER
-    if math.isnan(gained):
-        return Appearance.APPEARS
-    if _is_share(row) and gained < _LITTLE * (1 - row["chance"]):
+    gained, first = (sign * (row[name] - floor) for name in ("best_mean", "first_mean"))
+    if _is_share(row) and gained < _LITTLE * (1 - floor):
         return Appearance.NEVER
-    return Appearance.FROM_THE_START if gained > 0 and first >= _FROM_THE_START * gained else Appearance.APPEARS
+    if row["state"] == State.FLAT or 0 < _FROM_THE_START * gained <= first:
+        return Appearance.FROM_THE_START
+    return Appearance.APPEARS
 
 
 def place(row: Mapping[Any, Any], name: str) -> str:
     """One of `PLACES` with its interval, as 4,130 (3,300 to 5,210).
 
-    A dash where nothing appears, because the curve is high from the start; in place of N* of a share that never rises,
+    A dash where nothing appears, as of a curve that is high from the start; in place of N* of a share that never rises,
     below what it stays.
     """
     seen = appearance(row)
-    if seen is Appearance.NEVER and name == "threshold" and _is_share(row):
+    if seen is Appearance.NEVER and name == "threshold":
         return f"stays below {_above(row['best_mean'])}"
     if seen is not Appearance.APPEARS:
         return ABSENT

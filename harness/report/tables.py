@@ -142,7 +142,7 @@ def law_table(laws: pd.DataFrame) -> pd.DataFrame:
             row[size_name(law["x"])] = _exponent(law)
         misfit = part["scatter"].max()
         row["misfit"] = percent(misfit)
-        row["choice of law"] = "no power law describes it" if misfit > NO_LAW else "; ".join(_choices(part))
+        row["choice of law"] = "no power law describes it" if misfit > NO_LAW else "; ".join(_choices(part)) or ABSENT
         rows.append(row)
     columns = ["study", *map(size_name, conventions), "misfit", "choice of law"]
     return pd.DataFrame(rows, columns=columns).fillna(ABSENT)
@@ -216,7 +216,7 @@ def _span(rows: Sequence[Mapping[Any, Any]], name: str) -> str:
     numbers = {
         "open below": sum(row[f"{name}_low"] == 0 for row in placed),
         "open above": sum(row[f"{name}_high"] == math.inf for row in placed),
-        "without": len(rows) - len(placed),
+        "not placed": len(rows) - len(placed),
     }
     notes = [f"{number} {words}" for words, number in numbers.items() if number]
     return (low if low == high else f"{low} … {high}") + (f"; {', '.join(notes)}" if notes else "")

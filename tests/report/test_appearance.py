@@ -37,6 +37,7 @@ def rows() -> dict[str, dict]:
             planted("at the top", np.full(8, 0.97)),
             planted("never", np.full(8, 0.012), spread=0.003, chance=0.0),
             planted("at zero", np.zeros(8), spread=0.0, chance=0.0),
+            planted("flat in the middle", np.full(8, 0.4), spread=0.02),
             planted("at chance", np.full(8, 0.5), chance=0.5),
             planted("hardly", logistic(0.001, 0.015, 5.0), spread=0.0005, chance=0.0),
             planted("a jump on high ground", np.where(SIZES > 1000, 0.95, 0.7)),
@@ -56,7 +57,9 @@ def test_what_appears_has_its_place(rows: dict[str, dict], task: str) -> None:
     assert np.isfinite(rows[task]["threshold"]) and place(rows[task], "threshold")[0].isdigit()
 
 
-@pytest.mark.parametrize("task", ["high from the start", "always right", "at the top", "an error that is low"])
+@pytest.mark.parametrize(
+    "task", ["high from the start", "always right", "at the top", "flat in the middle", "an error that is low"]
+)
 def test_what_is_high_from_the_start_has_a_dash(rows: dict[str, dict], task: str) -> None:
     assert appearance(rows[task]) is Appearance.FROM_THE_START
     assert place(rows[task], "threshold") == place(rows[task], "onset") == "–"
@@ -76,6 +79,11 @@ def test_what_never_rises_says_below_what_it_stays(rows: dict[str, dict], task: 
     assert place(rows[task], "threshold") == words and place(rows[task], "onset") == "–"
 
 
+def test_a_curve_that_scatters_too_much_to_rise_does_not_stay_below_anything(rows: dict[str, dict]) -> None:
+    noisy = rows["at chance"] | {"best_mean": 1.0}
+    assert noisy["state"] == "flat" and place(noisy, "threshold") == "–"
+
+
 def test_an_end_off_the_ladder_is_open_and_never_a_number(rows: dict[str, dict]) -> None:
     row = rows["rises"] | {"threshold": 857.2, "threshold_low": 0.0, "threshold_high": 2726.0}
     assert place(row, "threshold") == "857 (open below, to 2,730)"
@@ -88,5 +96,5 @@ def test_pictures_get_no_place_where_nothing_appears(rows: dict[str, dict]) -> N
     appearing = [task for task, row in rows.items() if appearance(row) is Appearance.APPEARS]
     assert set(shown.index[shown["threshold"].notna()]) == set(appearing)
     absent = shown.drop(index=appearing)
-    assert absent.filter(regex="threshold|onset|half_rise").isna().all().all() and len(absent) == 8
+    assert absent.filter(regex="threshold|onset|half_rise").isna().all().all() and len(absent) == 9
     assert shown["verdict"].tolist() == jumps["verdict"].tolist()

@@ -192,7 +192,8 @@ def _judge_jump(
     if continuous.state is State.JUMP and not_on_ladder and not reproduced:
         return Verdict.INCONCLUSIVE, f"{metric} {does}, but N* is not on the ladder: {not_on_ladder}"
     if continuous.state is State.JUMP:
-        return Verdict.EMERGENT, f"{metric} {does}, and so does {continuous} on the same outputs"
+        too = f"so does {continuous}" if metric.state is State.JUMP else f"{continuous} jumps"
+        return Verdict.EMERGENT, f"{metric} {does}, and {too} on the same outputs"
     if continuous.state is State.DROP:
         return Verdict.INCONCLUSIVE, f"{metric} {does}, but {continuous} on the same outputs drops"
     if continuous.state is State.STEEP:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from harness.records.run_settings import stated_settings
 from harness.report.analyze import CONVENTIONS, Analysis
+from harness.report.appearance import only_where_something_appears
 from harness.report.names import metric_name, size_name
 from harness.report.plots import VERDICTS, value_label
 
@@ -158,7 +159,7 @@ def _coded(values: Sequence[str | None]) -> dict[str, Any]:
 
 
 def _curves(analysis: Analysis, points: pd.DataFrame, runs: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    verdicts = _verdicts(analysis.jumps)
+    verdicts = _verdicts(only_where_something_appears(analysis.jumps))
     position = pd.Series(runs.index, index=runs["run_id"])
     keys = ["study", "task", "subtask", "metric"]
     for (study, task, subtask, metric), part in points.groupby(keys, sort=False):
