@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib import colormaps, rc_context
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import BoundaryNorm
@@ -30,17 +30,21 @@ from harness.report.axes import (
     BLUE,
     COLUMNS,
     GREY,
+    SEQUENTIAL,
     STYLE,
     VERMILLION,
     axis_name,
     legend_above,
+    legend_rows,
     log_value_axis,
     loss_axes,
     new_figure,
     padded,
     plain_log_ticks,
     scientific,
+    shades,
     size_ticks,
+    titled_legend,
 )
 from harness.report.forecast_plots import plot_forecast, plot_rolling
 from harness.wording import between, confidence, count, estimate
@@ -54,9 +58,6 @@ __all__ = [
     "plot_rolling",
     "plot_surface",
 ]
-
-#: Sequential, and perceptually uniform in grey and for colour-blind readers.
-_SEQUENTIAL = colormaps["cividis"]
 
 #: Confidence levels of the intervals whose ends trace a profile, besides the fit's own level.
 _PROFILE_LEVELS = (0.2, 0.4, 0.55, 0.68, 0.8, 0.9, 0.95, 0.98, 0.99)
@@ -84,25 +85,22 @@ def plot_isoflop(
     minima = isoflop.minima_.to_dict("records")
     statuses = [row["status"] for row in minima]
     explanations = _explanations(statuses, isoflop.level)
-    rows = max(-(-len(minima) // 2), len(explanations))
+    rows = legend_rows(len(minima), explanations)
     legend_in = 0.28 + 0.14 * max(rows, _lines(explanations))
     ax = ax or new_figure(2.4 + legend_in, top_in=legend_in).add_subplot()
     handles: list[Line2D] = []
-    for row, shade in zip(minima, np.linspace(0.0, 0.88, len(minima)), strict=True):
+    for row, colour in zip(minima, shades(len(minima)), strict=True):
         runs = frame[isoflop.budget_ == row["budget"]].sort_values(n)
-        handles += _draw_budget(ax, runs[n].to_numpy(float), runs[loss].to_numpy(float), row, isoflop.approach, shade)
+        handles += _draw_budget(ax, runs[n].to_numpy(float), runs[loss].to_numpy(float), row, isoflop.approach, colour)
     loss_axes(ax, frame[n], frame[loss], n, loss)
-    # Blank entries keep the long explanations together in the last column.
-    handles = [*_filled(handles, rows), *_filled(explanations, rows)]
-    looks: Any = {"title": "budget C in FLOPs", "handlelength": 1.2, "columnspacing": 0.9}
-    legend_above(ax, len(handles) // rows, handles=handles, **looks)
+    titled_legend(ax, "budget C in FLOPs", handles, explanations)
     return ax
 
 
 def _draw_budget(
-    ax: Axes, sizes: np.ndarray, loss: np.ndarray, minimum: dict[Any, Any], approach: int, shade: float
+    ax: Axes, sizes: np.ndarray, loss: np.ndarray, minimum: dict[Any, Any], approach: int, colour: Any
 ) -> list[Line2D]:
-    colour, accepted = _SEQUENTIAL(shade), minimum["status"] == MinimumStatus.ACCEPTED
+    accepted = minimum["status"] == MinimumStatus.ACCEPTED
     looks: Any = {"color": colour, "markerfacecolor": colour if accepted else "none", "markeredgewidth": 0.8}
     handles = ax.plot(sizes, loss, "o", markersize=3, label=scientific(minimum["budget"]), **looks)
     if accepted and approach == 1:
@@ -129,10 +127,6 @@ def _explanations(statuses: list[str], level: float) -> list[Line2D]:
         looks: Any = {"marker": "o", "markersize": 3, "markerfacecolor": "none", "linewidth": 0, "color": GREY}
         entries.append(Line2D([], [], label=label, **looks))
     return entries
-
-
-def _filled(handles: list[Line2D], rows: int) -> list[Line2D]:
-    return handles + [Line2D([], [], linewidth=0, label=" ")] * (-len(handles) % rows)
 
 
 def _lines(handles: list[Line2D]) -> int:
@@ -166,9 +160,9 @@ def plot_surface(
     grid = np.stack([each.ravel() for each in np.meshgrid(sizes, tokens)], axis=1)
     surface = np.asarray(fit.predict(grid)).reshape(len(tokens), len(sizes))
     levels = _levels(surface, frame[loss], fit.params_.get("E", 0.0))
-    norm = BoundaryNorm(levels, _SEQUENTIAL.N)
-    ax.contourf(sizes, tokens, surface, levels=levels, cmap=_SEQUENTIAL, norm=norm, extend="both")
-    looks: Any = {"cmap": _SEQUENTIAL, "norm": norm, "s": 10, "edgecolors": BLACK, "linewidths": 0.45, "zorder": 3}
+    norm = BoundaryNorm(levels, SEQUENTIAL.N)
+    ax.contourf(sizes, tokens, surface, levels=levels, cmap=SEQUENTIAL, norm=norm, extend="both")
+    looks: Any = {"cmap": SEQUENTIAL, "norm": norm, "s": 10, "edgecolors": BLACK, "linewidths": 0.45, "zorder": 3}
     ax.scatter(frame[n], frame[d], c=frame[loss], **looks)
     size_ticks(ax.xaxis, n_low, n_high)
     size_ticks(ax.yaxis, d_low, d_high)
@@ -194,7 +188,7 @@ def _draw_frontier(ax: Axes, fit: ScalingLaw, compute: np.ndarray, flops_per_tok
 
 
 def _draw_colour_bar(ax: Axes, norm: BoundaryNorm, levels: np.ndarray, label: str) -> None:
-    bar = ax.figure.colorbar(ScalarMappable(norm, _SEQUENTIAL), cax=ax.inset_axes((1.03, 0, 0.045, 1)))
+    bar = ax.figure.colorbar(ScalarMappable(norm, SEQUENTIAL), cax=ax.inset_axes((1.03, 0, 0.045, 1)))
     bar.set_label(label, labelpad=2)
     bar.ax.yaxis.set_major_locator(FixedLocator(levels[::2].tolist()))
     bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
