@@ -7,10 +7,11 @@ ARGS ?=
 BIN := .venv/bin
 RUN_STAMP := .venv/.runtime
 DEV_STAMP := .venv/.dev
+DOCS_STAMP := .venv/.docs
 REQUIREMENTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup scale-sweep test test-gpu gpu-check gpu-wheels lint notebooks bench clean
+.PHONY: help setup scale-sweep test test-gpu gpu-check gpu-wheels lint docs notebooks bench clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -40,9 +41,14 @@ lint: $(DEV_STAMP)  ## style, types, and which room may import which
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-notebooks: $(DEV_STAMP)  ## run the notebooks; what they show lands in results/notebooks
-	mkdir -p results/notebooks
-	$(BIN)/jupyter-execute --output='../results/notebooks/{notebook_name}' notebooks/*.ipynb
+docs: $(DOCS_STAMP)  ## the manual, into build/docs: open build/docs/index.html
+	PYTHONPATH=docs NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q -f docs/mkdocs.yml
+
+# That of published curves needs files that are not part of this project, in the folder that HARNESS_REAL names.
+NOTEBOOKS := $(filter-out $(if $(HARNESS_REAL),,notebooks/real_curves.ipynb),$(wildcard notebooks/*.ipynb))
+
+notebooks: $(DEV_STAMP)  ## run the notebooks anew; what they show is stored in them
+	$(BIN)/jupyter-execute --inplace --NotebookClient.record_timing=False $(NOTEBOOKS)
 
 bench: $(RUN_STAMP)  ## the measurements of experiments/*/run.py
 	@for script in experiments/*/run.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
@@ -64,4 +70,8 @@ $(RUN_STAMP): $(BIN)/python $(REQUIREMENTS)
 
 $(DEV_STAMP): $(RUN_STAMP)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(DOCS_STAMP): $(RUN_STAMP)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	@touch $@

@@ -21,6 +21,7 @@ class SettingError(UserError):
 
     def __init__(self, setting: str, found: object, allowed: str) -> None:
         super().__init__(f"{setting}={found}: allowed is {allowed}")
+        self.setting, self.found, self.allowed = setting, found, allowed
 
     def __reduce__(self) -> tuple[type[UserError], tuple[object, ...]]:
         # Errors cross process borders; what was found may not, so the message alone travels.

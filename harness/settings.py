@@ -1,23 +1,38 @@
 """The settings of a study: plain dataclasses, each of which refuses values out of its range.
 
-`conf/` holds the values, these dataclasses the names, types and defaults. Family and task are named by `_target_`, so
-that a user's own class is chosen exactly as one of ours; its dataclass fields are its settings. Nothing here knows
-Hydra: `harness.config` turns what Hydra composes into these objects.
+A setting's default, meaning and range stand here, on its field; `conf/` holds the values of the choices of a group.
+Family and task are named by `_target_`, so that a user's own class is chosen exactly as one of ours; its dataclass
+fields are its settings. Nothing here knows Hydra: `harness.config` turns what Hydra composes into these objects.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from harness.errors import SettingError
+from harness.ranges import (
+    Anything,
+    Checked,
+    ListOf,
+    Number,
+    OneOrMore,
+    Text,
+    above,
+    at_least,
+    between,
+    moment,
+    number_list,
+    one_of,
+    or_null,
+    setting,
+    whole,
+)
 
 
 @dataclass
-class LadderSettings:
+class LadderSettings(Checked):
     """Sizes and durations of one family.
 
     Sizes: either `widths` and `depths` written out (a list of one is repeated), or `count` rungs from
@@ -26,64 +41,65 @@ class LadderSettings:
     (for `flops`, an IsoFLOP grid).
     """
 
-    widths: list[int] | None = None
-    depths: list[int] | None = None
-    first_width: int = 16
-    width_step: float = 2.0
-    first_depth: int = 1
-    depth_step: float = 1.0
-    count: int = 4
-    heads: int | None = None
-    head_width: int | None = None
-    batch_size: int = 64
-    steps: Any = None
-    tokens: Any = None
-    tokens_per_param: Any = None
-    flops: Any = None
+    settings_group = "ladder"
 
-    def __post_init__(self) -> None:
-        _at_least_one("ladder", self, "first_width", "first_depth", "count", "batch_size")
-        for name in ("heads", "head_width"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise SettingError(f"ladder.{name}", value, "a whole number of at least 1, or null")
-        for name in ("width_step", "depth_step"):
-            if not 1 <= getattr(self, name) < math.inf:
-                raise SettingError(f"ladder.{name}", getattr(self, name), "a factor of at least 1 (1: held fixed)")
-        for name in ("widths", "depths"):
-            values = getattr(self, name)
-            if values is not None and (not values or min(values) < 1):
-                raise SettingError(f"ladder.{name}", values, "whole numbers of at least 1")
+    widths: Any = setting(
+        None,
+        "width of each size, written out; a list of one is repeated for every depth",
+        or_null(ListOf(whole(1)), "first_width and width_step"),
+    )
+    depths: Any = setting(
+        None,
+        "depth of each size, written out; a list of one is repeated for every width",
+        or_null(ListOf(whole(1)), "first_depth and depth_step"),
+    )
+    # Numbers, not whole ones: refining asks for sizes between those of the ladder, which are rounded when built.
+    first_width: int = setting(16, "width of the smallest size, where widths is null", at_least(1))
+    width_step: float = setting(2.0, "width of a size over that of the one before; 1 holds it fixed", at_least(1))
+    first_depth: int = setting(1, "depth of the smallest size, where depths is null", at_least(1))
+    depth_step: float = setting(1.0, "depth of a size over that of the one before; 1 holds it fixed", at_least(1))
+    count: int = setting(4, "number of sizes, where neither widths nor depths is given", whole(1))
+    heads: int | None = setting(
+        None,
+        "attention heads of every size; give this or head_width",
+        or_null(whole(1), "one, or what head_width gives"),
+    )
+    head_width: int | None = setting(
+        None, "width of a head: wider sizes have more heads", or_null(whole(1), "as many heads as `heads` says")
+    )
+    batch_size: int = setting(64, "examples (sequences, for tokens) in a training step", whole(1))
+    steps: Any = setting(
+        None, "duration in training steps; a list makes a grid over durations", or_null(OneOrMore(above(0)))
+    )
+    tokens: Any = setting(
+        None, "duration in training tokens (examples, for a task of features)", or_null(OneOrMore(above(0)))
+    )
+    tokens_per_param: Any = setting(
+        None, "duration in training tokens for each parameter of the size, all counted", or_null(OneOrMore(above(0)))
+    )
+    flops: Any = setting(None, "duration in training FLOPs; a list makes an IsoFLOP grid", or_null(OneOrMore(above(0))))
 
 
 @dataclass
-class OptimizerSettings:
-    """`lr` may be a list: each learning rate is a member of its own."""
+class OptimizerSettings(Checked):
+    """The optimizer and its learning rates."""
 
-    kind: str = "adamw"
-    lr: Any = 0.01
-    beta1: float = 0.9
-    beta2: float = 0.999
-    momentum: float = 0.9
-    eps: float = 1e-8
-    weight_decay: float = 0.0
-    grad_clip: float | None = None
+    settings_group = "optimizer"
 
-    def __post_init__(self) -> None:
-        _one_of("optimizer", self, "kind", ("adamw", "sgd"))
-        if len(set(self.learning_rates)) < len(self.learning_rates):
-            raise SettingError("optimizer.lr", self.lr, "learning rates that differ from each other")
-        for i, lr in enumerate(self.learning_rates):
-            if not 0 < lr < math.inf:
-                raise SettingError(f"optimizer.lr[{i}]", lr, "a number above 0")
-        for name in ("beta1", "beta2", "momentum"):
-            if not 0 <= getattr(self, name) < 1:
-                raise SettingError(f"optimizer.{name}", getattr(self, name), "a number from 0 on, below 1")
-        for name in ("eps", "weight_decay"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise SettingError(f"optimizer.{name}", getattr(self, name), "a number of at least 0")
-        if self.grad_clip is not None and not 0 < self.grad_clip < math.inf:
-            raise SettingError("optimizer.grad_clip", self.grad_clip, "a number above 0, or null for none")
+    kind: str = setting("adamw", "the optimizer; optimizer=NAME chooses it and its defaults", one_of("adamw", "sgd"))
+    lr: Any = setting(0.01, "base learning rate; a list trains every size with each, as members", OneOrMore(above(0)))
+    beta1: float = setting(0.9, "decay of AdamW's average of gradients", Number(0, 1, below=True))
+    beta2: float = setting(0.999, "decay of AdamW's average of squared gradients", Number(0, 1, below=True))
+    momentum: float = setting(0.9, "momentum of SGD", Number(0, 1, below=True))
+    eps: float = setting(1e-8, "added to the denominator of AdamW's step", at_least(0))
+    weight_decay: float = setting(
+        0.0,
+        "times the learning rate: by what share a step shrinks weights; see parametrization.decay",
+        at_least(0),
+    )
+    grad_clip: float | None = setting(
+        None, "largest norm of a member's gradient; longer ones are scaled down", or_null(above(0), "no limit")
+    )
 
     @property
     def learning_rates(self) -> list[float]:
@@ -96,144 +112,141 @@ class OptimizerSettings:
 
 
 @dataclass
-class ScheduleSettings:
-    """Factor on the learning rate over training; fractions are of the run's steps."""
+class ScheduleSettings(Checked):
+    """Factor on the learning rate over training; shares are of the run's steps."""
 
-    kind: str = "constant"
-    warmup: float = 0.0
-    decay: float = 0.2
-    final: float = 0.0
+    settings_group = "schedule"
+
+    kind: str = setting(
+        "constant", "the shape; schedule=NAME chooses it and its defaults", one_of("constant", "cosine", "wsd")
+    )
+    warmup: float = setting(0.0, "share of the steps in which the learning rate rises from 0", between(0, 1))
+    decay: float = setting(
+        0.2,
+        "share of the steps, at the end, in which wsd falls; with warmup at most 1",
+        between(0, 1),
+    )
+    final: float = setting(0.0, "last learning rate over the base one, for cosine and wsd", between(0, 1))
 
     def __post_init__(self) -> None:
-        _one_of("schedule", self, "kind", ("constant", "cosine", "wsd"))
-        for name in ("warmup", "decay", "final"):
-            _between("schedule", self, name, 0.0, 1.0)
+        super().__post_init__()
         if self.warmup + self.decay > 1 and self.kind == "wsd":
             raise SettingError("schedule.decay", self.decay, f"at most {1 - self.warmup:g}, what warmup leaves")
 
 
 @dataclass
-class ParametrizationSettings:
+class ParametrizationSettings(Checked):
     """How initial values and the optimizer's settings move with width (`kind`) and depth (`depth`).
 
-    At `base_width`, `base_heads` and `base_depth` all choices agree. `decay`: whether the share by which a step shrinks
-    a weight is `independent` of the factors on its learning rate, or `coupled` to them.
+    At `base_width`, `base_heads` and `base_depth` all choices agree.
     """
 
-    kind: str = "standard"
-    base_width: int = 16
-    base_heads: int = 1
-    decay: str = "independent"
-    depth: str = "none"
-    base_depth: int = 1
+    settings_group = "parametrization"
 
-    def __post_init__(self) -> None:
-        _one_of("parametrization", self, "kind", ("standard", "mup"))
-        _one_of("parametrization", self, "decay", ("independent", "coupled"))
-        _one_of("parametrization", self, "depth", ("none", "sqrt", "complete"))
-        _at_least_one("parametrization", self, "base_width", "base_heads", "base_depth")
+    kind: str = setting(
+        "standard", "how they move with width: not at all, or by muP (Yang et al. 2021)", one_of("standard", "mup")
+    )
+    base_width: int = setting(16, "the width at which muP changes nothing", whole(1))
+    base_heads: int = setting(1, "heads at the base width", whole(1))
+    decay: str = setting(
+        "independent",
+        "share by which a step shrinks a weight: alike at every size, or coupled to muP's factors on its learning rate",
+        one_of("independent", "coupled"),
+    )
+    depth: str = setting(
+        "none",
+        "scale residual branches by 1/sqrt(m) or 1/m, m = depth / base_depth (depth-muP, CompleteP)",
+        one_of("none", "sqrt", "complete"),
+    )
+    base_depth: int = setting(1, "the depth at which a depth rule changes nothing", whole(1))
 
 
 @dataclass
-class TrainingSettings:
+class TrainingSettings(Checked):
     """Where and how finely a run is trained and measured."""
 
-    device: str = "auto"
-    precision: str = "float32"
-    evaluations: int = 8
+    settings_group = "training"
 
-    def __post_init__(self) -> None:
-        _one_of("training", self, "device", ("auto", "cpu", "cuda", "mps"))
-        _one_of("training", self, "precision", ("float32", "bfloat16"))
-        _at_least_one("training", self, "evaluations")
+    device: str = setting("auto", "where to train; auto: a GPU if there is one", one_of("auto", "cpu", "cuda", "mps"))
+    precision: str = setting("float32", "of activations; weights stay float32", one_of("float32", "bfloat16"))
+    evaluations: int = setting(8, "evaluations over training, spaced geometrically, the last at its end", whole(1))
 
 
 @dataclass
-class LauncherSettings:
-    """How jobs share the machine; nothing here changes a number.
+class LauncherSettings(Checked):
+    """How jobs share the machine; nothing here changes a number."""
 
-    `workers`: one-thread processes, all cores where null. `members_together`: members trained in one process, chosen
-    by family and device where null.
-    """
+    settings_group = "launcher"
 
-    workers: int | None = None
-    members_together: int | None = None
-
-    def __post_init__(self) -> None:
-        _at_least_one("launcher", self, "workers", "members_together")
-
-
-@dataclass
-class AnalysisSettings:
-    """What `harness analyze` computes.
-
-    `interval`: the kind of the laws' intervals, profile or bootstrap. `bootstrap`: refits of a bootstrap; `seed`: of
-    its draws; both unused with interval=profile.
-    """
-
-    x: str = "params_non_embedding"
-    alpha: float = 0.05
-    level: float = 0.95
-    interval: str = "profile"
-    bootstrap: int = 1000
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        _between("analysis", self, "alpha", 0.0, 0.5)
-        _between("analysis", self, "level", 0.5, 1.0)
-        _one_of("analysis", self, "interval", ("profile", "bootstrap"))
-        if self.bootstrap < 100:
-            raise SettingError("analysis.bootstrap", self.bootstrap, "a whole number of at least 100")
-        _not_negative("analysis", self, "seed")
+    workers: int | None = setting(
+        None, "one-thread processes that train side by side", or_null(whole(1), "as many as there are cores")
+    )
+    members_together: int | None = setting(
+        None,
+        "members of a size that one process trains at once",
+        or_null(whole(1), "what runs fastest for the family on this device"),
+    )
 
 
 @dataclass
-class RefineSettings:
-    """What `harness refine` may train, and when an N* is placed well enough.
+class AnalysisSettings(Checked):
+    """What `harness analyze` computes."""
 
-    `ratio`: of an interval's ends, that is narrow enough. `budget`: FLOPs that refining may cost, in multiples of those
-    of the study's own ladder; all runs of the study beyond that ladder count. `seeds`: runs added at a size at a time,
-    the study's `seeds` where null. `metrics`: those whose N* matter, the discontinuous ones where null. `subtasks`:
-    likewise; where null all of them, or the whole task where it has none. `rounds`: at most, in one call.
-    """
+    settings_group = "analysis"
 
-    ratio: float = 1.5
-    budget: float = 1.0
-    seeds: int | None = None
-    metrics: list[str] | None = None
-    subtasks: list[str] | None = None
-    rounds: int = 8
-
-    def __post_init__(self) -> None:
-        _at_least_one("refine", self, "seeds", "rounds")
-        if not 1 < self.ratio < math.inf:
-            raise SettingError("refine.ratio", self.ratio, "a number above 1, of an interval's ends")
-        if not 0 <= self.budget < math.inf:
-            raise SettingError("refine.budget", self.budget, "a multiple of the FLOPs of the study's own ladder")
+    x: str = setting(
+        "params_non_embedding",
+        "the size on the x axis",
+        Text("a column of the runs: params_non_embedding, params_total, flops, tokens, width, depth, ..."),
+    )
+    alpha: float = setting(0.05, "false discovery rate of all jumps that are claimed", between(0, 0.5))
+    level: float = setting(0.95, "confidence of intervals", between(0.5, 1))
+    interval: str = setting("profile", "the kind of the laws' intervals", one_of("profile", "bootstrap"))
+    bootstrap: int = setting(1000, "refits of a bootstrap; unused with interval=profile", whole(100))
+    seed: int = setting(0, "seed of the bootstrap's draws; unused with interval=profile", whole(0))
 
 
 @dataclass
-class RedoSettings:
-    """Which recorded runs `harness redo` trains anew.
+class RefineSettings(Checked):
+    """What `harness refine` may train, and when an N* is placed well enough."""
 
-    `which`: those with other counts than the code gives now (changed), all of them, or those that ended so (finished,
-    diverged, failed). `rungs`, `seeds`, `runs` (run_ids): of these only, all where null. `before`: only those recorded
-    before this time (UTC), such as 2026-01-31T12:00:00, so that a redo of all runs can be stopped and gone on with.
-    """
+    settings_group = "refine"
 
-    which: str = "changed"
-    rungs: list[int] | None = None
-    seeds: list[int] | None = None
-    runs: list[str] | None = None
-    before: str | None = None
+    ratio: float = setting(1.5, "upper over lower end of an N*'s interval that is narrow enough", above(1))
+    budget: float = setting(
+        1.0,
+        "FLOPs that refining may cost, in multiples of those of the study's own ladder; earlier refining counts",
+        at_least(0),
+    )
+    seeds: int | None = setting(None, "runs added at a size at a time", or_null(whole(1), "the study's seeds"))
+    metrics: Any = setting(
+        None, "metrics whose N* matter", or_null(ListOf(Text("names of metrics"), empty=True), "all discontinuous ones")
+    )
+    subtasks: Any = setting(
+        None,
+        "subtasks whose N* matter",
+        or_null(ListOf(Text("names of subtasks"), empty=True), "all, or the whole task where it has none"),
+    )
+    rounds: int = setting(8, "most rounds of training in one call", whole(1))
 
-    def __post_init__(self) -> None:
-        _one_of("redo", self, "which", ("changed", "all", "finished", "diverged", "failed"))
-        if self.before is not None:
-            try:
-                datetime.fromisoformat(self.before)
-            except ValueError:
-                raise SettingError("redo.before", self.before, "a time such as 2026-01-31T12:00:00") from None
+
+@dataclass
+class RedoSettings(Checked):
+    """Which recorded runs `harness redo` trains anew."""
+
+    settings_group = "redo"
+
+    which: str = setting(
+        "changed",
+        "runs whose counts the code now gives otherwise (changed), all, or those that ended so",
+        one_of("changed", "all", "finished", "diverged", "failed"),
+    )
+    rungs: Any = setting(None, "of these sizes only, counted from 0", or_null(ListOf(whole(0)), "all"))
+    seeds: Any = setting(None, "of these seeds only", or_null(ListOf(whole(0)), "all"))
+    runs: Any = setting(None, "of these runs only", or_null(ListOf(Text("run_ids")), "all"))
+    before: str | None = setting(
+        None, "only runs recorded before this time (UTC), so that a redo of all can be gone on with", or_null(moment())
+    )
 
     @property
     def before_time(self) -> datetime:
@@ -245,20 +258,26 @@ class RedoSettings:
 
 
 @dataclass
-class Settings:
+class Settings(Checked):
     """Everything about one study; an experiment is one study, or the several named in `studies`.
 
-    `notes`: what the study can and cannot show, for the report. `family` and `task` are the chosen objects once
-    `harness.config` has built them. `rung` and `seed` name the run of `harness train`. `by`: settings, each of whose
-    values is a curve of its own for `harness analyze`, one name or a list.
+    `family` and `task` are the chosen objects once `harness.config` has built them.
     """
 
-    name: str = "adhoc"
-    study: str = "main"
-    studies: list[str] = field(default_factory=list)
-    notes: str = ""
-    family: Any = None
-    task: Any = None
+    name: str = setting(
+        "adhoc",
+        "name of the experiment",
+        Text("a name without '/', other than . and ..", lambda name: name not in ("", ".", "..") and "/" not in name),
+    )
+    study: str = setting("main", "name of the study, that of its curves in the report", Anything("text"))
+    studies: Any = setting(
+        [],
+        "files of conf/experiment/ that this experiment consists of; settings beside them apply to all",
+        ListOf(Text("names of files in conf/experiment, such as quickstart/parity"), empty=True),
+    )
+    notes: str = setting("", "what the study can and cannot show, for the report", Anything("text"))
+    family: Any = setting(None, "the architecture: family=NAME", Anything("a file in conf/family"))
+    task: Any = setting(None, "what is learnt: task=NAME", Anything("a file in conf/task"))
     ladder: LadderSettings = field(default_factory=LadderSettings)
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
@@ -268,65 +287,18 @@ class Settings:
     analysis: AnalysisSettings = field(default_factory=AnalysisSettings)
     refine: RefineSettings = field(default_factory=RefineSettings)
     redo: RedoSettings = field(default_factory=RedoSettings)
-    seeds: int = 3
-    first_seed: int = 0
-    rung: int = 0
-    seed: int = 0
-    by: Any = None
-    results: str = "results/${name}"
-
-    def __post_init__(self) -> None:
-        _at_least_one("", self, "seeds")
-        _not_negative("", self, "first_seed", "rung", "seed")
-        if not self.name or "/" in self.name or self.name in (".", ".."):
-            raise SettingError("name", repr(self.name), "a name without '/', other than . and ..")
-        if not self.results:
-            raise SettingError("results", "''", "a folder")
-        if not all(name and isinstance(name, str) for name in self.curves_by):
-            raise SettingError("by", self.by, "the name of a setting, e.g. optimizer.lr, or a list of such names")
+    seeds: int = setting(3, "runs of every size, learning rate and duration, each from another seed", whole(1))
+    first_seed: int = setting(0, "the first of these seeds", whole(0))
+    rung: int = setting(0, "which size `harness train` trains, counted from 0", whole(0))
+    seed: int = setting(0, "which seed `harness train` trains", whole(0))
+    by: Any = setting(
+        None,
+        "settings each of whose values `harness analyze` makes a curve of its own",
+        or_null(ListOf(Text("names of settings, such as optimizer.lr"))),
+    )
+    results: str = setting("results/${name}", "folder of the results", Text("a folder"))
 
     @property
     def curves_by(self) -> list[str]:
         """The settings of `by`, as a list."""
-        return [] if self.by is None else list(self.by) if isinstance(self.by, (list, tuple)) else [self.by]
-
-
-def number_list(setting: str, value: Any) -> list[float]:
-    """A setting that may be one number or a list of them, as a list.
-
-    Raises:
-        SettingError: empty, or something in it is not a number.
-    """
-    values = list(value) if isinstance(value, (list, tuple)) else [value]
-    if not values or not all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values):
-        raise SettingError(setting, value, "a number or a list of numbers")
-    return values
-
-
-def _full(group: str, name: str) -> str:
-    return f"{group}.{name}" if group else name
-
-
-def _one_of(group: str, settings: Any, name: str, allowed: Sequence[str]) -> None:
-    value = getattr(settings, name)
-    if value not in allowed:
-        raise SettingError(_full(group, name), value, "one of " + ", ".join(allowed))
-
-
-def _at_least_one(group: str, settings: Any, *names: str) -> None:
-    for name in names:
-        count = getattr(settings, name)
-        if count is not None and count < 1:
-            raise SettingError(_full(group, name), count, "a whole number of at least 1")
-
-
-def _not_negative(group: str, settings: Any, *names: str) -> None:
-    for name in names:
-        if getattr(settings, name) < 0:
-            raise SettingError(_full(group, name), getattr(settings, name), "a whole number of at least 0")
-
-
-def _between(group: str, settings: Any, name: str, low: float, high: float) -> None:
-    value = getattr(settings, name)
-    if not low <= value <= high:
-        raise SettingError(_full(group, name), value, f"from {low:g} to {high:g}")
+        return [] if self.by is None else list(self.by)

@@ -16,7 +16,6 @@ _BEYOND_PREFIXES = 1e15
 _LEAST_WITH_PREFIX = 999.5
 #: What stands for a number that is not there.
 ABSENT = "–"
-_ANYWHERE = "anywhere"
 
 
 def short(value: float, digits: int = 2) -> str:
@@ -51,28 +50,38 @@ def plain(value: float) -> str:
 def interval(value: float, low: float, high: float, digits: int = 3, unit: str = "") -> str:
     """A size or ratio with its interval: 4,130 (3,300 to 5,210); open ends as `ends` has them.
 
-    The interval alone where there is one but no value, as of a threshold off the ladder: up to 960.
+    The interval alone where there is one but no value, as of a threshold off the ladder: open below, to 960.
     """
     if not math.isfinite(value):
         return ABSENT if math.isnan(low) or math.isnan(high) else ends(low, high, digits)
-    within = ends(low, high, digits)
-    return f"{count(value, digits)}{unit} ({'or anywhere' if within == _ANYWHERE else within})"
+    return f"{count(value, digits)}{unit} ({ends(low, high, digits)})"
 
 
 def ends(low: float, high: float, digits: int = 3) -> str:
-    """The interval of a size, which is open where its ends are 0 or infinite: 3,300 to 5,210, 3,300 or more, up to
-    5,210, anywhere; where both lie off the ladder on one side, which side."""
+    """The interval of a size, which is open where its ends are 0 or infinite, for these lie off the ladder: 3,300 to
+    5,210; from 3,300, open above; open below, to 5,210; open on both sides; where both lie off the ladder on one side,
+    which side."""
     if low == high and (low == 0 or math.isinf(low)):
         return "below the first size" if low == 0 else "beyond the last size"
-    return between(low if low > 0 else -math.inf, high, lambda size: count(size, digits))
+    if low <= 0:
+        return "open on both sides" if high == math.inf else f"open below, to {count(high, digits)}"
+    if high == math.inf:
+        return f"from {count(low, digits)}, open above"
+    return f"{count(low, digits)} to {count(high, digits)}"
 
 
 def between(low: float, high: float, write: Callable[[float], str] = "{:.4g}".format) -> str:
     """The interval of any number, which is open where its ends are infinite: -0.443 to 0.59, 0.443 or more, up to 0.59,
     anywhere."""
     if low == -math.inf:
-        return _ANYWHERE if high == math.inf else f"up to {write(high)}"
+        return "anywhere" if high == math.inf else f"up to {write(high)}"
     return f"{write(low)} or more" if high == math.inf else f"{write(low)} to {write(high)}"
+
+
+def rungs(width: float, ladder: float) -> str:
+    """The width of a rise in rungs of a ladder of so many: 4.9 rungs; what is wider than the ladder was not seen whole,
+    and how wide it is nobody can tell: longer than the ladder."""
+    return "longer than the ladder" if width > ladder else f"{width:.1f} rungs"
 
 
 def estimate(value: float, low: float, high: float) -> str:

@@ -246,7 +246,7 @@ def test_own_configs_and_classes_are_found(capsys: pytest.CaptureFixture[str], t
         ("harness sw", {"sweep"}),
         ("harness sweep", {"sweep"}),
         ("harness sweep experiment=qu", {"experiment=quickstart"}),
-        ("harness plan ladder.wid", {"ladder.width_step=", "ladder.widths."}),
+        ("harness plan ladder.wid", {"ladder.width_step=", "ladder.widths="}),
         ("harness train tas", {"task="}),
         ("harness analyze family=tr", {"family=transformer"}),
     ],

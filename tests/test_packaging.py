@@ -29,9 +29,9 @@ def test_what_is_imported_is_declared_and_no_more() -> None:
             imported |= {name.split(".")[0] for name in names}
     own = {"harness", "hydra_plugins"} | sys.stdlib_module_names
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    needed = {name.lower() for module in imported - own for name in distributions[module]}
+    needed = {name.lower() for module in imported - own for name in distributions.get(module, [module])}
     declared = {line.split(">=")[0] for line in project["dependencies"]}
-    of_hydra, extra = {"omegaconf", "pyyaml"}, {"tensorboard"}
+    of_hydra, extra = {"omegaconf", "pyyaml"}, {"tensorboard", "wandb"}
     assert needed - of_hydra - extra == declared
 
 
@@ -51,6 +51,10 @@ def test_the_wheel_holds_every_config_and_data_file_and_no_test(wheel: Path) -> 
     assert {f"harness/conf/{path}" for path in configs} <= files
     assert "hydra_plugins/harness_launcher.py" in files
     assert {"harness/tasks/digits.npz", "harness/report/report.html.j2"} <= files
+    page = {
+        path.name for path in (REPOSITORY / "harness" / "report" / "interactive").rglob("*") if path.suffix != ".pyc"
+    }
+    assert {name.rpartition("/")[2] for name in files if "/interactive/" in name} >= page - {"vendor", "__pycache__"}
     assert not any(name.startswith(("tests/", "conf/")) for name in files)
 
 

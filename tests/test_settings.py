@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from harness.errors import SettingError
-from harness.settings import LadderSettings, OptimizerSettings, ScheduleSettings, Settings, number_list
+from harness.settings import LadderSettings, OptimizerSettings, ScheduleSettings, Settings
 
 NAN, INF = math.nan, math.inf
 
 #: Setting -> values that it refuses.
 REFUSED: dict[str, list[Any]] = {
-    "ladder.widths": [[], [0], [8, -1]],
-    "ladder.depths": [[], [0]],
+    "ladder.widths": [[], [0], [8, -1], 0, 1.5, "8", [8.5], [True]],
+    "ladder.depths": [[], [0], 0],
     "ladder.first_width": [0, -1],
     "ladder.width_step": [0.5, 0.0, -2.0, NAN, INF],
     "ladder.first_depth": [0],
@@ -25,6 +25,10 @@ REFUSED: dict[str, list[Any]] = {
     "ladder.heads": [0],
     "ladder.head_width": [0],
     "ladder.batch_size": [0],
+    **{
+        f"ladder.{unit}": [0, -1, [], [5, 5], [5, -1], "long", NAN]
+        for unit in ("steps", "tokens", "tokens_per_param", "flops")
+    },
     "optimizer.kind": ["adam", ""],
     "optimizer.lr": [[0.1, 0.1], -1.0, 0.0, NAN, INF, [0.1, INF], [], "fast", True],
     "optimizer.beta1": [1.5, 1.0, -0.1, NAN],
@@ -62,6 +66,13 @@ REFUSED: dict[str, list[Any]] = {
     "parametrization.base_depth": [0],
     "redo.which": ["some"],
     "redo.before": ["yesterday"],
+    "redo.rungs": [[], [-1], "first"],
+    "redo.seeds": [[], [-1], 1.5],
+    "redo.runs": [[], [1]],
+    "refine.metrics": [[""], 3],
+    "refine.subtasks": [[""]],
+    "analysis.x": [""],
+    "studies": [[""], 3],
     "rung": [-1],
     "seed": [-1],
     "by": [[""], [1], ""],
@@ -69,9 +80,7 @@ REFUSED: dict[str, list[Any]] = {
 }
 #: Settings of which any value of their type will do here: their own users check them.
 FREE = {
-    *("study", "studies", "notes", "family", "task"),
-    *(f"ladder.{unit}" for unit in ("steps", "tokens", "tokens_per_param", "flops")),
-    *("analysis.x", "refine.metrics", "refine.subtasks", "redo.rungs", "redo.seeds", "redo.runs"),
+    *("study", "notes", "family", "task"),
 }
 
 
@@ -109,15 +118,8 @@ def test_warmup_and_decay_share_the_steps() -> None:
     ScheduleSettings(kind="cosine", warmup=0.3, decay=0.8)
 
 
-def test_by_is_one_name_or_a_list() -> None:
+def test_one_value_counts_as_a_list_of_one() -> None:
     assert Settings().curves_by == []
+    assert LadderSettings(widths=8, depths=1) == LadderSettings(widths=[8], depths=[1])
     assert Settings(by="optimizer.lr").curves_by == ["optimizer.lr"]
     assert Settings(by=["optimizer.lr", "task.k"]).curves_by == ["optimizer.lr", "task.k"]
-
-
-def test_a_number_or_a_list_of_numbers() -> None:
-    assert number_list("x", 3) == [3]
-    assert number_list("x", [1, 2.5]) == [1, 2.5]
-    for wrong in ([], "a", [1, "a"], True, None):
-        with pytest.raises(SettingError):
-            number_list("x", wrong)

@@ -24,9 +24,9 @@ def draw_all(grid: pd.DataFrame, slopes: pd.DataFrame, path: Path) -> None:
     figure, axes = plt.subplots(2, 2, figsize=(15, 11.5), width_ratios=(1.6, 1), height_ratios=(1.6, 1))
     flagged = grid.assign(flagged=grid["p"] < 0.05)
     _heat(axes[0, 0], flagged, tuple(SMOOTH_KINDS), "Oranges", (0, 0.12))
-    axes[0, 0].set_title("Smooth curves flagged at p < .05, mean over spreads, %", pad=22)
+    axes[0, 0].set_title("Smooth curves flagged at p < 0.05, mean over spreads, %", pad=26)
     _heat(axes[1, 0], flagged, tuple(JUMP_KINDS), "cividis", (0, 1))
-    axes[1, 0].set_title("Jumps flagged at p < .05, mean over spreads, %", pad=22)
+    axes[1, 0].set_title("Jumps flagged at p < 0.05, mean over spreads, %", pad=26)
     _by_height(axes[0, 1], slopes)
     _roc(axes[1, 1], slopes[(slopes["spread"] == 0.02) & (slopes["n_sizes"] == 8)])
     figure.tight_layout()
@@ -67,7 +67,7 @@ def _by_height(ax: Axes, slopes: pd.DataFrame) -> None:
         ax.plot(middles, power, style, color=colour, marker="o", ms=4, label=label)
     ax.plot([], [], "-", color="k", label="8 sizes")
     ax.plot([], [], "--", color="k", label="12 sizes")
-    ax.set(xlabel="height of the step", ylabel="power at p < .05", ylim=(0, 1.02), xlim=(0.1, 0.4))
+    ax.set(xlabel="height of the step", ylabel="power at p < 0.05", ylim=(0, 1.02), xlim=(0.1, 0.4))
     ax.set_title("Steps on slopes, 3 seeds: power by height")
     ax.legend(loc="lower right", frameon=False, fontsize=9)
     ax.grid(alpha=0.3)
@@ -80,9 +80,9 @@ def _roc(ax: Axes, table: pd.DataFrame) -> None:
         edges = np.sort(smooth[score].fillna(-1e9).to_numpy())[::-1]
         false = np.arange(1, len(edges) + 1) / len(edges)
         true = 1 - np.searchsorted(np.sort(jump[score].fillna(-1e9)), edges, side="left") / len(jump)
-        label = "ln Bayes factor (ours)" if score == "statistic" else score
+        label = "ln Bayes factor (harness)" if score == "statistic" else score
         ax.plot(false, true, color=colour, ls=style, lw=2 if score == "statistic" else 1.4, label=label)
     ax.set(xscale="log", xlim=(2e-3, 1), ylim=(0, 1.02), xlabel="false positive rate", ylabel="true positive rate")
-    ax.set_title("Steps on slopes against equally high slopes:\nranking, 8 sizes, 3 seeds, spread .02")
+    ax.set_title("Steps on slopes against equally high slopes:\nranking, 8 sizes, 3 seeds, spread 0.02")
     ax.legend(loc=(0.02, 0.56), frameon=False, fontsize=9)
     ax.grid(alpha=0.3)

@@ -44,11 +44,12 @@ def draw_control(found: pd.DataFrame, planted: pd.DataFrame, path: Path) -> None
     share = np.arange(1, len(p_values) + 1) / len(p_values)
     left.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="p of curves without a jump, if exact")
     left.step(p_values, share, where="post", color=BLUE, label=f"{len(p_values)} curves of OPT")
-    left.axvline(0.05, color=VERMILLION, linewidth=0.8)
+    left.axvline(0.05, color=VERMILLION, linewidth=0.8, label="p = 0.05")
     left.set(xlabel="p", ylabel="share of curves with a smaller p", xlim=(0, 1), ylim=(0, 1))
     legend_above(left, columns=1)
     for name, colour, marker in (("p < .05", GREY, "s"), ("claimed", BLUE, "o"), ("others claimed", VERMILLION, "^")):
         label = {
+            "p < .05": "p < 0.05",
             "claimed": "claimed, all curves corrected for",
             "others claimed": "curves without a planted jump, claimed",
         }

@@ -16,6 +16,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 import harness
 from harness.report.axes import BLUE, GREEN, GREY, VERMILLION, scientific
+from harness.wording import percent
 
 SIZE = "params_non_embedding"
 THRESHOLD = ("threshold_tokens", "threshold_low_tokens", "threshold_high_tokens")
@@ -74,17 +75,23 @@ def plain_ticks(axis: Axis, ticks: tuple[int, ...]) -> None:
 
 
 def draw_sizes(ax: Axes, whole: pd.DataFrame) -> None:
+    lines = ((500, "-"), (2000, "--"))
     for study, colour, marker, name in (
         ("two_layers", BLUE, "o", "two layers"),
         ("one_layer", VERMILLION, "s", "one layer"),
     ):
-        for steps, line in ((500, "-"), (2000, "--")):
+        for steps, line in lines:
             rows = whole[(whole["study"] == study) & (whole["step"] == steps)]
-            curve(ax, rows, SIZE, marker + line, color=colour, label=f"{name}, {steps:,} steps")
-    ax.set(xscale="log", xlabel="non-embedding parameters", ylabel="token accuracy", ylim=(-0.03, 1.03))
+            curve(ax, rows, SIZE, marker + line, color=colour)
+        ax.plot([], [], marker, ms=3.5, color=colour, label=name)
+    for steps, line in lines:
+        ax.plot([], [], line, lw=1.3, color=GREY, label=f"{steps:,} steps")
+    ax.set(xscale="log", xlabel="non-embedding parameters", ylabel="token accuracy", ylim=(-0.03, 1.3))
     ax.set_title("Induction: one layer and two, by size")
     plain_ticks(ax.xaxis, (300, 1000, 3000, 10_000))
-    ax.legend(fontsize=7, frameon=False, loc="center right", bbox_to_anchor=(1, 0.8))
+    ax.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1])
+    # Above the curves, which fill the rest of the panel.
+    ax.legend(fontsize=7, frameon=False, loc="upper left", ncols=2, handlelength=2.6, columnspacing=1)
 
 
 def draw_depths(ax: Axes, whole: pd.DataFrame) -> None:
@@ -136,7 +143,7 @@ def draw_compute(ax: Axes, whole: pd.DataFrame, compute: float) -> None:
 def draw_runs(ax: Axes, signs: pd.DataFrame) -> None:
     for share, colour, marker in ((0.25, BLUE, "o"), (0.5, VERMILLION, "s")):
         part = signs[signs["share"] == share]
-        label = f"at {share:.0%} of training"
+        label = f"at {percent(share)} of training"
         ax.plot(part["prefix_matching"], part["final"], marker, color=colour, ms=3.5, mfc="none", mew=0.8, label=label)
     ax.axhline(0.5, color=GREY, lw=0.8, ls=":")
     ax.set(
@@ -155,7 +162,7 @@ def draw_foretold(ax: Axes, table: pd.DataFrame) -> None:
     for share, colour, marker, shift in ((0.25, BLUE, "o", -0.12), (0.5, VERMILLION, "s", 0.12)):
         part = table[table["share"] == share].set_index("sign").loc[list(SIGN_NAMES)]
         spread = [part["auc"] - part["auc_low"], part["auc_high"] - part["auc"]]
-        label = f"at {share:.0%} of training"
+        label = f"at {percent(share)} of training"
         at = np.arange(len(part)) + shift
         ax.errorbar(at, part["auc"], spread, fmt=marker, ms=4, lw=1, capsize=2, color=colour, label=label)
     ax.axhline(0.5, color=GREY, lw=0.8, ls=":")

@@ -54,6 +54,7 @@ VERBS = {
         "harness.commands.screen", "which benchmarks can be read at small size, and from where", arguments.of_screen
     ),
     "import": Verb("harness.commands.importing", "results of other tools into the two tables", arguments.of_import),
+    "export": Verb("harness.commands.export", "recorded runs as CSV, for TensorBoard or for W&B", arguments.of_export),
 }
 
 

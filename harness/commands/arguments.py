@@ -46,6 +46,7 @@ LINKS = ("sigmoid", "exponential", "gompertz")
 #: Laws of which gains are known, over compute and over N and D.
 GAINING = ("power_floor", "power", "hoffmann", "gadre")
 FORMATS = ("lm_eval", "trainer", "wandb", "tensorboard", "nanogpt")
+EXPORTS = ("csv", "tensorboard", "wandb")
 
 #: Verdicts, in the order of what they claim, and what curves are put in order by.
 VERDICTS = ("emergent", "candidate", "metric artefact", "smooth", "drop", "inconclusive", "too few sizes")
@@ -228,6 +229,18 @@ def of_import(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--set", metavar="SETTING=VALUE", dest="settings", action="append", default=[], help=stated)
     pair = "a metric and the continuous one of the same answers, e.g. accuracy=loss; may be given several times"
     parser.add_argument("--pair", metavar="METRIC=CONTINUOUS", action="append", default=[], help=pair)
+
+
+def of_export(parser: argparse.ArgumentParser) -> None:
+    """``harness export``."""
+    parser.add_argument("kind", metavar="KIND", help=f"what for: {', '.join(EXPORTS)}")
+    parser.add_argument("results", metavar="RESULTS", help="results folder, or its name under ./results")
+    parser.add_argument("--into", metavar="FOLDER", help="where to write (exports/KIND in the results folder)")
+    parser.epilog = (
+        "csv: runs.csv, measurements.csv and trajectories.csv, which fit and emergence read. tensorboard: an event "
+        "file a run, with its settings. wandb: offline runs, which `wandb sync` uploads. Exporting again adds what is "
+        "new."
+    )
 
 
 # ------------------------------------------------------------------------------------------------ shared between verbs

@@ -21,6 +21,7 @@ from harness.commands.output import check_plot, given, report_files, save_plot, 
 from harness.commands.sizes import fine_steps
 from harness.commands.tables import choose_curve_rows
 from harness.errors import DataError, UserError
+from harness.report.appearance import place
 from harness.report.names import curve_name, metric_name
 from harness.report.tables import as_rich
 from harness.wording import ABSENT, confidence, counted, interval, p_value
@@ -150,8 +151,7 @@ def _verdicts(shown: pd.DataFrame, jumps: pd.DataFrame, scores: pd.DataFrame | N
     words["p adj."] = [p_value(value) for value in shown["p_adjusted"]]
     for title, name in _PLACES.items():
         if name in shown:
-            ends = zip(shown[name], shown[f"{name}_low"], shown[f"{name}_high"], strict=True)
-            words[title] = [interval(*each) for each in ends]
+            words[title] = [place(row, name) for row in shown.to_dict("records")]
     words["verdict"] = shown["verdict"]
     if scores is not None:
         beside = shown[_KEY].merge(scores, on=_KEY, how="left").drop(columns=_KEY)

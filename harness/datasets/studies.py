@@ -98,7 +98,7 @@ def make_lookup_study(
 
     Args:
         widths: from 8 to 64; between those of `LOOKUP_SCORES` accuracies are interpolated, on the logit scale over ln
-        width.
+            width.
 
     Raises:
         SettingError: a width out of range.

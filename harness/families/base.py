@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from harness.ranges import Checked
 from harness.tasks.base import Signature
 
 if TYPE_CHECKING:
@@ -46,8 +47,13 @@ class ParameterCount:
         return self.attention + self.mlp + self.norm
 
 
-class Family(ABC):
-    """A dataclass of settings that builds models of any size."""
+class Family(Checked, ABC):
+    """A dataclass of settings that builds models of any size.
+
+    Fields made by `harness.ranges.setting` refuse values out of their ranges, and `harness settings` explains them.
+    """
+
+    settings_group = "family"
 
     @property
     @abstractmethod
@@ -93,7 +99,7 @@ class Family(ABC):
         """Whether its models scale residual branches by `parametrization.branch_scale`, as depth rules ask."""
         return False
 
-    def check(self, shape: Shape, signature: Signature) -> None:  # noqa: B027 (most families can take any shape)
+    def check(self, shape: Shape, signature: Signature) -> None:
         """Raise SettingError where this shape cannot be built for this task."""
 
     def width_multiple(self, heads: int) -> int:

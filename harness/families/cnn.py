@@ -11,6 +11,7 @@ from torch import nn
 from harness.errors import UserError
 from harness.families.base import Family, ParameterCount, Shape
 from harness.families.parametrization import Role
+from harness.ranges import Flag, setting
 from harness.settings import ParametrizationSettings
 from harness.tasks.base import Signature
 
@@ -59,9 +60,9 @@ class CNNModel(nn.Module):
 
 @dataclass
 class CNN(Family):
-    """Settings of the family. `zero_head`: start with all logits equal."""
+    """Convolutional network on images: `depth` convolutions of 3 x 3, then the mean over the image."""
 
-    zero_head: bool = False
+    zero_head: bool = setting(False, "start with all logits equal: a readout of zeros", Flag())
 
     @property
     def name(self) -> str:

@@ -11,6 +11,7 @@ from torch import nn
 from harness.errors import UserError
 from harness.families.base import Family, ParameterCount, Shape
 from harness.families.parametrization import Role
+from harness.ranges import Flag, setting
 from harness.settings import ParametrizationSettings
 from harness.tasks.base import Signature
 
@@ -46,9 +47,9 @@ class MLPModel(nn.Module):
 
 @dataclass
 class MLP(Family):
-    """Settings of the family. `zero_head`: start with all logits equal."""
+    """Multi-layer perceptron on features: `depth` hidden layers of one width, ReLU."""
 
-    zero_head: bool = False
+    zero_head: bool = setting(False, "start with all logits equal: a readout of zeros", Flag())
 
     @property
     def name(self) -> str:

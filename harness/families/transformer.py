@@ -14,6 +14,7 @@ from torch import nn
 from harness.errors import SettingError, UserError
 from harness.families.base import Family, ParameterCount, Shape
 from harness.families.parametrization import Role, branch_scale, width_factor
+from harness.ranges import Flag, above, at_least, one_of, setting
 from harness.settings import ParametrizationSettings
 from harness.tasks.base import Signature
 
@@ -149,26 +150,13 @@ class TransformerModel(nn.Module):
 
 @dataclass
 class Transformer(Family):
-    """Settings of the family.
+    """Decoder-only transformer: pre-norm, RMSNorm, causal attention, GELU, no biases."""
 
-    `mlp_ratio`: feed-forward width over model width; 0 leaves attention only.
-    `positions`: "rotary" or "learned". `tied`: the embedding is the readout too.
-    `embedding_std`: initial values of token and position tables. `zero_head`: start with all logits equal.
-    """
-
-    mlp_ratio: float = 4.0
-    positions: str = "rotary"
-    tied: bool = False
-    embedding_std: float = 1.0
-    zero_head: bool = True
-
-    def __post_init__(self) -> None:
-        if self.mlp_ratio < 0:
-            raise SettingError("family.mlp_ratio", self.mlp_ratio, "0 (attention only) or above")
-        if self.positions not in ("rotary", "learned"):
-            raise SettingError("family.positions", self.positions, "one of rotary, learned")
-        if not self.embedding_std > 0:
-            raise SettingError("family.embedding_std", self.embedding_std, "a number above 0")
+    mlp_ratio: float = setting(4.0, "feed-forward width over model width; 0 leaves attention alone", at_least(0))
+    positions: str = setting("rotary", "how a token's position is told", one_of("rotary", "learned"))
+    tied: bool = setting(False, "the embedding is the readout too", Flag())
+    embedding_std: float = setting(1.0, "standard deviation of the initial token and position embeddings", above(0))
+    zero_head: bool = setting(True, "start with all logits equal: a readout of zeros", Flag())
 
     @property
     def name(self) -> str:

@@ -116,16 +116,19 @@ def save_figure(axes: Axes, stem: Path) -> list[Path]:
     Raises:
         UserError: the files cannot be written.
     """
-    figure = axes.get_figure(root=True)
-    assert figure is not None
-    paths = []
-    for kind in ("png", "svg"):
-        picture = io.BytesIO()
-        with rc_context(STYLE):
-            figure.savefig(picture, format=kind, dpi=200, metadata={"Date": None} if kind == "svg" else None)
-        paths.append(stem.with_name(f"{stem.name}.{kind}"))
-        write_whole(paths[-1], picture.getvalue())
+    paths = [stem.with_name(f"{stem.name}.{kind}") for kind in ("png", "svg")]
+    for path, kind in zip(paths, ("png", "svg"), strict=True):
+        write_whole(path, as_file(axes, kind))
     return paths
+
+
+def as_file(axes: Axes, kind: str) -> bytes:
+    """The figure that `axes` belongs to as a file of this kind: png (200 dots per inch) or svg."""
+    figure, picture = axes.get_figure(root=True), io.BytesIO()
+    assert figure is not None
+    with rc_context(STYLE):
+        figure.savefig(picture, format=kind, dpi=200, metadata={"Date": None} if kind == "svg" else None)
+    return picture.getvalue()
 
 
 def legend_above(ax: Axes, columns: int, left: float = 0.0, **settings: Any) -> None:

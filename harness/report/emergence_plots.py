@@ -5,7 +5,7 @@ means.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 from matplotlib import rc_context
@@ -17,15 +17,30 @@ from harness.analysis.curves import Curve, label_runs, make_curves
 from harness.analysis.emergence.evidence import Finding, examine
 from harness.analysis.emergence.verdicts import JUMPED, REPRODUCES
 from harness.errors import DataError
-from harness.report.axes import BLACK, BLUE, GREEN, GREY, ORANGE, PAGE_WIDTH_IN, STYLE, size_axis
+from harness.report.axes import (
+    BLACK,
+    BLUE,
+    COLUMN_WIDTH_IN,
+    GREEN,
+    GREY,
+    ORANGE,
+    PAGE_WIDTH_IN,
+    STYLE,
+    size_axis,
+)
 from harness.report.names import curve_name, metric_name
 from harness.report.plots import draw_runs, mark_onset, mark_threshold, value_axis, value_label
 
 __all__ = ["plot_mirage", "plot_mirages"]
 
-_HEIGHT_IN = 2.75
-#: Space above the panels for the title and the legend, and below them for the labels of sizes.
-_TOP_IN, _BOTTOM_IN = 0.74, 0.42
+#: Heights of the two panels side by side, and one above the other.
+_HEIGHT_IN, _STACKED_HEIGHT_IN = 2.75, 4.7
+#: Space above the panels for the title, for each row of the legend, and below them for the labels of sizes.
+_TITLE_IN, _ROW_IN, _GAP_IN, _BOTTOM_IN = 0.24, 0.15, 0.2, 0.42
+#: Width of a handle of the legend with the space about it, and of a letter.
+_HANDLE_IN, _LETTER_IN = 0.4, 0.054
+#: Margins and gaps of panels side by side (False) and one above the other (True).
+_SIDES = {False: {"left": 0.085, "right": 0.985, "wspace": 0.24}, True: {"left": 0.17, "right": 0.965, "hspace": 0.3}}
 _SMOOTH, _JUMP = "smooth models", "smooth plus a jump"
 
 
@@ -35,6 +50,8 @@ def plot_mirage(
     jump: Mapping[str, Any],
     x: str = "params_non_embedding",
     figure: Figure | SubFigure | None = None,
+    *,
+    stacked: bool = False,
 ) -> tuple[Axes, Axes]:
     """The evidence behind one row of `find_jumps`: the tested metric on the left, its continuous pair on the right.
 
@@ -43,14 +60,15 @@ def plot_mirage(
     continuous metric reproduces the tested one, that power is a dashed line in the left panel. Where seeds were tested
     separately, each is a thin line: jumps at different sizes can have a smooth mean. N* and its interval have the
     colour of the verdict, as has a dotted line at the onset, where that lies outside the interval. The figure is 7 in
-    wide; the right panel is empty where no continuous metric was measured. Along an x of which smaller is better the
-    axis falls to the right.
+    wide, or 3.4 in where the panels are stacked; the right panel is empty where no continuous metric was measured.
+    Along an x of which smaller is better the axis falls to the right.
 
     Args:
         frame: the table that `find_jumps` was given.
         jump: the row, its places in the unit of x.
         x: column of sizes.
         figure: the figure to draw on.
+        stacked: the pair below the tested metric, for a column or a phone.
 
     Returns:
         The left and the right Axes.
@@ -64,8 +82,8 @@ def plot_mirage(
     if tested is None:
         raise DataError(f"nothing to draw: no {metrics[0]} of {curve_name(jump)}")
     if figure is None:
-        figure = Figure(figsize=(PAGE_WIDTH_IN, _HEIGHT_IN))
-    left, right = figure.subplots(1, 2, gridspec_kw=_margins(_HEIGHT_IN))
+        figure = Figure(figsize=(COLUMN_WIDTH_IN, _STACKED_HEIGHT_IN) if stacked else (PAGE_WIDTH_IN, _HEIGHT_IN))
+    left, right = figure.subplots(*((2, 1) if stacked else (1, 2)))
     _panel(left, jump, str(jump["state"]), *tested, axis)
     if paired is None:
         right.set_axis_off()
@@ -75,13 +93,7 @@ def plot_mirage(
         _panel(right, jump, str(jump["continuous_state"]), *paired, axis)
         if jump["link_residual"] <= REPRODUCES:
             _draw_power(left, jump, paired[0])
-    figure.suptitle(
-        f"{curve_name(jump)} – {jump['verdict']}", fontsize=9, fontweight="bold", x=0.012, y=0.985, ha="left"
-    )
-    figure.legend(
-        *_entries(left, right), loc="upper left", bbox_to_anchor=(0.004, 1 - 0.2 / _HEIGHT_IN), ncols=4,
-        handlelength=2.0, columnspacing=1.4, labelspacing=0.25,
-    )  # fmt: skip
+    _head(figure, f"{curve_name(jump)} – {jump['verdict']}", (left, right), stacked)
     return left, right
 
 
@@ -101,9 +113,35 @@ def plot_mirages(
     return [plot_mirage(frame, jump, x, row) for jump, row in zip(jumps, rows, strict=True)]
 
 
-def _margins(height_in: float) -> dict[str, float]:
-    top, bottom = 1 - _TOP_IN / height_in, _BOTTOM_IN / height_in
-    return {"left": 0.085, "right": 0.985, "top": top, "bottom": bottom, "wspace": 0.24}
+def _head(figure: Figure | SubFigure, title: str, panels: tuple[Axes, Axes], stacked: bool) -> None:
+    """The title and the legend above the panels, and margins that leave no more room for them than they need."""
+    height_in, width_in = (_STACKED_HEIGHT_IN, COLUMN_WIDTH_IN) if stacked else (_HEIGHT_IN, PAGE_WIDTH_IN)
+    handles, labels = _entries(*panels)
+    columns = _columns(labels, width_in)
+    figure.suptitle(title, fontsize=9, fontweight="bold", x=0.012, y=1 - 0.04 / height_in, ha="left")
+    figure.legend(
+        handles, labels, loc="upper left", bbox_to_anchor=(0.004, 1 - _TITLE_IN / height_in + 0.015), ncols=columns,
+        handlelength=2.0, columnspacing=1.4, labelspacing=0.25,
+    )  # fmt: skip
+    top_in = _TITLE_IN + _ROW_IN * -(-len(labels) // columns) + _GAP_IN
+    grid = panels[0].get_gridspec()
+    assert grid is not None
+    grid.update(top=1 - top_in / height_in, bottom=_BOTTOM_IN / height_in, **_SIDES[stacked])
+    for ax in panels:
+        cell = ax.get_subplotspec()
+        assert cell is not None
+        # A grid moves the axes of figures of pyplot alone.
+        ax.set_position(cell.get_position(cast("Figure", figure)))
+
+
+def _columns(labels: Sequence[str], width_in: float) -> int:
+    """As many columns as a legend of these labels has room for, up to four; it is filled column by column."""
+    for columns in range(4, 1, -1):
+        rows = -(-len(labels) // columns)
+        longest = [max(map(len, labels[i : i + rows])) for i in range(0, len(labels), rows)]
+        if sum(_HANDLE_IN + _LETTER_IN * letters for letters in longest) <= width_in:
+            return columns
+    return 1
 
 
 def _examined(frame: pd.DataFrame, jump: Mapping[str, Any], x: str) -> dict[str, tuple[Curve, Finding | None]]:

@@ -31,7 +31,7 @@ class Result:
     Attributes:
         n_runs, n_unfinished: runs analysed, and those of them that diverged or failed.
         left_out, impossible: as in `Analysis`.
-        paths: page, card, verdicts, laws and folder of plots.
+        paths: what `html.write_report` returns, of what is there.
     """
 
     jumps: pd.DataFrame
@@ -55,7 +55,8 @@ def fingerprint(folder: Path, settings: Mapping[str, Any]) -> str:
     digest = hashlib.sha256(json.dumps(dict(settings), sort_keys=True).encode())
     package = Path(__file__).parents[1]
     folders = ("analysis", "records", "report")
-    code = sorted(path for name in folders for kind in ("py", "j2") for path in (package / name).rglob(f"*.{kind}"))
+    kinds = ("py", "j2", "js", "css")
+    code = sorted(path for name in folders for kind in kinds for path in (package / name).rglob(f"*.{kind}"))
     for path in (*code, folder / "runs.parquet", folder / "measurements.parquet"):
         digest.update(path.read_bytes() if path.exists() else b"")
     return digest.hexdigest()
@@ -63,7 +64,7 @@ def fingerprint(folder: Path, settings: Mapping[str, Any]) -> str:
 
 def keep(analysis: Analysis, key: str, paths: list[Path]) -> Result:
     """Write what `read_kept` reads, beside the files that the report has written (`paths`), and return it."""
-    names = ("page", "card", "verdicts", "laws", "plots")
+    names = ("page", "interactive", "card", "verdicts", "laws", "plots")
     content = {
         "fingerprint": key,
         "x": analysis.x,

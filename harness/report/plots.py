@@ -91,7 +91,8 @@ def plot_scaling(
         level: confidence level of the band.
     """
     runs = _curve(frame, metric, subtask)
-    ax = ax or new_figure(3.2, top_in=0.52).add_subplot()
+    # The two lines of the legend need their room only where there is a law to name.
+    ax = ax or (new_figure(3.2, top_in=0.52) if law else new_figure(2.8, top_in=0.12)).add_subplot()
     _points(ax, runs, x)
     ax.set_yscale("log")
     ax.set_ylabel(value_label(metric))
@@ -144,6 +145,7 @@ def plot_jump(
     frame: pd.DataFrame, jump: Mapping[str, Any], x: str = "params_non_embedding", ax: Axes | None = None
 ) -> Axes:
     """The discontinuous metric of one row of `find_jumps` against size, with N* as a line and its interval shaded."""
+    ax = ax or new_figure(2.55, top_in=0.57).add_subplot()
     ax = plot_curve(_study(frame, jump), jump["metric"], x, ax, subtask=jump["subtask"])
     mark_threshold(ax, jump)
     legend_above(ax, columns=2, left=-0.2)
@@ -151,13 +153,20 @@ def plot_jump(
 
 
 @rc_context(STYLE)
-def plot_subtasks(frame: pd.DataFrame, jumps: pd.DataFrame, x: str = "params_non_embedding") -> list[Axes]:
-    """Small multiples at page width (7 in): `plot_jump` for each row of `jumps`, which are of one study and metric."""
-    columns = min(4, len(jumps))
+def plot_subtasks(
+    frame: pd.DataFrame, jumps: pd.DataFrame, x: str = "params_non_embedding", width_in: float = PAGE_WIDTH_IN
+) -> list[Axes]:
+    """Small multiples: `plot_jump` for each row of `jumps`, which are of one study and metric; as many columns as fit.
+
+    Args:
+        width_in: of the figure; 7 in, a page, has four columns, and 3.4 in two.
+    """
+    columns = _columns(len(jumps), max(1, round(width_in / 1.75)))
     rows = -(-len(jumps) // columns)
     height_in = 0.75 + 1.0 * rows
-    figure = Figure(figsize=(PAGE_WIDTH_IN, height_in))
-    margins = {"left": 0.085, "right": 0.985, "bottom": 0.5 / height_in, "top": 1 - 0.2 / height_in, "hspace": 0.32}
+    figure = Figure(figsize=(width_in, height_in))
+    margins = {"left": 0.595 / width_in, "right": 1 - 0.105 / width_in, "bottom": 0.5 / height_in}
+    margins |= {"top": 1 - 0.2 / height_in, "hspace": 0.32}
     axes = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False, gridspec_kw=margins).flat)
     runs = _study(frame, _records(jumps)[0])
     runs = runs[runs["metric"] == jumps["metric"].iloc[0]]
@@ -178,17 +187,26 @@ def plot_subtasks(frame: pd.DataFrame, jumps: pd.DataFrame, x: str = "params_non
     return axes[: len(jumps)]
 
 
+def _columns(n: int, most: int) -> int:
+    """Columns of a grid of n panels: as many as fit, or one fewer where that leaves fewer places empty."""
+    fit = min(most, n)
+    return min((fit, fit - 1), key=lambda columns: -n % columns) if fit > 2 else fit
+
+
 @rc_context(STYLE)
-def plot_thresholds(jumps: pd.DataFrame, ax: Axes | None = None, x: str = "params_non_embedding") -> Axes:
+def plot_thresholds(
+    jumps: pd.DataFrame, ax: Axes | None = None, x: str = "params_non_embedding", width_in: float = 4.2
+) -> Axes:
     """Forest plot: N* with its interval for each row that has one, the smallest at the top.
 
     Colour and marker show the verdict. Simultaneous intervals, where the table has them, are drawn as thin lines. An
-    arrow marks an open interval, one that extends beyond the ladder. The figure is 4.2 in wide and grows with its rows.
+    arrow marks an open interval, one that extends beyond the ladder. The figure grows with its rows.
 
     Args:
         jumps: as `find_jumps` returns it, or the table of `compare_thresholds`.
         ax: axes to draw on.
         x: column of sizes.
+        width_in: of the figure, where there are no axes to draw on.
 
     Raises:
         DataError: no row has a threshold.
@@ -196,7 +214,7 @@ def plot_thresholds(jumps: pd.DataFrame, ax: Axes | None = None, x: str = "param
     rows = jumps[np.isfinite(jumps["threshold"].astype(float))].sort_values("threshold", kind="stable")
     if rows.empty:
         raise DataError("thresholds: none of the curves has one to draw")
-    ax = ax or Figure(figsize=(4.2, 1.0 + 0.155 * len(rows)), layout="constrained").add_subplot()
+    ax = ax or Figure(figsize=(width_in, 1.0 + 0.155 * len(rows)), layout="constrained").add_subplot()
     positions = np.arange(len(rows))
     low, high = _limits_of_thresholds(rows)
     for verdict, (colour, marker) in VERDICTS.items() if "verdict" in rows else [("N*", (BLUE, "o"))]:
@@ -222,8 +240,23 @@ def plot_thresholds(jumps: pd.DataFrame, ax: Axes | None = None, x: str = "param
         ax.plot([], [], color=GREY, linewidth=0.9, label="simultaneous interval")
         legend_above(ax, columns=min(3, len(labels) + 2))
     else:
-        legend_above(ax, columns=2)
+        ax.plot([], [], color=GREY, linewidth=2.2, label="interval of N*")
+        if _open_ends(rows):
+            ax.plot([], [], ">", color=GREY, markersize=3.5, label="open: beyond the ladder")
+        _, labels = ax.get_legend_handles_labels()
+        legend_above(ax, columns=2 if _width_in(ax) < PAGE_WIDTH_IN else len(labels))
     return ax
+
+
+def _open_ends(rows: pd.DataFrame) -> bool:
+    """Whether any interval extends beyond the ladder."""
+    return bool((rows["threshold_low"] == 0).any() or np.isinf(rows["threshold_high"].astype(float)).any())
+
+
+def _width_in(ax: Axes) -> float:
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    return float(figure.get_figwidth())
 
 
 def _limits_of_thresholds(rows: pd.DataFrame) -> tuple[float, float]:
@@ -320,7 +353,7 @@ def mark_threshold(ax: Axes, jump: Mapping[str, Any], axis: Axis | None = None) 
     start, end = max(low, ax.get_xlim()[0]), min(high, ax.get_xlim()[1])
     if start < end:
         shade: dict[str, Any] = {"color": colour, "alpha": 0.18, "linewidth": 0, "zorder": 0}
-        ax.axvspan(start, end, **shade, label="" if on_ladder else label)
+        ax.axvspan(start, end, **shade, label="interval of N*" if on_ladder else label)
     if on_ladder:
         ax.axvline(threshold, color=colour, linewidth=1.0, zorder=1, label=label)
 

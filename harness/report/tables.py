@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,9 @@ from rich.table import Table
 from harness.analysis.fitting.laws import NO_LAW
 from harness.analysis.fitting.selection import REFUSED
 from harness.records.schema import STATUSES
+from harness.report.appearance import Appearance, appearance, place
 from harness.report.names import curve_name, metric_name, size_name
-from harness.wording import ABSENT, count, duration, estimate, interval, p_value, percent, short
+from harness.wording import ABSENT, count, counted, duration, estimate, p_value, percent, rungs, short
 
 #: verdict -> style in a terminal, in the order in which verdicts are listed.
 VERDICT_STYLES = {
@@ -27,9 +29,14 @@ VERDICT_STYLES = {
     "too few sizes": "dim",
 }
 
+#: Name of the row that sums over studies.
+ALL_STUDIES = "all studies"
+#: Curves up to which each has a row of its own wherever verdicts are summed up.
+MOST_ROWS = 40
+
 
 def overview(runs: pd.DataFrame) -> pd.DataFrame:
-    """One row per study: what was asked for, how the runs ended, and what they cost.
+    """One row per study: what was asked for, how the runs ended, and what they cost; of several, their sum.
 
     Training time is summed over jobs, each of which trains one or more members together.
     """
@@ -38,7 +45,6 @@ def overview(runs: pd.DataFrame) -> pd.DataFrame:
         # An imported run may state its parameters without embeddings alone.
         sizes = part["params_total"].where(part["params_total"] > 0, part["params_non_embedding"])
         low, high = sizes.min(), sizes.max()
-        jobs = part.drop_duplicates(["rung", "duration", "wall_s"])
         rows.append(
             {
                 "study": study,
@@ -47,13 +53,22 @@ def overview(runs: pd.DataFrame) -> pd.DataFrame:
                 "rungs": part["rung"].nunique(),
                 "parameters": f"{count(low)} to {count(high)}" if low < high else count(low),
                 "seeds": part["seed"].nunique(),
-                "runs": len(part),
-                **{status: int((part["status"] == status).sum()) for status in STATUSES},
-                "FLOPs": short(part["flops"].sum()),
-                "training time": duration(jobs["wall_s"].sum()),
+                **_ended_and_cost(part),
             }
         )
+    if len(rows) > 1:
+        rows.append(dict.fromkeys(rows[0], "") | {"study": ALL_STUDIES} | _ended_and_cost(runs))
     return pd.DataFrame(rows)
+
+
+def _ended_and_cost(runs: pd.DataFrame) -> dict[str, Any]:
+    jobs = runs.drop_duplicates(["study", "rung", "duration", "wall_s"])
+    return {
+        "runs": len(runs),
+        **{status: int((runs["status"] == status).sum()) for status in STATUSES},
+        "FLOPs": short(runs["flops"].sum()),
+        "training time": duration(jobs["wall_s"].sum()),
+    }
 
 
 def failures(runs: pd.DataFrame) -> pd.DataFrame:
@@ -73,14 +88,14 @@ def verdict_table(jumps: pd.DataFrame) -> pd.DataFrame:
             "judged by": metric_name(row["continuous_metric"]) or ABSENT,
             "verdict": row["verdict"],
             "p adj.": p_value(row["p_adjusted"]),
-            "N*": _place(row, "threshold"),
-            "onset": _place(row, "onset"),
-            "rise in steps": _width(row),
-            "why": row["reason"],
+            "N*": place(row, "threshold"),
+            "onset": place(row, "onset"),
+            "rise in rungs": _width(row),
+            "why": _why(row),
         }
         for row in jumps.to_dict("records")
     ]
-    columns = ["study", "subtask", "verdict", "N*", "onset", "metric", "judged by", "p adj.", "rise in steps", "why"]
+    columns = ["study", "subtask", "verdict", "N*", "onset", "metric", "judged by", "p adj.", "rise in rungs", "why"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -90,28 +105,27 @@ def verdict_counts(jumps: pd.DataFrame) -> str:
     return ", ".join(f"{counts[verdict]:,} {verdict}" for verdict in VERDICT_STYLES if verdict in counts)
 
 
-def verdict_summary(jumps: pd.DataFrame) -> pd.DataFrame:
-    """Verdicts in few rows: one for each whole task, and one for all subtasks of a study with the same verdict."""
+def verdict_summary(jumps: pd.DataFrame, most: int = MOST_ROWS) -> pd.DataFrame:
+    """Verdicts in few rows: one a curve where these are at most `most`.
+
+    Where there are more, the subtasks of a study with the same verdict and metric share a row: the range of their N*
+    and onsets, and how many of these are open or absent. The column curves says how many a row stands for.
+    """
+    shared = len(jumps) > most
     rows = []
-    for (study, metric), part in jumps.groupby(["study", "metric"], sort=False):
+    for (study, _), part in jumps.groupby(["study", "metric"], sort=False):
         whole, subtasks = part[part["subtask"] == "all"], part[part["subtask"] != "all"]
         for row in whole.to_dict("records"):
-            name = f"{study}: all together" if len(subtasks) else str(study)
-            places = {"N*": _place(row, "threshold"), "onset": _place(row, "onset")}
-            rows.append(_summary(name, metric, row, places, row["p_adjusted"], row["reason"]))
+            name = f"{study}: all together" if len(subtasks) else curve_name(row)
+            rows.append(_summary(name, [row]))
         for verdict in VERDICT_STYLES:
-            same = subtasks[subtasks["verdict"] == verdict]
-            if same.empty:
-                continue
-            first = same.to_dict("records")[0]
-            name = f"{study}: {len(same)}/{len(subtasks)} subtasks" if len(part) > 1 else curve_name(first)
-            why = (
-                _joined(same["reason"]) if same["reason"].nunique() == 1 else same["reason"].mode()[0] + " (most often)"
-            )
-            places = {"N*": _span(same["threshold"]), "onset": _span(same["onset"])}
-            rows.append(_summary(name, metric, first, places, same["p_adjusted"].max(), why))
-    columns = ["what", "verdict", "N*", "onset", "metric", "judged by", "p adj.", "why"]
-    return pd.DataFrame(rows, columns=columns)
+            same = subtasks[subtasks["verdict"] == verdict].to_dict("records")
+            if shared and len(same) > 1:
+                rows.append(_summary(f"{study}: {len(same)} of {counted(len(subtasks), 'subtask')}", same))
+            else:
+                rows += [_summary(curve_name(row), [row]) for row in same]
+    columns = ["what", "curves", "verdict", "N*", "onset", "metric", "judged by", "p adj.", "why"]
+    return pd.DataFrame(rows, columns=columns).drop(columns=[] if shared else "curves")
 
 
 def law_table(laws: pd.DataFrame) -> pd.DataFrame:
@@ -128,7 +142,7 @@ def law_table(laws: pd.DataFrame) -> pd.DataFrame:
             row[size_name(law["x"])] = _exponent(law)
         misfit = part["scatter"].max()
         row["misfit"] = percent(misfit)
-        row["choice of law"] = "no power law describes it" if misfit > NO_LAW else "; ".join(_choices(part))
+        row["choice of law"] = "no power law describes it" if misfit > NO_LAW else "; ".join(_choices(part)) or ABSENT
         rows.append(row)
     columns = ["study", *map(size_name, conventions), "misfit", "choice of law"]
     return pd.DataFrame(rows, columns=columns).fillna(ABSENT)
@@ -171,36 +185,60 @@ def _joined(values: pd.Series) -> str:
     return ", ".join(dict.fromkeys(map(str, values)))
 
 
-def _summary(name: str, metric: object, row: dict, places: dict[str, str], p: float, why: str) -> dict[str, str]:
+def _summary(name: str, rows: Sequence[Mapping[Any, Any]]) -> dict[str, Any]:
+    """One row for curves of one study, metric and verdict."""
+    first = rows[0]
+    reasons = [_why(row) for row in rows]
+    why = max(reasons, key=reasons.count)
+    p = p_value(max((row["p_adjusted"] for row in rows), key=lambda value: (math.isfinite(value), value)))
     return {
         "what": name,
-        "metric": metric_name(str(metric)),
-        "judged by": metric_name(row["continuous_metric"]) or ABSENT,
-        "verdict": row["verdict"],
-        **places,
-        "p adj.": p_value(p),
-        "why": why,
+        "curves": len(rows),
+        "verdict": first["verdict"],
+        "N*": _span(rows, "threshold"),
+        "onset": _span(rows, "onset"),
+        "metric": metric_name(first["metric"]),
+        "judged by": metric_name(first["continuous_metric"]) or ABSENT,
+        "p adj.": p if len(rows) == 1 or p in (ABSENT, "< 0.001") else f"up to {p}",
+        "why": why if len(set(reasons)) == 1 else f"{why} (most often)",
     }
 
 
-def _place(row: dict, name: str) -> str:
-    return interval(row[name], row[f"{name}_low"], row[f"{name}_high"])
+def _span(rows: Sequence[Mapping[Any, Any]], name: str) -> str:
+    """The smallest and largest place of several curves, and how many of these have an open interval or none."""
+    if len(rows) == 1:
+        return place(rows[0], name)
+    placed = [row for row in rows if appearance(row) is Appearance.APPEARS and math.isfinite(row[name])]
+    if not placed:
+        words = {place(row, name) for row in rows}
+        return words.pop() if len(words) == 1 else ABSENT
+    low, high = (count(end(row[name] for row in placed)) for end in (min, max))
+    numbers = {
+        "open below": sum(row[f"{name}_low"] == 0 for row in placed),
+        "open above": sum(row[f"{name}_high"] == math.inf for row in placed),
+        "not placed": len(rows) - len(placed),
+    }
+    notes = [f"{number} {words}" for words, number in numbers.items() if number]
+    return (low if low == high else f"{low} … {high}") + (f"; {', '.join(notes)}" if notes else "")
 
 
-def _span(places: pd.Series) -> str:
-    """The smallest and largest of several curves."""
-    placed = places[np.isfinite(places)]
-    if placed.empty:
+def _why(row: Mapping[Any, Any]) -> str:
+    """The reason of a verdict, its metrics called what they are called elsewhere."""
+    reason = str(row["reason"])
+    for metric in sorted((str(row["metric"]), str(row["continuous_metric"])), key=len, reverse=True):
+        reason = reason.replace(metric, metric_name(metric))
+    return reason
+
+
+def _width(row: Mapping[Any, Any]) -> str:
+    """Width of a rise, 10 to 90 %, in rungs: 4.9 (3.1 to 8.0); what is longer than the ladder was not seen whole."""
+    width, low, high = (row[f"rise_width{end}"] for end in ("", "_low", "_high"))
+    ladder = row["ladder_steps"]
+    if not math.isfinite(width):
         return ABSENT
-    missing = f", {len(places) - len(placed)} not placed" if len(placed) < len(places) else ""
-    low, high = count(placed.min()), count(placed.max())
-    return (low if low == high else f"{low} … {high}") + missing
-
-
-def _width(row: dict) -> str:
-    if not np.isfinite(row["rise_width"]):
-        return ABSENT
-    return f"{row['rise_width']:.2g} ({row['rise_width_low']:.2g} to {row['rise_width_high']:.2g})"
+    if width > ladder:
+        return rungs(width, ladder) + (f" ({low:.2g} or more)" if low < ladder else "")
+    return f"{width:.2g} ({low:.2g} {'or more' if high > ladder else f'to {high:.2g}'})"
 
 
 def _exponent(law: dict) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.metrics import Metric
+from harness.ranges import Checked
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,15 @@ class Signature:
     feature_shape: tuple[int, ...] | None = None
 
 
-class Task(ABC):
+class Task(Checked, ABC):
     """A dataclass of settings that generates its own data.
 
-    Subclasses are dataclasses whose fields are the settings of `conf/task/<name>.yaml`; `__post_init__` checks their
-    ranges and raises `SettingError`. Tasks with equal settings give equal data for equal generators.
+    Subclasses are dataclasses whose fields are the settings of `conf/task/<name>.yaml`. Those made by
+    `harness.ranges.setting` refuse values out of their ranges, and `harness settings` explains them. Tasks with equal
+    settings give equal data for equal generators.
     """
+
+    settings_group = "task"
 
     #: Metrics of every evaluation, the loss among them.
     metrics: tuple[Metric, ...]

@@ -20,8 +20,8 @@ import numpy as np
 
 from harness.errors import DataError
 from harness.metrics import ACCURACY, LOSS
+from harness.ranges import between, setting, whole
 from harness.tasks.base import Batch, Signature, Task
-from harness.tasks.checks import check_range
 from harness.tasks.streams import eval_stream
 
 N_CLASSES = 10
@@ -36,21 +36,15 @@ class Digits(Task):
 
     All pixels share one mean and one standard deviation: some pixels are 0 in all but one image, so that standardising
     each by itself would make that one value huge. Training draws images with replacement.
-
-    Attributes:
-        eval_fraction: share of each digit's images that is held out for evaluation.
-        split_seed: seed of the choice of held-out images.
     """
 
-    eval_fraction: float = 0.25
-    split_seed: int = 0
+    eval_fraction: float = setting(
+        0.25, "share of each digit's images that is held out for evaluation", between(0.05, 0.95)
+    )
+    split_seed: int = setting(0, "seed of the choice of held-out images", whole(0))
 
     metrics = (LOSS, ACCURACY)
     name = "digits"
-
-    def __post_init__(self) -> None:
-        check_range("task.eval_fraction", self.eval_fraction, 0.05, 0.95)
-        check_range("task.split_seed", self.split_seed, 0)
 
     @property
     def signature(self) -> Signature:

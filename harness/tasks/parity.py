@@ -13,8 +13,8 @@ from functools import lru_cache
 import numpy as np
 
 from harness.metrics import ACCURACY, LOSS
+from harness.ranges import Following, between, setting, whole
 from harness.tasks.base import Batch, Signature, Task
-from harness.tasks.checks import check_range
 from harness.tasks.streams import eval_stream, problem_stream
 
 
@@ -24,37 +24,24 @@ class Parity(Task):
 
     Inputs are n_subtasks control bits followed by n_bits random bits, all 0.0 or 1.0 as in the paper. Every training
     example is drawn anew; the evaluation set has the same number of examples of each subtask.
-
-    Attributes:
-        n_bits: number of random bits.
-        k: number of bits whose parity is asked for.
-        n_subtasks: number of subtasks, each with a subset of bits of its own.
-        zipf: exponent of the subtasks' frequencies: subtask i = 1, 2, ... has probability proportional to i^-zipf (the
-            paper's alpha + 1).
-        task_seed: seed of the subsets of bits.
-        n_eval_per_subtask: evaluation examples of each subtask.
-        eval_seed: seed of the evaluation set.
     """
 
-    n_bits: int = 16
-    k: int = 3
-    n_subtasks: int = 32
-    zipf: float = 1.6
-    task_seed: int = 0
-    n_eval_per_subtask: int = 256
-    eval_seed: int = 0
+    n_bits: int = setting(16, "random bits", whole(1))
+    k: int = setting(3, "bits whose parity is asked for: difficulty", whole(1, "n_bits"))
+    n_subtasks: int = setting(
+        32,
+        "subtasks, each with a subset of bits of its own",
+        whole(1, Following("the number of subsets of k of n_bits bits", lambda task: math.comb(task.n_bits, task.k))),
+    )
+    zipf: float = setting(
+        1.6, "subtask i = 1, 2, ... has probability proportional to i^-zipf (the paper's alpha + 1)", between(0, 100)
+    )
+    task_seed: int = setting(0, "seed of the subsets of bits", whole(0))
+    n_eval_per_subtask: int = setting(256, "evaluation examples of each subtask", whole(1))
+    eval_seed: int = setting(0, "seed of the evaluation set", whole(0))
 
     metrics = (LOSS, ACCURACY)
     name = "parity"
-
-    def __post_init__(self) -> None:
-        check_range("task.n_bits", self.n_bits, 1)
-        check_range("task.k", self.k, 1, self.n_bits)
-        check_range("task.n_subtasks", self.n_subtasks, 1, math.comb(self.n_bits, self.k))
-        check_range("task.zipf", self.zipf, 0, 100)
-        check_range("task.task_seed", self.task_seed, 0)
-        check_range("task.n_eval_per_subtask", self.n_eval_per_subtask, 1)
-        check_range("task.eval_seed", self.eval_seed, 0)
 
     @property
     def signature(self) -> Signature:

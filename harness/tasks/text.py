@@ -14,8 +14,8 @@ import numpy as np
 
 from harness.errors import DataError, SettingError
 from harness.metrics import ACCURACY, LOSS
+from harness.ranges import between, setting, whole
 from harness.tasks.base import Batch, Signature, Task
-from harness.tasks.checks import check_range
 from harness.tasks.streams import eval_stream
 
 N_BYTES = 256
@@ -35,30 +35,18 @@ class Text(Task):
     machine. Training windows start anywhere; evaluation windows do not overlap. Files are concatenated, so that a few
     windows hold the end of one and the start of the next. Accuracy is the share of bytes for which the most probable
     byte is right.
-
-    Attributes:
-        context: bytes of a window.
-        max_bytes: files are read, in the order of their names' hashes, until this size is reached.
-        eval_fraction: probability that a file is held out.
-        n_eval: number of evaluation windows.
-        eval_seed: seed of the choice of evaluation windows.
     """
 
-    context: int = 64
-    max_bytes: int = 4_000_000
-    eval_fraction: float = 0.1
-    n_eval: int = 512
-    eval_seed: int = 0
+    context: int = setting(64, "bytes of a window", whole(1, 8192))
+    max_bytes: int = setting(
+        4_000_000, "bytes read: files in the order of their names' hashes, until there are this many", whole(200_000)
+    )
+    eval_fraction: float = setting(0.1, "probability that a file is held out for evaluation", between(0.02, 0.5))
+    n_eval: int = setting(512, "evaluation windows", whole(1))
+    eval_seed: int = setting(0, "seed of the choice of evaluation windows", whole(0))
 
     metrics = (LOSS, ACCURACY)
     name = "text"
-
-    def __post_init__(self) -> None:
-        check_range("task.context", self.context, 1, 8192)
-        check_range("task.max_bytes", self.max_bytes, 200_000)
-        check_range("task.eval_fraction", self.eval_fraction, 0.02, 0.5)
-        check_range("task.n_eval", self.n_eval, 1)
-        check_range("task.eval_seed", self.eval_seed, 0)
 
     @property
     def signature(self) -> Signature:

@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.backends import cudnn
 from torch.func import functional_call, vjp, vmap
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from harness.families.check import check_counts, zero_inputs
 from harness.families.parametrization import factors, initialise, roles_of
@@ -93,11 +95,12 @@ class Stack:
             with torch.autocast(x.device.type, torch.bfloat16) if self.bfloat16 else nullcontext():
                 return functional_call(self.skeleton, member_params | self.buffers, (x,))
 
-        if self.unbatched is None:
-            return vmap(one)(params, inputs).float()
-        by_member = zip(*(value.unbind() for value in params.values()), strict=True)
-        alone = [dict(zip(params, values, strict=True)) for values in by_member]
-        return torch.stack([one(own, x) for own, x in zip(alone, inputs.unbind(), strict=True)]).float()
+        with _kernels_that_transform(inputs.device, batched=self.unbatched is None):
+            if self.unbatched is None:
+                return vmap(one)(params, inputs).float()
+            by_member = zip(*(value.unbind() for value in params.values()), strict=True)
+            alone = [dict(zip(params, values, strict=True)) for values in by_member]
+            return torch.stack([one(own, x) for own, x in zip(alone, inputs.unbind(), strict=True)]).float()
 
     def losses(
         self, params: dict[str, torch.Tensor], inputs: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor
@@ -143,6 +146,17 @@ def why_unbatched(model: nn.Module, signature: Signature) -> str | None:
             model(inputs[0])
         return str(error).strip().splitlines()[0]
     return None
+
+
+def _kernels_that_transform(device: torch.device, batched: bool) -> AbstractContextManager[None]:
+    """Keeps torch, on CUDA, to kernels that its transforms (vmap, vjp) can run; on an H200 with torch 2.11 others fail.
+
+    Under vmap the backward pass of fused attention raises ("LSE is not correctly aligned") in float32 and is NaN in
+    bfloat16. cuDNN's recurrent layers ask for the storage of parameters, which those that vjp follows do not have.
+    """
+    if device.type != "cuda":
+        return nullcontext()
+    return sdpa_kernel(SDPBackend.MATH) if batched else cudnn.flags(enabled=False)
 
 
 def _rates(job: Job, model: nn.Module, device: torch.device) -> Rates:

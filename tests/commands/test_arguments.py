@@ -13,7 +13,7 @@ from harness.analysis.fitting.laws import LAWS
 from harness.analysis.planning import allocation, compute_gain, links
 from harness.analysis.planning.ladder_scores import NoiseSource
 from harness.commands import arguments
-from harness.records import importers
+from harness.records import exporters, importers
 
 
 def test_names_are_those_of_the_library() -> None:
@@ -24,6 +24,7 @@ def test_names_are_those_of_the_library() -> None:
     assert arguments.OBJECTIVES == estimator.OBJECTIVES and arguments.INTERVALS == estimator.INTERVALS
     assert tuple(links.LINKS) == arguments.LINKS
     assert tuple(importers.FORMATS) == arguments.FORMATS
+    assert tuple(exporters.FORMATS) == arguments.EXPORTS
     assert set(Verdict) <= set(arguments.VERDICTS)
     assert tuple(NoiseSource) == arguments.NOISE_SOURCES
 

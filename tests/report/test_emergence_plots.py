@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from legible import check_legible
+from legible import check_legible, drawn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from synthetic import make_results
@@ -136,8 +136,8 @@ def test_an_interval_without_a_value_is_shaded_and_never_called_nan(frame: pd.Da
     row = row_of(jumps, "induction") | {"threshold": np.nan, "threshold_low": 0.0, "threshold_high": 960.0}
     left, _ = plot_mirage(frame, row)
     check_legible(left)
-    assert "N* up to 960" in legend_of(left) and not any("nan" in label for label in legend_of(left))
-    (shade,) = (patch for patch in left.patches if patch.get_label() == "N* up to 960")
+    assert "N* open below, to 960" in legend_of(left) and not any("nan" in label for label in legend_of(left))
+    (shade,) = (patch for patch in left.patches if patch.get_label() == "N* open below, to 960")
     assert shade.get_extents().x1 == pytest.approx(left.transData.transform((960, 0))[0], abs=1)
     off = row | {"threshold_high": 0.0}
     assert not any(label.startswith("N*") for label in legend_of(plot_mirage(frame, off)[0]))
@@ -147,9 +147,29 @@ def test_the_onset_is_marked_where_it_is_not_within_the_interval_of_the_threshol
     frame: pd.DataFrame, jumps: pd.DataFrame
 ) -> None:
     row = row_of(jumps, "induction") | {"onset": 800.0, "onset_low": 0.0, "onset_high": 1_200.0}
-    assert "onset 800 (up to 1,200)" in legend_of(plot_mirage(frame, row)[0])
+    assert "onset 800 (open below, to 1,200)" in legend_of(plot_mirage(frame, row)[0])
     for onset in (row["threshold"], np.nan):
         assert not any(label.startswith("onset") for label in legend_of(plot_mirage(frame, row | {"onset": onset})[0]))
+
+
+@pytest.mark.parametrize("study", ["induction", "text", "lookup"])
+def test_on_a_phone_the_pair_stands_below_and_the_legend_fits(
+    frame: pd.DataFrame, jumps: pd.DataFrame, study: str
+) -> None:
+    above, below = plot_mirage(frame, row_of(jumps, study), stacked=True)
+    check_legible(above)
+    figure = drawn(above)
+    assert above.get_position().y0 > below.get_position().y1 and figure.get_figwidth() == 3.4
+    legend = figure.legends[0].get_window_extent()
+    assert legend.x1 <= figure.bbox.x1 and legend.y0 >= above.get_window_extent().y1
+    assert legend.y0 - above.get_window_extent().y1 < 0.4 * figure.dpi, "no hole between the legend and the panels"
+
+
+def test_the_shaded_interval_has_a_legend_entry(frame: pd.DataFrame, jumps: pd.DataFrame) -> None:
+    left, _ = plot_mirage(frame, row_of(jumps, "induction"))
+    assert "interval of N*" in legend_of(left)
+    (shade,) = (patch for patch in left.patches if patch.get_label() == "interval of N*")
+    assert shade.get_alpha() == pytest.approx(0.18)
 
 
 def test_a_curve_without_a_pair_or_too_short_to_be_tested(frame: pd.DataFrame, jumps: pd.DataFrame) -> None:

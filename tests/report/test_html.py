@@ -7,12 +7,15 @@ import io
 import re
 import shutil
 import subprocess
+from collections import Counter
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from one_style import check_one_style
 from record_rows import measurement_rows, run_row
 from rich.console import Console
@@ -22,8 +25,9 @@ from harness import report
 from harness.errors import UserError
 from harness.records.store import collect
 from harness.records.writer import write_run
+from harness.report import pictures
 from harness.report.analyze import Analysis, analyze
-from harness.report.html import write_report
+from harness.report.html import _content, write_report
 
 
 class Links(HTMLParser):
@@ -46,7 +50,9 @@ class Links(HTMLParser):
 def test_the_page_is_one_file_that_asks_for_nothing_else(page: str) -> None:
     links = Links()
     links.feed(page)
-    assert all(target.startswith(("data:image/svg+xml;base64,", "#")) for target in links.targets)
+    assert "report_interactive.html" in links.targets  # beside it, and no part of it
+    targets = [target for target in links.targets if target != "report_interactive.html"]
+    assert all(target.startswith(("data:image/svg+xml;base64,", "#")) for target in targets)
     assert {target[1:] for target in links.targets if target.startswith("#")} <= set(links.ids)
     assert len(links.alts) > 8 and all(links.alts)
     assert not re.search(r"<script|<link|@import|url\(", page)
@@ -59,9 +65,10 @@ def test_the_page_says_what_failed_and_what_cannot_be_told(page: str) -> None:
         "killed by signal 9 <out of memory?>",
         "too few sizes",
         "needs at least 3 distinct x",
+        "four rungs of the ladder or more",
+        "all studies",
         "The table is memorised: <this> is capacity",
         "Benjamini and\nHochberg",
-        "four steps of the ladder or more",
         "torch 2.13.0",
         "0123456789abcdef",
         "harness sweep experiment=tiny",
@@ -87,11 +94,11 @@ def test_open_ends_are_inf_in_the_table_of_verdicts_and_words_on_the_page(tmp_pa
     analysis = analyze(folder, bootstrap=200)
     ends = {"threshold": np.nan, "threshold_low": 5_000.0, "threshold_high": np.inf}
     open_ended = Analysis(**(vars(analysis) | {"jumps": analysis.jumps.assign(**ends)}))
-    page, _, table, *_ = write_report(open_ended)
+    page, *_, table, _, _ = write_report(open_ended)
     assert ",5000.0,inf," in table.read_text()
     assert pd.read_csv(table)["threshold_high"].tolist() == [np.inf]
     words = page.read_text()
-    assert "5,000 or more" in words and ">nan<" not in words and ">inf<" not in words
+    assert "from 5,000, open above" in words and ">nan<" not in words and ">inf<" not in words
 
 
 def test_a_study_that_was_not_tested_is_drawn_and_says_why(tmp_path: Path) -> None:
@@ -100,6 +107,7 @@ def test_a_study_that_was_not_tested_is_drawn_and_says_why(tmp_path: Path) -> No
     untested = Analysis(**(vars(analysis) | {"impossible": {"text": "its sizes are <unknown>"}}))
     words = write_report(untested)[0].read_text()
     assert "Not tested for jumps:</strong> its sizes are &lt;unknown&gt;" in words
+    assert "<strong>text</strong> has no verdict: its sizes are &lt;unknown&gt;" in words
     assert (folder / "plots" / "text_loss_params_total.svg").exists()
 
 
@@ -162,22 +170,87 @@ def test_an_analysis_with_nothing_to_draw_is_shown_and_kept(tmp_path: Path) -> N
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
+#: What a browser finds on the page at a width: elements that stick out to the right, pictures, the width of the forest
+#: as a share of the page's, and of the reasons of verdicts how many there are and how many can be read.
+MEASURE = """
+const all = [...d.body.querySelectorAll("*")].map(each => each.getBoundingClientRect());
+const whys = [...d.querySelectorAll(".why details")];
+const page = d.querySelector("main").getBoundingClientRect().width;
+found.push(all.filter(box => box.right > f.clientWidth + 1).length, d.images.length,
+           Math.round(100 * d.querySelector("figure.full img").getBoundingClientRect().width / page),
+           whys.length, whys.filter(each => each.getBoundingClientRect().height > 0 &&
+                                            !each.querySelector("summary").getClientRects().length).length);
+"""
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-def test_chromium_shows_the_page_on_a_phone_without_sideways_scrolling(page: str, tmp_path: Path) -> None:
-    frame = tmp_path / "phone.html"
-    measure = "d = f.contentDocument; document.title = [d.documentElement.scrollWidth, f.clientWidth, d.images.length]"
+def test_chromium_shows_all_of_the_page_on_a_desk_and_on_a_phone(page: str, tmp_path: Path) -> None:
+    frame = tmp_path / "frame.html"
+    shown_at = '<iframe style="width:{}px;height:800px;border:0" srcdoc="{}"></iframe>'
+    frames = "".join(shown_at.format(width, html.escape(page)) for width in (1200, 420))
+    measure = f"for (const f of document.querySelectorAll('iframe')) {{ const d = f.contentDocument; {MEASURE} }}"
     frame.write_text(
-        f'<iframe id="f" style="width:375px;height:800px;border:0" srcdoc="{html.escape(page)}"></iframe>'
-        f"<script>f.onload = () => {{ {measure} }}</script>"
+        f"{frames}<script>onload = () => {{ const found = []; {measure} document.title = found }}</script>"
     )
     command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
     command += ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic"]
-    command += [f"--user-data-dir={tmp_path}", "--virtual-time-budget=5000", "--dump-dom", frame.as_uri()]
+    command += ["--window-size=1300,1700", f"--user-data-dir={tmp_path}"]
+    command += ["--virtual-time-budget=5000", "--dump-dom", frame.as_uri()]
     shown = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
-    found = re.search(r"<title>(\d+),(\d+),(\d+)</title>", shown)
+    found = re.search(r"<title>([\d,]+)</title>", shown)
     assert found, shown[:300]
-    wide, window, images = map(int, found.groups())
-    assert wide <= window and images == page.count("<img ")
+    numbers = [int(number) for number in found[1].split(",")]
+    for out, images, forest, reasons, _ in (numbers[:5], numbers[5:]):
+        assert out == 0 and images == page.count("<img ") and forest >= 99
+        assert reasons == page.count("<summary>why</summary>") > 8
+    assert numbers[4] == numbers[3] and numbers[9] == 0  # all can be read on a desk; a phone folds them
+
+
+def test_the_page_links_the_interactive_one_where_it_is_there(tmp_path: Path) -> None:
+    folder = make_results(tmp_path / "linked", ("text",), max_seeds=2, failures=False)
+    analysis = analyze(folder, bootstrap=200)
+    (folder / "report_interactive.html").unlink(missing_ok=True)
+    assert "report_interactive" not in _content(analysis, folder / "plots")["interactive"]
+    (folder / "report_interactive.html").touch()
+    assert 'href="report_interactive.html"' in write_report(analysis)[0].read_text()
+
+
+def test_the_head_counts_what_the_tables_below_hold(page: str, analysis: Analysis) -> None:
+    head, rest = page.split('<section id="verdicts">')
+    (said,) = re.findall(r"Verdicts on (\d+) curves of discontinuous metrics: ([^<]*)\.</p>", head)
+    table = rest.split('<section id="laws">')[0]
+    counts = Counter(html.unescape(word) for word in re.findall(r'<span class="verdict [\w-]+">([^<]+)</span>', table))
+    assert int(said[0]) == sum(counts.values()) == len(analysis.jumps)
+    assert dict(counts) == {name: int(n) for n, name in (part.split(" ", 1) for part in said[1].split(", "))}
+
+
+def test_a_subtask_that_is_drawn_large_says_why(page: str) -> None:
+    assert "Of 3 subtasks, one is drawn large as an example: subtask 02, whose N* is the median." in page
+
+
+def test_pictures_of_any_maker_are_on_the_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A picture of a new kind needs a maker alone."""
+    folder = make_results(tmp_path / "more", ("text",), max_seeds=2, failures=False)
+    analysis = analyze(folder, bootstrap=200)
+
+    def more(analysis: Analysis, study: str) -> Iterator[pictures.Drawing]:
+        axes = Figure().add_subplot()
+        yield pictures.Drawing(f"{study}_more", axes, "more <words>", "A caption & more.", "wide")
+
+    monkeypatch.setattr(pictures, "OF_STUDY", (*pictures.OF_STUDY, more))
+    words = write_report(analysis)[0].read_text()
+    assert 'alt="more &lt;words&gt;"' in words and "A caption &amp; more." in words
+    assert (folder / "plots" / "text_more.svg").exists() and (folder / "plots" / "text_more.png").exists()
+
+
+def test_a_study_of_a_loss_alone_says_that_there_is_nothing_to_judge(tmp_path: Path) -> None:
+    for size in range(6):
+        rows = measurement_rows((4,), value=2.0 * 0.9**size)
+        counts = {"params_total": 20 * 2**size + 20, "params_non_embedding": 20 * 2**size}
+        write_run(tmp_path, run_row(f"r{size}", rung=size, **counts), [r for r in rows if r["metric"] == "loss"])
+    collect(tmp_path)
+    words = write_report(analyze(tmp_path, bootstrap=200))[0].read_text()
+    assert "No curve has a verdict." in words and "<strong>main</strong> has no verdict: it has no metric" in words
 
 
 def test_the_page_and_the_card_write_numbers_in_one_style(page: str, results: Path) -> None:

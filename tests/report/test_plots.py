@@ -88,13 +88,28 @@ def test_a_study_or_subtask_whose_name_is_a_number_is_found(frame: pd.DataFrame)
 
 
 def test_subtasks_share_one_scale(frame: pd.DataFrame) -> None:
-    axes = plots.plot_subtasks(frame, parity_jumps(6))
-    assert len(axes) == 6 and len({ax.get_ylim() for ax in axes}) == 1
+    axes = plots.plot_subtasks(frame, parity_jumps(5))
+    assert len(axes) == 5 and len({ax.get_ylim() for ax in axes}) == 1
     figure = drawn(axes[0])
-    assert figure.get_figwidth() == 7 and sum(not ax.axison for ax in figure.axes) == 2
+    assert figure.get_figwidth() == 7 and sum(not ax.axison for ax in figure.axes) == 1
     assert axes[2].get_title(loc="left") == "subtask 03: emergent"
     labelled = [any(label.get_visible() and label.get_text() for label in ax.get_xticklabels()) for ax in axes]
-    assert labelled == [False, False, True, True, True, True], "the lowest of each column"
+    assert labelled == [False, False, True, True, True], "the lowest of each column"
+
+
+@pytest.mark.parametrize(("n", "columns"), [(1, 1), (2, 2), (4, 4), (6, 3)])
+def test_a_grid_of_subtasks_has_no_holes_that_fewer_columns_would_fill(
+    frame: pd.DataFrame, n: int, columns: int
+) -> None:
+    figure = plots.plot_subtasks(frame, parity_jumps(n))[0].get_figure()
+    assert figure is not None and len({round(ax.get_position().x0, 3) for ax in figure.axes}) == columns
+    assert all(ax.axison for ax in figure.axes)
+
+
+def test_on_a_phone_subtasks_stand_in_two_columns(frame: pd.DataFrame) -> None:
+    axes = plots.plot_subtasks(frame, parity_jumps(6), width_in=3.4)
+    assert drawn(axes[0]).get_figwidth() == 3.4
+    assert len({round(ax.get_position().x0, 3) for ax in axes}) == 2
 
 
 def test_forest_of_many_thresholds_is_ordered_and_legible() -> None:

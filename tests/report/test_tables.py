@@ -28,10 +28,18 @@ from harness.report.tables import (
 def test_tables_in_words(analysis: Analysis) -> None:
     seen = overview(analysis.runs).set_index("study")
     assert seen.loc["parity", ["rungs", "seeds", "runs", "finished", "failed"]].tolist() == [9, 4, 28, 27, 1]
+    studies = seen.drop(index="all studies")
+    assert seen.loc["all studies", ["runs", "finished", "diverged"]].tolist() == [
+        len(analysis.runs),
+        len(analysis.runs) - 2,
+        1,
+    ]
+    assert studies["runs"].sum() == len(analysis.runs)
+    assert "all studies" not in set(overview(analysis.runs.query("study == 'text'"))["study"])
     assert set(failures(analysis.runs)["status"]) == {"failed", "diverged"}
     rows = verdict_summary(analysis.jumps)
     assert "lookup" in set(rows["what"]) and "parity: all together" in set(rows["what"])
-    assert any(re.fullmatch(r"parity: \d/3 subtasks", what) for what in rows["what"])
+    assert len(rows) == len(analysis.jumps) and "curves" not in rows
     assert len(verdict_table(analysis.jumps)) == len(analysis.jumps)
     laws = law_table(analysis.laws).set_index("study")
     assert laws.loc["text", "total parameters"] == "too few data"
@@ -70,7 +78,8 @@ def rows_of_every_verdict() -> pd.DataFrame:
         "threshold": np.where(placed, 500.0, np.nan),
         "threshold_low": 0.0, "threshold_high": np.where(placed, 900.0, np.inf),
         "onset": np.nan, "onset_low": 0.0, "onset_high": 960.0,
-        "rise_width": np.nan, "rise_width_low": np.nan, "rise_width_high": np.nan,
+        "rise_width": np.nan, "rise_width_low": np.nan, "rise_width_high": np.nan, "ladder_steps": 5.0,
+        "state": "undetermined", "chance": 0.0, "first_mean": 0.1, "best_mean": 0.9, "higher_is_better": True,
     }  # fmt: skip
     return pd.DataFrame(columns)
 
@@ -91,9 +100,64 @@ def test_every_verdict_has_a_look_of_its_own_and_its_place_in_every_list() -> No
 def test_a_place_off_the_ladder_is_an_interval_and_no_cell_is_nan() -> None:
     rows = rows_of_every_verdict()
     table = verdict_table(rows)
-    assert set(table["onset"]) == {"up to 960"}
-    assert table["N*"].tolist() == ["500 (up to 900)"] * 5 + ["anywhere"] * 2
+    assert set(table["onset"]) == {"open below, to 960"}
+    assert table["N*"].tolist() == ["500 (open below, to 900)"] * 5 + ["open on both sides"] * 2
     summary = verdict_summary(rows)
-    assert summary["N*"].tolist() == ["–"] * 2 + ["500"] * 5 and set(summary["onset"]) == {"–"}
+    assert summary["N*"].tolist() == table["N*"].tolist()[::-1] and set(summary["onset"]) == {"open below, to 960"}
     for shown in (table, summary):
         assert not shown.map(lambda cell: "nan" in str(cell) or "inf" in str(cell)).any().any()
+
+
+def many_subtasks() -> pd.DataFrame:
+    """Sixty emergent subtasks of one study, three of them open below, one open above, and two smooth ones."""
+    one = rows_of_every_verdict().query("verdict == 'emergent'")
+    many = pd.concat([one] * 62, ignore_index=True)
+    n = np.arange(len(many))
+    many["subtask"] = [f"subtask {i}" for i in n]
+    many["threshold"] = 1000.0 + 100 * n
+    many["threshold_low"] = np.where(n < 3, 0.0, 900.0)
+    many["threshold_high"] = np.where(n == 59, np.inf, 8000.0)
+    many["p_adjusted"] = np.where(n == 7, 0.03, 0.002)
+    many.loc[n >= 60, ["verdict", "best_mean", "first_mean", "state"]] = ["smooth", 0.012, 0.01, "flat"]
+    return many
+
+
+def test_many_subtasks_share_a_row_that_says_what_is_open_and_rows_count_as_the_head_does() -> None:
+    many = many_subtasks()
+    summary = verdict_summary(many)
+    assert verdict_counts(many) == "60 emergent, 2 smooth"
+    assert dict(zip(summary["verdict"], summary["curves"], strict=True)) == {"emergent": 60, "smooth": 2}
+    emergent, smooth = summary.to_dict("records")
+    assert emergent["what"] == "own: 60 of 62 subtasks"
+    assert emergent["N*"] == "1,000 … 6,900; 3 open below, 1 open above"
+    assert emergent["p adj."] == "up to 0.030"
+    assert smooth["N*"] == "stays below 2 %"
+
+
+def test_few_curves_have_a_row_each_as_many_as_the_head_counts() -> None:
+    few = many_subtasks().head(12)
+    summary = verdict_summary(few)
+    assert summary["what"].tolist() == [f"own: subtask {i}" for i in range(12)]
+    assert verdict_counts(few) == "12 emergent"
+
+
+def test_a_rise_that_is_longer_than_the_ladder_is_not_a_number_of_rungs() -> None:
+    rows = (
+        many_subtasks()
+        .head(4)
+        .assign(
+            rise_width=[9.0, 9.0, 2.0, 2.0], rise_width_low=[6.0, 3.0, 1.0, 1.0], rise_width_high=[20.0, 20.0, 9.0, 4.0]
+        )
+    )
+    assert verdict_table(rows)["rise in rungs"].tolist() == [
+        "longer than the ladder",
+        "longer than the ladder (3 or more)",
+        "2 (1 or more)",
+        "2 (1 to 4)",
+    ]
+
+
+def test_reasons_call_metrics_what_the_columns_call_them() -> None:
+    reason = "exact_match (p < 0.001) jumps, and so does token_accuracy (p < 0.001)"
+    row = many_subtasks().head(1).assign(metric="exact_match", continuous_metric="token_accuracy", reason=reason)
+    assert verdict_table(row)["why"].item() == reason.replace("_", " ")

@@ -196,7 +196,7 @@ def test_trains_a_real_study(capsys: pytest.CaptureFixture[str], monkeypatch: py
     ("override", "told"),
     [
         ("refine.ratio=1", ("refine.ratio=1", "above 1")),
-        ("refine.budget=-1", ("refine.budget=-1", "multiple")),
+        ("refine.budget=-1", ("refine.budget=-1", "at least 0")),
         ("refine.rounds=0", ("refine.rounds=0", "at least 1")),
         ("refine.seeds=0", ("refine.seeds=0", "at least 1")),
         ("refine.metrics=[acuracy]", ("refine.metrics", "acuracy", "loss, accuracy")),

@@ -60,9 +60,13 @@ _COLUMNS = [
     "tested_by_seed",
     "share_able",
     "step_octaves",
+    "ladder_steps",
     "n_rungs",
     "n_runs",
     "chance",
+    "first_mean",
+    "best_mean",
+    "higher_is_better",
 ]
 
 
@@ -122,7 +126,9 @@ def find_jumps(
                 units of the metric.
             tested_by_seed: whether seeds were tested one by one.
             share_able: of the runs at the largest size, those nearer to the top of the curve than to its bottom.
-            step_octaves: length of a step, the resolution of every claim; n_rungs, n_runs, chance.
+            step_octaves: length of a step, the resolution of every claim; ladder_steps: length of the ladder in steps;
+                n_rungs, n_runs, chance.
+            first_mean, best_mean: mean over the runs of the first size, and the best of all sizes; higher_is_better.
         Its ``attrs["assumed"]`` holds what was assumed of metrics by their names: metric -> column -> value, empty
         where the frame states all.
 
@@ -176,7 +182,8 @@ def _evidence(assessed: Assessed, places: Places | Threshold | None = None) -> E
     else:
         width, in_a_gap = float(drawn.rise_widths(np.array([0.5]))[0]), False
     course = drawn.course if assessed.curve.higher_is_better else _upside_down(drawn.course)
-    return Evidence(name, state, assessed.p_adjusted, test.statistic, width, course, test.by_seed, in_a_gap)
+    ladder = float(np.ptp(places.finding.design.t))
+    return Evidence(name, state, assessed.p_adjusted, test.statistic, width, course, test.by_seed, in_a_gap, ladder)
 
 
 def _upside_down(course: str) -> str:
@@ -250,6 +257,7 @@ def _may_be_power(own: Assessed, pair: Assessed) -> bool:
 
 def _about(curve: Curve) -> dict[str, Any]:
     """What a row says of its curve before anything is tested."""
+    means = curve.runs.means(curve.runs.value)
     return {
         "study": curve.study,
         "task": curve.task,
@@ -261,6 +269,9 @@ def _about(curve: Curve) -> dict[str, Any]:
         "n_rungs": len(curve.runs.sizes),
         "n_runs": len(curve.runs.value),
         "chance": curve.chance,
+        "first_mean": means[0],
+        "best_mean": means.max() if curve.higher_is_better else means.min(),
+        "higher_is_better": curve.higher_is_better,
     }
 
 
@@ -283,6 +294,7 @@ def _measured(places: Places, level: float) -> dict[str, Any]:
         "tested_by_seed": finding.test.by_seed,
         "share_able": finding.share_able,
         "step_octaves": finding.resolution,
+        "ladder_steps": float(np.ptp(finding.design.t)),
     }
 
 

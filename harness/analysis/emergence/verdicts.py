@@ -12,7 +12,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from harness.analysis.runs import Runs
-from harness.wording import p_equals
+from harness.wording import p_equals, rungs
 
 
 class State(StrEnum):
@@ -113,6 +113,7 @@ class Evidence:
         course: what the mean does: 'rises', 'falls', 'rises, then falls' or 'falls, then rises'.
         by_seed: whether seeds were tested one by one.
         in_a_gap: whether it jumps, and surely between two neighbouring sizes.
+        ladder: steps of the whole ladder.
     """
 
     name: str
@@ -123,6 +124,7 @@ class Evidence:
     course: str = "rises"
     by_seed: bool = False
     in_a_gap: bool = False
+    ladder: float = float("inf")
 
     def __str__(self) -> str:
         return f"{self.name} ({self._how}{p_equals(self.p_value)})"
@@ -132,8 +134,8 @@ class Evidence:
         if self.by_seed:
             return "seeds one by one, "
         if self.state in JUMPED:
-            return "between two sizes, " if self.in_a_gap else f"within {self.width:.1f} steps, "
-        return f"10 to 90 % in {self.width:.1f} steps, " if np.isfinite(self.width) else ""
+            return "between two sizes, " if self.in_a_gap else f"within {self.width:.1f} rungs, "
+        return f"10 to 90 %: {rungs(self.width, self.ladder)}, " if np.isfinite(self.width) else ""
 
 
 def judge(
@@ -190,7 +192,8 @@ def _judge_jump(
     if continuous.state is State.JUMP and not_on_ladder and not reproduced:
         return Verdict.INCONCLUSIVE, f"{metric} {does}, but N* is not on the ladder: {not_on_ladder}"
     if continuous.state is State.JUMP:
-        return Verdict.EMERGENT, f"{metric} {does}, and so does {continuous} on the same outputs"
+        too = f"so does {continuous}" if metric.state is State.JUMP else f"{continuous} jumps"
+        return Verdict.EMERGENT, f"{metric} {does}, and {too} on the same outputs"
     if continuous.state is State.DROP:
         return Verdict.INCONCLUSIVE, f"{metric} {does}, but {continuous} on the same outputs drops"
     if continuous.state is State.STEEP:

@@ -53,5 +53,21 @@ def split_and_metric(name: str) -> tuple[str, str] | None:
     return split, f"test_{metric}" if word == "test" else metric
 
 
+def split_metric_and_subtask(name: str) -> tuple[str, str, str] | None:
+    """As `split_and_metric`, and the subtask: NAME in 'eval/accuracy/NAME', as the harness exports it; else 'all'.
+
+    In 'eval/c4/loss' the last word is the metric, so that c4 is taken for part of its name.
+    """
+    split, _, rest = name.partition("/")
+    metric, _, subtask = rest.partition("/")
+    if split in ("train", "eval") and subtask:
+        last = subtask.rpartition("/")[2].lower()
+        if _sounds_like_a_metric(metric.lower()) or not _sounds_like_a_metric(last):
+            found = split_and_metric(f"{split}/{metric}")
+            return (*found, subtask) if found else None
+    plain = split_and_metric(name)
+    return (*plain, "all") if plain else None
+
+
 def _sounds_like_a_metric(metric: str) -> bool:
     return meaning(metric).known or "score" in words(metric)

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.records.importers.benchmark_names import benchmark_name
 from harness.records.importers.found import FoundRun, Number
-from harness.records.importers.names import split_and_metric
+from harness.records.importers.names import split_metric_and_subtask
 
 #: What trackers call the tokens seen so far, and the FLOPs spent so far, after the last '/'.
 TOKENS, FLOPS = "num_input_tokens_seen", "total_flos"
@@ -70,14 +70,15 @@ def _numbers(series: Mapping[str, Mapping[int | None, float]]) -> tuple[list[Num
     taken: dict[tuple[str, ...], str] = {}
     # 'train/loss' says more plainly what it is than 'train_loss', which may be a mean over the training.
     for name in sorted(series, key=lambda name: "/" not in name):
-        benchmark, plain = benchmark_name(name), split_and_metric(name)
+        benchmark, plain = benchmark_name(name), split_metric_and_subtask(name)
         if benchmark:
             task, subtask, split, metric = benchmark.task, benchmark.subtask, "eval", benchmark.metric
         elif plain:
-            task, subtask, (split, metric) = "", "all", plain
+            task, (split, metric, subtask) = "", plain
         else:
             continue
-        what = (split, metric) if not task else (metric, "of", task, subtask)
+        of_subtask = () if subtask == "all" else ("of", subtask)
+        what = (split, metric, *of_subtask) if not task else (metric, "of", task, subtask)
         if what in taken:
             problems.append(f"both {taken[what]} and {name} are {' '.join(what)}: the first is read")
             continue

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.metrics import ANSWER_LOG_LIKELIHOOD, EXACT_MATCH, LOSS, TOKEN_ACCURACY
-from harness.tasks.checks import check_range
+from harness.ranges import Flag, between, setting, whole
 from harness.tasks.sequences.base import PromptAnswer
 
 PLUS, EQUALS = 10, 11
@@ -19,21 +19,17 @@ class ModularAddition(PromptAnswer):
 
     Power et al. 2022, "Grokking" (arXiv:2201.02177). As there, a + b and b + a are different examples. The answer is a
     single token, so that exact match equals token accuracy; it is paired with the loss instead.
-
-    Attributes:
-        modulus: number of residues.
     """
 
-    train_fraction: float = 0.5
-    modulus: int = 59
+    train_fraction: float = setting(
+        0.5, "share of the modulus^2 sums to train on; evaluation draws from the rest", between(0.05, 0.95)
+    )
+    modulus: int = setting(59, "residues: difficulty", whole(5))
 
     metrics = (LOSS, TOKEN_ACCURACY, ANSWER_LOG_LIKELIHOOD, replace(EXACT_MATCH, paired_metric=LOSS.name))
     name = "modular_addition"
     prompt_length = 3
     answer_length = 1
-
-    def check(self) -> None:
-        check_range("task.modulus", self.modulus, 5)
 
     @property
     def vocab_size(self) -> int:
@@ -56,22 +52,16 @@ class ModularAddition(PromptAnswer):
 class Addition(PromptAnswer):
     """The sum of two numbers of `n_digits` digits, "3 1 + 8 5 = 1 1 6"; it has one digit more, and keeps leading zeros.
 
-    Attributes:
-        n_digits: digits of each number.
-        reversed_digits: whether the sum is written with its last digit first, in the order in which carries propagate
-            (Lee et al. 2023, "Teaching Arithmetic to Small Transformers", arXiv:2307.03381); the two numbers are not
-            reversed.
+    With `reversed_digits` it is written in the order in which carries propagate (Lee et al. 2023, "Teaching Arithmetic
+    to Small Transformers", arXiv:2307.03381); the two numbers are not reversed.
     """
 
-    n_digits: int = 3
-    reversed_digits: bool = False
+    n_digits: int = setting(3, "digits of each number: difficulty", whole(1, 18))  # the sum is computed in int64
+    reversed_digits: bool = setting(False, "write the sum with its last digit first", Flag())
 
     name = "addition"
     vocab_size = 12
     n_answers = 10
-
-    def check(self) -> None:
-        check_range("task.n_digits", self.n_digits, 1, 18)  # the sum is computed in int64
 
     @property
     def prompt_length(self) -> int:

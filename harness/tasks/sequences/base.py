@@ -11,8 +11,8 @@ import numpy as np
 
 from harness.errors import SettingError
 from harness.metrics import ANSWER_LOG_LIKELIHOOD, EXACT_MATCH, LOSS, TOKEN_ACCURACY
+from harness.ranges import between, setting, whole
 from harness.tasks.base import Batch, Signature, Task
-from harness.tasks.checks import check_range
 from harness.tasks.streams import eval_stream
 
 #: An evaluation set that is not full after this many draws stays smaller than asked for.
@@ -30,36 +30,25 @@ class SequenceTask(Task):
 
     Chance levels are those of a model that draws each answer token uniformly: 1 / n_answers for token accuracy, and
     n_answers^-L for the exact match of an answer of L tokens.
-
-    Attributes:
-        train_fraction: share of all possible examples that may be trained on.
-        n_eval: number of evaluation examples, all different; fewer where no more exist.
-        eval_seed: seed of the evaluation set.
     """
 
-    train_fraction: float = 0.9
-    n_eval: int = 1024
-    eval_seed: int = 0
+    train_fraction: float = setting(
+        0.9,
+        "share of all possible examples to train on; evaluation draws from the rest",
+        between(0.05, 0.95),
+    )
+    n_eval: int = setting(1024, "evaluation examples, all different; fewer where no more exist", whole(1))
+    eval_seed: int = setting(0, "seed of the evaluation set", whole(0))
 
     metrics = (LOSS, TOKEN_ACCURACY, ANSWER_LOG_LIKELIHOOD, EXACT_MATCH)
 
     def __post_init__(self) -> None:
-        check_range("task.train_fraction", self.train_fraction, 0.05, 0.95)
-        check_range("task.n_eval", self.n_eval, 1)
-        check_range("task.eval_seed", self.eval_seed, 0)
-        self.check()
+        super().__post_init__()
         inputs, _ = self.draw(eval_stream(0), PROBE)
         held_out = self._held_out(_hash(inputs))
         if held_out.all() or not held_out.any():
             allowed = "one that leaves examples on both sides of the split; this small a task has too few"
             raise SettingError("task.train_fraction", self.train_fraction, allowed)
-
-    def check(self) -> None:
-        """Check the settings of the subclass.
-
-        Raises:
-            SettingError: one is out of its range.
-        """
 
     @property
     @abstractmethod

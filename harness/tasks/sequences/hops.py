@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.ranges import Following, setting, whole
 from harness.tasks.base import Batch
-from harness.tasks.checks import check_range
 from harness.tasks.sequences.base import SequenceTask, distinct_symbols
 
 
@@ -23,25 +23,18 @@ class Hops(SequenceTask):
 
     Because f is a single cycle, and k is smaller than its length, no number of hops leads to the same symbol as another
     one or back to the start.
-
-    Attributes:
-        n_symbols: number of symbols.
-        max_hops: largest number of hops.
-        n_starts: number of symbols to start from.
     """
 
-    n_symbols: int = 11
-    max_hops: int = 4
-    n_starts: int = 8
+    n_symbols: int = setting(11, "symbols on the cycle", whole(3))
+    # One digit, so that the names of subtasks sort as numbers.
+    max_hops: int = setting(
+        4,
+        "largest number of hops: difficulty",
+        whole(1, Following("the smaller of n_symbols - 1 and 9", lambda task: min(9, task.n_symbols - 1))),
+    )
+    n_starts: int = setting(8, "symbols to start from, all different", whole(1, "n_symbols"))
 
     name = "hops"
-
-    def check(self) -> None:
-        check_range("task.n_symbols", self.n_symbols, 3)
-        check_range(
-            "task.max_hops", self.max_hops, 1, min(9, self.n_symbols - 1)
-        )  # one digit, so that the names of subtasks sort as numbers
-        check_range("task.n_starts", self.n_starts, 1, self.n_symbols)
 
     @property
     def vocab_size(self) -> int:

@@ -6,25 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.tasks.checks import check_range
+from harness.ranges import setting, whole
 from harness.tasks.sequences.base import PromptAnswer
 
 
 @dataclass
 class Rearrangement(PromptAnswer):
-    """`length` uniformly drawn symbols and a separator, then the same symbols in the order of the task.
+    """`length` uniformly drawn symbols and a separator, then the same symbols in the order of the task."""
 
-    Attributes:
-        length: number of symbols to repeat.
-        n_symbols: number of different symbols.
-    """
-
-    length: int = 8
-    n_symbols: int = 16
-
-    def check(self) -> None:
-        check_range("task.length", self.length, 1)
-        check_range("task.n_symbols", self.n_symbols, 2)
+    length: int = setting(8, "symbols to repeat: difficulty", whole(1))
+    n_symbols: int = setting(16, "different symbols", whole(2))
 
     @property
     def vocab_size(self) -> int:

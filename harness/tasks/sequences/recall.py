@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from harness.tasks.checks import check_range
+from harness.ranges import Following, setting, whole
 from harness.tasks.sequences.base import SequenceTask, distinct_symbols
 from harness.tasks.streams import problem_stream
 
@@ -23,28 +23,19 @@ class Induction(SequenceTask):
 
     The chance level is that of guessing among all `n_symbols`; a model that guesses among the symbols that occur
     reaches 1 / period.
-
-    Attributes:
-        n_symbols: number of different symbols.
-        min_period, max_period: shortest and longest period.
-        length: positions of a sequence.
-        n_answers_scored: scored positions, the last of the sequence.
     """
 
-    n_symbols: int = 32
-    min_period: int = 8
-    max_period: int = 16
-    length: int = 40
-    n_answers_scored: int = 24
+    n_symbols: int = setting(32, "different symbols", whole(2))
+    min_period: int = setting(8, "shortest period; each sequence's is uniform from here", whole(2, "max_period"))
+    max_period: int = setting(16, "longest period", whole(2, "n_symbols"))
+    length: int = setting(40, "symbols read", whole(Following("max_period + 1", lambda task: task.max_period + 1)))
+    n_answers_scored: int = setting(
+        24,
+        "scored positions, the last of a sequence",
+        whole(1, Following("length - max_period", lambda task: task.length - task.max_period)),
+    )
 
     name = "induction"
-
-    def check(self) -> None:
-        check_range("task.n_symbols", self.n_symbols, 2)
-        check_range("task.max_period", self.max_period, 2, self.n_symbols)
-        check_range("task.min_period", self.min_period, 2, self.max_period)
-        check_range("task.length", self.length, self.max_period + 1)
-        check_range("task.n_answers_scored", self.n_answers_scored, 1, self.length - self.max_period)
 
     @property
     def vocab_size(self) -> int:
@@ -71,23 +62,13 @@ class AssociativeRecall(SequenceTask):
 
     The multi-query form of Arora et al. 2023, "Zoology" (arXiv:2312.04927). Values are the tokens 0 ... n_symbols - 1,
     keys the n_symbols tokens after them. The keys of a sequence are different, and each is queried at most once.
-
-    Attributes:
-        n_pairs: pairs of a sequence.
-        n_queries: queries of a sequence.
-        n_symbols: number of different values, and of different keys.
     """
 
-    n_pairs: int = 8
-    n_queries: int = 4
-    n_symbols: int = 16
+    n_pairs: int = setting(8, "pairs of a sequence: difficulty", whole(1, "n_symbols"))
+    n_queries: int = setting(4, "keys asked for, all different", whole(1, "n_pairs"))
+    n_symbols: int = setting(16, "different keys, and as many values", whole(2))
 
     name = "associative_recall"
-
-    def check(self) -> None:
-        check_range("task.n_symbols", self.n_symbols, 2)
-        check_range("task.n_pairs", self.n_pairs, 1, self.n_symbols)
-        check_range("task.n_queries", self.n_queries, 1, self.n_pairs)
 
     @property
     def vocab_size(self) -> int:
@@ -118,23 +99,13 @@ class Lookup(SequenceTask):
 
     The table has to be memorised: training shows every pair of symbols, and only whole sequences are held out. Answers
     are given in place rather than after the prompt, so that no answer depends on another.
-
-    Attributes:
-        n_symbols: number of different symbols.
-        n_answers_scored: answers of a sequence.
-        task_seed: seed of the table.
     """
 
-    n_symbols: int = 40
-    n_answers_scored: int = 8
-    task_seed: int = 0
+    n_symbols: int = setting(40, "different symbols; the table holds n_symbols^2 answers", whole(2))
+    n_answers_scored: int = setting(8, "answers of a sequence", whole(1))
+    task_seed: int = setting(0, "seed of the table", whole(0))
 
     name = "lookup"
-
-    def check(self) -> None:
-        check_range("task.n_symbols", self.n_symbols, 2)
-        check_range("task.n_answers_scored", self.n_answers_scored, 1)
-        check_range("task.task_seed", self.task_seed, 0)
 
     @property
     def vocab_size(self) -> int:

@@ -116,7 +116,7 @@ def test_an_end_off_the_ladder_is_open_and_its_order_too() -> None:
     assert np.isinf(found.table["threshold_high"]).all()
     pair = found.pairs.iloc[0]
     assert pair["low"] == 0 and np.isinf(pair["high"]) and pair["p_value"] > 0.2
-    assert "or more)" in found.table["sentence"][0] and "(or anywhere)" in found.table["sentence"][1]
+    assert ", open above)" in found.table["sentence"][0] and "(open on both sides)" in found.table["sentence"][1]
 
 
 def test_two_kinds_of_size_agree_as_their_orders_do() -> None:

@@ -155,11 +155,13 @@ def test_a_metric_that_stays_behind_its_pair_is_inconclusive(state: State) -> No
 
 def test_reasons_say_how_each_metric_rises() -> None:
     jump = Evidence("loss", State.JUMP, 0.0004, 3.0, 1.5)
-    assert str(jump) == "loss (within 1.5 steps, p < 0.001)"
+    assert str(jump) == "loss (within 1.5 rungs, p < 0.001)"
     assert str(replace(jump, width=1.0, in_a_gap=True, p_value=0.012)) == "loss (between two sizes, p = 0.012)"
     assert str(replace(jump, state=State.DROP, width=1.0, in_a_gap=True)) == "loss (between two sizes, p < 0.001)"
     assert str(replace(jump, by_seed=True)) == "loss (seeds one by one, p < 0.001)"
-    assert str(replace(jump, state=State.SMOOTH, width=5.25)) == "loss (10 to 90 % in 5.2 steps, p < 0.001)"
+    assert str(replace(jump, state=State.SMOOTH, width=5.25)) == "loss (10 to 90 %: 5.2 rungs, p < 0.001)"
+    beyond = replace(jump, state=State.SMOOTH, width=9.0, ladder=5.0)
+    assert str(beyond) == "loss (10 to 90 %: longer than the ladder, p < 0.001)"
     # A curve that falls has no rise to take the width of.
     assert str(Evidence("loss", State.SMOOTH, 0.5)) == "loss (p = 0.500)"
 
