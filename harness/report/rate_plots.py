@@ -65,6 +65,10 @@ def plot_rates(
 
     Raises:
         DataError, SettingError: as `best_rates`.
+
+    Example:
+        >>> sweep = harness.load("results/rates", runs="all")  # of three learning rates or more
+        >>> ax = harness.plots.rates(sweep)
     """
     found = found or best_rates(frame, x, metric, rate=rate, level=level)
     runs = measured(frame, found.metric, (found.x, found.rate))

@@ -57,6 +57,10 @@ def plot_trajectories(
 
     Raises:
         DataError: no such rows, a column that is missing or cannot be used, several studies, or fewer than two places.
+
+    Example:
+        >>> steps = harness.load("results/quickstart", steps="all")
+        >>> ax = harness.plots.trajectories(steps[steps["study"] == "text"])
     """
     rows, metric = _rows(frame, metric, x, size, subtask)
     explained = [Line2D([], [], color=GREY, linewidth=5, alpha=0.3, label="range of runs")]
@@ -93,6 +97,10 @@ def plot_compute(
 
     Raises:
         DataError: as `plot_trajectories`.
+
+    Example:
+        >>> steps = harness.load("results/quickstart", steps="all")
+        >>> ax = harness.plots.compute(steps[steps["study"] == "text"], "accuracy")
     """
     rows, metric = _rows(frame, metric, x, size, subtask)
     explained = [
