@@ -1,7 +1,6 @@
 """Pictures of laws over N and D: IsoFLOP curves, surfaces, profiles, residuals; frame and fit in, Axes out.
 
-Frames have one row per run; the argument `columns` names their columns of parameters N, training tokens D and loss. The
-pictures of forecasts in `forecast_plots` can be imported from here too.
+Frames have one row per run; the argument `columns` names their columns of parameters N, training tokens D and loss.
 """
 
 from __future__ import annotations

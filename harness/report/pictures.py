@@ -209,8 +209,8 @@ def _rates(analysis: Analysis, sweep: RateSweep) -> Drawing:
     found = best_rates(sweep.frame, sweep.x, level=analysis.level)
     caption = (
         f"Loss of {sweep.name} against learning rate, at every {size_name(sweep.x)}, with the best rate of each. "
-        f"Below, by how much the loss is higher at the rate that is best for the smallest ({found.transferred:g}) than at the "
-        "best rate tried."
+        f"Below, by how much the loss is higher at the rate that is best for the smallest ({found.transferred:g}) than "
+        "at the best rate tried."
     )
     alt = f"Loss of {sweep.name} against learning rate on log axes, a curve for each {size_name(sweep.x)}."
     axes = plot_rates(sweep.frame, sweep.x, found=found)

@@ -64,8 +64,8 @@ def plot_trajectories(
     """
     rows, metric = _rows(frame, metric, x, size, subtask)
     explained = [Line2D([], [], color=GREY, linewidth=5, alpha=0.3, label="range of runs")]
-    shared = rows.groupby(size).apply(lambda part: _share_places(part, x), include_groups=False)
-    explained = explained if (shared & (rows.groupby(size)["run"].nunique() > 1)).any() else []
+    if not any(_share_places(part, x) and part["run"].nunique() > 1 for _, part in rows.groupby(size)):
+        explained = []
     ax = _axes(ax, rows, metric, x, size, explained)
     handles = [_trajectory(ax, part, x, size, colour) for part, colour in _by_size(rows, size)]
     titled_legend(ax, size_name(size), handles, explained)

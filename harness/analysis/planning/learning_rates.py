@@ -94,7 +94,7 @@ def best_rates(
     """
     check_between_0_and_1(level=level)
     runs = _runs(frame, x, metric, rate)
-    sizes = [(float(size), part) for size, part in runs.groupby(x)]
+    sizes = [(float(part[x].iloc[0]), part) for _, part in runs.groupby(x)]
     smallest = _best_tried(sizes[0][1], rate)
     rows = [{x: size} | _best(part, rate, level) | _cost(part, rate, smallest, level) for size, part in sizes]
     return BestRates(x, metric, rate, level, pd.DataFrame(rows))
@@ -118,11 +118,12 @@ def _runs(frame: pd.DataFrame, x: str, metric: str, rate: str) -> pd.DataFrame:
     columns = {name: number_column(rows, name, POSITIVE, empty=False) for name in (x, rate, "value")}
     rows = rows.assign(**columns, y=np.log(columns["value"]))
     rows["seed"] = (rows["seed"] if "seed" in rows else rows["run"]).astype(str)
-    return rows.groupby([x, rate, "seed", "run"], as_index=False)["y"].mean()
+    return rows.groupby([x, rate, "seed", "run"])["y"].mean().reset_index()
 
 
 def _best_tried(part: pd.DataFrame, rate: str) -> float:
-    return float(part.groupby(rate)["y"].mean().idxmin())
+    means = part.groupby(rate)["y"].mean()
+    return float(means.index.to_numpy(float)[means.argmin()])
 
 
 def _best(part: pd.DataFrame, rate: str, level: float) -> dict[str, Any]:
