@@ -37,7 +37,7 @@ from harness.errors import DataError
 from harness.records.columns import require_columns
 from harness.report.axes import COLUMNS, save_figure
 from harness.report.emergence_plots import plot_mirage
-from harness.report.law_plots import plot_isoflop
+from harness.report.isoflop_plots import plot_isoflop
 from harness.report.measured import at_one_step, chosen_metric, measured
 from harness.report.overlay_plots import plot_overlay as overlay
 from harness.report.plots import plot_jump, plot_scaling, plot_thresholds
