@@ -8,8 +8,8 @@ hardly any text when 85 % of the letters are, and in most when 98 % are.
 from dataclasses import dataclass
 
 import numpy as np
-
 from harness.tasks.checks import check_range
+
 from harness.tasks.sequences.base import SequenceTask
 
 

@@ -6,10 +6,10 @@ Rings around the centre are black and white in turn. More rings make a harder ta
 from dataclasses import dataclass
 
 import numpy as np
+from harness.tasks.checks import check_range
 
 from harness.metrics import ACCURACY, LOSS
 from harness.tasks.base import Batch, Signature, Task
-from harness.tasks.checks import check_range
 
 
 @dataclass
