@@ -4,7 +4,8 @@ The analysis half stands alone: ``import harness`` gives the estimators of laws 
 `fit_curves`, `fit_groups`, `exponents`), what follows from them (`Forecaster`, `Chain`, `IsoFlop`, `allocate`,
 `overtraining`, `compute_gain`), `screen` (benchmarks that can be read at small size), jumps and thresholds
 (`find_jumps`, `thresholds`, `compare_thresholds`), `take_together` (sizes that lie close), `load`, and `datasets`,
-tables whose truth is known. It loads neither torch nor Hydra; each name is imported when first used.
+tables whose truth is known. `plan` and `sweep` are the other half: they plan and train experiments. Nothing of torch or
+Hydra is loaded before one of these two is used; each name is imported when first used.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from harness.analysis.planning.screening import screen
     from harness.analysis.size_bins import take_together
     from harness.records.store import load
+    from harness.study_calls import plan, sweep
 
     __version__: str
 
@@ -51,7 +53,9 @@ _HOMES = {
     "fit_best": "harness.analysis.fitting.selection",
     "known_scores": "harness.analysis.emergence.known_scores",
     "load": "harness.records.store",
+    "plan": "harness.study_calls",
     "screen": "harness.analysis.planning.screening",
+    "sweep": "harness.study_calls",
     "take_together": "harness.analysis.size_bins",
     "thresholds": "harness.analysis.emergence.thresholds",
 }
@@ -73,7 +77,9 @@ __all__ = [
     "known_scores",
     "load",
     "overtraining",
+    "plan",
     "screen",
+    "sweep",
     "take_together",
     "thresholds",
 ]

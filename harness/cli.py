@@ -16,9 +16,9 @@ from typing import NoReturn, TextIO
 from rich.console import Console
 
 import harness
-from harness import commands
+from harness import commands, help_pages
 from harness.errors import RunsWarning, UserError, nearest
-from harness.verbs import VERBS
+from harness.verbs import STUDY_VERBS, VERBS
 
 
 def entry_point() -> None:
@@ -95,6 +95,16 @@ def _dispatch(argv: list[str]) -> int:
         print(f"harness {harness.__version__}")
         return 0
     verb, rest = _split(argv)
+    if verb is None and {"--help", "-h"} & set(rest):
+        print(help_pages.overview())
+        return 0
+    if (verb in STUDY_VERBS or verb == "settings") and {"--help", "-h"} & set(rest):
+        print(help_pages.of_verb(verb, STUDY_VERBS[verb]) if verb in STUDY_VERBS else help_pages.of_settings())
+        return 0
+    if verb == "settings":
+        from harness import settings_verb
+
+        return settings_verb.run(rest, _console())
     if verb in commands.VERBS:
         return commands.run(verb, rest, _console())
     from harness import study_verbs  # with all of Hydra, which verbs on tables need not wait for

@@ -10,20 +10,23 @@ import dataclasses
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
 from harness.by_name import import_by_name
-from harness.errors import UserError, nearest
+from harness.choices import choices, config_folders, config_groups
+from harness.errors import SettingError, UserError
+from harness.explain import explain, how_to_choose, unknown_setting
+from harness.ranges import ALLOWED
 from harness.settings import Settings
 
 #: Groups whose choice on the command line picks, in an experiment of several studies, those that made this choice.
@@ -65,14 +68,6 @@ def register() -> None:
     Plugins.instance().register(UserConfigs)
 
 
-def config_folders() -> list[Path]:
-    """The user's ./conf, where there is one, then the harness's own, which lies in the package when installed."""
-    package = Path(__file__).parent
-    own = package / "conf" if (package / "conf").is_dir() else package.parent / "conf"
-    users = Path.cwd() / "conf"
-    return [users, own] if users.is_dir() and not users.samefile(own) else [own]
-
-
 class UserConfigs(SearchPathPlugin):
     """Lets Hydra look for configs in the user's ./conf before the harness's own."""
 
@@ -99,16 +94,14 @@ def compose_studies(overrides: Sequence[str]) -> list[DictConfig]:
     line pick the studies that made them.
     """
     parsed = OverridesParser.create().parse_overrides(list(overrides))
-    for override in parsed:
-        if override.key_or_group in PICKING and override.value() is None:
-            group = override.key_or_group
-            raise UserError(f"{group}=null: give {group}=NAME, one of the files in conf/{group}/")
+    _refuse_choices(parsed)
     by_root = [(str(o.key_or_group).split(".")[0], o) for o in parsed]
     outer = _compose([str(o.input_line) for root, o in by_root if root in (*SHARED, "experiment")])
-    if not outer.studies:
+    studies = _flat([OmegaConf.to_object(outer.studies) if OmegaConf.is_config(outer.studies) else outer.studies])
+    if not studies:
         return [_compose(overrides)]
-    (experiment,) = (o.value() for root, o in by_root if root == "experiment")
-    files = {study: f"experiment=[{','.join([study, *_as_list(experiment)])}]" for study in outer.studies}
+    experiment = [o.value() for root, o in by_root if root == "experiment"][-1:]
+    files = {study: f"experiment=[{','.join([study, *_flat(experiment)])}]" for study in studies}
     picks = {root: o.value() for root, o in by_root if root in PICKING and o.key_or_group == root}
     if picks:
         files = _pick(files, picks)
@@ -123,8 +116,23 @@ def compose_studies(overrides: Sequence[str]) -> list[DictConfig]:
     return composed
 
 
-def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
+def _refuse_choices(overrides: Sequence[Override]) -> None:
+    """Raise UserError for a family or task that is null, and for a list where one choice is made."""
+    groups = config_groups()
+    for override in overrides:
+        group, value = override.key_or_group, override.value()
+        if group in PICKING and value is None:
+            raise UserError(f"{group}=null: give {group}=NAME, one of {', '.join(choices(group))}")
+        if group in groups and not isinstance(value, str | list | None):
+            raise UserError(f"{override.input_line}: one of {', '.join(choices(str(group)))} is wanted")
+        if group in groups and group != "experiment" and isinstance(value, list):
+            each = ",".join(map(str, value))
+            turns = f"--multirun {group}={each} takes each in turn"
+            raise UserError(f"{override.input_line}: one choice is wanted; {turns}")
+
+
+def _flat(values: Sequence[Any]) -> list[Any]:
+    return [one for value in values for one in (value if isinstance(value, list) else [value])]
 
 
 def _refuse_one_name(studies: Mapping[str, DictConfig]) -> None:
@@ -149,9 +157,16 @@ def refuse_settings_of_a_study(overrides: Sequence[str]) -> None:
 
 
 def _compose(overrides: Sequence[str]) -> DictConfig:
-    composed = hydra.compose("config", list(overrides))
+    composed = _composed_by_hydra(overrides)
     _refuse_unknown(composed)
     return composed
+
+
+def _composed_by_hydra(overrides: Sequence[str], **how: Any) -> DictConfig:
+    try:
+        return hydra.compose("config", list(overrides), **how)
+    except ValueError as error:  # which Hydra raises for a list of defaults that is none
+        raise UserError(explain(error)) from error
 
 
 def _refuse_unknown(node: Any, prefix: str = "") -> None:
@@ -162,7 +177,7 @@ def _refuse_unknown(node: Any, prefix: str = "") -> None:
     known = [prefix + field.name for field in dataclasses.fields(kind)]
     for key in node:
         if (name := prefix + str(key)) not in known:
-            raise UserError(f"{name} is not a setting{nearest(name, known)}")
+            raise UserError(unknown_setting(name, known))
         _refuse_unknown(node[key], name + ".")
 
 
@@ -170,9 +185,9 @@ def _pick(files: Mapping[str, str], picks: Mapping[str, Any]) -> dict[str, str]:
     """Of the studies, each with the override that composes it, those whose own choices are `picks`, by group."""
     picked, known = {}, []
     for study, file in files.items():
-        choices = hydra.compose("config", [file], return_hydra_config=True).hydra.runtime.choices
-        known.append(f"{study} (task={choices.task}, family={choices.family})")
-        if all(choices[group] == choice for group, choice in picks.items()):
+        made = _composed_by_hydra([file], return_hydra_config=True).hydra.runtime.choices
+        known.append(f"{study} (task={made.task}, family={made.family})")
+        if all(made[group] == choice for group, choice in picks.items()):
             picked[study] = file
     if not picked:
         wanted = " ".join(f"{group}={choice}" for group, choice in picks.items())
@@ -247,24 +262,28 @@ def rebuild(studies: Sequence[Settings], setting: str, recorded: Mapping[str, An
             if dataclasses.asdict(chosen) == values:
                 return chosen
             return _build(setting, {"_target_": f"{type(chosen).__module__}.{type(chosen).__qualname__}"} | values)
-    for folder in config_folders():
-        if (path := folder / setting / f"{name}.yaml").is_file():
-            return _build(setting, {"_target_": OmegaConf.select(OmegaConf.load(path), "_target_")} | values)
+    if (path := choices(setting).get(str(name))) is not None:
+        return _build(setting, {"_target_": OmegaConf.select(OmegaConf.load(path), "_target_")} | values)
     raise UserError(f"{setting} {name}: there is no conf/{setting}/{name}.yaml to find its class by; give experiment=")
 
 
 def _build(setting: str, values: Any) -> Any:
     """The family or task that `_target_` names, of the settings beside it."""
+    if isinstance(values, str):
+        raise UserError(f"{setting}: {values}: {how_to_choose(setting, values)}")
     if not isinstance(values, dict) or "_target_" not in values:
-        raise UserError(f"{setting} is not chosen: give {setting}=NAME, one of the files in conf/{setting}/")
+        names = ", ".join(choices(setting))
+        raise UserError(f"{setting} is not chosen: give {setting}=NAME, one of {names}; or an experiment=NAME")
     values = dict(values)
     target = values.pop("_target_")
     cls = import_by_name(f"{setting}._target_", str(target))
     try:
         return _to_object(OmegaConf.merge(OmegaConf.structured(cls), values))
     except ConfigKeyError as error:
-        known = [f.name for f in dataclasses.fields(cls)]
-        near = nearest(str(error.key), known)
-        raise UserError(f"{setting}.{error.key} is not a setting of {target}{near}") from error
+        known = [f"{setting}.{f.name}" for f in dataclasses.fields(cls)]
+        raise UserError(unknown_setting(f"{setting}.{error.key}", known, of=str(target))) from error
     except OmegaConfBaseException as error:
+        ranges = {f.name: f.metadata[ALLOWED] for f in dataclasses.fields(cls) if ALLOWED in f.metadata}
+        if error.key in ranges:
+            raise SettingError(f"{setting}.{error.key}", values[error.key], str(ranges[error.key])) from error
         raise UserError(f"{setting}.{error.key or ''}: {str(error).splitlines()[0]}") from error

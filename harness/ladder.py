@@ -16,7 +16,7 @@ from typing import Any
 from harness.errors import SettingError, UserError
 from harness.families.base import Family, ParameterCount, Shape
 from harness.settings import LadderSettings, Settings, number_list
-from harness.tasks.base import Signature
+from harness.tasks.base import InputKind, Signature
 
 #: Raised when the same settings begin to give other numbers, so that old runs are not taken for new ones.
 IDENTITY_VERSION = 1
@@ -95,12 +95,11 @@ def build_ladder(settings: Settings) -> list[Rung]:
     if settings.parametrization.depth != "none" and not family.has_residual_branches:
         allowed = f"none, for family={family.name} has no residual branches to scale"
         raise SettingError("parametrization.depth", settings.parametrization.depth, allowed)
+    _refuse_other_inputs(settings)
     rungs = []
     for index, (width, depth) in enumerate(_sizes(ladder)):
         shape = _legal_shape(ladder, family, width, depth)
-        family.check(shape, signature)
-        params = family.count(shape, signature)
-        flops = family.training_flops(shape, signature)
+        params, flops = _counts(settings, shape)
         if not isinstance(params, ParameterCount):
             raise UserError(f"family={family.name}: count() gives {params!r}; wanted is a ParameterCount")
         if isinstance(flops, str) or not 0 < flops < math.inf:
@@ -115,6 +114,40 @@ def build_ladder(settings: Settings) -> list[Rung]:
                 f"rungs {twin} and {rung.index} are both {rung.shape} after rounding: take a larger step or width"
             )
     return rungs
+
+
+#: What can be chosen, of ours, for each kind of inputs: families that read them, tasks that give them.
+_OURS: dict[InputKind, tuple[str, str]] = {
+    "tokens": ("transformer", "copy or text"),
+    "features": ("mlp", "parity"),
+    "images": ("cnn or mlp", "digits"),
+}
+
+
+def _refuse_other_inputs(settings: Settings) -> None:
+    """Raise UserError for a family that says what it reads, and does not read what the task gives."""
+    family, task = settings.family, settings.task
+    gives = task.signature.kind
+    if family.reads and gives not in family.reads:
+        reads = family.reads[0]
+        raise UserError(
+            f"family={family.name} reads {' and '.join(family.reads)}, and task={task.name} gives {gives}: take a "
+            f"family that reads {gives} (family={_OURS[gives][0]}) or a task of {reads} (task={_OURS[reads][1]})"
+        )
+
+
+def _counts(settings: Settings, shape: Shape) -> tuple[ParameterCount, float]:
+    """Parameters and training FLOPs of one example, by the family's formulas."""
+    family, task = settings.family, settings.task
+    try:
+        family.check(shape, task.signature)
+        return family.count(shape, task.signature), family.training_flops(shape, task.signature)
+    except TypeError as error:
+        # As of a family that counts with a vocabulary where there is none, and does not say what it reads.
+        raise UserError(
+            f"family={family.name} cannot count its parameters for task={task.name}, which gives "
+            f"{task.signature.kind}: {error}; its property `reads` may say what it reads"
+        ) from error
 
 
 def rung_of_size(settings: Settings, width: float, depth: float, index: int = 0) -> Rung | None:

@@ -259,7 +259,7 @@ class ListOf(Range):
             for one in values:
                 self.each.check(setting, one, owner)
         except SettingError:
-            raise SettingError(setting, value, self.words(owner)) from None
+            raise SettingError(setting, repr(value) if isinstance(value, str) else value, self.words(owner)) from None
         if not values and not self.empty:
             raise SettingError(setting, value, f"{self.words(owner)} with something in it")
         return values

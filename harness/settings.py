@@ -7,7 +7,7 @@ fields are its settings. Nothing here knows Hydra: `harness.config` turns what H
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -302,3 +302,7 @@ class Settings(Checked):
     def curves_by(self) -> list[str]:
         """The settings of `by`, as a list."""
         return [] if self.by is None else list(self.by)
+
+
+#: The groups of `Settings`, in the order in which they are listed.
+GROUPS = tuple(f.name for f in fields(Settings) if is_dataclass(f.default_factory))

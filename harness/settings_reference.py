@@ -16,16 +16,16 @@ from typing import Any, get_type_hints
 import yaml
 
 from harness.by_name import import_by_name
-from harness.config import config_folders
+from harness.choices import choices as files
+from harness.choices import config_groups
 from harness.errors import UserError, nearest
 from harness.ranges import ALLOWED, MEANING, full_name
-from harness.settings import Settings
+from harness.setting_names import meant
+from harness.settings import GROUPS, Settings
 
 #: Groups whose settings depend on what is chosen, and the name of the group of settings at the top level.
 CHOSEN = ("family", "task")
 TOP = "top level"
-#: Groups of `Settings`, in the order in which they are listed.
-GROUPS = tuple(f.name for f in dataclasses.fields(Settings) if dataclasses.is_dataclass(f.default_factory))
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Row:
     Attributes:
         name: in full, as written on the command line, e.g. ``ladder.widths``.
         default: as written in YAML; where choices of its group differ, theirs follow in brackets.
+        value, elsewhere: the two apart: ``0.01`` and ``0.1 with optimizer=sgd``.
         allowed: what it may be, in words.
         meaning: what it does, in a phrase; "" where a class of the user's own does not say.
     """
@@ -43,6 +44,8 @@ class Row:
     default: str
     allowed: str
     meaning: str
+    value: str = ""
+    elsewhere: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,8 +82,7 @@ def reference() -> list[Group]:
 
 def group_names() -> list[str]:
     """The names of all groups."""
-    found = choices()
-    return [TOP, *GROUPS, *(f"{chosen}={choice.name}" for chosen in CHOSEN for choice in found[chosen])]
+    return [TOP, *GROUPS, *(f"{chosen}={name}" for chosen in CHOSEN for name in files(chosen))]
 
 
 def group(name: str) -> Group:
@@ -94,31 +96,29 @@ def group(name: str) -> Group:
         return Group(TOP, "What is trained, with which seeds, and where the results lie.", rows)
     if name in GROUPS:
         kind = get_type_hints(Settings)[name]
-        by_choice = {f"{name}={choice}": _values(path) for choice, path in _files(name).items()}
+        by_choice = {f"{name}={choice}": _values(path) for choice, path in files(name).items()}
         rows = [_row(name, f, _other_defaults(f, by_choice)) for f in dataclasses.fields(kind)]
         return Group(name, _paragraph(kind), rows)
     chosen, _, choice = name.partition("=")
-    path = _files(chosen).get(choice) if chosen in CHOSEN else None
+    path = files(chosen).get(choice) if chosen in CHOSEN else None
     if path is None:
-        known = [*group_names(), *CHOSEN]
-        raise UserError(f"{name}: no such group of settings{nearest(name, known)}\ngroups are {', '.join(known)}")
+        raise unknown_group(name)
     return _chosen(chosen, choice, path)
+
+
+def unknown_group(name: str) -> UserError:
+    """The error of a group that is not there; of a setting, with the group that it is in."""
+    if (setting := meant(name)) and "." in setting:
+        inside = setting.partition(".")[0]
+        return UserError(f"{name}: is no group of settings; harness settings {inside} explains {setting}")
+    near = nearest(name, [*group_names(), *config_groups()])
+    known = dict.fromkeys(("top", *GROUPS, "family=NAME", "task=NAME", *config_groups()))
+    return UserError(f"{name}: no such group of settings{near or '; groups are ' + ', '.join(known)}")
 
 
 def choices() -> dict[str, list[Choice]]:
     """What can be chosen, by config group: the files of ./conf and of the harness's own."""
-    groups = sorted({folder.name for root in config_folders() for folder in root.iterdir() if folder.is_dir()})
-    return {name: [Choice(choice, purpose(path)) for choice, path in _files(name).items()] for name in groups}
-
-
-def _files(config_group: str) -> dict[str, Path]:
-    """Choice -> its file; the user's own before the harness's."""
-    found: dict[str, Path] = {}
-    for folder in config_folders():
-        root = folder / config_group
-        for path in sorted(root.rglob("*.yaml")):
-            found.setdefault(path.relative_to(root).with_suffix("").as_posix(), path)
-    return dict(sorted(found.items()))
+    return {name: [Choice(choice, purpose(path)) for choice, path in files(name).items()] for name in config_groups()}
 
 
 def purpose(path: Path) -> str:
@@ -165,12 +165,12 @@ _MISSING = object()
 def _row(prefix: str, field: dataclasses.Field[Any], others: Mapping[str, Any], default: Any = _MISSING) -> Row:
     if default is _MISSING:
         default = _default(field)
-    shown = written(default)
-    if others:
-        shown += f" ({', '.join(f'{written(value)} with {choice}' for choice, value in others.items())})"
+    value = written(default)
+    elsewhere = ", ".join(f"{written(other)} with {choice}" for choice, other in others.items())
+    shown = f"{value} ({elsewhere})" if elsewhere else value
     kind = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type))
     allowed = str(field.metadata.get(ALLOWED, kind))
-    return Row(full_name(prefix, field.name), shown, allowed, field.metadata.get(MEANING, ""))
+    return Row(full_name(prefix, field.name), shown, allowed, field.metadata.get(MEANING, ""), value, elsewhere)
 
 
 def _default(field: dataclasses.Field[Any]) -> Any:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NoReturn
 from unittest.mock import patch
 
@@ -26,9 +27,11 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
 from harness import config
+from harness.choices import config_folders
+from harness.command_words import told_apart
 from harness.errors import UserError
 from harness.explain import explain
-from harness.verbs import FLAGS, TABLE_VERBS, VERBS
+from harness.verbs import READING, VERBS
 
 
 def run(verb: str | None, words: Sequence[str], console: Console) -> int:
@@ -37,18 +40,15 @@ def run(verb: str | None, words: Sequence[str], console: Console) -> int:
     Raises:
         UserError: a mistake in the words or in a config, or whatever the verb raises.
     """
-    flags = [word for word in words if word in FLAGS.get(verb or "", ())]
-    words = [word for word in words if word not in flags]
-    command = Command(verb, console, flags)
+    told = told_apart(verb, words)
+    command = Command(verb, console, told.flags)
     try:
-        if verb is None or any(word.startswith("-") for word in words):
+        if verb is None or told.for_hydra:
             config.register()
-            return _through_hydra(command, words)
-        # What verify reads may be given as folders, too.
-        folders = [word for word in words if "=" not in word] if verb == "verify" else []
-        settings = [word for word in words if word not in folders]
+            (overrides,) = told.commands()
+            return _through_hydra(command, overrides)
         with config.composing():
-            return command.run([[*settings, f"results='{folder}'"] for folder in folders] or [settings])
+            return command.run(told.commands())
     except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
         raise UserError(explain(error)) from error
 
@@ -80,7 +80,7 @@ class Command:
                 config.refuse_settings_of_a_study(overrides)
         if self.verb == "verify":
             self.exit_code = _verify(configs, self.console)
-        elif self.verb in TABLE_VERBS:
+        elif self.verb in READING:
             self.exit_code = _read_tables(self.verb, configs, self.console)
         else:
             home = import_module(f"harness.sweeping.{self.verb if self.verb in ('refine', 'redo') else 'run'}")
@@ -166,8 +166,10 @@ def _through_hydra(command: Command, words: list[str]) -> int:
     # Hydra then raises its errors instead of printing them at length.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
-        with patch.object(ArgumentParser, "error", _refuse):  # which would print Hydra's usage and exit
-            hydra.main(str(config.config_folders()[-1]), "config", version_base="1.3")(command)()
+        # The usual one would print Hydra's usage and exit. What Hydra notes of a multirun is of no use beside results.
+        with patch.object(ArgumentParser, "error", _refuse), TemporaryDirectory() as notes:
+            sys.argv.append(f"hydra.sweep.dir='{notes}'")
+            hydra.main(str(config_folders()[-1]), "config", version_base="1.3")(command)()
     except SystemExit as stop:
         return int(stop.code or 0)
     finally:

@@ -1,13 +1,169 @@
-"""The names of all verbs, and which of them take settings in Hydra's grammar; nothing heavy is loaded for them."""
+"""All verbs by name, and what `harness VERB --help` says of those that take settings; nothing heavy is loaded."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
 from harness import commands
 
-#: Verbs that train or look at training need families and tasks built; the others only read tables.
-TRAINING_VERBS = ("plan", "train", "sweep", "refine", "redo", "status")
-TABLE_VERBS = ("verify", "collect", "analyze")
-VERBS = TRAINING_VERBS + TABLE_VERBS + tuple(commands.VERBS)
+
+@dataclass(frozen=True)
+class StudyVerb:
+    """A verb that takes settings in Hydra's grammar.
+
+    Attributes:
+        about: what it does, in a line.
+        purpose: the same in a sentence or two more.
+        takes: what may follow it.
+        settings: names of settings and of groups of them that matter for it -> why, in a phrase.
+        examples: commands that run -> what each is for.
+        further: where to read on.
+        flags: of its own -> what each does. All others are Hydra's.
+        reads_folders: whether a results folder may be given as it is.
+    """
+
+    about: str
+    purpose: str
+    settings: Mapping[str, str]
+    examples: Mapping[str, str]
+    further: str
+    flags: Mapping[str, str] = field(default_factory=dict)
+    reads_folders: bool = False
+
+
+_CHOICES = "experiment=NAME, or family=NAME and task=NAME"
+_SIZES = {_CHOICES: "what to train", "ladder": "sizes and durations", "seeds": "runs of each size"}
+_TRAINED = {"optimizer, schedule, parametrization": "how", "training": "device, precision, evaluations"}
+_OWN = "family=mlp task=digits ladder.widths=[8,16,32,64] ladder.steps=500 name=mine"
+
+#: Verbs that train or look at training need families and tasks built.
+TRAINING: dict[str, StudyVerb] = {
+    "plan": StudyVerb(
+        about="rungs, parameters, FLOPs, predicted time and memory; trains nothing",
+        purpose="Shows every size that sweep would train, with its parameters by group, its training FLOPs, and the "
+        "time and memory that this machine is predicted to need. It builds and checks each study's smallest model.",
+        settings=_SIZES | {"launcher.workers": "processes side by side, for the time"},
+        examples={
+            "harness plan experiment=quickstart": "what the quickstart trains",
+            f"harness plan {_OWN}": "a ladder of your own, without a file",
+            "harness plan --check experiment=quickstart/text": "before a family of your own is trained",
+        },
+        further="harness settings ladder; harness train --help, harness sweep --help",
+        flags={"--check": "build every size, and compare formulas for parameters and FLOPs with what torch counts"},
+    ),
+    "train": StudyVerb(
+        about="one run: rung=, seed=",
+        purpose="Trains one run of one study: the size `rung`, counted from 0, with the seed `seed`. It lands in the "
+        "same results folder as the runs of sweep, which then need not train it.",
+        settings={_CHOICES: "the study", "rung, seed": "which run of it"} | _TRAINED,
+        examples={
+            "harness train experiment=quickstart/parity rung=0 seed=1": "the smallest size",
+            f"harness train {_OWN} rung=3": "a study of your own, without a file",
+        },
+        further="harness sweep --help; harness settings training",
+    ),
+    "sweep": StudyVerb(
+        about="every run of an experiment that is not finished yet, on all cores",
+        purpose="Trains every size, seed and learning rate of an experiment, the costly ones first, into results/NAME. "
+        "Runs that are done are not trained again: interrupt it whenever you like, and the same command goes on.",
+        settings=_SIZES | _TRAINED | {"launcher": "processes, members in each"},
+        examples={
+            "harness sweep experiment=quickstart": "all five studies of the quickstart",
+            "harness sweep experiment=quickstart task=text ladder.widths=[16,32,64] seeds=5": "one of them, changed",
+            "harness sweep --multirun experiment=quickstart/text optimizer.lr=0.01,0.03 name=rates": "a grid",
+            f"harness sweep {_OWN}": "a ladder of your own, without a file",
+        },
+        further="harness plan --help shows what it costs first; harness status, harness analyze for what came out",
+    ),
+    "refine": StudyVerb(
+        about="sweep, then add the sizes and seeds that narrow N* most per FLOP",
+        purpose="Sweeps a study, then trains sizes between its own and more seeds, wherever the interval of a "
+        "threshold N* narrows most per FLOP, until every N* is placed as well as asked or the budget is spent.",
+        settings={_CHOICES: "the study", "refine": "how narrow, at what cost", "analysis": "on which axis"},
+        examples={
+            "harness refine experiment=quickstart/parity refine.ratio=1.5 refine.budget=2": "twice its own FLOPs",
+            "harness refine experiment=quickstart/lookup refine.metrics=exact_match": "the threshold of one metric",
+        },
+        further="harness settings refine; harness analyze --help",
+    ),
+    "redo": StudyVerb(
+        about="train recorded runs anew, by default those whose counts have changed; trains only with --yes",
+        purpose="Shows which recorded runs would be trained anew and what that costs; with --yes it trains them. An "
+        "old run stays until the new one has finished.",
+        settings={_CHOICES: "the study", "redo": "which of its runs"},
+        examples={
+            "harness redo experiment=quickstart": "runs whose recorded counts the code no longer gives",
+            "harness redo experiment=quickstart/text redo.which=all redo.rungs=[0,1]": "two sizes, whatever they hold",
+            "harness redo --yes experiment=quickstart redo.which=failed": "failed runs; trains them",
+        },
+        further="harness settings redo; harness status --help, harness verify --help",
+        flags={"--yes": "train; without it, nothing is"},
+    ),
+    "status": StudyVerb(
+        about="what is finished, running, pending, failed and why; runs whose counts have changed",
+        purpose="Compares what an experiment asks for with what its results hold: a row a size, jobs that run now with "
+        "the time left, why runs failed, and runs whose recorded counts are no longer the code's.",
+        settings=_SIZES,
+        examples={
+            "harness status experiment=quickstart": "while sweep runs, from another terminal",
+            "harness status experiment=quickstart seeds=24": "of more seeds than the file asks for",
+        },
+        further="harness sweep --help; harness redo --help",
+    ),
+}
+
+#: Verbs that read what was trained.
+READING: dict[str, StudyVerb] = {
+    "verify": StudyVerb(
+        about="whether results are sound and the code still counts as it did",
+        purpose="Checks recorded counts against the code, run ids against settings, and pieces and tables against each "
+        "other, of an experiment or of results folders. It changes nothing.",
+        settings={"experiment=NAME": "its results"},
+        examples={
+            "harness verify results/quickstart": "a folder, or several",
+            "harness verify experiment=quickstart": "those of an experiment",
+        },
+        further="harness redo --help trains runs with other counts anew",
+        reads_folders=True,
+    ),
+    "collect": StudyVerb(
+        about="merge the runs' pieces into two Parquet tables",
+        purpose="Merges the pieces that runs have left into runs.parquet and measurements.parquet. Whatever reads a "
+        "results folder does so too; this verb is for reading them with other tools.",
+        settings={"experiment=NAME": "its results"},
+        examples={
+            "harness collect results/quickstart": "a folder, or several",
+            "harness collect experiment=quickstart": "those of an experiment",
+        },
+        further="harness.load in Python reads the tables as one frame",
+        reads_folders=True,
+    ),
+    "analyze": StudyVerb(
+        about="laws, jumps, thresholds, verdicts; plots, report.html and card.md",
+        purpose="Fits laws to the loss, tests every metric for jumps, places thresholds N*, and writes verdicts, "
+        "plots, report.html and card.md into the results folder: of the runs that an experiment asks for, or of all in "
+        "a folder.",
+        settings={
+            "experiment=NAME": "its runs",
+            "analysis": "axis, levels",
+            "by": "a curve for each value of a setting",
+        },
+        examples={
+            "harness analyze experiment=quickstart": "the runs that it asks for",
+            "harness analyze results/quickstart": "all runs in a folder",
+            "harness analyze experiment=quickstart/text by=optimizer.lr": "each learning rate a curve of its own",
+        },
+        further="harness settings analysis; harness emergence --help and harness fit --help for other tables",
+        reads_folders=True,
+    ),
+}
+
+STUDY_VERBS = TRAINING | READING
+#: `settings` explains what the verbs above take.
+VERBS = (*STUDY_VERBS, "settings", *commands.VERBS)
 
 #: Flags of these verbs' own; all others are Hydra's.
-FLAGS = {"plan": ("--check",), "redo": ("--yes",)}
+FLAGS = {name: tuple(verb.flags) for name, verb in STUDY_VERBS.items()}
+#: Verbs that may be given results folders.
+FOLDER_VERBS = tuple(name for name, verb in STUDY_VERBS.items() if verb.reads_folders)

@@ -39,7 +39,7 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["task=partiy"], ["task=partiy", "'parity'", "lookup"]),
         (["experiment=quickstart/parit"], ["'quickstart/parity'"]),
         (["optimizer=adamm"], ["'adamw'", "sgd"]),
-        (["seeds=many"], ["seeds=many", "Integer"]),
+        (["seeds=many"], ["seeds=many", "a whole number of at least 1"]),
         (["seeds=1,2"], ["seeds=1,2", "--multirun"]),
         (["ladder.widths=[8"], ["ladder.widths=[8"]),
         (["ladder.widths=[8,-4]"], ["ladder.widths=[8, -4]", "at least 1"]),

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 from command import REPOSITORY
+from worked_pages import PAGES
 
 from harness import cli, commands
 
 DOCUMENTS = [
     *(REPOSITORY / name for name in ("README.md", "LOG.md", "CHANGELOG.md")),
     *sorted((REPOSITORY / "experiments").glob("*/README.md")),
+    *PAGES,
 ]
 EXPERIMENT = re.compile(r"experiments/(\w+)")
 of_documents = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))

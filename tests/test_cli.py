@@ -23,14 +23,6 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_help_lists_verbs_examples_and_choices(capsys: pytest.CaptureFixture[str]) -> None:
-    for argv in ([], ["--help"], ["sweep", "--help"]):
-        shown = run(capsys, *argv)
-        assert shown.code == 0
-        for word in (*VERBS, "experiment/quickstart:", "task:", "transformer", "harness sweep experiment=quickstart"):
-            assert word in shown.out
-
-
 def test_cfg_shows_the_settings(capsys: pytest.CaptureFixture[str]) -> None:
     shown = run(capsys, "sweep", "experiment=quickstart/text", "seeds=9", "--cfg", "job")
     assert shown.code == 0

@@ -50,7 +50,7 @@ def test_the_wheel_holds_every_config_and_data_file_and_no_test(wheel: Path) -> 
     configs = {path.relative_to(REPOSITORY / "conf") for path in (REPOSITORY / "conf").rglob("*.yaml")}
     assert {f"harness/conf/{path}" for path in configs} <= files
     assert "hydra_plugins/harness_launcher.py" in files
-    assert {"harness/tasks/digits.npz", "harness/report/report.html.j2"} <= files
+    assert {"harness/tasks/digits.npz", "harness/report/report.html.j2", "harness/CITATION.cff"} <= files
     page = {
         path.name for path in (REPOSITORY / "harness" / "report" / "interactive").rglob("*") if path.suffix != ".pyc"
     }

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from harness.errors import UserError
-from harness.settings import Settings
-from harness.settings_reference import GROUPS, TOP, choices, group, group_names, reference
+from harness.settings import GROUPS, Settings
+from harness.settings_reference import TOP, choices, group, group_names, reference
 
 
 def test_every_setting_is_listed_once_with_a_meaning() -> None:
@@ -43,7 +43,7 @@ def test_defaults_are_those_of_the_settings_and_of_the_choices() -> None:
 @pytest.mark.parametrize("chosen", ["family", "task"])
 def test_files_of_families_and_tasks_have_the_defaults_of_their_classes(chosen: str) -> None:
     from harness.by_name import import_by_name
-    from harness.config import config_folders
+    from harness.choices import config_folders
 
     for path in sorted((config_folders()[-1] / chosen).glob("*.yaml")):
         values = yaml.safe_load(path.read_text())

@@ -1,11 +1,17 @@
-"""Pages that lie elsewhere in the repository, each as it is: methods, changes, experiments."""
+"""Pages that lie elsewhere in the repository, each as it is: methods, changes, experiments.
+
+The manual's own pages link to the files themselves (`../../experiments/mup/README.md`), so that the links lead
+somewhere on a code host too; here they are turned to the pages.
+"""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 REPOSITORY = Path(__file__).parents[2]
 PAGES = {
@@ -37,6 +43,18 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
             name = f"experiments/{readme.parent.name}/{figure.name}"
             files.append(File.generated(config, name, abs_src_path=str(figure)))
     return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    if page.file.generated_by:
+        return markdown
+    return re.sub(r"\]\(\.\./\.\./([^)#]+)", lambda link: f"]({_page_of(link[1])}", markdown)
+
+
+def _page_of(source: str) -> str:
+    """The page of a file of the repository; figures keep their place."""
+    pages = {at: page for page, at in PAGES.items()} | {"experiments": "experiments/index.md"}
+    return pages.get(source, source.replace("README.md", "index.md").replace(".ipynb", ".md"))
 
 
 def _page(readme: Path) -> str:

@@ -25,7 +25,9 @@ def _section(group: Group) -> str:
         f"| `{row.name}` | {_code(row.default)} | {_cell(row.allowed)} | {_cell(row.meaning)} |" for row in group.rows
     ]
     table = ["| setting | default | allowed | meaning |", "|---|---|---|---|", *rows]
-    return f"## {group.name}\n\n{group.purpose}\n\n" + "\n".join(table) + "\n"
+    return (
+        f'## {group.name}\n\n{group.purpose}\n\n<div class="settings" markdown>\n\n' + "\n".join(table) + "\n\n</div>\n"
+    )
 
 
 def _code(value: object) -> str:

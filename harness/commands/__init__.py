@@ -55,6 +55,8 @@ VERBS = {
     ),
     "import": Verb("harness.commands.importing", "results of other tools into the two tables", arguments.of_import),
     "export": Verb("harness.commands.export", "recorded runs as CSV, for TensorBoard or for W&B", arguments.of_export),
+    "init": Verb("harness.starting.project", "a small commented project that runs as it is", arguments.of_init),
+    "cite": Verb("harness.commands.cite", "how to cite the harness and the methods used", arguments.of_cite),
 }
 
 

@@ -46,6 +46,7 @@ LINKS = ("sigmoid", "exponential", "gompertz")
 #: Laws of which gains are known, over compute and over N and D.
 GAINING = ("power_floor", "power", "hoffmann", "gadre")
 FORMATS = ("lm_eval", "trainer", "wandb", "tensorboard", "nanogpt")
+CITATION_STYLES = ("bibtex", "apa")
 EXPORTS = ("csv", "tensorboard", "wandb")
 
 #: Verdicts, in the order of what they claim, and what curves are put in order by.
@@ -241,6 +242,20 @@ def of_export(parser: argparse.ArgumentParser) -> None:
         "file a run, with its settings. wandb: offline runs, which `wandb sync` uploads. Exporting again adds what is "
         "new."
     )
+
+
+def of_init(parser: argparse.ArgumentParser) -> None:
+    """``harness init``."""
+    about = "where to write it, the current one unless given; files that are there are never overwritten"
+    parser.add_argument("folder", metavar="FOLDER", nargs="?", default=".", help=about)
+
+
+def of_cite(parser: argparse.ArgumentParser) -> None:
+    """``harness cite``."""
+    results = "results folder, or its name: only the papers of the methods that its runs and their analysis used"
+    parser.add_argument("results", metavar="RESULTS", nargs="?", help=results)
+    styles = f"{', '.join(CITATION_STYLES)} (bibtex)"
+    parser.add_argument("--style", default="bibtex", type=one_of(CITATION_STYLES), metavar="NAME", help=styles)
 
 
 # ------------------------------------------------------------------------------------------------ shared between verbs

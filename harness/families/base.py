@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from harness.ranges import Checked
-from harness.tasks.base import Signature
+from harness.tasks.base import InputKind, Signature
 
 if TYPE_CHECKING:
     from torch import nn
@@ -98,6 +98,11 @@ class Family(Checked, ABC):
     def has_residual_branches(self) -> bool:
         """Whether its models scale residual branches by `parametrization.branch_scale`, as depth rules ask."""
         return False
+
+    @property
+    def reads(self) -> tuple[InputKind, ...]:
+        """What its models take as inputs; () for a family that does not say, and is tried with any task."""
+        return ()
 
     def check(self, shape: Shape, signature: Signature) -> None:
         """Raise SettingError where this shape cannot be built for this task."""

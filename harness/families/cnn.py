@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from harness.errors import UserError
 from harness.families.base import Family, ParameterCount, Shape
 from harness.families.parametrization import Role
 from harness.ranges import Flag, setting
 from harness.settings import ParametrizationSettings
-from harness.tasks.base import Signature
+from harness.tasks.base import InputKind, Signature
 
 KERNEL = 3
 
@@ -68,10 +67,9 @@ class CNN(Family):
     def name(self) -> str:
         return "cnn"
 
-    def check(self, shape: Shape, signature: Signature) -> None:
-        if signature.feature_shape is None or len(signature.feature_shape) != 3:
-            found = "tokens" if signature.feature_shape is None else f"features of shape {signature.feature_shape}"
-            raise UserError(f"family=cnn reads images (channels, height, width) and this task gives {found}")
+    @property
+    def reads(self) -> tuple[InputKind, ...]:
+        return ("images",)
 
     def build(self, shape: Shape, signature: Signature, parametrization: ParametrizationSettings) -> CNNModel:
         n_channels, _, _ = _image(signature)

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from harness.errors import UserError
 from harness.families.base import Family, ParameterCount, Shape
 from harness.families.parametrization import Role
 from harness.ranges import Flag, setting
 from harness.settings import ParametrizationSettings
-from harness.tasks.base import Signature
+from harness.tasks.base import InputKind, Signature
 
 
 class MLPModel(nn.Module):
@@ -55,9 +54,9 @@ class MLP(Family):
     def name(self) -> str:
         return "mlp"
 
-    def check(self, shape: Shape, signature: Signature) -> None:
-        if signature.feature_shape is None:
-            raise UserError("family=mlp reads features and this task gives tokens: allowed is family=transformer")
+    @property
+    def reads(self) -> tuple[InputKind, ...]:
+        return ("features", "images")
 
     def build(self, shape: Shape, signature: Signature, parametrization: ParametrizationSettings) -> MLPModel:
         return MLPModel(_n_inputs(signature), shape.width, shape.depth, signature.n_outputs, self.zero_head)

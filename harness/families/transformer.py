@@ -11,12 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from harness.errors import SettingError, UserError
+from harness.errors import SettingError
 from harness.families.base import Family, ParameterCount, Shape
 from harness.families.parametrization import Role, branch_scale, width_factor
 from harness.ranges import Flag, above, at_least, one_of, setting
 from harness.settings import ParametrizationSettings
-from harness.tasks.base import Signature
+from harness.tasks.base import InputKind, Signature
 
 
 def rotate(x_BHTK: torch.Tensor) -> torch.Tensor:
@@ -181,9 +181,11 @@ class Transformer(Family):
         """Width of the feed-forward layer, 0 where there is none."""
         return round(self.mlp_ratio * width)
 
+    @property
+    def reads(self) -> tuple[InputKind, ...]:
+        return ("tokens",)
+
     def check(self, shape: Shape, signature: Signature) -> None:
-        if signature.vocab_size is None:
-            raise UserError("family=transformer reads tokens and this task gives features: allowed are mlp and cnn")
         if self.tied and signature.vocab_size != signature.n_outputs:
             raise SettingError("family.tied", True, "false, for this task answers in another vocabulary than it asks")
         multiple = self.width_multiple(shape.heads)

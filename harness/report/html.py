@@ -17,7 +17,8 @@ from harness.records.schema import STATUSES
 from harness.report import pictures, plots, tables
 from harness.report.analyze import Analysis
 from harness.report.axes import as_file
-from harness.report.card import card
+from harness.report.card import cards
+from harness.report.card.methods import number_of_tests
 from harness.report.interactive import interactive_page
 from harness.report.names import interval_kind, size_name
 from harness.report.pictures import Drawing, Shape
@@ -25,7 +26,7 @@ from harness.wording import confidence, counted, short
 
 #: The files of a report, in the results folder.
 INTERACTIVE = "report_interactive.html"
-FILES = ("report.html", INTERACTIVE, "card.md", "verdicts.csv", "laws.csv", "plots")
+FILES = ("report.html", INTERACTIVE, "card.md", "card.tex", "verdicts.csv", "laws.csv", "plots")
 
 #: Columns of the runs table whose distinct values the page lists.
 PROVENANCE = {"device": "device", "git_revision": "git revision"}
@@ -56,7 +57,7 @@ def write_report(analysis: Analysis) -> list[Path]:
         UserError: the folder cannot be written, or the disk is full.
     """
     folder = analysis.folder
-    page, interactive, summary, verdicts, laws, drawn = (folder / name for name in FILES)
+    page, interactive, summary, latex, verdicts, laws, drawn = (folder / name for name in FILES)
     write_whole(verdicts, analysis.jumps.to_csv(index=False).encode())
     write_whole(laws, analysis.laws.to_csv(index=False).encode())
     write_whole(interactive, interactive_page(analysis).encode())  # before the page that links it
@@ -65,8 +66,9 @@ def write_report(analysis: Analysis) -> list[Path]:
     )
     text = environment.get_template("report.html.j2").render(_content(analysis, drawn))
     write_whole(page, text.encode())
-    write_whole(summary, card(analysis).encode())
-    return [page, interactive, summary, verdicts, laws, drawn]
+    for path, text in zip((summary, latex), cards(analysis), strict=True):
+        write_whole(path, text.encode())
+    return [page, interactive, summary, latex, verdicts, laws, drawn]
 
 
 def _content(analysis: Analysis, drawn: Path) -> dict[str, Any]:
@@ -86,7 +88,7 @@ def _content(analysis: Analysis, drawn: Path) -> dict[str, Any]:
         "level": confidence(analysis.level).replace(" ", "\u00a0"),
         "interval_kind": interval_kind(analysis.interval),
         "alpha": analysis.alpha,
-        "n_tests": _n_tests(analysis.jumps),
+        "n_tests": number_of_tests(analysis.jumps),
         "overview": tables.overview(runs),
         "failures": tables.failures(runs),
         "left_out": analysis.left_out,
@@ -160,12 +162,6 @@ def _version_list(versions: str) -> str:
         return ", ".join(f"{name} {version}" for name, version in sorted(json.loads(versions).items()))
     except (json.JSONDecodeError, AttributeError):
         return versions
-
-
-def _n_tests(jumps: pd.DataFrame) -> int:
-    """Number of curves tested; a continuous metric that is paired with several discontinuous ones counts once."""
-    continuous = jumps.drop_duplicates(["study", "task", "subtask", "continuous_metric"])
-    return int(jumps["p_value"].notna().sum() + continuous["continuous_p_value"].notna().sum())
 
 
 def _distinct(values: pd.Series) -> list[str]:

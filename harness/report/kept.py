@@ -64,7 +64,7 @@ def fingerprint(folder: Path, settings: Mapping[str, Any]) -> str:
 
 def keep(analysis: Analysis, key: str, paths: list[Path]) -> Result:
     """Write what `read_kept` reads, beside the files that the report has written (`paths`), and return it."""
-    names = ("page", "interactive", "card", "verdicts", "laws", "plots")
+    names = ("page", "interactive", "card", "latex", "verdicts", "laws", "plots")
     content = {
         "fingerprint": key,
         "x": analysis.x,

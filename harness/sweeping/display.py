@@ -1,14 +1,15 @@
-"""What a running sweep shows: bars on a terminal, a plain line for each finished job elsewhere.
+"""What a running sweep shows: bars on a terminal and in a notebook, a plain line for each finished job elsewhere.
 
 Why runs failed is not told here but once at the end, and meanwhile by `harness status`.
 """
 
 from __future__ import annotations
 
+import io
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
@@ -19,6 +20,8 @@ from harness.sweeping.progress import progress_path, read_progress
 from harness.wording import duration
 
 Cost = Callable[[Job], float]
+
+_IN_A_NOTEBOOK = "<pre style='line-height: normal; white-space: pre; overflow-x: auto'>{code}</pre>"
 
 
 class Display(Protocol):
@@ -31,7 +34,9 @@ class Display(Protocol):
 
 
 def display_for(console: Console, jobs: Sequence[Job], cost: Cost) -> Display:
-    """Bars on a terminal, lines where output goes to a file or a pipe."""
+    """Bars on a terminal and in a notebook, lines where output goes to a file or a pipe."""
+    if console.is_jupyter:
+        return NotebookBars(console, jobs, cost)
     return Bars(console, jobs, cost) if console.is_terminal else Lines(console, jobs, cost)
 
 
@@ -43,6 +48,10 @@ class Overall:
         self.total = sum(self.costs.values()) or 1.0
         self.jobs, self.done, self.started = len(jobs), 0, time.monotonic()
         self.share = 0.0
+
+    def counted(self) -> str:
+        """ "3/12", jobs that have ended of all."""
+        return f"{self.done}/{self.jobs}"
 
     def end(self, job: Job) -> None:
         self.done += 1
@@ -71,7 +80,7 @@ class Lines:
     def ended(self, job: Job, runs: list[Ended]) -> None:
         self.overall.end(job)
         counts = count_by_status(runs)
-        of, left = f"[{self.overall.done}/{self.overall.jobs}]", self.overall.time_left(self.overall.share)
+        of, left = f"[{self.overall.counted()}]", self.overall.time_left(self.overall.share)
         self.console.print(
             f"{of} {job.label}, {job.steps} steps: {counts}; {left} left", markup=False, soft_wrap=True, highlight=False
         )
@@ -134,7 +143,40 @@ class Bars:
         self.progress.update(
             self.all,
             completed=share,
-            steps=f"{self.overall.done}/{self.overall.jobs}",
+            steps=self.overall.counted(),
             left=self.overall.time_left(share),
         )
+        self.draw()
+
+    def draw(self) -> None:
+        """Show how far everything is."""
         self.progress.refresh()
+
+
+class NotebookBars(Bars):
+    """The same bars as one output of a notebook's cell, drawn anew in its place; the last state stays.
+
+    rich's own way there needs ipywidgets, without which it shows nothing until the end.
+    """
+
+    def __enter__(self) -> NotebookBars:
+        from IPython.display import display
+
+        self.shown = self._picture()
+        self.output: Any = display(self.shown, raw=True, display_id=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def draw(self) -> None:
+        if (picture := self._picture()) != self.shown:
+            self.shown = picture
+            self.output.update(picture, raw=True)
+
+    def _picture(self) -> dict[str, str]:
+        """The bars as notebooks show them, by MIME type."""
+        paper = Console(file=io.StringIO(), record=True, force_terminal=True, force_jupyter=False, width=120)
+        paper.print(self.progress.get_renderable())
+        html = paper.export_html(inline_styles=True, clear=False, code_format=_IN_A_NOTEBOOK)
+        return {"text/html": html, "text/plain": paper.export_text()}

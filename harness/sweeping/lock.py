@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from harness.errors import UserError
@@ -18,10 +18,13 @@ from harness.sweeping.progress import STATE, remove_progress
 def locked(results: Path) -> Iterator[None]:
     """Hold a results folder; what a killed sweep left half done is cleared away first.
 
+    A folder that was made for it, and that nothing was written into, is removed in the end.
+
     Raises:
         UserError: another process holds it, or the folder cannot be written.
     """
     path = results / STATE / "lock"
+    new = [folder for folder in (results, *results.parents) if not folder.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = open(path, "a+")  # noqa: SIM115 - held for as long as the lock
@@ -35,6 +38,8 @@ def locked(results: Path) -> Iterator[None]:
             raise UserError(f"{results} is in use by another harness, process {file.read()}") from None
         except OSError as error:
             raise UserError(f"{results} cannot be locked: {error.strerror}") from error
+        if os.fstat(file.fileno()).st_nlink == 0:  # its last holder has removed the folder meanwhile
+            raise UserError(f"{results} was in use by another harness; try again")
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
@@ -43,6 +48,18 @@ def locked(results: Path) -> Iterator[None]:
             yield
         finally:
             _clear(results)
+            if new:
+                _remove_empty(path, new)
+
+
+def _remove_empty(lock: Path, folders: list[Path]) -> None:
+    """Remove a lock and the folders made for it, innermost first, where they hold nothing else."""
+    if {file for file in folders[0].rglob("*") if file.is_file()} == {lock}:
+        lock.unlink()
+        lock.parent.rmdir()
+        with suppress(OSError):  # one that holds something after all
+            for folder in folders:
+                folder.rmdir()
 
 
 def holder(results: Path) -> int | None:

@@ -1,19 +1,22 @@
 """Jobs on one-thread processes: a job that fails or is killed takes no other with it.
 
 Workers are forked from a server that has torch loaded already (0.02 s a worker, where importing it takes seconds).
-pebble's pool replaces a worker that dies and says which job it had.
+pebble's pool replaces a worker that dies and says which job it had. A worker imports the modules of the job's family
+and task and never the program that started it, so a script that sweeps needs no ``if __name__ == "__main__"``.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.context import ForkServerContext
+from multiprocessing import spawn
+from multiprocessing.context import ForkServerContext, ForkServerProcess
 from multiprocessing.forkserver import ensure_running
+from typing import Any
+from unittest.mock import patch
 
 from pebble import ProcessExpired, ProcessPool
 
@@ -28,6 +31,25 @@ POLL_S = 0.25
 _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 Work = Callable[[Job, str | None], list[Ended]]
+
+_preparation_data = spawn.get_preparation_data
+
+
+class _Worker(ForkServerProcess):
+    """A worker that does not begin by running the main module once more, which may be a script that sweeps."""
+
+    @staticmethod
+    def _Popen(process_obj: Any) -> Any:
+        with patch.object(spawn, "get_preparation_data", _without_main):
+            return ForkServerProcess._Popen(process_obj)
+
+
+class _Context(ForkServerContext):
+    Process = _Worker
+
+
+def _without_main(name: str) -> dict[str, Any]:
+    return {key: value for key, value in _preparation_data(name).items() if not key.startswith("init_main_from")}
 
 
 def run_jobs(
@@ -65,14 +87,14 @@ def run_jobs(
 
 
 def _fork_server() -> ForkServerContext:
-    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
-    context = multiprocessing.get_context("forkserver")
+    context = _Context()
     # The tracer that training uses imports torch._inductor when first called, 1.6 s that each worker would pay.
-    context.set_forkserver_preload(["harness.sweeping.worker", "torch._inductor"])
+    context.set_forkserver_preload(["harness.sweeping.pool", "torch._inductor"])
     # Ctrl-C reaches the whole process group; the server and its workers leave it to this process to end them.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
-        ensure_running()
+        with patch.dict(os.environ, dict.fromkeys(_ONE_THREAD, "1")):
+            ensure_running()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return context

@@ -20,7 +20,7 @@ from harness.sweeping.check import check_models
 from harness.sweeping.cost import cost_model
 from harness.sweeping.plan import pending, recorded_cells, worker_count
 from harness.sweeping.recorded import count_differences
-from harness.sweeping.run import lock_folders, train_jobs
+from harness.sweeping.run import lock_folders, tell_failures, train_jobs
 from harness.sweeping.tables import prediction
 from harness.training.device import resolve
 
@@ -48,7 +48,7 @@ def redo(studies: Sequence[Settings], console: Console, yes: bool = False) -> in
             return _show(studies, jobs, device, console)
         if studies[0].redo.which != "changed" and studies[0].redo.before is None:
             console.print(f"After a stop the same command with {_before_now()} goes on.", highlight=False)
-        return train_jobs(jobs, {}, worker_count(studies[0], device), console)
+        return tell_failures(train_jobs(jobs, {}, worker_count(studies[0], device), console), console)
 
 
 def _chosen_jobs(studies: Sequence[Settings], device: str) -> list[Job]:

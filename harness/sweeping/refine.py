@@ -25,7 +25,7 @@ from harness.settings import Settings
 from harness.sweeping.asked import choose_runs
 from harness.sweeping.check import check_models
 from harness.sweeping.plan import cells, pending, worker_count
-from harness.sweeping.run import lock_folders, train_jobs
+from harness.sweeping.run import lock_folders, tell_failures, train_jobs
 from harness.sweeping.sites import (
     Site,
     added_flops,
@@ -102,7 +102,7 @@ def _refine(study: Settings, device: str, console: Console) -> int:
 def _train(study: Settings, jobs: Sequence[Job], device: str, console: Console) -> int:
     known = finished_run_ids(Path(study.results))
     left = [part for job in jobs for part in pending(job, known, device)]
-    return train_jobs(left, known, worker_count(study, device), console)
+    return tell_failures(train_jobs(left, known, worker_count(study, device), console), console)
 
 
 def _enough(study: Settings, round_: int, intervals: pd.DataFrame) -> str | None:

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from rich.console import Console
 
 from harness.errors import UserError
@@ -25,7 +26,7 @@ from harness.sweeping.pool import run_jobs
 from harness.sweeping.progress import running
 from harness.sweeping.recorded import count_differences, explained
 from harness.sweeping.runs_row import git_revision
-from harness.sweeping.tables import plan_table, plan_totals, status_table
+from harness.sweeping.tables import plan_frame, plan_table, plan_totals, status_table
 from harness.training.device import resolve
 from harness.wording import duration
 
@@ -52,8 +53,34 @@ def plan(studies: Sequence[Settings], console: Console, check: bool = False) -> 
     return 0
 
 
+def planned(studies: Sequence[Settings]) -> pd.DataFrame:
+    """What `plan` shows, as a frame with a row for each rung at each duration (see `harness.plan`).
+
+    Raises:
+        UserError: as `plan`.
+    """
+    device = resolve(studies[0].training.device).type
+    check_models(studies, flops=False)
+    frame = plan_frame(studies, _known(studies), cost_model(Path(studies[0].results)), device)
+    frame.attrs = {
+        "device": device,
+        "workers": worker_count(studies[0], device),
+        "results": str(Path(studies[0].results)),
+    }
+    return frame
+
+
 def sweep(studies: Sequence[Settings], console: Console) -> int:
     """Train every run that is not done yet, costly jobs first; returns 1 if one failed, else 0.
+
+    Raises:
+        UserError: as `train_missing`.
+    """
+    return tell_failures(train_missing(studies, console), console)
+
+
+def train_missing(studies: Sequence[Settings], console: Console) -> list[Ended]:
+    """Train every run that is not done yet, costly jobs first; how each of them ended.
 
     Raises:
         UserError: a study that cannot be built or whose family counts wrongly, a device or results folder that cannot
@@ -80,9 +107,9 @@ def train(studies: Sequence[Settings], console: Console) -> int:
     with lock_folders(studies):
         known = _known(studies)
         if known.get(job.members[0].run_id) in DONE:
-            return train_jobs([], known, 1, console)
+            return tell_failures(train_jobs([], known, 1, console), console)
         check_models(studies, flops=True)
-        return train_jobs([job], known, 1, console)
+        return tell_failures(train_jobs([job], known, 1, console), console)
 
 
 def status(studies: Sequence[Settings], console: Console) -> int:
@@ -117,15 +144,15 @@ def _remarks(study: Settings, rows: Mapping[str, Mapping[str, Any]], running_now
     return failure_lines(lost) + failure_lines(outdated) + hint
 
 
-def train_jobs(jobs: Sequence[Job], known: Mapping[str, str], workers: int, console: Console) -> int:
-    """Train jobs, costly ones first, and print how they ended, each error once; returns 1 if one failed, else 0.
+def train_jobs(jobs: Sequence[Job], known: Mapping[str, str], workers: int, console: Console) -> list[Ended]:
+    """Train jobs, costly ones first, and print how many ended in which way; how each run ended, and why if badly.
 
     Their models have been checked by whoever made the jobs (`check_models`).
     """
     n_done = sum(state in DONE for state in known.values())
     if not jobs:
         console.print(f"Nothing to train: all runs asked for are done ({n_done} in the results).", highlight=False)
-        return 0
+        return []
     for study in {job.settings.study: job.settings for job in jobs}.values():
         if (reason := why_alone(study)) is not None:
             line = f"{study.study}: family={study.family.name} trains one member at a time; vmap cannot run several"
@@ -135,6 +162,11 @@ def train_jobs(jobs: Sequence[Job], known: Mapping[str, str], workers: int, cons
     with display_for(console, jobs, cost) as display:
         ended = run_jobs(jobs, workers, git_revision(), display)
     console.print(f"Trained {len(ended)}: {count_by_status(ended)}.", highlight=False)
+    return ended
+
+
+def tell_failures(ended: Sequence[Ended], console: Console) -> int:
+    """Print why runs ended badly, each error once; returns 1 if one failed, else 0."""
     for line in failure_lines(ended):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     return 1 if any(run.status == "failed" for run in ended) else 0

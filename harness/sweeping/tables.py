@@ -1,4 +1,4 @@
-"""The tables that `plan` and `status` print."""
+"""The tables that `plan` and `status` print, and the frame of `harness.plan`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.console import Group
 from rich.table import Table
@@ -15,7 +16,8 @@ from harness.ladder import Job
 from harness.records.schema import STATUSES
 from harness.settings import Settings
 from harness.sweeping.cost import CostModel
-from harness.sweeping.plan import cells, pending
+from harness.sweeping.plan import DONE, cells, pending
+from harness.sweeping.runs_row import size_columns
 from harness.wording import duration
 
 
@@ -57,6 +59,33 @@ def _plan_row(job: Job, cost: CostModel, device: str) -> dict[str, str]:
         "time": duration(sum(cost.seconds(j) for j in jobs)),
         "memory": f"{max(cost.bytes(j) for j in jobs) / 1e6:.0f} MB",
     }
+
+
+def plan_frame(studies: Sequence[Settings], status: Mapping[str, str], cost: CostModel, device: str) -> pd.DataFrame:
+    """A row a cell of each study: its size in the columns of the runs table, its runs and their predicted cost.
+
+    Args:
+        status: as `pending` takes it.
+    """
+    rows = []
+    for study in studies:
+        for cell in cells(study):
+            jobs = list(pending(cell, {}, device))
+            rows.append(
+                {
+                    "study": study.study,
+                    "family": study.family.name,
+                    "task": study.task.name,
+                    "rung": cell.rung.index,
+                    "steps": cell.steps,
+                    **size_columns(cell),
+                    "runs": len(cell.members),
+                    "runs_to_do": sum(status.get(member.run_id) not in DONE for member in cell.members),
+                    "predicted_s": sum(map(cost.seconds, jobs)),
+                    "predicted_bytes": round(max(map(cost.bytes, jobs))),
+                }
+            )
+    return pd.DataFrame(rows)
 
 
 def plan_totals(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -40,6 +41,10 @@ class Batch:
         return cls(inputs, targets, np.ones(targets.shape, dtype=bool), subtask)
 
 
+#: What a task gives and a family reads; images are features of shape (channels, height, width).
+InputKind = Literal["tokens", "features", "images"]
+
+
 @dataclass(frozen=True)
 class Signature:
     """The shapes of inputs and outputs that a model needs to have.
@@ -55,6 +60,13 @@ class Signature:
     vocab_size: int | None = None
     context: int = 1
     feature_shape: tuple[int, ...] | None = None
+
+    @property
+    def kind(self) -> InputKind:
+        """What inputs are."""
+        if self.vocab_size is not None:
+            return "tokens"
+        return "images" if self.feature_shape is not None and len(self.feature_shape) == 3 else "features"
 
 
 class Task(Checked, ABC):

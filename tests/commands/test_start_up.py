@@ -32,4 +32,5 @@ def test_matplotlib_is_loaded_to_draw() -> None:
 
 
 def test_verbs_on_tables_say_what_follows_them_without_hydra() -> None:
+    assert loaded_after(["export", "--help"], ["cite", "--help"]) == "[0, 0] set()\n"
     assert loaded_after(["fit", "--help"], ["--version"], ["fitt"], ["fit"]).endswith("[0, 0, 2, 2] set()\n")

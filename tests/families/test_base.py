@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from tiny import NextSymbol, SignOfSum
+from tiny import NextSymbol, SignOfSum, make_settings
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -16,6 +18,7 @@ from harness.families.cnn import CNN
 from harness.families.mlp import MLP
 from harness.families.parametrization import count_by_group
 from harness.families.transformer import Transformer
+from harness.ladder import build_ladder
 from harness.settings import ParametrizationSettings
 
 CASES = [
@@ -64,11 +67,25 @@ def test_logits_have_a_row_for_each_answer(family, task):
 @pytest.mark.parametrize(
     ("family", "task", "says"),
     [
-        (MLP(), NextSymbol(), "family=mlp reads features"),
-        (CNN(), SignOfSum(), "family=cnn reads images"),
-        (Transformer(), SignOfSum(), "family=transformer reads tokens"),
+        (MLP(), NextSymbol(), "family=mlp reads features and images, and task=next_symbol gives tokens: .*transformer"),
+        (CNN(), SignOfSum(), "family=cnn reads images, and task=sign_of_sum gives features: .*mlp.*digits"),
+        (CNN(), NextSymbol(), "family=cnn reads images, and task=next_symbol gives tokens: .*transformer.*digits"),
+        (Transformer(), SignOfSum(image=True), "family=transformer reads tokens, and task=sign_of_sum gives images"),
     ],
 )
-def test_family_refuses_a_task_it_cannot_read(family, task, says):
+def test_a_family_and_a_task_that_do_not_fit_are_both_named(family, task, says):
     with pytest.raises(UserError, match=says):
-        family.check(Shape(8, 1, 1), task.signature)
+        build_ladder(make_settings(family, task))
+
+
+def test_a_family_that_does_not_say_what_it_reads_is_named_with_its_task():
+    @dataclass
+    class Silent(Transformer):
+        reads = ()
+
+        def count(self, shape, signature):
+            return ParameterCount(embedding=shape.width * signature.vocab_size)
+
+    says = r"family=transformer cannot count .* task=sign_of_sum, which gives features: .*NoneType"
+    with pytest.raises(UserError, match=says):
+        build_ladder(make_settings(Silent(), SignOfSum()))

@@ -19,6 +19,7 @@ from harness.records.writer import write_run
 from harness.report.analyze import analyze
 from harness.sweeping import refine as refining
 from harness.sweeping import run as training
+from harness.sweeping.failures import Ended
 from harness.sweeping.plan import cells
 from harness.sweeping.runs_row import run_row
 from harness.sweeping.worker import run_job
@@ -53,7 +54,7 @@ class Planted:
         self.trained: list[tuple[int, int]] = []
         self.most = math.inf
 
-    def __call__(self, jobs: Sequence[Job], known: Mapping[str, str], workers: int, console: Console) -> int:
+    def __call__(self, jobs: Sequence[Job], known: Mapping[str, str], workers: int, console: Console) -> list[Ended]:
         for job in jobs:
             for member in job.members:
                 if len(self.trained) >= self.most:
@@ -62,7 +63,7 @@ class Planted:
                 row = run_row(job, member, "finished", **PACE)  # type: ignore[arg-type]
                 write_run(Path(job.settings.results), row, list(self.measurements(job, member.seed, member.lr)))
                 self.trained.append((job.rung.shape.width, member.seed))
-        return 0
+        return []
 
     def measurements(self, job: Job, seed: int, lr: float) -> Iterator[dict[str, Any]]:
         about = {"step": job.steps, "tokens": job.tokens, "flops": job.flops, "split": "eval", "n_eval": 1000}
@@ -177,7 +178,8 @@ def test_sizes_run_out(capsys: pytest.CaptureFixture[str], planted: Planted, mon
 
 
 def test_a_failed_run_ends_it(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(refining, "train_jobs", lambda *_: 1)
+    failed = Ended("leap", 0, "run", "failed", "no data today")
+    monkeypatch.setattr(refining, "train_jobs", lambda *_: [failed])
     assert run(capsys, "refine", *STUDY).code == 1
 
 

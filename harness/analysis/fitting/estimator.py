@@ -92,7 +92,7 @@ class ScalingLaw:
         n_bootstrap: refits of a bootstrap, at least 100.
         seed: of the bootstrap; equal seeds give equal numbers.
 
-    After `fit`:
+    Attributes:
         params_: name -> value, in units of y and x (see the law).
         intervals_: name -> (low, high); an open end is -inf, 0 or inf.
         status_: a `FitStatus`; message_: '' or what the data lack.

@@ -56,7 +56,7 @@ class Forecaster:
         law: 'best' for all of `WEIGHED`; or one law, as `ScalingLaw` takes it, of a positive y.
         level: of the intervals, in (0, 1).
 
-    After `fit`:
+    Attributes:
         weights_: law -> weight, summing to 1.
         left_out_: law -> why it could not be fitted.
         variables_: of x, in order.

@@ -48,7 +48,7 @@ class IsoFlop:
         n_bootstrap: data sets in which residuals are resampled.
         seed: of the bootstrap.
 
-    After `fit`:
+    Attributes:
         budget_: (n,) the budget of each run, in the order given.
         minima_: a row a budget: budget, n_runs, status, N, N_low, N_high, D, loss (N and on are NaN unless accepted),
             and message ('' unless the interval found did not hold N).

@@ -43,7 +43,7 @@ class Chain:
         n_draws: draws by which all that is not known is carried through, at least 100.
         seed: of the draws; equal seeds give equal numbers.
 
-    After `fit`:
+    Attributes:
         losses_: task -> the `Forecaster` of its loss; one and the same where all tasks have one loss.
         links_: task -> its `TaskLink`; those without a forecast are not there.
         table_: a row a task: task, status, message, n (rows of the link), the probability of each link and of `flat`,

@@ -14,6 +14,8 @@
   // Curves that are named at their last point; with more, names would lie on one another.
   const MOST_LABELS = 8;
   const MOST_IN_HOVER = 8;
+  // Settings that `facts` has told, as columns of the runs.
+  const TOLD = new Set(["optimizer.lr", "ladder.batch_size", "ladder.steps"]);
 
   // ------------------------------------------------------------------------------------------------------- what is known
 
@@ -67,7 +69,7 @@
   const titleOf = (curve) => (curve.subtask === "all" ? curve.study : `${curve.study}: ${curve.subtask}`);
 
   function hover(curve, run, value) {
-    const told = [...facts(run), ...settings(run, varying).slice(0, MOST_IN_HOVER)];
+    const told = [...facts(run), ...settings(run, varying.filter((name) => !TOLD.has(name))).slice(0, MOST_IN_HOVER)];
     return [
       `<b>${escaped(shortened(titleOf(curve)))}</b>`,
       `${escaped(shortened(data.metrics[curve.metric]))} ${number(value)}`,
@@ -345,7 +347,8 @@
   function showRun(run) {
     const told = [
       ["study", coded(runs.study, run)], ["family", coded(runs.family, run)], ["task", coded(runs.task, run)],
-      ...facts(run), ["device", coded(runs.device, run)], ...settings(run, [...varying, ...constant]),
+      ...facts(run), ["device", coded(runs.device, run)],
+      ...settings(run, [...varying, ...constant].filter((name) => name !== "family" && name !== "task")),
     ];
     element("run-id").textContent = runs.id[run];
     element("run-settings").replaceChildren(

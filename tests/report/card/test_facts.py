@@ -12,10 +12,10 @@ from synthetic import make_grid, make_results
 from harness import report
 from harness.records.importers import import_results
 from harness.report.analyze import Analysis, analyze
-from harness.report.card import card
+from harness.report.card import card, cards
 from harness.report.html import FILES, write_report
 
-IMPORTED = Path(__file__).parents[1] / "records" / "imported"
+IMPORTED = Path(__file__).parents[2] / "records" / "imported"
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,8 @@ def items(text: str) -> dict[str, str]:
 
 def test_every_section_is_there_and_every_item_is_short(analysis: Analysis) -> None:
     text = card(analysis)
-    sections = ["Hypothesis", "Data", "Training setup", "Data extraction", "Fitting", "Results", "Not known"]
+    sections = ["Hypothesis", "Data", "Training setup", "Data extraction", "Fitting", "Results"]
+    sections += ["Methods, in prose", "Not known"]
     assert re.findall(r"^## (.+)$", text, re.MULTILINE) == sections
     assert "Li et al. 2025" in text and text.endswith("\n")
     assert max(map(len, items(text).values())) < 600
@@ -126,4 +127,5 @@ def test_the_card_lies_beside_the_page_which_names_it(analysis: Analysis) -> Non
     paths = write_report(analysis)
     assert [path.name for path in paths] == list(FILES)
     assert paths[2].read_text() == card(analysis)
+    assert paths[3].read_text() == cards(analysis)[1]
     assert "card.md" in paths[0].read_text()

@@ -1,0 +1,106 @@
+"""What follows a verb that takes settings: its own flags, folders, Hydra's flags and overrides, told apart.
+
+Words that Hydra would misread are refused here with what is to be written instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from harness.choices import choices
+from harness.errors import UserError, nearest
+from harness.records.folders import RESULTS, find_folder, is_results
+from harness.setting_names import meant, setting_names
+from harness.verbs import FLAGS, FOLDER_VERBS
+
+#: Hydra's flags, and which of them the next word belongs to.
+_ALONE = ("--help", "-h", "--hydra-help", "--version", "--multirun", "-m", "--run", "-r", "--resolve")
+_WITH_VALUE = (
+    *("--cfg", "-c", "--package", "-p", "--info", "-i"),
+    *("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn"),
+)
+_COMPLETION = ("--shell-completion", "-sc")
+#: Flags of other tools -> what does the same here.
+_INSTEAD = {
+    "--dry-run": "`harness plan` shows what `harness sweep` would train",
+    "--resume": "the same command goes on where it stopped",
+    "--force": "`harness redo` trains recorded runs anew",
+}
+
+
+@dataclass(frozen=True)
+class Words:
+    """Words told apart.
+
+    Attributes:
+        flags: the verb's own.
+        folders: results folders.
+        rest: overrides, and flags of Hydra's.
+        for_hydra: whether there are flags of Hydra's.
+    """
+
+    flags: tuple[str, ...]
+    folders: tuple[str, ...]
+    rest: tuple[str, ...]
+    for_hydra: bool
+
+    def commands(self) -> list[list[str]]:
+        """The overrides of each folder, or of the one command that there is without folders."""
+        return [[*self.rest, f"results='{folder}'"] for folder in self.folders] or [list(self.rest)]
+
+
+def told_apart(verb: str | None, words: Sequence[str]) -> Words:
+    """The words after a verb, None where only flags are given.
+
+    Raises:
+        UserError: a word that is neither a setting nor a flag.
+    """
+    flags, folders, rest, for_hydra = list[str](), list[str](), list[str](), False
+    own = FLAGS.get(verb or "", ())
+    following = iter(words)
+    for word in following:
+        name = word.partition("=")[0]
+        if word in own:
+            flags.append(word)
+        elif name in own:
+            raise UserError(f"{word}: {name} takes no value")
+        elif word.startswith("-"):
+            rest += _flag_of_hydra(verb, word, following)
+            for_hydra = True
+        elif "=" in word or word.startswith("~"):
+            rest.append(word)
+        elif verb in FOLDER_VERBS:
+            folders.append(str(find_folder(word)))
+        else:
+            raise UserError(_no_setting(verb, word))
+    return Words(tuple(flags), tuple(folders), tuple(rest), for_hydra)
+
+
+def _flag_of_hydra(verb: str | None, word: str, following: Iterator[str]) -> list[str]:
+    name = word.partition("=")[0]
+    if name in _WITH_VALUE and "=" not in word:
+        return [word, *([value] if (value := next(following, None)) is not None else [])]
+    if word in _ALONE or name in (*_WITH_VALUE, *_COMPLETION):
+        return [word]
+    see = f"(see harness {f'{verb} ' if verb else ''}--help)"
+    if name in _INSTEAD:
+        raise UserError(f"{name} is not a flag: {_INSTEAD[name]} {see}")
+    bare, given, value = word.lstrip("-").replace("-", "_").partition("=")
+    if setting := meant(bare):
+        after = next(following, "=")
+        shown = value if given else "VALUE" if "=" in after else after
+        raise UserError(f"{name}: settings are written without dashes: {setting}={shown}")
+    near = nearest(word, (*FLAGS.get(verb or "", ()), *_ALONE, *_WITH_VALUE))
+    raise UserError(f"{word} is not a flag{f' of {verb}' if verb else ''}{near} {see}")
+
+
+def _no_setting(verb: str | None, word: str) -> str:
+    if word in choices("experiment"):
+        return f"{word}: write experiment={word}"
+    if is_results(word) or word.startswith(f"{RESULTS}/"):
+        takes = ", ".join(FOLDER_VERBS)
+        return f"{word}: {verb} takes an experiment, by experiment=NAME, and finds its results; a folder is for {takes}"
+    if word in setting_names():
+        return f"{word}: a value is wanted, {word}=VALUE, without spaces around ="
+    return f"{word}: settings are written NAME=VALUE, without spaces around ="

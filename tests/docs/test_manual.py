@@ -1,0 +1,29 @@
+"""The manual leaves out no name that is public, no room of the house and no setting."""
+
+from __future__ import annotations
+
+import re
+
+from worked_pages import REPOSITORY
+
+import harness
+from harness import datasets
+
+PAGES = REPOSITORY / "docs" / "pages"
+
+
+def test_every_public_name_has_its_place_in_the_reference() -> None:
+    documented = re.findall(r"^::: harness\.([\w.]+)$", "\n".join(p.read_text() for p in PAGES.glob("api/*.md")), re.M)
+    assert sorted(documented) == sorted([*harness.__all__, datasets.__name__.removeprefix("harness.")])
+
+
+def test_every_room_stands_in_the_picture_of_the_house() -> None:
+    named = re.findall(r"^\| `harness/([\w.]+)/?` \|", (PAGES / "architecture.md").read_text(), re.M)
+    rooms = {path.name for path in (REPOSITORY / "harness").iterdir() if (path / "__init__.py").exists()}
+    assert rooms <= set(named)
+    assert all((REPOSITORY / "harness" / name).exists() for name in named)
+
+
+def test_every_picture_says_what_it_shows() -> None:
+    for page in PAGES.rglob("*.md"):
+        assert all(len(said) > 10 for said in re.findall(r"!\[([^\]]*)\]", page.read_text())), page

@@ -1,0 +1,119 @@
+"""`harness settings` prints what can be pasted; help of every verb is its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from command import loaded_after, run
+
+from harness.choices import config_groups
+from harness.config import compose
+from harness.settings import GROUPS
+from harness.settings_reference import group_names
+from harness.verbs import STUDY_VERBS, VERBS
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_all_settings_are_printed_as_yaml(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = run(capsys, "settings")
+    assert shown.code == 0
+    documents = list(yaml.safe_load_all(shown.out))
+    assert len(documents) == len(group_names())
+    assert documents[0]["seeds"] == 3 and documents[1]["ladder"]["batch_size"] == 64
+
+
+@pytest.mark.parametrize("group", ["top", *GROUPS, "task=parity", "family=mlp"])
+def test_a_group_that_is_pasted_into_an_experiment_changes_nothing(
+    group: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = run(capsys, "settings", group)
+    assert shown.code == 0, shown.err
+    pasted = shown.out if "defaults:" in shown.out else "defaults:\n" + shown.out
+    choices = "".join(
+        f"  - override /{name}: {choice}\n"
+        for name, choice in (("family", "mlp"), ("task", "parity"))
+        if f"/{name}:" not in shown.out
+    )
+    Path("conf/experiment").mkdir(parents=True)
+    text = "# @package _global_\n" + pasted.replace("defaults:\n", "defaults:\n" + choices, 1)
+    Path("conf/experiment/pasted.yaml").write_text(text)
+    assert compose("experiment=pasted", "ladder.steps=5") == compose("family=mlp", "task=parity", "ladder.steps=5")
+
+
+def test_a_setting_has_its_meaning_and_range_beside_it(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = run(capsys, "settings", "optimizer").out
+    assert "\n  momentum: 0.9  # momentum of SGD [a number of at least 0 and below 1]\n" in shown
+    assert "[a number above 0, or a list of them; 0.1 with optimizer=sgd]" in shown
+    assert "#   sgd    Stochastic gradient descent" in shown
+
+
+@pytest.mark.parametrize("group", config_groups())
+def test_what_can_be_chosen_is_listed(group: str, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = run(capsys, "settings", group)
+    assert shown.code == 0 and f"# {group}=NAME chooses one of\n#   " in shown.out
+
+
+@pytest.mark.parametrize(
+    ("word", "words"),
+    [
+        ("laddr", ["laddr", "did you mean 'ladder'"]),
+        ("task=partiy", ["'task=parity'"]),
+        ("zzzz", ["zzzz", "ladder", "task=NAME"]),
+        ("lr", ["lr", "harness settings optimizer explains optimizer.lr"]),
+        ("--all", ["--all", "harness settings --help"]),
+    ],
+)
+def test_groups_that_are_not_there(word: str, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "settings", word).refused(*words)
+
+
+# --------------------------------------------------------------------------------------------------------------- help
+
+
+def test_the_overview_has_a_line_for_each_verb_and_what_can_be_chosen(capsys: pytest.CaptureFixture[str]) -> None:
+    for argv in ([], ["--help"], ["-h"]):
+        shown = run(capsys, *argv)
+        assert shown.code == 0
+        for verb in VERBS:
+            assert f"\n  {verb:<9}  " in shown.out, verb
+        for word in ("experiment=  ", "task=  ", "transformer", "harness sweep experiment=quickstart"):
+            assert word in shown.out
+        assert max(map(len, shown.out.splitlines())) <= 120
+
+
+@pytest.mark.parametrize("verb", STUDY_VERBS)
+def test_help_of_a_verb_is_its_own(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = run(capsys, verb, "experiment=quickstart", "--help")
+    assert shown.code == 0 and shown.out.startswith(f"usage: harness {verb} ")
+    about = STUDY_VERBS[verb]
+    assert about.purpose.split()[0] in shown.out and len(about.examples) >= 2
+    for flag in about.flags:
+        assert f"[{flag}]" in shown.out and f"  {flag}  " in shown.out
+    assert shown.out == run(capsys, verb, "-h").out
+    assert "harness settings GROUP" in run(capsys, verb, "--help").out
+
+
+@pytest.mark.parametrize(
+    "command", [command for verb in STUDY_VERBS.values() for command in verb.examples if "results/" not in command]
+)
+def test_examples_compose(command: str) -> None:
+    words = command.split()[2:]
+    assert compose(*(word for word in words if "=" in word and ",0" not in word))
+
+
+@pytest.mark.parametrize("verb", STUDY_VERBS)
+def test_settings_that_matter_are_settings(verb: str) -> None:
+    known = {"experiment=NAME", "or family=NAME and task=NAME", "seeds", "rung", "seed", "by", "launcher.workers"}
+    named = {part.strip() for names in STUDY_VERBS[verb].settings for part in names.split(",")}
+    assert named <= known | set(GROUPS)
+
+
+def test_help_and_mistakes_in_a_verb_load_nothing_slow() -> None:
+    commands = (["--help"], ["sweep", "--help"], ["settings", "--help"], ["sweeep"])
+    assert loaded_after(*commands).endswith("[0, 0, 0, 2] set()\n")
