@@ -16,6 +16,7 @@ import pytest
 from command import REPOSITORY
 
 from harness.records.store import finished_run_ids
+from harness.starting.project import template_files
 
 
 def test_what_is_imported_is_declared_and_no_more() -> None:
@@ -31,7 +32,8 @@ def test_what_is_imported_is_declared_and_no_more() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     needed = {name.lower() for module in imported - own for name in distributions[module]}
     declared = {line.split(">=")[0] for line in project["dependencies"]}
-    of_hydra, extra = {"omegaconf", "pyyaml"}, {"tensorboard"}
+    # IPython is there where a notebook is.
+    of_hydra, extra = {"omegaconf", "pyyaml"}, {"tensorboard", "ipython"}
     assert needed - of_hydra - extra == declared
 
 
@@ -51,6 +53,7 @@ def test_the_wheel_holds_every_config_and_data_file_and_no_test(wheel: Path) -> 
     assert {f"harness/conf/{path}" for path in configs} <= files
     assert "hydra_plugins/harness_launcher.py" in files
     assert {"harness/tasks/digits.npz", "harness/report/report.html.j2"} <= files
+    assert {f"harness/starting/template/{path}" for path in template_files()} <= files
     assert not any(name.startswith(("tests/", "conf/")) for name in files)
 
 
