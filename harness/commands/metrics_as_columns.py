@@ -94,6 +94,8 @@ def metric_rows(frame: pd.DataFrame, value: str) -> tuple[pd.DataFrame, str] | N
     metrics = [name for name in names if name in known]
     if "value" not in frame or any(name in frame or "*" in name for name in names):
         return None
+    if not metrics and nearest(names[0], frame.columns):  # a misspelt column, which whoever reads it names
+        return None
     if not metrics:
         raise UserError(f"--value {value}: no column of this table and no metric of it; metrics are {listed(known)}")
     if other := [name for name in names if name not in known]:
