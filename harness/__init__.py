@@ -3,9 +3,9 @@
 The analysis half stands alone: ``import harness`` gives the estimators of laws (`ScalingLaw`, `PowerLaw`, `fit_best`,
 `fit_curves`, `fit_groups`, `exponents`), what follows from them (`Forecaster`, `Chain`, `IsoFlop`, `allocate`,
 `overtraining`, `compute_gain`), `screen` (benchmarks that can be read at small size), jumps and thresholds
-(`find_jumps`, `thresholds`, `compare_thresholds`), `take_together` (sizes that lie close), `load`, and `datasets`,
-tables whose truth is known. `plan` and `sweep` are the other half: they plan and train experiments. Nothing of torch or
-Hydra is loaded before one of these two is used; each name is imported when first used.
+(`find_jumps`, `thresholds`, `compare_thresholds`), `take_together` (sizes that lie close), `load`, `datasets`,
+tables whose truth is known, and `plots`. `plan` and `sweep` are the other half: they plan and train experiments.
+Nothing of torch or Hydra is loaded before one of these two is used; each name is imported when first used.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from harness import datasets as datasets
+    from harness import plots as plots
     from harness.analysis.emergence.comparison import compare_thresholds
     from harness.analysis.emergence.find_jumps import find_jumps
     from harness.analysis.emergence.known_scores import known_scores
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from harness.analysis.planning.compute_gain import compute_gain
     from harness.analysis.planning.forecast import Forecaster
     from harness.analysis.planning.isoflop import IsoFlop
+    from harness.analysis.planning.learning_rates import best_rates
     from harness.analysis.planning.loss_to_metric import Chain
     from harness.analysis.planning.screening import screen
     from harness.analysis.size_bins import take_together
@@ -41,6 +43,7 @@ _HOMES = {
     "Forecaster": "harness.analysis.planning.forecast",
     "IsoFlop": "harness.analysis.planning.isoflop",
     "allocate": "harness.analysis.planning.allocation",
+    "best_rates": "harness.analysis.planning.learning_rates",
     "compute_gain": "harness.analysis.planning.compute_gain",
     "fit_curves": "harness.analysis.fitting.batch",
     "fit_groups": "harness.analysis.fitting.groups",
@@ -67,6 +70,7 @@ __all__ = [
     "PowerLaw",
     "ScalingLaw",
     "allocate",
+    "best_rates",
     "compare_thresholds",
     "compute_gain",
     "exponents",
@@ -88,8 +92,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         return _version()
-    if name == "datasets":
-        return import_module("harness.datasets")
+    if name in ("datasets", "plots"):
+        return import_module(f"harness.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'harness' has no attribute '{name}'")
     return getattr(import_module(_HOMES[name]), name)

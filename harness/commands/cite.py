@@ -19,7 +19,7 @@ from rich.console import Console
 from harness.errors import UserError
 
 #: In a wheel it lies inside the package, in a checkout beside it.
-_PLACES = tuple(Path(__file__).parents[up] for up in (1, 2))
+_PLACES = Path(__file__).parents[1:3]
 _ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})(?:; )?")
 _JOURNAL = re.compile(r"(?P<journal>\D+) (?P<volume>\d+)\((?P<number>\d+)\)(?:; )?")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -66,6 +67,13 @@ class Analysis:
     def studies(self) -> list[str]:
         """Names of all studies, those without a finished run included."""
         return list(self.runs["study"].unique())
+
+    @cached_property
+    def trajectories(self) -> pd.DataFrame:
+        """The runs of `frame` at all the steps that they were measured at."""
+        rows = load(self.folder, steps="all", runs="all")
+        studies = self.frame.drop_duplicates("run_id").set_index("run_id")["study"]
+        return rows[rows["run_id"].isin(studies.index)].assign(study=lambda own: own["run_id"].map(studies))
 
 
 def analyze(

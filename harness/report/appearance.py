@@ -20,7 +20,7 @@ from harness.wording import ABSENT, interval
 #: What `find_jumps` places on the ladder.
 PLACES = ("threshold", "onset", "half_rise")
 #: Verdicts that claim a jump, which is a place whatever the curve is like before and after it.
-_CLAIMS = {str(verdict) for verdict in (Verdict.EMERGENT, Verdict.CANDIDATE, Verdict.ARTEFACT, Verdict.DROP)}
+CLAIMS = {str(verdict) for verdict in (Verdict.EMERGENT, Verdict.CANDIDATE, Verdict.ARTEFACT, Verdict.DROP)}
 #: A curve that has made this share of its way from chance to its best value at the first size is there from the start.
 _FROM_THE_START = 0.5
 #: A share that leaves chance by less than this part of what it could gain has not appeared.
@@ -41,7 +41,7 @@ def appearance(row: Mapping[Any, Any]) -> Appearance:
     A jump is always an appearance. Any other curve appears unless it does not change, hardly leaves chance, or has made
     half of its way from chance at the first size; where chance is not known, only the first of these can be told.
     """
-    if row["verdict"] in _CLAIMS:
+    if row["verdict"] in CLAIMS:
         return Appearance.APPEARS
     floor = row["chance"]
     if row["state"] == State.FLAT and math.isnan(floor) and _is_share(row):

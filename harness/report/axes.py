@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib import rc_context
+from matplotlib import colormaps, rc_context
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
 from harness.records.files import write_whole
@@ -58,6 +60,9 @@ _DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)))
 MOST_CURVES = len(LOOKS) * len(_DASHES)
 #: Characters of a legend's label that fit half of a column, and all of it.
 _HALF_WIDTH, _FULL_WIDTH = 22, 54
+
+#: For curves and surfaces in order.
+SEQUENTIAL = colormaps["cividis"]
 
 #: Typed as Any because matplotlib's own type lists every setting by name.
 STYLE: Any = {
@@ -150,6 +155,24 @@ def labels_above(ax: Axes | None, labels: Iterable[str], axes_in: float) -> tupl
 def wrapped(label: str) -> str:
     """A label of a legend in lines that fit the width of a column."""
     return "\n".join(textwrap.wrap(label, _FULL_WIDTH, break_on_hyphens=False)) or label
+
+
+def titled_legend(ax: Axes, title: str, handles: Sequence[Artist], explanations: Sequence[Artist]) -> None:
+    """A legend above the axes: entries under a title, and in its last column explanations, which may be long."""
+    rows = legend_rows(len(handles), explanations)
+    blank = Line2D([], [], linewidth=0, label=" ")  # keeps the explanations together
+    entries = [each for part in (handles, explanations) for each in (*part, *[blank] * (-len(part) % rows))]
+    legend_above(ax, len(entries) // rows, handles=entries, title=title, handlelength=1.2, columnspacing=0.9)
+
+
+def legend_rows(n_entries: int, explanations: Sequence[Artist], columns: int = 2) -> int:
+    """Rows of `titled_legend` where its entries stand in so many columns."""
+    return max(-(-n_entries // columns), len(explanations))
+
+
+def shades(n: int) -> list[Any]:
+    """Colours of n curves in order, dark to light: perceptually uniform in grey and for colour-blind readers."""
+    return [SEQUENTIAL(shade) for shade in np.linspace(0.0, 0.88, n)]
 
 
 def look(i: int) -> tuple[str, str, Any]:

@@ -1,21 +1,19 @@
-"""Pictures of laws over N and D: IsoFLOP curves, surfaces, profiles, residuals; frame and fit in, Axes out.
+"""Pictures of laws over N and D: surfaces, profiles, residuals; frame and fit in, Axes out.
 
 Frames have one row per run; the argument `columns` names their columns of parameters N, training tokens D and loss. The
-pictures of forecasts in `forecast_plots` can be imported from here too.
+pictures in `forecast_plots` and `isoflop_plots` can be imported from here too.
 """
 
 from __future__ import annotations
 
-import textwrap
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib import colormaps, rc_context
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import BoundaryNorm
-from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from numpy.typing import ArrayLike
@@ -23,19 +21,18 @@ from numpy.typing import ArrayLike
 from harness.analysis.emergence.metric_bounds import names_a_share
 from harness.analysis.fitting.estimator import ScalingLaw
 from harness.analysis.planning.allocation import ALLOCATING, allocate
-from harness.analysis.planning.isoflop import IsoFlop, MinimumStatus
 from harness.errors import DataError, SettingError, UserError, nearest
 from harness.report.axes import (
     BLACK,
     BLUE,
     COLUMNS,
     GREY,
+    SEQUENTIAL,
     STYLE,
     VERMILLION,
     axis_name,
     legend_above,
     log_value_axis,
-    loss_axes,
     new_figure,
     padded,
     plain_log_ticks,
@@ -43,6 +40,7 @@ from harness.report.axes import (
     size_ticks,
 )
 from harness.report.forecast_plots import plot_forecast, plot_rolling
+from harness.report.isoflop_plots import plot_isoflop
 from harness.wording import between, confidence, count, estimate
 
 __all__ = [
@@ -55,88 +53,11 @@ __all__ = [
     "plot_surface",
 ]
 
-#: Sequential, and perceptually uniform in grey and for colour-blind readers.
-_SEQUENTIAL = colormaps["cividis"]
-
 #: Confidence levels of the intervals whose ends trace a profile, besides the fit's own level.
 _PROFILE_LEVELS = (0.2, 0.4, 0.55, 0.68, 0.8, 0.9, 0.95, 0.98, 0.99)
 
 #: The limits of a picture ignore residuals more than this many robust standard deviations away from the median.
 _OUTLYING = 5.0
-
-
-@rc_context(STYLE)
-def plot_isoflop(
-    frame: pd.DataFrame,
-    isoflop: IsoFlop,
-    ax: Axes | None = None,
-    *,
-    columns: tuple[str, str, str] = COLUMNS,
-) -> Axes:
-    """Loss against N at every budget; accepted budgets with their parabola, and their minimum with its interval.
-
-    Runs of budgets without an acceptable minimum are drawn hollow, and the legend gives the reason.
-
-    Args:
-        frame: the runs that `isoflop` was fitted to, in the same order.
-    """
-    n, _, loss = columns
-    minima = isoflop.minima_.to_dict("records")
-    statuses = [row["status"] for row in minima]
-    explanations = _explanations(statuses, isoflop.level)
-    rows = max(-(-len(minima) // 2), len(explanations))
-    legend_in = 0.28 + 0.14 * max(rows, _lines(explanations))
-    ax = ax or new_figure(2.4 + legend_in, top_in=legend_in).add_subplot()
-    handles: list[Line2D] = []
-    for row, shade in zip(minima, np.linspace(0.0, 0.88, len(minima)), strict=True):
-        runs = frame[isoflop.budget_ == row["budget"]].sort_values(n)
-        handles += _draw_budget(ax, runs[n].to_numpy(float), runs[loss].to_numpy(float), row, isoflop.approach, shade)
-    loss_axes(ax, frame[n], frame[loss], n, loss)
-    # Blank entries keep the long explanations together in the last column.
-    handles = [*_filled(handles, rows), *_filled(explanations, rows)]
-    looks: Any = {"title": "budget C in FLOPs", "handlelength": 1.2, "columnspacing": 0.9}
-    legend_above(ax, len(handles) // rows, handles=handles, **looks)
-    return ax
-
-
-def _draw_budget(
-    ax: Axes, sizes: np.ndarray, loss: np.ndarray, minimum: dict[Any, Any], approach: int, shade: float
-) -> list[Line2D]:
-    colour, accepted = _SEQUENTIAL(shade), minimum["status"] == MinimumStatus.ACCEPTED
-    looks: Any = {"color": colour, "markerfacecolor": colour if accepted else "none", "markeredgewidth": 0.8}
-    handles = ax.plot(sizes, loss, "o", markersize=3, label=scientific(minimum["budget"]), **looks)
-    if accepted and approach == 1:
-        ax.plot(sizes, loss, color=colour, linewidth=0.6)
-    elif accepted:
-        logs = np.log(sizes)
-        parabola = np.polynomial.Polynomial.fit(logs, loss, 2)
-        along = np.linspace(logs.min(), logs.max(), 80)
-        ax.plot(np.exp(along), parabola(along), color=colour, linewidth=0.9)
-    if accepted:
-        ax.plot([minimum["N_low"], minimum["N_high"]], [minimum["loss"]] * 2, color=VERMILLION, linewidth=1.4, zorder=4)
-        ax.plot(minimum["N"], minimum["loss"], "D", color=VERMILLION, markersize=3.6, zorder=5)
-    return handles
-
-
-def _explanations(statuses: list[str], level: float) -> list[Line2D]:
-    """Legend entries for accepted minima, and for each reason why a budget has none."""
-    entries = []
-    if MinimumStatus.ACCEPTED in statuses:
-        label = f"minimum, {confidence(level)} interval"
-        entries.append(Line2D([], [], color=VERMILLION, marker="D", markersize=3.6, label=label))
-    for reason in dict.fromkeys(status for status in statuses if status != MinimumStatus.ACCEPTED):
-        label = "\n".join(textwrap.wrap(f"hollow: {reason}", 24))
-        looks: Any = {"marker": "o", "markersize": 3, "markerfacecolor": "none", "linewidth": 0, "color": GREY}
-        entries.append(Line2D([], [], label=label, **looks))
-    return entries
-
-
-def _filled(handles: list[Line2D], rows: int) -> list[Line2D]:
-    return handles + [Line2D([], [], linewidth=0, label=" ")] * (-len(handles) % rows)
-
-
-def _lines(handles: list[Line2D]) -> int:
-    return sum(1 + str(handle.get_label()).count("\n") for handle in handles)
 
 
 @rc_context(STYLE)
@@ -166,9 +87,9 @@ def plot_surface(
     grid = np.stack([each.ravel() for each in np.meshgrid(sizes, tokens)], axis=1)
     surface = np.asarray(fit.predict(grid)).reshape(len(tokens), len(sizes))
     levels = _levels(surface, frame[loss], fit.params_.get("E", 0.0))
-    norm = BoundaryNorm(levels, _SEQUENTIAL.N)
-    ax.contourf(sizes, tokens, surface, levels=levels, cmap=_SEQUENTIAL, norm=norm, extend="both")
-    looks: Any = {"cmap": _SEQUENTIAL, "norm": norm, "s": 10, "edgecolors": BLACK, "linewidths": 0.45, "zorder": 3}
+    norm = BoundaryNorm(levels, SEQUENTIAL.N)
+    ax.contourf(sizes, tokens, surface, levels=levels, cmap=SEQUENTIAL, norm=norm, extend="both")
+    looks: Any = {"cmap": SEQUENTIAL, "norm": norm, "s": 10, "edgecolors": BLACK, "linewidths": 0.45, "zorder": 3}
     ax.scatter(frame[n], frame[d], c=frame[loss], **looks)
     size_ticks(ax.xaxis, n_low, n_high)
     size_ticks(ax.yaxis, d_low, d_high)
@@ -194,7 +115,7 @@ def _draw_frontier(ax: Axes, fit: ScalingLaw, compute: np.ndarray, flops_per_tok
 
 
 def _draw_colour_bar(ax: Axes, norm: BoundaryNorm, levels: np.ndarray, label: str) -> None:
-    bar = ax.figure.colorbar(ScalarMappable(norm, _SEQUENTIAL), cax=ax.inset_axes((1.03, 0, 0.045, 1)))
+    bar = ax.figure.colorbar(ScalarMappable(norm, SEQUENTIAL), cax=ax.inset_axes((1.03, 0, 0.045, 1)))
     bar.set_label(label, labelpad=2)
     bar.ax.yaxis.set_major_locator(FixedLocator(levels[::2].tolist()))
     bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))

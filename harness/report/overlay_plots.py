@@ -19,6 +19,7 @@ from harness.analysis.fitting.estimator import ScalingLaw
 from harness.analysis.fitting.exponents import fit_exponents
 from harness.analysis.fitting.laws import NO_LAW
 from harness.errors import DataError
+from harness.report.appearance import CLAIMS
 from harness.report.axes import (
     GREY,
     MOST_CURVES,
@@ -39,8 +40,6 @@ from harness.wording import confidence, estimate, interval
 
 __all__ = ["plot_overlay"]
 
-#: Verdicts on a metric that appears at a size, N*, be it by the metric's doing; and on one that is lost there.
-APPEARS = ("emergent", "candidate", "metric artefact", "drop")
 #: Sizes, of all curves together, up to which each has a tick of its own.
 _MOST_TICKS = 9
 
@@ -102,6 +101,11 @@ def plot_overlay(
 
     Raises:
         DataError: no such rows, a column that is missing or cannot be used, or more curves than can be told apart (18).
+
+    Example:
+        >>> runs = harness.datasets.make_text_study(random_state=0)
+        >>> other = harness.datasets.make_text_study(random_state=1).assign(study="another seed")
+        >>> ax = harness.plots.overlay(pd.concat([runs, other]), "loss")
     """
     metric = chosen_metric(frame, metric)
     rows = at_one_step(measured(frame, metric, (x,), by=by, subtask=subtask), x)
@@ -142,11 +146,11 @@ def _jumps(frame: pd.DataFrame, by: str, x: str, level: float) -> pd.DataFrame:
 
 
 def _placed(jumps: pd.DataFrame | None, metric: str, subtask: str) -> dict[str, dict[str, Any]]:
-    """Curve -> the row of what appears somewhere."""
+    """Curve -> the row of what jumps, or is a metric's artefact."""
     if jumps is None:
         return {}
     chosen = (jumps["metric"] == metric) & (jumps["subtask"].astype(str) == str(subtask))
-    chosen &= jumps["verdict"].isin(APPEARS) & np.isfinite(jumps["threshold"].astype(float))
+    chosen &= jumps["verdict"].isin(CLAIMS) & np.isfinite(jumps["threshold"].astype(float))
     return {str(row["study"]): row for row in jumps[chosen].to_dict("records")}  # type: ignore[misc]
 
 

@@ -5,7 +5,7 @@ A picture of a new kind is a maker in `OF_ALL` or `OF_STUDY`; the page shows wha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,12 +13,17 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from harness.analysis.planning.learning_rates import best_rates
 from harness.report import plots
 from harness.report.analyze import CONVENTIONS, Analysis
 from harness.report.appearance import only_where_something_appears
-from harness.report.axes import COLUMN_WIDTH_IN
+from harness.report.axes import COLUMN_WIDTH_IN, MOST_CURVES
 from harness.report.emergence_plots import plot_mirage
 from harness.report.names import curve_name, metric_name, size_name
+from harness.report.overlay_plots import plot_overlay
+from harness.report.rate_plots import plot_rates
+from harness.report.side_by_side import Group, RateSweep, groups, rate_sweeps
+from harness.report.training_plots import LEAST_STEPS, plot_compute, plot_trajectories
 from harness.wording import confidence, counted, listed
 
 #: How a page lays out a picture: as one of several in a row, with its caption beside it, or as wide as the page.
@@ -164,10 +169,78 @@ def _scaling(analysis: Analysis, study: str) -> Iterator[Drawing]:
         yield Drawing(f"{study}_loss_{x}", plots.plot_scaling(frame, law, x, level=analysis.level), alt, caption)
 
 
+def _overlays(analysis: Analysis) -> Iterator[Drawing]:
+    """Each metric of the studies of one task, on one pair of axes."""
+    for i, group in enumerate(groups(analysis), start=1):
+        for start in range(0, len(group.studies), MOST_CURVES):
+            studies = group.studies[start : start + MOST_CURVES]
+            for metric in group.metrics:
+                yield _overlay(analysis, group, studies, metric, f"overlay_{i}_{start // MOST_CURVES + 1}_{metric}")
+
+
+def _overlay(analysis: Analysis, group: Group, studies: Sequence[str], metric: str, name: str) -> Drawing:
+    frame = group.frame[group.frame["study"].isin(studies)]
+    laws = {study: law for (study, x), law in analysis.fits.items() if x == analysis.x}
+    axes = plot_overlay(frame, metric, analysis.x, level=analysis.level, laws=laws, jumps=analysis.jumps)
+    differ = f" They differ in {listed(group.differ_in)}." if group.differ_in else ""
+    caption = (
+        f"{metric_name(metric).capitalize()} of {listed(studies)}, which were trained for the same task.{differ} Means "
+        f"over runs with their {confidence(analysis.level)} intervals, where there are three runs or more."
+    )
+    alt = f"{metric_name(metric)} of {len(studies)} studies against size."
+    return Drawing(name, axes, alt, caption)
+
+
+def _rates_of_all(analysis: Analysis) -> Iterator[Drawing]:
+    """Loss against learning rate, of studies that a multirun over rates named apart."""
+    for sweep in rate_sweeps(analysis):
+        if sweep.several:
+            yield _rates(analysis, sweep)
+
+
+def _rates_of_study(analysis: Analysis, study: str) -> Iterator[Drawing]:
+    """Loss against learning rate, of a study with several."""
+    for sweep in rate_sweeps(analysis):
+        if not sweep.several and sweep.name == study:
+            yield _rates(analysis, sweep)
+
+
+def _rates(analysis: Analysis, sweep: RateSweep) -> Drawing:
+    found = best_rates(sweep.frame, sweep.x, level=analysis.level)
+    caption = (
+        f"Loss of {sweep.name} against learning rate, at every {size_name(sweep.x)}, with the best rate of each. "
+        f"Below, by how much the loss is higher at the rate that is best for the smallest ({found.transferred:g}) than "
+        "at the best rate tried."
+    )
+    alt = f"Loss of {sweep.name} against learning rate on log axes, a curve for each {size_name(sweep.x)}."
+    axes = plot_rates(sweep.frame, sweep.x, found=found)
+    return Drawing(f"{sweep.name}_learning_rates", axes, alt, caption)
+
+
+def _training(analysis: Analysis, study: str) -> Iterator[Drawing]:
+    """Loss over steps, and the loss and every tested metric against training compute, where steps were measured."""
+    frame = analysis.trajectories
+    frame = frame[(frame["study"] == study) & (frame["subtask"] == "all") & (frame["step"] > 0)]
+    tested = analysis.jumps.loc[(analysis.jumps["study"] == study) & (analysis.jumps["subtask"] == "all"), "metric"]
+    steps = frame.groupby("metric")["step"].nunique()
+    metrics = [name for name in dict.fromkeys(["loss", *tested]) if steps.get(name, 0) >= LEAST_STEPS]
+    if "loss" in metrics:
+        caption = "Loss over training, a line for the mean of each size, shaded from the lowest to the highest run."
+        axes = plot_trajectories(frame, "loss", size=analysis.x)
+        yield Drawing(f"{study}_loss_steps", axes, f"Loss of {study} against training steps.", caption)
+    for metric in metrics:
+        name = metric_name(metric)
+        caption = (
+            f"{name.capitalize()} against the compute spent so far, the mean of each size, and the best of any size."
+        )
+        axes = plot_compute(frame, metric, size=analysis.x)
+        yield Drawing(f"{study}_{metric}_compute", axes, f"{name} of {study} against training FLOPs.", caption)
+
+
 def _named(row: dict[Any, Any]) -> dict[str, Any]:
     return {str(name): value for name, value in row.items()}
 
 
 #: Makers of the pictures of all studies together, and of those of one study, in the order of the page.
-OF_ALL: tuple[Callable[[Analysis], Iterator[Drawing]], ...] = (_forest,)
-OF_STUDY: tuple[Callable[[Analysis, str], Iterator[Drawing]], ...] = (_jumps, _scaling)
+OF_ALL: tuple[Callable[[Analysis], Iterator[Drawing]], ...] = (_forest, _overlays, _rates_of_all)
+OF_STUDY: tuple[Callable[[Analysis, str], Iterator[Drawing]], ...] = (_jumps, _scaling, _rates_of_study, _training)

@@ -161,6 +161,27 @@ def make_grid(folder: Path, lrs: tuple[float, ...] = (0.003, 0.01, 0.03)) -> Pat
     return folder
 
 
+def make_training(folder: Path, lrs: tuple[float, ...] = (0.005, 0.01, 0.02), several: bool = False) -> Path:
+    """Write and collect the study text at five sizes, two seeds and several learning rates, measured at five steps.
+
+    The best rate is 0.01 at every size; `several` names a study for each rate, as a multirun does.
+    """
+    rng = np.random.default_rng(0)
+    for rung, seed, lr in product(range(5), range(2), lrs):
+        study = f"text (optimizer.lr={lr:g})" if several else "text"
+        run = _run(folder, "text", rung, seed) | {"lr": lr, "study": study, "member": f"seed{seed}-lr{lr:g}"}
+        run |= {"run_id": f"{run['run_id']}-{lr:g}"}
+        rows = []
+        for share in (0.002, 0.01, 0.05, 0.25, 1.0):
+            loss = 1.8 + 40 * run["params_total"] ** -0.4 + 0.5 * share**-0.25 + 0.3 * np.log(lr / 0.01) ** 2
+            numbers = {("loss", "all"): loss * np.exp(rng.normal(0, 0.002)), ("accuracy", "all"): 0.7 - 0.1 * loss}
+            done = {"step": round(500 * share), "tokens": round(run["tokens"] * share)}
+            rows += [row | done for row in _measurements("text", numbers, run["flops"] * share)]
+        write_run(folder, run, rows)
+    collect(folder)
+    return folder
+
+
 def _run(folder: Path, study: str, rung: int, seed: int) -> dict[str, Any]:
     plan = STUDIES[study]
     width, depth = plan["widths"][rung], 2 if study == "induction" and plan["widths"][rung] >= 32 else 1
