@@ -13,6 +13,8 @@ from harness.verbs import READING, TRAINING, VERBS, StudyVerb
 
 #: Choices of a group that one line of the overview shows.
 _MOST_CHOICES = 14
+#: Verbs that take results from other tools, or to them.
+_ELSEWHERE = ("import", "export", "cite")
 _SETTINGS_ABOUT = "every setting with its default, range and meaning, or those of one group"
 
 _FLAGS = {
@@ -65,13 +67,15 @@ harness --help."""
 def overview() -> str:
     """What `harness --help` prints."""
     wide = max(map(len, VERBS))
+    of_tables = {name: verb.about for name, verb in commands.VERBS.items() if name not in ("init", *_ELSEWHERE)}
     parts = [
         "usage: harness VERB [SETTING=VALUE ...] [FLAG ...]",
         "Train one architecture at many sizes, and find out what its scaling curve really says.",
+        _table("Verbs to begin with", {"init": commands.VERBS["init"].about, "settings": _SETTINGS_ABOUT}, wide),
         _table("Verbs that train", {name: verb.about for name, verb in TRAINING.items()}, wide),
         _table("Verbs that read results", {name: verb.about for name, verb in READING.items()}, wide),
-        _table("Verbs for any table of runs", {name: verb.about for name, verb in commands.VERBS.items()}, wide),
-        _table("What can be set", {"settings": _SETTINGS_ABOUT}, wide),
+        _table("Verbs for any table of runs", of_tables, wide),
+        _table("Verbs for what is elsewhere", {name: commands.VERBS[name].about for name in _ELSEWHERE}, wide),
         _table("What can be chosen (GROUP=NAME; `harness settings GROUP` explains)", _choices(), 0),
         _examples(_EXAMPLES),
         _table("Flags", _FLAGS, 0),

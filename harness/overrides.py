@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from os import PathLike, fspath
 from typing import Any
 
@@ -50,6 +50,6 @@ def _written(name: str, value: Any) -> str:
         return str(value).lower()
     if isinstance(value, (int, float)):
         return repr(value)
-    if isinstance(value, (Sequence, range)):
+    if isinstance(value, (list, tuple, range)):
         return f"[{','.join(_written(name, each) for each in value)}]"
     raise SettingError(name, repr(value), "None, a boolean, a number, a string, a path, or a list of these")

@@ -20,7 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
 from harness.config import compose
-from harness.errors import RunsWarning, UserError
+from harness.errors import DataError, RunsWarning, UserError
 from harness.explain import explain
 from harness.overrides import overrides_of
 
@@ -121,7 +121,7 @@ def _studies(overrides: Sequence[str | Mapping[str, Any]], settings: Mapping[str
     try:
         studies = compose(*overrides_of(*overrides, **settings))
     except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
-        raise UserError(explain(error)) from error
+        raise UserError(explain(error)) from None  # a notebook would show all frames of Hydra
     for study in studies:
         for setting in ("family", "task"):
             kind = type(getattr(study, setting))
@@ -151,12 +151,15 @@ def _frame_of(studies: Sequence[Settings], failures: Sequence[str]) -> pd.DataFr
     """The rows of the studies' finished runs.
 
     Raises:
-        DataError: none has finished.
+        UserError: none has finished.
     """
     from harness.sweeping.asked import load_asked
 
+    try:
+        frame = load_asked(studies, name_others=False)
+    except DataError as error:
+        raise UserError("no run has finished: " + "; ".join(failures or [str(error)])) from None
     for line in failures:
         warnings.warn(f"not in the frame: {line}", RunsWarning, stacklevel=3)
-    frame = load_asked(studies)
     frame.attrs["results"] = str(Path(studies[0].results))
     return frame

@@ -16,6 +16,7 @@ import pytest
 from command import REPOSITORY
 
 from harness.records.store import finished_run_ids
+from harness.starting.project import template_files
 
 
 def test_what_is_imported_is_declared_and_no_more() -> None:
@@ -31,7 +32,8 @@ def test_what_is_imported_is_declared_and_no_more() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     needed = {name.lower() for module in imported - own for name in distributions.get(module, [module])}
     declared = {line.split(">=")[0] for line in project["dependencies"]}
-    of_hydra, extra = {"omegaconf", "pyyaml"}, {"tensorboard", "wandb"}
+    # IPython is there where a notebook is.
+    of_hydra, extra = {"omegaconf", "pyyaml"}, {"tensorboard", "wandb", "ipython"}
     assert needed - of_hydra - extra == declared
 
 
@@ -55,6 +57,7 @@ def test_the_wheel_holds_every_config_and_data_file_and_no_test(wheel: Path) -> 
         path.name for path in (REPOSITORY / "harness" / "report" / "interactive").rglob("*") if path.suffix != ".pyc"
     }
     assert {name.rpartition("/")[2] for name in files if "/interactive/" in name} >= page - {"vendor", "__pycache__"}
+    assert {f"harness/starting/template/{path}" for path in template_files()} <= files
     assert not any(name.startswith(("tests/", "conf/")) for name in files)
 
 

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from harness import benchmarks
 from harness.commands.column_patterns import Columns, Layout, read_layout
+from harness.commands.metrics_as_columns import refuse_several_studies, with_metrics
 from harness.commands.tables import Rows, choose_rows, numbers, split_names, warn_of_mixed
 from harness.errors import DataError, UserError, nearest
 from harness.metric_names import meaning
@@ -119,9 +120,11 @@ def choose_metrics(arguments: argparse.Namespace) -> MetricTable:
 
 def _rows(arguments: argparse.Namespace) -> tuple[Rows, np.ndarray]:
     """Rows of the loss (--where) and of the link alone (--link-rows), and which are of the loss (n,)."""
-    frame = read_rows(arguments.table)
+    named = [name.strip() for text in (arguments.y, arguments.metric) for name in text.split(",")]
+    frame = with_metrics(read_rows(arguments.table), arguments.table, named, arguments.derive)
     if arguments.link_rows is None:
         rows = choose_rows(frame, arguments.table, arguments).without_repeats().require_some()
+        refuse_several_studies(rows.frame, arguments.table, None)
         return rows, np.ones(len(rows.frame), dtype=bool)
     if arguments.cluster is None:
         raise UserError("--link-rows: rows of one run err together; name the column that tells runs apart by --cluster")

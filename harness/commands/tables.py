@@ -15,6 +15,7 @@ from rich.console import Console
 from harness.analysis.fitting.inputs import find_law
 from harness.analysis.fitting.laws import Law
 from harness.commands.cautions import cautions, label_columns
+from harness.commands.metrics_as_columns import refuse_several_studies, with_metrics
 from harness.errors import DataError, RunsWarning, UserError
 from harness.records.columns import NOT_NEGATIVE, POSITIVE, SHARE, Limits, label_column, number_column
 from harness.records.expressions import derive, select
@@ -241,7 +242,10 @@ def choose_runs(arguments: argparse.Namespace) -> RunTable:
     if law is not None and len(names) != len(law.variables):
         wanted = f"{law.name} is a law of {len(law.variables)}: {','.join(law.variables)}"
         raise UserError(f"--x {arguments.x}: {counted(len(names), 'column')}; {wanted}")
-    rows = choose_rows(read_rows(arguments.table), arguments.table, arguments)
+    frame = with_metrics(read_rows(arguments.table), arguments.table, [arguments.y], arguments.derive)
+    rows = choose_rows(frame, arguments.table, arguments)
+    apart = getattr(arguments, "by", None) or getattr(arguments, "recipe", None)
+    refuse_several_studies(rows.frame, arguments.table, apart)
     warn_of_mixed(arguments.table, rows.frame)
     rows = rows.with_numbers_in([*names, arguments.y]).without_repeats()
     frame = rows.require_some().frame

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from harness.commands.column_patterns import Columns, Layout, likely_pairs, read_layout
+from harness.commands.metrics_as_columns import metric_rows
 from harness.commands.tables import Rows
 from harness.errors import UserError
 from harness.records.columns import number_column
@@ -50,9 +51,12 @@ def read_values(rows: Rows, x: Sequence[str], value: str, arguments: argparse.Na
     """
     has_metrics = bool(arguments.metric) or "metric" in rows.frame
     pairs = tuple(arguments.pair) if has_metrics else ()
+    told: tuple[str, ...] = ()
+    if value not in rows.frame and "metric" in rows.frame and (chosen := metric_rows(rows.frame, value)) is not None:
+        rows, value, told = replace(rows, frame=chosen[0]), "value", (chosen[1],)
     if has_metrics and value in rows.frame:
         rows = rows.with_numbers_in([value])
-        return Values(rows.with_columns(value=number_column(rows.frame, value)), rows.frame, pairs)
+        return Values(rows.with_columns(value=number_column(rows.frame, value)), rows.frame, pairs, told)
     layout = read_layout(rows.frame, value, () if has_metrics else arguments.pair, arguments.stderr, arguments.n_eval)
     label = _task_label(rows.frame, arguments) if any(each.of_tasks for each in layout.measured) else ""
     melted, table = _melt(rows, layout, label, has_metrics)

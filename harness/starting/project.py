@@ -45,8 +45,8 @@ def write_project(folder: Path) -> list[Path]:
     """
     files = template_files()
     if there := [folder / path for path in files if (folder / path).exists() or (folder / path).is_symlink()]:
-        named = f"{there[0]} is" if len(there) == 1 else f"{', '.join(map(str, there))} are"
-        raise UserError(f"{named} there already, and nothing was written; give another folder: harness init FOLDER")
+        others = f" and {len(there) - 1} more files that init would write are" if len(there) > 1 else " is"
+        raise UserError(f"{there[0]}{others} there already: nothing was written; harness init FOLDER writes elsewhere")
     written: list[Path] = []
     try:
         for path in files:

@@ -44,6 +44,7 @@ def load_asked(
     folder: Path | str | None = None,
     steps: Literal["last", "all"] = "last",
     by: Sequence[str] = (),
+    name_others: bool = True,
 ) -> pd.DataFrame:
     """`harness.load`, of the runs that these studies ask for.
 
@@ -52,6 +53,7 @@ def load_asked(
         folder: the results folder; that of the studies where None.
         steps: as `harness.load` takes it.
         by: settings, each of whose values makes a study of its own.
+        name_others: whether a warning names the folder's runs that were not asked for.
 
     Raises:
         DataError: as `harness.load`, or a setting that no run states.
@@ -63,7 +65,7 @@ def load_asked(
         runs = frame.drop_duplicates("run_id").set_index("run_id")
         frame = frame.assign(study=frame["run_id"].map(split_by(runs, by)))
     frame, left_out = comparable(frame, lengths=chosen.lengths)
-    for line in (*chosen.left_out, *left_out):
+    for line in (*(chosen.left_out if name_others else ()), *left_out):
         warnings.warn(f"{folder}: {line}", RunsWarning, stacklevel=2)
     return frame.reset_index(drop=True)
 

@@ -17,6 +17,7 @@ def test_help_of_a_verb(verb: str, capsys: pytest.CaptureFixture[str], monkeypat
     assert (
         shown.code == 0 and shown.out.startswith(f"usage: harness {verb} ") and commands.VERBS[verb].about in shown.out
     )
+    assert shown.out.count(f"\n  harness {verb} ") == len(commands.VERBS[verb].examples) > 0
     assert f"  {verb} " in run(capsys, "--help").out
     monkeypatch.setenv("COMP_LINE", f"harness {verb[:3]}")
     assert verb in run(capsys, "-sc", "query=bash").out.split()

@@ -93,7 +93,7 @@ def test_runs_by_name(trained: Settings, capsys: pytest.CaptureFixture[str]) -> 
         ("redo.seeds=[0,5]", ("redo.seeds=5", "0, 1")),
         ("redo.runs=[abc]", ("redo.runs=abc",)),
         ("redo.which=chosen", ("redo.which=chosen", "changed, all, finished")),
-        ("redo.before=yesterday", ("redo.before=yesterday", "2026-01-31T12:00:00")),
+        ("redo.before=yesterday", ("redo.before='yesterday'", "2026-01-31T12:00:00")),
         ("redo.runs=abc", ("redo.runs",)),
     ],
 )

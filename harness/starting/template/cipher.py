@@ -1,15 +1,15 @@
 """A task on tokens: encipher a text, where each letter's cipher depends on the letter before it as well.
 
-The cipher is a fixed table of all pairs of letters, which has to be learnt by heart. A larger model knows more of it, so
-the share of letters that it enciphers correctly climbs with size. Whole texts leap: of 16 letters all are correct in
+The cipher is a fixed table of all pairs of letters, which has to be learnt by heart. A larger model knows more of it,
+so the share of letters that it enciphers correctly climbs with size. Whole texts leap: of 16 letters all are correct in
 hardly any text when 85 % of the letters are, and in most when 98 % are.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from harness.tasks.checks import check_range
 
+from harness.ranges import setting, whole
 from harness.tasks.sequences.base import SequenceTask
 
 
@@ -22,15 +22,11 @@ class Cipher(SequenceTask):
     scores, on the same outputs, the loss, the accuracy of each letter, and the exact match of all letters of a text.
     """
 
-    n_letters: int = 20
-    length: int = 16
+    # The default, the meaning, and what is allowed: other values are refused in a line that names the setting.
+    n_letters: int = setting(20, "letters; the table holds n_letters^2 entries", whole(2))
+    length: int = setting(16, "letters of a text that are enciphered", whole(1))
 
     name = "cipher"  # in the tables of results
-
-    def check(self) -> None:
-        """Refuse settings out of their range, in one line that names the setting."""
-        check_range("task.n_letters", self.n_letters, 2)
-        check_range("task.length", self.length, 1)
 
     @property
     def vocab_size(self) -> int:

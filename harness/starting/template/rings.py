@@ -6,9 +6,9 @@ Rings around the centre are black and white in turn. More rings make a harder ta
 from dataclasses import dataclass
 
 import numpy as np
-from harness.tasks.checks import check_range
 
 from harness.metrics import ACCURACY, LOSS
+from harness.ranges import at_least, setting, whole
 from harness.tasks.base import Batch, Signature, Task
 
 
@@ -16,15 +16,11 @@ from harness.tasks.base import Batch, Signature, Task
 class Rings(Task):
     """Does a point lie in a black or in a white ring? The fields are the settings of conf/task/rings.yaml."""
 
-    n_rings: float = 2.0
-    n_eval: int = 4000
+    n_rings: float = setting(2.0, "rings between the centre and the middle of a side", at_least(1))
+    n_eval: int = setting(4000, "points of the evaluation set", whole(1))
 
     name = "rings"
     metrics = (LOSS, ACCURACY)  # measured at every evaluation, on the same outputs
-
-    def __post_init__(self) -> None:
-        check_range("task.n_rings", self.n_rings, 1)
-        check_range("task.n_eval", self.n_eval, 1)
 
     @property
     def signature(self) -> Signature:
