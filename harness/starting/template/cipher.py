@@ -23,7 +23,7 @@ class Cipher(SequenceTask):
     """
 
     # The default, the meaning, and what is allowed: other values are refused in a line that names the setting.
-    n_letters: int = setting(20, "letters; the table holds n_letters^2 entries", whole(2))
+    n_letters: int = setting(28, "letters; the table holds n_letters^2 entries", whole(2))
     length: int = setting(16, "letters of a text that are enciphered", whole(1))
 
     name = "cipher"  # in the tables of results
