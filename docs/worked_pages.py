@@ -12,12 +12,17 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from multiprocessing import get_context
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
@@ -128,13 +133,63 @@ def _commands(block: str, start: int) -> Iterator[Command]:
 
 
 def _run(command: str, folder: Path) -> tuple[int, str]:
-    # `harness` and `python` are those of this checkout, whatever is installed.
-    shell = f'harness() {{ "{sys.executable}" -m harness "$@"; }}; python() {{ "{sys.executable}" "$@"; }}; {command}'
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1"}
-    ran = subprocess.run(
-        ["bash", "-c", shell], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    return ran.returncode, ran.stdout
+    """The exit code and what was printed, errors too, in the order of printing."""
+    verb, *words = shlex.split(command)
+    with tempfile.TemporaryDirectory() as outside:
+        printed = Path(outside) / "printed"
+        if verb in _CALLS and words and words[0] != "-c" and not set(command) & set("|;&<>"):
+            process = _server().Process(target=_call, args=(verb, words, folder, printed))
+            process.start()
+            process.join()
+            code = process.exitcode or 0
+        else:
+            with printed.open("w") as out:
+                code = subprocess.run(
+                    ["bash", "-c", _IN_SHELL + command], cwd=folder, stdout=out, stderr=out, env=_environment()
+                ).returncode
+        return code, printed.read_text()
+
+
+#: `python` is the one that runs this, whatever is installed.
+_IN_SHELL = f'python() {{ "{sys.executable}" "$@"; }}; '
+
+
+def _environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1"}
+
+
+@lru_cache
+def _server() -> ForkServerContext:
+    """Processes forked from one that has loaded what takes seconds to load."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["torch", "hydra", "pandas", "matplotlib.pyplot", "harness.study_verbs"])
+    return context
+
+
+def _call(verb: str, words: list[str], folder: Path, printed: Path) -> None:
+    """In a process of its own, what a shell would do in this folder; ends with the exit code."""
+    out = os.open(printed, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(out, stream.fileno())
+        stream.reconfigure(write_through=True)
+    os.environ.update(_environment())
+    os.chdir(folder)
+    sys.path.insert(0, str(folder))
+    sys.exit(_CALLS[verb](words))
+
+
+def _harness(words: list[str]) -> int:
+    from harness.cli import main
+
+    return main(words)
+
+
+def _python(words: list[str]) -> None:
+    sys.argv = words
+    runpy.run_path(words[0], run_name="__main__")
+
+
+_CALLS: dict[str, Callable[[list[str]], int | None]] = {"harness": _harness, "python": _python}
 
 
 def _lines(text: str) -> list[str]:

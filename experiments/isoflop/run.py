@@ -18,7 +18,7 @@ import pandas as pd
 import harness
 from harness.analysis.planning.allocation import optimal_exponent
 from harness.cli import main as command
-from harness.report import law_plots
+from harness.report import isoflop_plots, law_plots
 from harness.report.axes import save_figure
 from harness.report.names import size_name
 
@@ -76,7 +76,7 @@ def draw(runs: pd.DataFrame) -> None:
     folder = Path("results") / GRID
     save_figure(law_plots.plot_surface(named, fit), folder / "surface")
     minima = harness.IsoFlop().fit(named["N"], named["D"], named["loss"], budget_of(runs))
-    save_figure(law_plots.plot_isoflop(named, minima), folder / "minima")
+    save_figure(isoflop_plots.plot_isoflop(named, minima), folder / "minima")
 
 
 def foretell(runs: pd.DataFrame, at: pd.DataFrame, path: Path) -> pd.DataFrame:

@@ -39,19 +39,7 @@ from harness.report.axes import (
     scientific,
     size_ticks,
 )
-from harness.report.forecast_plots import plot_forecast, plot_rolling
-from harness.report.isoflop_plots import plot_isoflop
 from harness.wording import between, confidence, count, estimate
-
-__all__ = [
-    "plot_fit",
-    "plot_forecast",
-    "plot_isoflop",
-    "plot_profile",
-    "plot_residuals",
-    "plot_rolling",
-    "plot_surface",
-]
 
 #: Confidence levels of the intervals whose ends trace a profile, besides the fit's own level.
 _PROFILE_LEVELS = (0.2, 0.4, 0.55, 0.68, 0.8, 0.9, 0.95, 0.98, 0.99)

@@ -13,7 +13,7 @@ from harness.analysis.fitting.laws.powers import Gadre
 from harness.analysis.planning.isoflop import IsoFlop
 from harness.datasets import make_surface
 from harness.errors import DataError, SettingError, UserError
-from harness.report import law_plots
+from harness.report import isoflop_plots, law_plots
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def surface(frame: pd.DataFrame) -> ScalingLaw:
 @pytest.mark.parametrize("approach", [1, 2])
 def test_isoflop_marks_every_minimum_with_its_interval(frame: pd.DataFrame, approach: int) -> None:
     isoflop = IsoFlop(approach).fit(frame["N"], frame["D"], frame["loss"])
-    axes = law_plots.plot_isoflop(frame, isoflop)
+    axes = isoflop_plots.plot_isoflop(frame, isoflop)
     check_legible(axes)
     accepted = isoflop.minima_[isoflop.minima_["status"] == "accepted"]
     assert len(accepted) == 4
@@ -47,14 +47,14 @@ def test_isoflop_says_why_a_budget_has_no_minimum(frame: pd.DataFrame) -> None:
     one = pd.concat([few, falling, whole[whole["budget"] == budgets[3]]])
     isoflop = IsoFlop().fit(one["N"], one["D"], one["loss"], one["budget"])
     assert list(isoflop.minima_["status"]) == ["too few sizes", "minimum beyond the sizes measured", "accepted"]
-    axes = law_plots.plot_isoflop(one, isoflop)
+    axes = isoflop_plots.plot_isoflop(one, isoflop)
     check_legible(axes)
     assert {"hollow: too few sizes", "hollow: minimum beyond\nthe sizes measured"} < set(legend_of(axes))
     hollow = [line for line in axes.lines if line.get_marker() == "o" and line.get_markerfacecolor() == "none"]
     assert len(hollow) == 2
     none = pd.concat([few, falling])
     nothing = IsoFlop().fit(none["N"], none["D"], none["loss"], none["budget"])
-    assert "minimum, 95 % interval" not in legend_of(law_plots.plot_isoflop(none, nothing))
+    assert "minimum, 95 % interval" not in legend_of(isoflop_plots.plot_isoflop(none, nothing))
 
 
 @pytest.mark.parametrize("law", ["hoffmann", "gadre", "kaplan"])
