@@ -15,7 +15,6 @@ class StudyVerb:
     Attributes:
         about: what it does, in a line.
         purpose: the same in a sentence or two more.
-        takes: what may follow it.
         settings: names of settings and of groups of them that matter for it -> why, in a phrase.
         examples: commands that run -> what each is for.
         further: where to read on.
