@@ -16,11 +16,10 @@ from typing import Any
 
 from rich.console import Console
 
-import harness
 from harness.errors import UserError
 
 #: In a wheel it lies inside the package, in a checkout beside it.
-_PLACES = (Path(harness.__file__).parent, Path(harness.__file__).parents[1])
+_PLACES = Path(__file__).parents[1:3]
 _ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})(?:; )?")
 _JOURNAL = re.compile(r"(?P<journal>\D+) (?P<volume>\d+)\((?P<number>\d+)\)(?:; )?")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -40,6 +39,7 @@ class Analysis:
         bootstrap: refits of each bootstrap of a law.
         frame: measurements of finished runs at their last step, of one duration a study and one learning rate a size.
         every_duration: the same with the runs of all durations and learning rates.
+        trajectories: the runs of `frame` at all the steps that they were measured at.
         runs: the runs table, failures included.
         left_out: which runs of the folder are not in `frame`, and why, a sentence each.
         jumps: as `find_jumps` returns it.
@@ -56,6 +56,7 @@ class Analysis:
     bootstrap: int
     frame: pd.DataFrame
     every_duration: pd.DataFrame
+    trajectories: pd.DataFrame
     runs: pd.DataFrame
     left_out: tuple[str, ...]
     jumps: pd.DataFrame
@@ -67,13 +68,6 @@ class Analysis:
     def studies(self) -> list[str]:
         """Names of all studies, those without a finished run included."""
         return list(self.runs["study"].unique())
-
-    @cached_property
-    def trajectories(self) -> pd.DataFrame:
-        """The runs of `frame` at all the steps that they were measured at."""
-        rows = load(self.folder, steps="all", runs="all")
-        studies = self.frame.drop_duplicates("run_id").set_index("run_id")["study"]
-        return rows[rows["run_id"].isin(studies.index)].assign(study=lambda own: own["run_id"].map(studies))
 
 
 def analyze(
@@ -109,18 +103,19 @@ def analyze(
     if bootstrap < LEAST_BOOTSTRAP:
         raise SettingError("analysis.bootstrap", bootstrap, f"a whole number of at least {LEAST_BOOTSTRAP}")
     folder = find_folder(folder)
-    runs, frame = load_runs(folder), load(folder, runs="all")
+    runs, steps = load_runs(folder), load(folder, steps="all", runs="all")
     if chosen is not None:
-        runs, frame = chosen.rows(runs, folder), frame[frame["run_id"].isin(list(chosen.lengths))]
+        runs, steps = chosen.rows(runs, folder), steps[steps["run_id"].isin(list(chosen.lengths))]
     if by:
         named = split_by(runs.set_index("run_id"), by)
-        runs, frame = (table.assign(study=table["run_id"].map(named)) for table in (runs, frame))
+        runs, steps = (table.assign(study=table["run_id"].map(named)) for table in (runs, steps))
     if chosen is None:
         _refuse_mixed(runs, folder)
-    if x not in frame.columns:
+    if x not in steps.columns:
         sizes = [*CONVENTIONS, "tokens", "width", "depth"]
         raise DataError(f"analysis.x={x}: no such column; sizes are {', '.join(sizes)}")
-    every_duration = frame.sort_values(["study", "rung", "seed", "run_id"], kind="stable")
+    steps = steps.sort_values(["study", "rung", "seed", "run_id"], kind="stable")
+    every_duration = steps[steps["step"] == steps.groupby("run_id")["step"].transform("max")]
     frame, left_out = comparable(every_duration, lengths=chosen.lengths if chosen else None)
     frame = label_runs(frame)
     jumps, impossible = _jumps(frame, x, alpha, level)
@@ -143,6 +138,7 @@ def analyze(
         bootstrap,
         frame,
         every_duration,
+        steps[steps["run_id"].isin(frame["run_id"])],
         runs,
         (*(chosen.left_out if chosen else ()), *left_out),
         jumps,

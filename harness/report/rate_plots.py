@@ -114,7 +114,7 @@ def _explained(found: BestRates) -> list[Line2D]:
     entries = []
     if (status == RateStatus.INTERIOR).any():
         known = found.table["low"].notna().any()
-        label = f"best rate, {confidence(found.level)} interval" if known else "best rate (no interval: one run a rate)"
+        label = f"best rate, {confidence(found.level)} interval" if known else "best rate (one run each)"
         entries.append(Line2D([], [], color=GREY, marker="D", markersize=4, linewidth=0, label=label))
     for edge, marker in ((RateStatus.LOWEST, "<"), (RateStatus.HIGHEST, ">")):
         if (status == edge).any():

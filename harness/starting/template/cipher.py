@@ -45,8 +45,7 @@ class Cipher(SequenceTask):
 
     def draw(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
         """(n, length + 1) inputs and (n, length + 1) targets, int64. All chance is drawn from `rng`, so runs repeat."""
-        frequency = np.arange(1, self.n_letters + 1) ** -0.5  # letters are unequal, as in a language
-        inputs = rng.choice(self.n_letters, size=(n, self.length + 1), p=frequency / frequency.sum())
+        inputs = rng.integers(self.n_letters, size=(n, self.length + 1))
         # Drawn with a seed of its own: the same table in every run.
         table = np.random.default_rng(0).integers(self.n_letters, size=(self.n_letters, self.n_letters))
         targets = np.zeros_like(inputs)

@@ -187,6 +187,18 @@ def test_the_table_has_the_words_of_the_static_page(page: str, analysis: Analysi
         assert row["why"].replace("<", "&lt;") in page and f">{row['N*'].replace('<', '&lt;')}</td>" in page
 
 
+def test_thresholds_are_marked_where_the_table_has_one(page: str, analysis: Analysis) -> None:
+    data = json.loads(re.search(r'id="data">(.*?)</script>', page, re.DOTALL)[1])  # type: ignore[index]
+    marked = {
+        (curve["study"], curve["subtask"], curve["metric"])
+        for curve in data["curves"]
+        if curve["threshold"][0] is not None and not curve["judges"]
+    }
+    words = tables.verdict_table(analysis.jumps)["N*"].str.match(r"\d")
+    placed = analysis.jumps[words.to_numpy() & analysis.jumps["threshold"].notna().to_numpy()]
+    assert marked == set(placed[["study", "subtask", "metric"]].itertuples(index=False, name=None)) != set()
+
+
 def test_colours_and_markers_are_those_of_the_figures(page: str) -> None:
     given = json.loads(re.search(r'id="data">(.*?)</script>', page, re.DOTALL)[1])["verdicts"]  # type: ignore[index]
     assert {each["name"]: (each["colour"], each["marker"]) for each in given} == VERDICTS
