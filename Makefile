@@ -42,7 +42,7 @@ lint: $(DEV_STAMP)  ## style, types, and which room may import which
 	$(BIN)/lint-imports
 
 docs: $(DOCS_STAMP)  ## the manual, into build/docs: open build/docs/index.html
-	PYTHONPATH=docs NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q -f docs/mkdocs.yml
+	PYTHONPATH=docs NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -f docs/mkdocs.yml
 
 # That of published curves needs files that are not part of this project, in the folder that HARNESS_REAL names.
 NOTEBOOKS := $(filter-out $(if $(HARNESS_REAL),,notebooks/real_curves.ipynb),$(wildcard notebooks/*.ipynb))
