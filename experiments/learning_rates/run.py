@@ -16,6 +16,8 @@ from harness.analysis.planning.learning_rates import RateStatus, best_rates
 
 CURVATURE = 0.16
 BEST = 0.01
+#: Runs of a higher loss are left out, as runs that diverge are.
+DIVERGED = 20.0
 
 
 def parabola(t: np.ndarray) -> np.ndarray:
@@ -54,7 +56,8 @@ def runs(
         "lr": np.repeat(rate, n_seeds),
         "seed": np.tile(np.arange(n_seeds), len(rate)),
     }
-    return pd.DataFrame(about | {"value": np.exp(y).ravel()})
+    drawn = pd.DataFrame(about | {"value": np.exp(y).ravel()})
+    return drawn[drawn["value"] < DIVERGED]
 
 
 def rows(draws: int, seed: int) -> Iterator[dict[str, object]]:
