@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import textwrap
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -126,7 +127,9 @@ def as_file(axes: Axes, kind: str) -> bytes:
     """The figure that `axes` belongs to as a file of this kind: png (200 dots per inch) or svg."""
     figure, picture = axes.get_figure(root=True), io.BytesIO()
     assert figure is not None
-    with rc_context(STYLE):
+    with rc_context(STYLE), warnings.catch_warnings():
+        # A letter that the font lacks is a box in the picture, as everywhere; the name itself is in the tables.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         figure.savefig(picture, format=kind, dpi=200, metadata={"Date": None} if kind == "svg" else None)
     return picture.getvalue()
 
@@ -150,6 +153,11 @@ def labels_above(ax: Axes | None, labels: Iterable[str], axes_in: float) -> tupl
     lines = sum(1 + label.count("\n") for label in labels)  # labels of two columns have a line each
     top_in = 0.14 + 0.135 * -(-lines // columns)
     return ax or new_figure(axes_in + 0.42 + top_in, top_in=top_in).add_subplot(), columns
+
+
+def verbatim(name: object) -> str:
+    """A user's name on one line, in which matplotlib typesets nothing."""
+    return " ".join(str(name).split()).replace("$", r"\$")
 
 
 def wrapped(label: str) -> str:

@@ -25,7 +25,7 @@ from harness.report.axes import (
     split_off_below,
     titled_legend,
 )
-from harness.report.measured import means, measured
+from harness.report.measured import check_frame, means, measured
 from harness.report.names import size_name
 from harness.report.plots import value_label
 from harness.report.ticks import round_ticks
@@ -70,6 +70,7 @@ def plot_rates(
         >>> sweep = harness.load("results/rates", runs="all")  # of three learning rates or more
         >>> ax = harness.plots.rates(sweep)
     """
+    check_frame(frame)
     found = found or best_rates(frame, x, metric, rate=rate, level=level)
     runs = measured(frame, found.metric, (found.x, found.rate))
     sizes = found.table[found.x].to_numpy(float)
