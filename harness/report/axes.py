@@ -62,8 +62,8 @@ MOST_CURVES = len(LOOKS) * len(_DASHES)
 #: Characters of a legend's label that fit half of a column, and all of it.
 _HALF_WIDTH, _FULL_WIDTH = 22, 54
 
-#: For curves and surfaces in order.
-SEQUENTIAL = colormaps["cividis"]
+#: For surfaces; and for curves in order, of which one must be told from the next by its hue.
+SEQUENTIAL, _IN_ORDER = colormaps["cividis"], colormaps["viridis"]
 
 #: Typed as Any because matplotlib's own type lists every setting by name.
 STYLE: Any = {
@@ -180,7 +180,7 @@ def legend_rows(n_entries: int, explanations: Sequence[Artist], columns: int = 2
 
 def shades(n: int) -> list[Any]:
     """Colours of n curves in order, dark to light: perceptually uniform in grey and for colour-blind readers."""
-    return [SEQUENTIAL(shade) for shade in np.linspace(0.0, 0.88, n)]
+    return [_IN_ORDER(shade) for shade in np.linspace(0.0, 0.88, n)]
 
 
 def look(i: int) -> tuple[str, str, Any]:
