@@ -170,7 +170,7 @@ def titled_legend(ax: Axes, title: str, handles: Sequence[Artist], explanations:
     rows = legend_rows(len(handles), explanations)
     blank = Line2D([], [], linewidth=0, label=" ")  # keeps the explanations together
     entries = [each for part in (handles, explanations) for each in (*part, *[blank] * (-len(part) % rows))]
-    legend_above(ax, len(entries) // rows, handles=entries, title=title, handlelength=1.2, columnspacing=0.9)
+    legend_above(ax, len(entries) // rows, handles=entries, title=verbatim(title), handlelength=1.2, columnspacing=0.9)
 
 
 def legend_rows(n_entries: int, explanations: Sequence[Artist], columns: int = 2) -> int:
@@ -202,7 +202,8 @@ def size_axis(ax: Axes, sizes: Iterable[float], column: str, falls: bool = False
     pad = (rungs[-1] / rungs[0]) ** 0.04 if len(rungs) > 1 else 1.5
     ax.set_xlim(rungs[0] / pad, rungs[-1] * pad)
     given_ticks(ax.xaxis, rungs, invert=falls)
-    ax.set_xlabel(f"{size_name(column)}, falling" if falls else size_name(column))
+    name = verbatim(size_name(column))
+    ax.set_xlabel(f"{name}, falling" if falls else name)
 
 
 def size_ticks(axis: Axis, low: float, high: float) -> None:
@@ -237,7 +238,7 @@ def scientific(value: float) -> str:
 
 def axis_name(column: str) -> str:
     """Label of an axis that shows this column, with its unit."""
-    return _NAMES.get(column, size_name(column))
+    return _NAMES.get(column, verbatim(size_name(column)))
 
 
 def loss_axes(ax: Axes, sizes: ArrayLike, values: pd.Series, x: str, y: str) -> None:

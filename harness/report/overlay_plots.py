@@ -167,7 +167,7 @@ def _set_axes(ax: Axes, rows: pd.DataFrame, x: str, metric: str, is_loss: bool) 
     else:
         ax.set_xscale("log")
         size_ticks(ax.xaxis, *padded(rows[x], 0.04))
-        ax.set_xlabel(size_name(x))
+        ax.set_xlabel(verbatim(size_name(x)))
     if is_loss:
         ax.set_yscale("log")
         log_value_axis(ax, rows["value"])

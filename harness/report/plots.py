@@ -184,7 +184,7 @@ def plot_subtasks(
         ax.tick_params(labelbottom=True)  # the last of their columns
     for ax in axes[len(jumps) :]:
         ax.set_axis_off()
-    figure.supxlabel(size_name(x), fontsize=8)
+    figure.supxlabel(verbatim(size_name(x)), fontsize=8)
     figure.supylabel(verbatim(metric_name(jumps["metric"].iloc[0])), fontsize=8, x=0.005)
     return axes[: len(jumps)]
 
@@ -232,7 +232,7 @@ def plot_thresholds(
     ax.set_ylim(len(rows) - 0.4, -0.6)
     ax.set_xscale("log")
     size_ticks(ax.xaxis, low, high)
-    ax.set_xlabel(f"N*: {size_name(x)}")
+    ax.set_xlabel(f"N*: {verbatim(size_name(x))}")
     ax.grid(axis="both", color="#DDDDDD", linewidth=0.5)
     ax.set_axisbelow(True)
     ax.tick_params(axis="y", length=0)

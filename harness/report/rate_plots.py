@@ -25,6 +25,7 @@ from harness.report.axes import (
     size_axis,
     split_off_below,
     titled_legend,
+    verbatim,
     wrapped,
 )
 from harness.report.measured import check_frame, means, measured
@@ -180,6 +181,6 @@ def _draw_cost(ax: Axes, found: BestRates) -> None:
     ax.set_ylim(bottom, 1.12 * top)
     ax.yaxis.set_major_locator(MaxNLocator(3))
     ax.set_ylabel("cost (%)")
-    at_rate = f"the rate best for {size_name(found.x)} {short(table[found.x].iloc[0], 3)}"
+    at_rate = f"the rate best for {verbatim(size_name(found.x))} {short(table[found.x].iloc[0], 3)}"
     words = wrapped(f"cost: loss above best, at {at_rate}")
     ax.set_title(words, fontsize=7, loc="left", pad=4, x=-0.18)

@@ -150,6 +150,8 @@ def test_intervals_of_a_share_stay_within_0_and_1() -> None:
 
 
 def test_names_are_drawn_as_written(recwarn: pytest.WarningsRecorder) -> None:
+    size = plot_overlay(shares().rename(columns={"params": "p$x$"}), "acc", "p$x$")
+    assert size.get_xlabel() == r"p\$x\$"
     axes = plot_overlay({"so$rt$": shares(), "\u6a21\u2028x\n": shares(0.3)}, "acc", "params")
     as_file(axes, "png")
     assert labels(axes)[:2] == [r"so\$rt\$", "\u6a21 x"]
