@@ -38,9 +38,9 @@ from harness.records.columns import require_columns
 from harness.report.axes import COLUMNS, save_figure
 from harness.report.emergence_plots import plot_mirage
 from harness.report.isoflop_plots import plot_isoflop
-from harness.report.measured import at_one_step, chosen_metric, measured
+from harness.report.measured import at_one_step, check_frame, chosen_metric, measured
 from harness.report.overlay_plots import plot_overlay as overlay
-from harness.report.plots import plot_jump, plot_scaling, plot_thresholds
+from harness.report.plots import plot_curve, plot_jump, plot_scaling, plot_thresholds
 from harness.report.rate_plots import plot_rates as rates
 from harness.report.training_plots import plot_compute as compute
 from harness.report.training_plots import plot_trajectories as trajectories
@@ -93,6 +93,8 @@ def curves(
 ) -> Axes:
     """A metric of one study against size: a point a run, the mean, the level of chance, and N* with its interval.
 
+    A continuous metric, such as a loss, is not tested and is drawn without N*.
+
     Args:
         frame: runs of one study, with the continuous metric of the same outputs where there is one.
         metric: the first discontinuous one unless named.
@@ -101,13 +103,21 @@ def curves(
         jump: the curve's row of `find_jumps`; found here unless given.
 
     Raises:
-        DataError: no such rows, or none that is tested.
+        DataError: no such rows, or where no metric is named none that is tested.
 
     Example:
         >>> parity = harness.datasets.make_parity_study(random_state=0).assign(subtask="all")
         >>> ax = harness.plots.curves(parity, "accuracy")
     """
-    return plot_jump(frame, jump or _jump(frame, metric, x, subtask), x, ax)
+    check_frame(frame)
+    if jump is not None:
+        return plot_jump(frame, jump, x, ax)
+    if metric is not None:
+        runs = _of_one_curve(frame, chosen_metric(frame, metric), x, subtask)
+        if not runs["discontinuous"].any():
+            return plot_curve(runs, metric, x, ax, subtask=subtask)
+    jump = _jump(frame, metric, x, subtask)
+    return plot_jump(_of_one_curve(frame, jump["metric"], x, subtask), jump, x, ax)
 
 
 def pairs(
@@ -131,11 +141,12 @@ def pairs(
         The left and the right Axes.
 
     Raises:
-        DataError: as `curves`.
+        DataError: no such rows, or none that is tested.
 
     Example:
         >>> left, right = harness.plots.pairs(harness.datasets.make_lookup_study(random_state=0), "exact_match")
     """
+    check_frame(frame)
     return plot_mirage(frame, jump or _jump(frame, metric, x, subtask), x, figure)
 
 
@@ -154,6 +165,7 @@ def forest(jumps: pd.DataFrame, x: str = "params_non_embedding", ax: Axes | None
         >>> jumps = harness.find_jumps(harness.datasets.make_jumps(3, random_state=0).frame, x="params")
         >>> ax = harness.plots.forest(jumps, "params")
     """
+    check_frame(jumps, "jumps")
     return plot_thresholds(jumps if "threshold" in jumps else find_jumps(jumps, x), ax, x)
 
 
@@ -178,6 +190,7 @@ def isoflop(
         >>> runs = harness.datasets.make_surface(random_state=0).frame
         >>> ax = harness.plots.isoflop(runs)
     """
+    check_frame(frame)
     require_columns(frame, columns)
     return plot_isoflop(frame, fit or IsoFlop().fit(*(frame[name] for name in columns)), ax, columns=columns)
 
@@ -194,6 +207,8 @@ def save(ax: Axes, path: Path | str) -> list[Path]:
     Example:
         >>> paths = harness.plots.save(harness.plots.overlay(harness.datasets.make_text_study()), "text.png")
     """
+    if not isinstance(ax, Axes):
+        raise DataError(f"ax: found {type(ax).__name__}; allowed are Axes, as the functions of harness.plots return")
     return save_figure(ax, Path(path).with_suffix(""))
 
 
@@ -212,8 +227,8 @@ def _jump(frame: pd.DataFrame, metric: str | None, x: str, subtask: str) -> dict
     found = found[found["subtask"].astype(str) == str(subtask)]
     names = list(dict.fromkeys(found["metric"]))
     if found.empty or (metric or names[0]) not in names:
-        of = f"{metric} of subtask {subtask}" if metric else f"no metric of subtask {subtask}"
-        raise DataError(f"{of} is tested; those that are: {', '.join(names) or 'none'}")
+        of = f"{metric} of subtask {subtask} is not" if metric else f"no metric of subtask {subtask} is"
+        raise DataError(f"{of} tested; those that are: {', '.join(names) or 'none'}")
     found = found[found["metric"] == (metric or names[0])]
     if len(found) > 1:
         raise DataError(f"runs of several studies, {', '.join(found['study'])}: choose one, or use overlay")

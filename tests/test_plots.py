@@ -95,11 +95,59 @@ def test_one_study_is_wanted_where_one_curve_is_drawn(draw) -> None:
         draw(both)
 
 
-def test_a_metric_that_is_not_tested_has_no_threshold_to_draw() -> None:
+def test_a_metric_that_is_not_tested_is_drawn_without_a_threshold_and_has_no_evidence() -> None:
     text = datasets.make_text_study(random_state=0)
-    for metric, words in (("loss", "loss of subtask all is tested; those that are: accuracy"), ("f2", "not there")):
-        with pytest.raises(DataError, match=words):
+    axes = plots.curves(text, "loss")
+    assert axes.get_ylabel() == "loss (nats)" and not any("N*" in str(line.get_label()) for line in axes.lines)
+    with pytest.raises(DataError, match="loss of subtask all is not tested; those that are: accuracy"):
+        plots.pairs(text, "loss")
+    for metric in ("f2", 3):
+        with pytest.raises(DataError, match=f"metric '{metric}' is not there"):
             plots.curves(text, metric)
+
+
+@pytest.fixture
+def plain() -> pd.DataFrame:
+    """Columns params, seed, metric and value, and no other: an accuracy that jumps, and a loss."""
+    rows = [
+        {"params": 1e4 * 3**i, "seed": seed, "metric": metric, "value": value + 0.01 * seed}
+        for i in range(8)
+        for seed in range(3)
+        for metric, value in (("acc", 0.1 + 0.8 * (i > 3)), ("loss", 3 * 0.9**i))
+    ]
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize("numbers", [float, str])
+def test_a_plain_frame_is_enough(plain: pd.DataFrame, numbers: type) -> None:
+    plain = plain.assign(value=plain["value"].map(numbers), params=plain["params"].map(numbers))
+    for metric in (None, "acc", "loss"):
+        assert plots.curves(plain, metric, "params").lines
+    left, _ = plots.pairs(plain, "acc", "params")
+    assert left.lines
+    for axes in (
+        plots.forest(plain, "params"),
+        plots.overlay(plain, "acc", "params"),
+        plots.loss_law(plain, "params"),
+        plots.trajectories(plain, "acc", "params", size="seed"),
+        plots.compute(plain, "acc", "params", size="seed"),
+    ):
+        assert axes.lines
+
+
+FRAMES = ("curves", "pairs", "forest", "overlay", "loss_law", "isoflop", "rates", "compute", "trajectories")
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_what_is_no_frame_is_named(name: str) -> None:
+    for found in ([1], None, harness.PowerLaw()):
+        with pytest.raises(DataError, match=f"(frame|jumps): found {type(found).__name__}; allowed is a pandas"):
+            getattr(plots, name)(found)
+
+
+def test_what_are_no_axes_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="ax: found NoneType; allowed are Axes"):
+        plots.save(None, tmp_path / "x.png")  # type: ignore[arg-type]
 
 
 def test_a_forest_of_measurements_finds_their_jumps() -> None:

@@ -27,6 +27,7 @@ def draw_overlays(
     Raises:
         DataError: no metric that two curves have, or as `plot_overlay`.
     """
+    from harness.records.exporters.recorded import file_name
     from harness.report.overlay_plots import plot_overlay
 
     named = _named(frame)
@@ -39,7 +40,11 @@ def draw_overlays(
     jumps = {x: find_jumps(named, x, level=level) for x in sizes}
     paths = []
     for metric, x in chosen:
-        parts = [path.stem, *([metric] if len(metrics) > 1 else []), *([x] if len(sizes) > 1 else [])]
+        parts = [
+            path.stem,
+            *([file_name(metric)] if len(metrics) > 1 else []),
+            *([file_name(x)] if len(sizes) > 1 else []),
+        ]
         axes = plot_overlay(named, metric, x, level=level, jumps=jumps[x])
         paths += save_plot(axes, path.with_name("_".join(parts) + ".png"))
     return paths

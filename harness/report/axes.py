@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import textwrap
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -61,8 +62,8 @@ MOST_CURVES = len(LOOKS) * len(_DASHES)
 #: Characters of a legend's label that fit half of a column, and all of it.
 _HALF_WIDTH, _FULL_WIDTH = 22, 54
 
-#: For curves and surfaces in order.
-SEQUENTIAL = colormaps["cividis"]
+#: For surfaces; and for curves in order, of which one must be told from the next by its hue.
+SEQUENTIAL, _IN_ORDER = colormaps["cividis"], colormaps["viridis"]
 
 #: Typed as Any because matplotlib's own type lists every setting by name.
 STYLE: Any = {
@@ -126,7 +127,9 @@ def as_file(axes: Axes, kind: str) -> bytes:
     """The figure that `axes` belongs to as a file of this kind: png (200 dots per inch) or svg."""
     figure, picture = axes.get_figure(root=True), io.BytesIO()
     assert figure is not None
-    with rc_context(STYLE):
+    with rc_context(STYLE), warnings.catch_warnings():
+        # A letter that the font lacks is a box in the picture, as everywhere; the name itself is in the tables.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         figure.savefig(picture, format=kind, dpi=200, metadata={"Date": None} if kind == "svg" else None)
     return picture.getvalue()
 
@@ -152,6 +155,11 @@ def labels_above(ax: Axes | None, labels: Iterable[str], axes_in: float) -> tupl
     return ax or new_figure(axes_in + 0.42 + top_in, top_in=top_in).add_subplot(), columns
 
 
+def verbatim(name: object) -> str:
+    """A user's name on one line, in which matplotlib typesets nothing."""
+    return " ".join(str(name).split()).replace("$", r"\$")
+
+
 def wrapped(label: str) -> str:
     """A label of a legend in lines that fit the width of a column."""
     return "\n".join(textwrap.wrap(label, _FULL_WIDTH, break_on_hyphens=False)) or label
@@ -162,7 +170,7 @@ def titled_legend(ax: Axes, title: str, handles: Sequence[Artist], explanations:
     rows = legend_rows(len(handles), explanations)
     blank = Line2D([], [], linewidth=0, label=" ")  # keeps the explanations together
     entries = [each for part in (handles, explanations) for each in (*part, *[blank] * (-len(part) % rows))]
-    legend_above(ax, len(entries) // rows, handles=entries, title=title, handlelength=1.2, columnspacing=0.9)
+    legend_above(ax, len(entries) // rows, handles=entries, title=verbatim(title), handlelength=1.2, columnspacing=0.9)
 
 
 def legend_rows(n_entries: int, explanations: Sequence[Artist], columns: int = 2) -> int:
@@ -172,7 +180,7 @@ def legend_rows(n_entries: int, explanations: Sequence[Artist], columns: int = 2
 
 def shades(n: int) -> list[Any]:
     """Colours of n curves in order, dark to light: perceptually uniform in grey and for colour-blind readers."""
-    return [SEQUENTIAL(shade) for shade in np.linspace(0.0, 0.88, n)]
+    return [_IN_ORDER(shade) for shade in np.linspace(0.0, 0.88, n)]
 
 
 def look(i: int) -> tuple[str, str, Any]:
@@ -194,7 +202,8 @@ def size_axis(ax: Axes, sizes: Iterable[float], column: str, falls: bool = False
     pad = (rungs[-1] / rungs[0]) ** 0.04 if len(rungs) > 1 else 1.5
     ax.set_xlim(rungs[0] / pad, rungs[-1] * pad)
     given_ticks(ax.xaxis, rungs, invert=falls)
-    ax.set_xlabel(f"{size_name(column)}, falling" if falls else size_name(column))
+    name = verbatim(size_name(column))
+    ax.set_xlabel(f"{name}, falling" if falls else name)
 
 
 def size_ticks(axis: Axis, low: float, high: float) -> None:
@@ -229,7 +238,7 @@ def scientific(value: float) -> str:
 
 def axis_name(column: str) -> str:
     """Label of an axis that shows this column, with its unit."""
-    return _NAMES.get(column, size_name(column))
+    return _NAMES.get(column, verbatim(size_name(column)))
 
 
 def loss_axes(ax: Axes, sizes: ArrayLike, values: pd.Series, x: str, y: str) -> None:

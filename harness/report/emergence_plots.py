@@ -27,6 +27,7 @@ from harness.report.axes import (
     PAGE_WIDTH_IN,
     STYLE,
     size_axis,
+    verbatim,
 )
 from harness.report.names import curve_name, metric_name
 from harness.report.plots import draw_runs, mark_onset, mark_threshold, value_axis, value_label
@@ -93,7 +94,7 @@ def plot_mirage(
         _panel(right, jump, str(jump["continuous_state"]), *paired, axis)
         if jump["link_residual"] <= REPRODUCES:
             _draw_power(left, jump, paired[0])
-    _head(figure, f"{curve_name(jump)} – {jump['verdict']}", (left, right), stacked)
+    _head(figure, f"{verbatim(curve_name(jump))} – {jump['verdict']}", (left, right), stacked)
     return left, right
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -16,12 +16,38 @@ from harness.records.columns import FINITE, POSITIVE, number_column, require_col
 LEAST_RUNS = 3
 
 
+def check_frame(frame: object, name: str = "frame") -> None:
+    """Raise a DataError that names the argument unless it is a frame."""
+    if not isinstance(frame, pd.DataFrame):
+        raise DataError(
+            f"{name}: found {type(frame).__name__}; allowed is a pandas DataFrame, as harness.load returns it"
+        )
+
+
+def side_by_side(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """One frame of several, each a study under its name.
+
+    Raises:
+        DataError: no frame, what is none, or one of several studies.
+    """
+    if not frames:
+        raise DataError("frame: found an empty dict; allowed is a frame, or a dict of name -> frame")
+    for name, frame in frames.items():
+        check_frame(frame, f"frame['{name}']")
+        if "study" in frame and frame["study"].nunique() > 1:
+            several = ", ".join(map(str, frame["study"].unique()))
+            raise DataError(f"frame['{name}'] holds several studies, {several}: choose one")
+    named = [with_defaults(label_runs(frame)).assign(study=str(name)) for name, frame in frames.items()]
+    return pd.concat([frame.assign(run_id=frame["run"]) for frame in named], ignore_index=True)
+
+
 def chosen_metric(frame: pd.DataFrame, metric: str | None) -> str:
     """The metric asked for; where none is, the loss, or the only one that the frame has.
 
     Raises:
-        DataError: no such metric, or several and no loss.
+        DataError: what is no frame; no such metric, or several and no loss.
     """
+    check_frame(frame)
     require_columns(frame, ("metric",))
     known = [str(name) for name in frame["metric"].dropna().unique()]
     if metric is None and ("loss" in known or len(known) == 1):
@@ -30,7 +56,7 @@ def chosen_metric(frame: pd.DataFrame, metric: str | None) -> str:
         return metric
     if metric is None:
         raise DataError(f"metric: one must be named, of {', '.join(known) or 'none'}")
-    raise DataError(f"metric '{metric}' is not there{nearest(metric, known) or '; there are ' + ', '.join(known)}")
+    raise DataError(f"metric '{metric}' is not there{nearest(str(metric), known) or '; there are ' + ', '.join(known)}")
 
 
 def measured(

@@ -22,6 +22,7 @@ from harness.errors import DataError
 from harness.report.appearance import CLAIMS
 from harness.report.axes import (
     GREY,
+    LOOKS,
     MOST_CURVES,
     STYLE,
     labels_above,
@@ -31,9 +32,10 @@ from harness.report.axes import (
     padded,
     size_axis,
     size_ticks,
+    verbatim,
     wrapped,
 )
-from harness.report.measured import at_one_step, chosen_metric, means, measured
+from harness.report.measured import at_one_step, chosen_metric, means, measured, side_by_side
 from harness.report.names import size_name
 from harness.report.plots import value_axis, value_label
 from harness.wording import confidence, estimate, interval
@@ -55,7 +57,7 @@ class _Drawn:
 
     @property
     def label(self) -> str:
-        parts = [self.name]
+        parts = [verbatim(self.name)]
         if self.law is not None:
             alpha = estimate(self.law.params_["alpha"], *self.law.intervals_["alpha"])
             floor = f", floor {self.law.params_['E']:.3g}" if self.law.params_.get("E") else ""
@@ -69,7 +71,7 @@ class _Drawn:
 
 @rc_context(STYLE)
 def plot_overlay(
-    frame: pd.DataFrame,
+    frame: pd.DataFrame | Mapping[str, pd.DataFrame],
     metric: str | None = None,
     x: str = "params_non_embedding",
     ax: Axes | None = None,
@@ -89,7 +91,8 @@ def plot_overlay(
     a metric's artefact, with its interval as a bar. Along an x of which smaller is better the axis falls.
 
     Args:
-        frame: as `harness.load` returns it, or a table with columns metric, value and `x`.
+        frame: as `harness.load` returns it, or a table with columns metric, value and `x`; or several such frames of
+            a study each, as a dict of name -> frame, whose names then stand for the studies.
         metric: the loss, or the only metric that there is, unless named.
         x: column of sizes, > 0.
         ax: axes to draw on; a new figure of column width (3.4 in) unless given.
@@ -104,9 +107,10 @@ def plot_overlay(
 
     Example:
         >>> runs = harness.datasets.make_text_study(random_state=0)
-        >>> other = harness.datasets.make_text_study(random_state=1).assign(study="another seed")
-        >>> ax = harness.plots.overlay(pd.concat([runs, other]), "loss")
+        >>> other = harness.datasets.make_text_study(random_state=1)
+        >>> ax = harness.plots.overlay({"one seed": runs, "another": other}, "loss")
     """
+    frame = side_by_side(frame) if isinstance(frame, Mapping) else frame
     metric = chosen_metric(frame, metric)
     rows = at_one_step(measured(frame, metric, (x,), by=by, subtask=subtask), x)
     if (n := rows["curve"].nunique()) > MOST_CURVES:
@@ -126,8 +130,11 @@ def plot_overlay(
     explained = _explained(curves, level)
     ax, columns = labels_above(ax, [each.label for each in curves] + [str(each.get_label()) for each in explained], 2.3)
     _set_axes(ax, rows, x, metric, is_loss)
-    handles = [_draw(ax, curve, i, x, level, names_a_share(metric)) for i, curve in enumerate(curves)]
-    legend_above(ax, columns, left=-0.16, handles=[*handles, *explained])
+    is_share = (names_a_share(metric) or rows["discontinuous"].any()) and rows["value"].between(0, 1).all()
+    handles = [_draw(ax, curve, i, x, level, bool(is_share)) for i, curve in enumerate(curves)]
+    # Where colours return, the line style tells curves apart, and must show beside the marker.
+    length = 1.6 if len(curves) <= len(LOOKS) else 3.2
+    legend_above(ax, columns, left=-0.16, handles=[*handles, *explained], handlelength=length)
     return ax
 
 
@@ -160,7 +167,7 @@ def _set_axes(ax: Axes, rows: pd.DataFrame, x: str, metric: str, is_loss: bool) 
     else:
         ax.set_xscale("log")
         size_ticks(ax.xaxis, *padded(rows[x], 0.04))
-        ax.set_xlabel(size_name(x))
+        ax.set_xlabel(verbatim(size_name(x)))
     if is_loss:
         ax.set_yscale("log")
         log_value_axis(ax, rows["value"])
@@ -178,9 +185,7 @@ def _draw(ax: Axes, curve: _Drawn, i: int, x: str, level: float, is_share: bool)
     faint: Any = {"color": colour, "alpha": 0.35, "markersize": 2.6, "markeredgewidth": 0, "zorder": 1.5}
     ax.plot(runs[x], runs["value"], "o", **faint)
     mean = means(runs, [x], level)
-    low, high = (
-        mean[name].clip(0, 1) if is_share and runs["value"].le(1).all() else mean[name] for name in ("low", "high")
-    )
+    low, high = (mean[name].clip(0, 1) if is_share else mean[name] for name in ("low", "high"))
     ax.vlines(mean[x], low, high, color=colour, linewidth=0.9, zorder=2)
     ax.plot(mean[x], mean["value"], marker, color=colour, markersize=3.6, zorder=3)
     if curve.law is not None:

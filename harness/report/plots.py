@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from harness.analysis.axis import Axis
+from harness.analysis.curves import with_defaults
 from harness.errors import DataError
 from harness.report.axes import (
     BLACK,
@@ -36,6 +37,7 @@ from harness.report.axes import (
     size_axis,
     size_ticks,
     split_off_below,
+    verbatim,
 )
 from harness.report.names import metric_name, size_name
 from harness.wording import estimate, interval
@@ -176,14 +178,14 @@ def plot_subtasks(
     for ax, jump in zip(axes, _records(jumps), strict=False):
         draw_runs(ax, _curve(runs, jump["metric"], jump["subtask"]), x, size=2)
         mark_threshold(ax, jump)
-        title = ax.set_title(f"{jump['subtask']}: {jump['verdict']}", fontsize=7, loc="left", pad=2)
+        title = ax.set_title(f"{verbatim(jump['subtask'])}: {jump['verdict']}", fontsize=7, loc="left", pad=2)
         title.set_color(_colour(jump))
     for ax in axes[max(0, len(jumps) - columns) : len(jumps)]:
         ax.tick_params(labelbottom=True)  # the last of their columns
     for ax in axes[len(jumps) :]:
         ax.set_axis_off()
-    figure.supxlabel(size_name(x), fontsize=8)
-    figure.supylabel(metric_name(jumps["metric"].iloc[0]), fontsize=8, x=0.005)
+    figure.supxlabel(verbatim(size_name(x)), fontsize=8)
+    figure.supylabel(verbatim(metric_name(jumps["metric"].iloc[0])), fontsize=8, x=0.005)
     return axes[: len(jumps)]
 
 
@@ -230,7 +232,7 @@ def plot_thresholds(
     ax.set_ylim(len(rows) - 0.4, -0.6)
     ax.set_xscale("log")
     size_ticks(ax.xaxis, low, high)
-    ax.set_xlabel(f"N*: {size_name(x)}")
+    ax.set_xlabel(f"N*: {verbatim(size_name(x))}")
     ax.grid(axis="both", color="#DDDDDD", linewidth=0.5)
     ax.set_axisbelow(True)
     ax.tick_params(axis="y", length=0)
@@ -281,12 +283,14 @@ def _spans(
 def _curve_names(rows: pd.DataFrame, jumps: pd.DataFrame) -> list[str]:
     """The names in the table; else the study, with its subtask and metric where there are several."""
     if "curve" in rows:
-        return [str(name) for name in rows["curve"]]
+        return [verbatim(name) for name in rows["curve"]]
     subtasks = jumps.groupby("study")["subtask"].nunique()
     metrics = jumps.groupby(["study", "subtask"])["metric"].nunique()
     return [
-        (f"{row['study']}: {row['subtask']}" if subtasks[row["study"]] > 1 else row["study"])
-        + (f" ({metric_name(row['metric'])})" if metrics[row["study"], row["subtask"]] > 1 else "")
+        verbatim(
+            (f"{row['study']}: {row['subtask']}" if subtasks[row["study"]] > 1 else str(row["study"]))
+            + (f" ({metric_name(row['metric'])})" if metrics[row["study"], row["subtask"]] > 1 else "")
+        )
         for row in _records(rows)
     ]
 
@@ -301,7 +305,8 @@ def _study(frame: pd.DataFrame, jump: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def _curve(frame: pd.DataFrame, metric: str, subtask: str) -> pd.DataFrame:
-    runs = frame[(frame["metric"] == metric) & (frame["subtask"].astype(str) == str(subtask))]
+    runs = with_defaults(frame)
+    runs = runs[(runs["metric"] == metric) & (runs["subtask"].astype(str) == str(subtask))]
     runs = runs[np.isfinite(runs["value"])]
     if runs.empty:
         raise DataError(f"nothing to draw: no {metric} of subtask {subtask}")
@@ -376,7 +381,8 @@ def _law_label(law: Law) -> str:
 
 def value_label(metric: str) -> str:
     """Label of an axis that shows this metric, with its unit."""
-    return f"{metric_name(metric)} (nats)" if metric in ("loss", "answer_log_likelihood") else metric_name(metric)
+    name = verbatim(metric_name(metric))
+    return f"{name} (nats)" if metric in ("loss", "answer_log_likelihood") else name
 
 
 def value_axis(ax: Axes, runs: pd.DataFrame) -> None:

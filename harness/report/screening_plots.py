@@ -21,6 +21,7 @@ from harness.report.axes import (
     legend_above,
     new_figure,
     size_axis,
+    verbatim,
 )
 from harness.report.names import metric_name
 from harness.wording import plain
@@ -60,7 +61,9 @@ def plot_screening(screening: Screening, accuracy: float = 0.8, ax: Axes | None 
     step = (sizes[screening.x].max() / sizes[screening.x].min()) ** (0.01 if screening.of_recipes else 0.0)
     shifts = step ** (np.arange(len(named)) - (len(named) - 1) / 2)
     for key, (colour, marker), shift in zip(named, cycle(LOOKS), shifts, strict=False):
-        _line(ax, parts[key], screening.x, column, shift, color=colour, marker=marker, label=_label(key, ranked))
+        _line(
+            ax, parts[key], screening.x, column, shift, color=colour, marker=marker, label=verbatim(_label(key, ranked))
+        )
     for i, key in enumerate(ranked[len(named) :]):
         label = f"{len(ranked) - len(named)} others" if i == 0 else None
         ax.plot(parts[key][screening.x], parts[key][column], color=LIGHT_GREY, linewidth=0.5, label=label, zorder=1)

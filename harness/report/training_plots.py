@@ -22,6 +22,7 @@ from harness.report.axes import (
     shades,
     size_ticks,
     titled_legend,
+    verbatim,
 )
 from harness.report.measured import chosen_metric, means, measured
 from harness.report.names import size_name
@@ -139,7 +140,7 @@ def _axes(ax: Axes | None, rows: pd.DataFrame, metric: str, x: str, size: str, e
     ax = ax or new_figure(2.3 + legend_in, top_in=legend_in).add_subplot()
     ax.set_xscale("log")
     size_ticks(ax.xaxis, *padded(rows[x], 0.03))
-    ax.set_xlabel("step" if x == "step" else size_name(x))
+    ax.set_xlabel("step" if x == "step" else verbatim(size_name(x)))
     if not rows["higher_is_better"].any() and (rows["value"] > 0).all():
         ax.set_yscale("log")
         log_value_axis(ax, rows["value"])

@@ -11,6 +11,7 @@ from harness import datasets
 from harness.analysis.emergence.find_jumps import find_jumps
 from harness.analysis.fitting.estimator import PowerLaw
 from harness.errors import DataError
+from harness.report.axes import as_file
 from harness.report.overlay_plots import plot_overlay
 from harness.wording import interval
 
@@ -117,3 +118,50 @@ def test_what_cannot_be_drawn_says_why(texts: pd.DataFrame) -> None:
     ):
         with pytest.raises(DataError, match=words):
             plot_overlay(frame, metric, x)
+
+
+def shares(value: float = 0.0) -> pd.DataFrame:
+    """An accuracy of three seeds whose intervals reach beyond 1; the columns of a plain frame."""
+    rows = [
+        {"params": 10.0**i, "seed": seed, "metric": "acc", "value": min(1.0, 0.7 + 0.15 * seed) - value}
+        for i in range(4)
+        for seed in range(3)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_a_dict_of_frames_has_a_curve_under_each_name() -> None:
+    axes = plot_overlay({"cipher": shares(), "sort": shares(0.3)}, "acc", "params")
+    assert labels(axes)[:2] == ["cipher", "sort"]
+    two = pd.concat([shares().assign(study=name) for name in "ab"])
+    for frames, words in (
+        ({"cipher": [1]}, r"frame\['cipher'\]: found list"),
+        ({}, "found an empty dict"),
+        ({"c": two}, r"frame\['c'\] holds several studies, a, b"),
+    ):
+        with pytest.raises(DataError, match=words):
+            plot_overlay(frames, "acc", "params")
+
+
+def test_intervals_of_a_share_stay_within_0_and_1() -> None:
+    axes = plot_overlay(shares(), "acc", "params")
+    ends = np.concatenate([path.vertices[:, 1] for part in axes.collections for path in part.get_paths()])
+    assert ends.max() == 1 and ends.min() >= 0
+
+
+def test_names_are_drawn_as_written(recwarn: pytest.WarningsRecorder) -> None:
+    size = plot_overlay(shares().rename(columns={"params": "p$x$"}), "acc", "p$x$")
+    assert size.get_xlabel() == r"p\$x\$"
+    axes = plot_overlay({"so$rt$": shares(), "\u6a21\u2028x\n": shares(0.3)}, "acc", "params")
+    as_file(axes, "png")
+    assert labels(axes)[:2] == [r"so\$rt\$", "\u6a21 x"]
+    assert not [each for each in recwarn if "Glyph" in str(each.message)]
+
+
+def test_a_colour_that_returns_has_another_line_style() -> None:
+    axes = plot_overlay({f"s{i}": shares(0.04 * i) for i in range(8)}, "acc", "params")
+    legend = axes.get_legend()
+    assert legend is not None
+    first, seventh = (legend.legend_handles[i] for i in (0, 6))
+    assert first.get_color() == seventh.get_color() and first.get_linestyle() != seventh.get_linestyle()
+    assert legend.handlelength > 3, "a dash shows beside the marker"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -40,7 +42,7 @@ def test_the_best_rate_of_each_width_and_the_cost_of_one_rate() -> None:
     assert diamonds == pytest.approx(table["best"].tolist())
     (cost,) = (line for line in below.lines if line.get_marker() == "o")
     assert np.asarray(cost.get_ydata()) == pytest.approx(100 * table["cost"].to_numpy())
-    assert labels(axes) == ["16", "32", "64", "128", "best rate, 95 % interval", "best tried at width 16"]
+    assert labels(axes) == ["16", "32", "64", "128", "best rate, 95 % interval", "best tried at the smallest"]
     assert below.get_xlabel() == "width" and below.get_ylabel() == "cost (%)"
 
 
@@ -60,3 +62,34 @@ def test_runs_that_all_but_diverged_do_not_press_the_rest_flat() -> None:
     frame = sweep([16, 32])
     axes = plot_rates(frame.assign(value=frame["value"].where(frame["lr"] < 0.07, 1e4)))
     assert axes.get_ylim()[1] < 10
+
+
+def test_curves_are_marked_where_they_leave_the_picture_and_show_the_rates_next_to_the_best() -> None:
+    frame = sweep([16, 32])
+    axes = plot_rates(frame.assign(value=frame["value"].where(frame["lr"] < 0.07, 1e4)))
+    top = axes.get_ylim()[1]
+    exits = [line for line in axes.lines if line.get_marker() == "^" and not line.get_clip_on()]
+    assert len(exits) == 2 and all(float(line.get_ydata()[0]) == pytest.approx(top) for line in exits)
+    steep = frame.assign(value=frame["value"].where(frame["lr"] < 0.015, 9.0))
+    assert plot_rates(steep).get_ylim()[1] > 9, "three times the best, and next to it"
+
+
+def test_intervals_that_reach_beyond_the_picture_end_in_an_arrow() -> None:
+    found = best_rates(sweep([16, 32], drift=0.5))
+    assert not [line for line in plot_rates(sweep([16, 32]), found=found).lines if line.get_marker() in ("<", ">")]
+    table = found.table.assign(low=0.0, high=np.inf, cost=0.01, cost_low=-50.0, cost_high=50.0)
+    axes = plot_rates(sweep([16, 32]), found=replace(found, table=table))
+    check_legible(axes)
+    left, right = axes.get_xlim()
+    arrows = [float(line.get_xdata()[0]) for line in axes.lines if line.get_marker() in ("<", ">")]
+    assert arrows == pytest.approx([left, right, left, right])
+    below = axes.figure.axes[1]
+    assert below.get_ylim()[1] < 3 * 100 * table["cost"].max() and below.get_title(loc="left").endswith("width 16")
+    assert [len(line.get_xdata()) for line in below.lines if line.get_marker() in ("v", "^")] == [2, 2]
+
+
+def test_long_names_of_sizes_fit() -> None:
+    frame = sweep([16, 32]).rename(columns={"width": "params_non_embedding"})
+    check_legible(
+        plot_rates(frame.assign(params_non_embedding=1e6 * frame["params_non_embedding"]), "params_non_embedding")
+    )

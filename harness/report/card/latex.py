@@ -1,6 +1,6 @@
 """The card as LaTeX: card.tex, which a paper includes with ``\\input``.
 
-It needs the packages array, booktabs, longtable and textcomp, and fits a page of one column. Names of studies are a
+It needs the preamble that its first line states, and fits a page of one column. Names of studies are a
 user's: every letter that LaTeX would act on is escaped, and one that pdfTeX has no glyph for stands by its code point.
 """
 
@@ -42,6 +42,8 @@ _ESCAPED = {
     "μ": r"$\mu$",
     "µ": r"$\mu$",
 }
+#: What the document that includes the card must load: straight quotes are of the encoding T1.
+PREAMBLE = r"\usepackage[T1]{fontenc}\usepackage{array,booktabs,longtable,textcomp}"
 #: What quotes look like in print, where a text has two.
 _QUOTED = re.compile(r'"([^"]*)"')
 _CODE = re.compile(r"`([^`]*)`")
@@ -56,7 +58,7 @@ def as_latex(facts: Facts, methods: Sequence[str]) -> str:
         methods: paragraphs, as `methods.describe` writes them.
     """
     lines = [
-        "% Made by the scaling harness. In the preamble: \\usepackage{array,booktabs,longtable,textcomp}",
+        f"% Made by the scaling harness. In the preamble: {PREAMBLE}",
         "",
         "% ---- methods",
         *(line for paragraph in methods for line in ("", escape(paragraph))),
