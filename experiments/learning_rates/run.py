@@ -49,7 +49,8 @@ def runs(
     """Losses of one width at nine rates: a level of each seed, and noise of each run."""
     rate = BEST * step ** np.arange(-4.0, 5)
     level = rng.normal(0, 0.01, n_seeds)
-    y = 1 + shape(np.log(rate / best))[:, None] + level + rng.normal(0, noise, (len(rate), n_seeds))
+    rise = np.minimum(shape(np.log(rate / best)), np.log(DIVERGED))  # a loss that has diverged needs no number
+    y = 1 + rise[:, None] + level + rng.normal(0, noise, (len(rate), n_seeds))
     about = {
         "width": 64,
         "metric": "loss",

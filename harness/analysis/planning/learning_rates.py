@@ -30,9 +30,9 @@ from harness.records.columns import POSITIVE, number_column, require_columns
 REACH = 5.0
 #: Rates from which a minimum can lie between two others.
 LEAST_RATES = 3
-#: Largest third derivative of ln loss by ln rate, in units of the second, that the intervals allow for: a curve of skew
+#: Largest third derivative of ln loss by ln rate, in units of the second, that the intervals allow for, unless a cubic shows more: a curve of skew
 #: 1 rises twice as much at 3 times the best rate as at a third of it.
-SKEW = 1.0
+SKEW = 2.0
 
 
 class RateStatus(StrEnum):
@@ -140,7 +140,8 @@ def _best(part: pd.DataFrame, rate: str, level: float) -> dict[str, Any]:
         return row | {"low": rates[-2], "high": np.inf, "status": RateStatus.HIGHEST}
     windows = list(_near(part, rate, rates, at))
     noise = _noise(windows[-1], rate)
-    fits = [_minimum(np.log(near[rate] / rates[at]), near["y"], near["seed"], noise, level) for near in windows]
+    skew = max(SKEW, _skew(part[part[rate].isin(rates[max(at - 2, 0) : at + 3])], rate, rates[at]))
+    fits = [_minimum(np.log(near[rate] / rates[at]), near["y"], near["seed"], noise, skew, level) for near in windows]
     # Of those without an interval, all as long, the first has the nearest neighbours alone.
     fit = min(fits, key=lambda each: each.length)
     if not np.isfinite(fit.place):
@@ -148,6 +149,18 @@ def _best(part: pd.DataFrame, rate: str, level: float) -> dict[str, Any]:
     ends = {"best": fit.place, "low": fit.low, "high": fit.high}
     row |= {name: float(rates[at] * np.exp(end)) for name, end in ends.items()}
     return row | {"curvature": fit.curvature, "status": RateStatus.INTERIOR}
+
+
+def _skew(near: pd.DataFrame, rate: str, centre: float) -> float:
+    """Third derivative of ln loss by ln rate over the second, at the minimum of a cubic; 0 where it cannot be told."""
+    if near[rate].nunique() < LEAST_RATES + 1:
+        return 0.0
+    t = np.log(near[rate] / centre).to_numpy()
+    levels = pd.get_dummies(near["seed"]).to_numpy(float)
+    slope, bend, cubic = np.linalg.lstsq(np.column_stack([t, t**2, t**3, levels]), near["y"], rcond=None)[0][:3]
+    # Where the slope vanishes and the curve bends up, the second derivative is this root.
+    bent_squared = 4 * (bend**2 - 3 * slope * cubic)
+    return float(abs(6 * cubic) / np.sqrt(bent_squared)) if bent_squared > 0 else 0.0
 
 
 def _noise(near: pd.DataFrame, rate: str) -> tuple[float, int]:
@@ -191,12 +204,15 @@ class _Minimum:
         return length if np.isfinite(length) and np.isfinite(self.place) else np.inf
 
 
-def _minimum(t: pd.Series, y: pd.Series, seed: pd.Series, noise: tuple[float, int], level: float) -> _Minimum:
+def _minimum(
+    t: pd.Series, y: pd.Series, seed: pd.Series, noise: tuple[float, int], skew: float, level: float
+) -> _Minimum:
     """The minimum of the parabola through runs; its interval is NaN where the noise is not known.
 
     Args:
         t, y, seed: (n,) of each run.
         noise: variance of y, and its degrees of freedom.
+        skew: third derivative that the interval allows for, in units of the second.
     """
     levels = pd.get_dummies(seed).to_numpy(float)
     design = np.column_stack([t, t**2, levels])
@@ -215,19 +231,19 @@ def _minimum(t: pd.Series, y: pd.Series, seed: pd.Series, noise: tuple[float, in
     half = 2 * (slope * bend - cover[0, 1])
     root = np.sqrt(max(half**2 - square * (slope**2 - cover[0, 0]), 0.0))
     # At some places the cubic term moves nothing, but the next term does.
-    moved = max(_moved_by_skew(t - place, levels), _moved_by_skew(t, levels))
+    moved = skew * max(_moved_by_skew(t - place, levels), _moved_by_skew(t, levels))
     return _Minimum(place, (-half - root) / square - moved, (-half + root) / square + moved, 2 * bend)
 
 
 def _moved_by_skew(t: pd.Series, levels: np.ndarray) -> float:
-    """How far a cubic term about the minimum, of skew `SKEW`, moves the minimum of the parabola.
+    """How far a cubic term about the minimum, of skew 1, moves the minimum of the parabola.
 
     Args:
         t: (n,) of each run, from the minimum.
         levels: (n, seeds) whether each run is of each seed.
     """
     slope = np.linalg.lstsq(np.column_stack([t, t**2, levels]), t**3, rcond=None)[0][0]
-    return float(abs(slope) * SKEW / 6)
+    return float(abs(slope) / 6)
 
 
 def _cost(part: pd.DataFrame, rate: str, transferred: float, level: float) -> dict[str, float]:
