@@ -183,7 +183,10 @@ def _evidence(assessed: Assessed, places: Places | Threshold | None = None) -> E
         width, in_a_gap = float(drawn.rise_widths(np.array([0.5]))[0]), False
     course = drawn.course if assessed.curve.higher_is_better else _upside_down(drawn.course)
     ladder = float(np.ptp(places.finding.design.t))
-    return Evidence(name, state, assessed.p_adjusted, test.statistic, width, course, test.by_seed, in_a_gap, ladder)
+    change = places.finding.change(assessed.alpha) * (1 if assessed.curve.higher_is_better else -1)
+    return Evidence(
+        name, state, assessed.p_adjusted, test.statistic, width, course, test.by_seed, in_a_gap, ladder, change
+    )
 
 
 def _upside_down(course: str) -> str:
