@@ -20,7 +20,7 @@ from harness.commands.overlays import draw_overlays
 from harness.commands.tables import choose_curve_rows, split_names
 from harness.errors import DataError, UserError
 from harness.report.tables import as_rich
-from harness.wording import confidence, ends, interval, p_value
+from harness.wording import ABSENT, confidence, ends, interval, p_value
 
 #: Columns of a table that a comparison uses, beside its sizes.
 _COLUMNS = [
@@ -58,7 +58,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     write_json(arguments.json, content)
     drawn = [path for each in found if arguments.plot for path in _draw(each, Path(arguments.plot), len(found) > 1)]
     if arguments.overlay:
-        drawn += draw_overlays(frame, sizes, metrics, Path(arguments.overlay), arguments.level)
+        jumps = {each.x: each.jumps for each in found}
+        drawn += draw_overlays(frame, sizes, metrics, Path(arguments.overlay), arguments.level, jumps)
     for each in found:
         _report(each, console)
     if agreement is not None:
@@ -131,6 +132,7 @@ def _report(comparison: Comparison, console: Console) -> None:
             {
                 "rank": [f"{row['rank']}" for row in table],
                 "what": [str(row["curve"]) for row in table],
+                "verdict": [row["verdict"] or ABSENT for row in table],
                 "N*": [interval(row["threshold"], row["threshold_low"], row["threshold_high"]) for row in table],
                 "all together": [ends(row["simultaneous_low"], row["simultaneous_high"]) for row in table],
             }

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
 
 import pandas as pd
 
-from harness.analysis.emergence.find_jumps import find_jumps
 from harness.commands.output import save_plot
 from harness.errors import DataError
 
+_KEY = ["study", "task", "subtask"]
+
 
 def draw_overlays(
-    frame: pd.DataFrame, sizes: Sequence[str], metrics: Sequence[str] | None, path: Path, level: float
+    frame: pd.DataFrame,
+    sizes: Sequence[str],
+    metrics: Sequence[str] | None,
+    path: Path,
+    level: float,
+    jumps: Mapping[str, pd.DataFrame],
 ) -> list[Path]:
     """Draw, and say where the pictures are: at `path` where there is one, else at path_METRIC and path_METRIC_SIZE.
 
@@ -23,6 +29,7 @@ def draw_overlays(
     Args:
         frame: rows of all tables, as `compare` takes them together.
         metrics: those to draw; all that two curves or more have where None.
+        jumps: column of sizes -> as `find_jumps` returns it for `frame`, so that stars agree with the printed verdicts.
 
     Raises:
         DataError: no metric that two curves have, or as `plot_overlay`.
@@ -30,14 +37,15 @@ def draw_overlays(
     from harness.records.exporters.recorded import file_name
     from harness.report.overlay_plots import plot_overlay
 
-    named = _named(frame)
+    keys = _of_whole_tasks(frame)[_KEY].astype(str)
+    telling = [name for name in _KEY if keys[name].nunique() > 1] or ["study"]
+    named = _named(frame, telling)
     if metrics is None:
         several = named.groupby("metric", sort=False)["study"].nunique() > 1
         metrics = [str(name) for name in several.index[several]]
     if not metrics:
         raise DataError("--overlay: no two curves have a metric in common; --metrics names one to draw all the same")
     chosen = [(metric, x) for metric, x in product(metrics, sizes) if metric != x]
-    jumps = {x: find_jumps(named, x, level=level) for x in sizes}
     paths = []
     for metric, x in chosen:
         parts = [
@@ -45,16 +53,19 @@ def draw_overlays(
             *([file_name(metric)] if len(metrics) > 1 else []),
             *([file_name(x)] if len(sizes) > 1 else []),
         ]
-        axes = plot_overlay(named, metric, x, level=level, jumps=jumps[x])
+        axes = plot_overlay(named, metric, x, level=level, jumps=_named(jumps[x], telling))
         paths += save_plot(axes, path.with_name("_".join(parts) + ".png"))
     return paths
 
 
-def _named(frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows of whole tasks, each curve a study whose name tells it from the others."""
-    keys = frame[["study", "task", "subtask"]].astype(str)
-    if (whole := keys["subtask"] == "all").any():
-        frame, keys = frame[whole], keys[whole]
-    telling = [name for name in keys if keys[name].nunique() > 1] or ["study"]
-    names = keys[telling].apply(lambda row: ": ".join(dict.fromkeys(part for part in row if part)), axis=1)
-    return frame.assign(study=names, task="", subtask="all")
+def _of_whole_tasks(rows: pd.DataFrame) -> pd.DataFrame:
+    whole = rows["subtask"].astype(str) == "all"
+    return rows[whole] if whole.any() else rows
+
+
+def _named(rows: pd.DataFrame, telling: Sequence[str]) -> pd.DataFrame:
+    """The rows of whole tasks, each curve a study whose name, of the columns `telling`, tells it from the others."""
+    rows = _of_whole_tasks(rows)
+    keys = rows[list(telling)].astype(str)
+    names = keys.apply(lambda row: ": ".join(dict.fromkeys(part for part in row if part)), axis=1)
+    return rows.assign(study=names, task="", subtask="all")

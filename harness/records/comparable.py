@@ -87,11 +87,14 @@ def comparable(
     best = best_learning_rates(long_enough, final_losses(frame) if losses is None else losses, apart)
     worse_rate = pd.Series(runs.index.isin(long_enough.index[~best]), runs.index)
 
-    reasons = {
-        "shorter than the longest duration of their study": shorter,
-        "of a learning rate with a higher mean loss than another at their size": worse_rate,
-    }
-    told = [f"{_counted(runs['study'], out)} are left out: {why}" for why, out in reasons.items() if out.any()]
+    told = []
+    if shorter.any():
+        told.append(
+            f"{_counted(runs['study'], shorter)} are left out: shorter than the longest duration of their study"
+        )
+    if worse_rate.any():
+        rated = runs["study"].isin(runs["study"][worse_rate]) & ~worse_rate & ~shorter
+        told.append(f"{_counted(runs['study'], rated)} are kept, those with the best learning rate of each size")
     return frame[~frame["run_id"].isin(runs.index[shorter | worse_rate])], tuple(told)
 
 

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from harness.analysis.fitting.selection import REFUSED
+from harness.choices import choices
 from harness.records.files import write_whole
 from harness.records.schema import STATUSES
 from harness.report import pictures, plots, tables
@@ -74,8 +76,11 @@ def write_report(analysis: Analysis) -> list[Path]:
 def _content(analysis: Analysis, drawn: Path) -> dict[str, Any]:
     runs = analysis.runs
     finished = runs[runs["status"] == "finished"]
+    experiments, files = _distinct(runs["experiment"]), choices("experiment")
     return {
-        "experiments": _distinct(runs["experiment"]),
+        "experiments": experiments,
+        "known_experiments": [name for name in experiments if name in files],
+        "unknown_experiments": [name for name in experiments if name not in files],
         "several": runs.groupby(["study", "rung"])[["lr", "duration"]].nunique().gt(1).any().any(),
         "n_curves": counted(len(analysis.jumps), "curve"),
         "headline": tables.verdict_counts(analysis.jumps),
@@ -94,6 +99,7 @@ def _content(analysis: Analysis, drawn: Path) -> dict[str, Any]:
         "left_out": analysis.left_out,
         "summary": tables.verdict_summary(analysis.jumps),
         "laws": tables.law_table(analysis.laws),
+        "refused": f"{REFUSED:g}",
         "pictures": [_picture(each, drawn) for each in pictures.of_all(analysis)],
         "untested": _untested(analysis),
         "interactive": INTERACTIVE if (analysis.folder / INTERACTIVE).exists() else "",

@@ -129,7 +129,7 @@ def verdict_summary(jumps: pd.DataFrame, most: int = MOST_ROWS) -> pd.DataFrame:
 
 
 def law_table(laws: pd.DataFrame) -> pd.DataFrame:
-    """One row per study of the laws that `exponents` returns: exponents, misfit, and whether the other law is refused.
+    """One row per study of the laws that `exponents` returns: exponents, misfit, and what became of the other law.
 
     Misfit is the root mean square residual of ln loss, the largest over ways to count size; above NO_LAW no exponent
     is given.
@@ -157,8 +157,8 @@ def _choices(part: pd.DataFrame) -> Iterator[str]:
             yield where + str(same["message"].iloc[0])
         elif np.isfinite(margin):
             other = "without a floor" if law == "power_floor" else "with a floor"
-            refused = "is refused" if margin > REFUSED else "is not excluded"
-            yield f"{where}a law {other} {refused} (AICc higher by {margin:.1f})"
+            doubt = "is ruled out" if margin > REFUSED else "is not ruled out"
+            yield f"{where}a law {other} {doubt} (AICc higher by {margin:.1f})"
 
 
 def as_rich(frame: pd.DataFrame, title: str, leave_out: tuple[str, ...] = ()) -> Table:

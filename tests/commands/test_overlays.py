@@ -9,6 +9,7 @@ import pytest
 from command import run
 from own_curves import write_curves
 
+from harness import find_jumps
 from harness.commands.overlays import draw_overlays
 
 
@@ -35,7 +36,9 @@ def test_metrics_in_common_and_sizes_have_a_picture_each() -> None:
     frame = pd.concat([pd.read_csv(f"{name}.csv").assign(study=name, subtask="all") for name in ("small", "large")])
     frame = frame[frame["task"] != "sum"].assign(run_id=lambda rows: rows["study"] + rows["seed"].astype(str))
     lone = frame[(frame["study"] == "small") & (frame["task"] == "copy")].assign(metric="f1", paired_metric="")
-    paths = draw_overlays(pd.concat([frame, lone]), ["params", "flops"], None, Path("o.png"), 0.95)
+    rows = pd.concat([frame, lone])
+    jumps = {x: find_jumps(rows, x) for x in ("params", "flops")}
+    paths = draw_overlays(rows, ["params", "flops"], None, Path("o.png"), 0.95, jumps)
     assert pictures() == ["o_em_flops.png", "o_em_params.png", "o_tok_flops.png", "o_tok_params.png"]
     assert len(paths) == 8
     drawn = Path("o_tok_params.svg").read_text()

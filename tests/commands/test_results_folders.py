@@ -70,7 +70,7 @@ def test_the_loss_chooses_a_learning_rate_though_its_rows_were_not_asked_for(
     write_planted(study("optimizer.lr=[0.01,0.1]"), able_from=60)
     found, ran = done(capsys, "emergence", "results/leap", "--where", "metric == 'accuracy'")
     assert curve(found)["n_runs"] == 18
-    assert "18 of 36 runs of main are left out: of a learning rate with a higher mean loss" in ran.out
+    assert "18 of 36 runs of main are kept, those with the best learning rate of each size" in ran.out
 
 
 def test_runs_of_several_settings_are_refused_and_where_chooses(capsys: pytest.CaptureFixture[str]) -> None:

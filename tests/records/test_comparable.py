@@ -77,7 +77,7 @@ def test_the_learning_rate_of_the_lowest_mean_loss_counts_at_each_size(tmp_path:
             about = {"lr": lr, "seed": seed, "params_total": 50 if size == "small" else 500}
             write(tmp_path, f"{size}-{lr}-{seed}", loss, **about)
     with pytest.warns(
-        RunsWarning, match="4 of 8 runs of main are left out: of a learning rate with a higher mean loss"
+        RunsWarning, match="4 of 8 runs of main are kept, those with the best learning rate of each size"
     ):
         frame = load(tmp_path)
     assert set(frame["run_id"]) == {"small-0.01-0", "small-0.01-1", "large-0.1-0", "large-0.1-1"}

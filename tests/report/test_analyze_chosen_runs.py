@@ -100,7 +100,7 @@ def test_learning_rates_of_one_list_compete_at_each_size() -> None:
     }
     assert set(found.every_duration["lr"]) == {0.01, 0.1}
     (told,) = found.left_out
-    assert told.startswith("18 of 36 runs of main are left out: of a learning rate")
+    assert told.startswith("18 of 36 runs of main are kept, those with the best learning rate")
     assert asked("optimizer.lr=[0.01,0.1]", by=("optimizer.lr",)).left_out == ()
 
 

@@ -71,10 +71,25 @@ def test_the_page_says_what_failed_and_what_cannot_be_told(page: str) -> None:
         "Benjamini and\nHochberg",
         "torch 2.13.0",
         "0123456789abcdef",
-        "harness sweep experiment=tiny",
+        "No experiment file is called tiny",
+        "jumps or is steeper than smooth",
     ):
         assert said in words, said
     assert "<out of memory?>" not in page and "<this>" not in page
+
+
+def test_commands_are_those_of_experiment_files_that_exist(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    assert "harness sweep" not in page
+    monkeypatch.chdir(tmp_path)
+    own = tmp_path / "conf" / "experiment" / "tiny.yaml"
+    own.parent.mkdir(parents=True)
+    own.touch()
+    folder = make_results(tmp_path / "tiny", ("text",), max_seeds=2, failures=False)
+    words = write_report(analyze(folder, bootstrap=200))[0].read_text()
+    assert "harness sweep experiment=tiny\nharness analyze experiment=tiny" in words
+    assert "No experiment file" not in words
 
 
 def test_files_beside_the_page(results: Path, analysis: Analysis, page: str) -> None:
@@ -217,7 +232,7 @@ def test_the_page_links_the_interactive_one_where_it_is_there(tmp_path: Path) ->
 
 def test_the_head_counts_what_the_tables_below_hold(page: str, analysis: Analysis) -> None:
     head, rest = page.split('<section id="verdicts">')
-    (said,) = re.findall(r"Verdicts on (\d+) curves of discontinuous metrics: ([^<]*)\.</p>", head)
+    (said,) = re.findall(r"Verdicts on (\d+) curves of metrics that can jump: ([^<]*)\.</p>", head)
     table = rest.split('<section id="laws">')[0]
     counts = Counter(html.unescape(word) for word in re.findall(r'<span class="verdict [\w-]+">([^<]+)</span>', table))
     assert int(said[0]) == sum(counts.values()) == len(analysis.jumps)

@@ -122,7 +122,7 @@ def test_the_longest_of_the_durations_asked_for_counts() -> None:
 def test_learning_rates_asked_for_as_a_list_are_alternatives_however_they_were_swept() -> None:
     first, second = write(study("optimizer.lr=0.01")), write(study("optimizer.lr=0.003"))
     assert chosen(study("optimizer.lr=[0.003,0.01]")) == (first | second, ())
-    with pytest.warns(RunsWarning, match="4 of 8 runs of main are left out: of a learning rate"):
+    with pytest.warns(RunsWarning, match="4 of 8 runs of main are kept, those with the best learning rate"):
         assert load_asked([study("optimizer.lr=[0.003,0.01]")])["lr"].nunique() == 1
 
 

@@ -19,14 +19,18 @@ from harness.analysis.axis import Axis
 from harness.analysis.checks import check_between_0_and_1
 from harness.analysis.curves import Curve, label_runs, make_curves, require_columns
 from harness.analysis.emergence.assessment import Assessed, assess
-from harness.analysis.emergence.thresholds import Places, Threshold, places_of
+from harness.analysis.emergence.find_jumps import Settings, judged
+from harness.analysis.emergence.thresholds import ONSET, Places, Threshold, places_of
+from harness.analysis.emergence.verdicts import State
 from harness.errors import DataError, nearest
-from harness.wording import confidence, interval, p_equals
+from harness.wording import confidence, interval, p_equals, percent
 
 #: Quantiles of each posterior; the ratio of two curves has the square of it, so that tails of 1e-4 are still resolved.
 N_LEVELS = 300
 #: Draws of the rank correlation: its 95 % interval is then right to about .01.
 AGREEMENT_DRAWS = 2000
+#: What a curve does at its N*, of those that jump; any other has made a share of its rise there.
+_AT = {State.JUMP: "appears at", State.DROP: "drops at"}
 _KEY = ["study", "task", "subtask", "metric"]
 _INTERVALS = ["threshold", "threshold_low", "threshold_high", "simultaneous_low", "simultaneous_high"]
 _PAIRS = ["first", "second", "ratio", "low", "high", "simultaneous_low", "simultaneous_high", "p_value", "p_adjusted"]
@@ -68,11 +72,12 @@ class Comparison:
         fraction, level: as `compare_thresholds` takes them.
         table: a row a curve that has an N*, smallest first: study, task, subtask, metric, curve (its name among these),
             threshold with its own interval and a simultaneous one of all curves (in the unit of x; 0 and inf where
-            open), rank, sentence.
+            open), state and verdict (as `find_jumps` gives them; '' of a metric that cannot jump), rank, sentence.
         pairs: a row a pair: first and second (names, the one of smaller N* first), ratio of second to first with its
             own interval and a simultaneous one of all pairs, p_value (two-sided, of equal thresholds) and p_adjusted
             (Holm).
         absent: a row a curve that has no N*: study, task, subtask, metric, curve, reason.
+        jumps: as `find_jumps` returns it, of all curves of the frame.
         log_quantiles: (curves of the table, `N_LEVELS`) posterior of ln N*, -inf and inf off the ladder.
     """
 
@@ -82,6 +87,7 @@ class Comparison:
     table: pd.DataFrame
     pairs: pd.DataFrame
     absent: pd.DataFrame
+    jumps: pd.DataFrame = field(repr=False)
     log_quantiles: np.ndarray = field(repr=False)
 
     def agreement(self, other: Comparison) -> Agreement:
@@ -121,7 +127,9 @@ def compare_thresholds(
     axis = Axis.of(x)
     curves = list(make_curves(label_runs(axis.with_rising(frame)), axis.rising))
     chosen = _chosen(curves, metrics)
-    places, about, absent = _with_thresholds(list(compress(assess(curves, alpha), chosen)), fraction, level)
+    assessed = assess(curves, alpha)
+    jumps = judged(assessed, Settings(alpha, level, fraction, ONSET, axis))
+    places, about, absent = _with_thresholds(list(compress(assessed, chosen)), fraction, level)
     log_n = np.reshape(
         [_log_quantiles(each, fraction, level, len(places), axis.falls) for each in places], (-1, 5 + N_LEVELS)
     )
@@ -129,10 +137,12 @@ def compare_thresholds(
     log_n = log_n[order]
     ordered = about.iloc[order].reset_index(drop=True)
     ordered[_INTERVALS] = np.exp(log_n[:, :5])
+    verdicts = dict(zip(_keys(jumps), jumps["verdict"], strict=True))
+    ordered["verdict"] = [str(verdicts.get(key, "")) for key in _keys(ordered)]
     ordered["rank"] = np.arange(1, len(ordered) + 1)
     pairs = _pairs(ordered["curve"].tolist(), log_n[:, 0], log_n[:, 5:], level)
-    ordered["sentence"] = list(_sentences(ordered, pairs, x, level))
-    return Comparison(x, fraction, level, ordered, pairs, absent, log_n[:, 5:])
+    ordered["sentence"] = list(_sentences(ordered, pairs, x, fraction, level))
+    return Comparison(x, fraction, level, ordered, pairs, absent, jumps, log_n[:, 5:])
 
 
 def rank_agreement(a: Comparison, b: Comparison) -> Agreement:
@@ -145,7 +155,7 @@ def rank_agreement(a: Comparison, b: Comparison) -> Agreement:
     Raises:
         DataError: fewer than three curves have a threshold in both.
     """
-    rows = [list(map(tuple, each.table[_KEY].to_numpy(str))) for each in (a, b)]
+    rows = [_keys(each.table) for each in (a, b)]
     common = [key for key in rows[0] if key in rows[1]]
     if len(common) < 3:
         found = f"{len(common)} curves have a threshold in both"
@@ -163,6 +173,10 @@ def rank_agreement(a: Comparison, b: Comparison) -> Agreement:
     tau = float(_kendall(estimated[0][None], estimated[1][None])[0])
     low, high = np.quantile(_kendall(drawn[0], drawn[1]), [(1 - a.level) / 2, (1 + a.level) / 2])
     return Agreement(tau, float(low), float(high), len(common), a.x, b.x, a.level)
+
+
+def _keys(rows: pd.DataFrame) -> list[tuple[str, ...]]:
+    return list(map(tuple, rows[_KEY].to_numpy(str)))
 
 
 def _chosen(curves: Sequence[Curve], metrics: Sequence[str] | None) -> list[bool]:
@@ -212,9 +226,9 @@ def _with_thresholds(
             absent.append((*about, reason))
         else:
             found.append(places)
-            kept.append(about)
+            kept.append((*about, str(each.state)))
     columns = [*_KEY, "curve"]
-    return found, pd.DataFrame(kept, columns=columns), pd.DataFrame(absent, columns=[*columns, "reason"])
+    return found, pd.DataFrame(kept, columns=[*columns, "state"]), pd.DataFrame(absent, columns=[*columns, "reason"])
 
 
 def _log_quantiles(places: Places, fraction: float, level: float, n_curves: int, falling: bool) -> np.ndarray:
@@ -272,17 +286,19 @@ def holm(p_values: np.ndarray) -> np.ndarray:
     return adjusted
 
 
-def _sentences(table: pd.DataFrame, pairs: pd.DataFrame, x: str, level: float) -> Iterator[str]:
+def _sentences(table: pd.DataFrame, pairs: pd.DataFrame, x: str, fraction: float, level: float) -> Iterator[str]:
     """Each curve compared with the first, in words."""
     size = "size" if x.startswith("params") else x.replace("_", " ")
+    part = "half" if fraction == 0.5 else percent(fraction)
     for i, row in enumerate(table.to_dict("records")):
+        does = _AT.get(row["state"], f"has made {part} of its rise at")
         if i == 0:
             at = interval(row["threshold"], row["threshold_low"], row["threshold_high"])
-            yield f"{row['curve']} appears at {size} {at}"
+            yield f"{row['curve']} {does} {size} {at}"
             continue
         pair = pairs.iloc[i - 1]  # the pairs of the first curve come first
         ratio = interval(pair["ratio"], pair["low"], pair["high"], 2, "x")
-        sentence = f"{row['curve']} appears at {ratio} the {size} of {pair['first']}"
+        sentence = f"{row['curve']} {does} {ratio} the {size} of {pair['first']}"
         open_order = pair["p_adjusted"] >= 1 - level
         yield f"{sentence}; their order is open (adjusted {p_equals(pair['p_adjusted'])})" if open_order else sentence
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from scipy.special import stdtr
 
 from harness.analysis.curves import Curve
 from harness.analysis.emergence.ladder_design import LadderDesign
@@ -16,7 +17,7 @@ from harness.analysis.emergence.mean_curve import MeanCurve, mean_curve
 from harness.analysis.emergence.metric_bounds import bounds_of
 from harness.analysis.emergence.model_comparison import Comparison, chunks, compare, compare_means
 from harness.analysis.emergence.models import models_of
-from harness.analysis.emergence.noise import Noise, noise_of, pooled
+from harness.analysis.emergence.noise import MIN_VARIANCE, Noise, noise_of, pooled
 from harness.analysis.emergence.null_draws import null_draws
 from harness.analysis.emergence.seeds_apart import are_resolved, quarter_means
 from harness.analysis.emergence.significance import JumpTest, assess_jump, level_p_value
@@ -90,6 +91,18 @@ class Finding:
     def flat(self) -> bool:
         """Whether the means do not change along the ladder by more than their noise."""
         return level_p_value(self.means, self.variance, max(self.noise.freedom, MIN_FREEDOM)) > FLAT_LEVEL
+
+    def change(self, alpha: float) -> float:
+        """How much a straight line through the runs rises from the first size to the last.
+
+        0 where its slope does not differ from 0 at level `alpha`, by a two-sided t test about the line's residuals.
+        """
+        t, values = (each - each.mean() for each in (self.design.t[self.design.rung], self.values))
+        slope = float(t @ values / (t @ t))
+        freedom = len(t) - 2
+        error = np.sqrt(np.sum((values - slope * t) ** 2) / freedom / (t @ t))
+        p_value = 2 * stdtr(freedom, -abs(slope) / max(error, MIN_VARIANCE))
+        return slope * float(np.ptp(self.design.t)) if p_value < alpha else 0.0
 
     @cached_property
     def means(self) -> np.ndarray:

@@ -140,20 +140,26 @@ def find_jumps(
     require_columns(frame, (x, "metric", "value"))
     axis = Axis.of(x)
     curves = list(make_curves(label_runs(axis.with_rising(frame)), axis.rising))
-    assessed, pairs = assess(curves, alpha), claims(curves)
-    without_powers = _without_powers(assessed, pairs, alpha)
-    settings = _Settings(alpha, level, fraction, onset, axis)
-    rows = [
-        _row(assessed[i], None if other is None else assessed[other], without_powers.get(i), settings)
-        for i, other in pairs
-    ]
-    found = axis.turned_rows(pd.DataFrame(rows, columns=_COLUMNS))
+    found = judged(assess(curves, alpha), Settings(alpha, level, fraction, onset, axis))
     found.attrs["assumed"] = assumed_meanings(frame)
     return found
 
 
+def judged(assessed: Sequence[Assessed], settings: Settings) -> pd.DataFrame:
+    """The rows of `find_jumps`, of curves that were assessed together."""
+    pairs = claims([each.curve for each in assessed])
+    without_powers = _without_powers(assessed, pairs, settings.alpha)
+    rows = [
+        _row(assessed[i], None if other is None else assessed[other], without_powers.get(i), settings)
+        for i, other in pairs
+    ]
+    return settings.axis.turned_rows(pd.DataFrame(rows, columns=_COLUMNS))
+
+
 @dataclass(frozen=True)
-class _Settings:
+class Settings:
+    """As `find_jumps` takes them; the axis is that of x."""
+
     alpha: float
     level: float
     fraction: float
@@ -183,7 +189,10 @@ def _evidence(assessed: Assessed, places: Places | Threshold | None = None) -> E
         width, in_a_gap = float(drawn.rise_widths(np.array([0.5]))[0]), False
     course = drawn.course if assessed.curve.higher_is_better else _upside_down(drawn.course)
     ladder = float(np.ptp(places.finding.design.t))
-    return Evidence(name, state, assessed.p_adjusted, test.statistic, width, course, test.by_seed, in_a_gap, ladder)
+    change = places.finding.change(assessed.alpha) * (1 if assessed.curve.higher_is_better else -1)
+    return Evidence(
+        name, state, assessed.p_adjusted, test.statistic, width, course, test.by_seed, in_a_gap, ladder, change
+    )
 
 
 def _upside_down(course: str) -> str:
@@ -193,7 +202,7 @@ def _upside_down(course: str) -> str:
 
 
 def _row(
-    own: Assessed, other: Assessed | None, without_powers: _WithoutPowers | None, settings: _Settings
+    own: Assessed, other: Assessed | None, without_powers: _WithoutPowers | None, settings: Settings
 ) -> dict[str, Any]:
     """One row of `find_jumps`."""
     places = places_of(own)
@@ -304,7 +313,7 @@ def _untested(own: Assessed) -> tuple[Verdict, str]:
     return Verdict.SMOOTH, f"all values of {own.curve.metric} are equal: no rise to be tested"
 
 
-def _addenda(finding: Finding, state: State, verdict: Verdict, settings: _Settings) -> str:
+def _addenda(finding: Finding, state: State, verdict: Verdict, settings: Settings) -> str:
     """What a reason goes on to say: a remedy, the share of runs that have the ability, and caveats."""
     added = []
     if (state is State.UNDETERMINED and verdict is Verdict.INCONCLUSIVE) or state is State.FLAT:

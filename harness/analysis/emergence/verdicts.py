@@ -114,6 +114,7 @@ class Evidence:
         by_seed: whether seeds were tested one by one.
         in_a_gap: whether it jumps, and surely between two neighbouring sizes.
         ladder: steps of the whole ladder.
+        change: by how much its runs rise along the ladder, in its unit; 0 where they have no trend.
     """
 
     name: str
@@ -125,9 +126,20 @@ class Evidence:
     by_seed: bool = False
     in_a_gap: bool = False
     ladder: float = float("inf")
+    change: float = 0.0
 
     def __str__(self) -> str:
         return f"{self.name} ({self._how}{p_equals(self.p_value)})"
+
+    @property
+    def without_a_jump(self) -> str:
+        """What it does, where no jump was found: 'rises smoothly', or what is known of a flat curve."""
+        if self.state is not State.FLAT:
+            return f"{self.course} smoothly"
+        if self.change == 0:
+            return "does not change along the ladder by more than its noise"
+        rises = "rises" if self.change > 0 else "falls"
+        return f"{rises} by {abs(self.change):.2g} along the ladder, too little to tell a jump from a slope"
 
     @property
     def _how(self) -> str:
@@ -224,11 +236,11 @@ def _judge_by_pair(
         if continuous.state is State.JUMP and continuous.statistic > DECISIVE:
             return Verdict.EMERGENT, f"{continuous} jumps, and {metric} is {power}"
         if metric.state is State.UNDETERMINED and smooth_pair:
-            return Verdict.SMOOTH, f"{continuous} {continuous.course} smoothly, and {metric}, noisier, is {power}"
+            return Verdict.SMOOTH, f"{continuous} {continuous.without_a_jump}, and {metric}, noisier, is {power}"
         if continuous.state is State.UNDETERMINED and continuous.statistic > 0:
             return Verdict.INCONCLUSIVE, f"{continuous} may jump, and {metric} is {power}: more runs would tell"
     if metric.state is State.UNDETERMINED and metric.statistic < 0 and smooth_pair and not link:
-        reason = f"{metric} shows no jump, and {continuous} on the same outputs {continuous.course} smoothly"
+        reason = f"{metric} shows no jump, and {continuous} on the same outputs {continuous.without_a_jump}"
         return Verdict.SMOOTH, reason
     if continuous.state is State.JUMP:
         reason = f"{metric} does not jump where {continuous} does: finer sizes or more items would tell"
@@ -241,5 +253,5 @@ def _no_jump(metric: Evidence) -> tuple[Verdict, str]:
     if metric.state is State.UNDETERMINED:
         return Verdict.INCONCLUSIVE, f"{metric} could be smooth or jump"
     if metric.state is State.FLAT:
-        return Verdict.SMOOTH, f"{metric.name} does not change along the ladder by more than its noise"
-    return Verdict.SMOOTH, f"{metric} {metric.course} smoothly: a jump explains it less well"
+        return Verdict.SMOOTH, f"{metric.name} {metric.without_a_jump}"
+    return Verdict.SMOOTH, f"{metric} {metric.without_a_jump}: a jump explains it less well"

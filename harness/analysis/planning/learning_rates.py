@@ -6,7 +6,7 @@ level of its own. The noise is what seeds and rates do not explain; of one run a
 interval of the minimum is Fieller's (1954), of a ratio of two estimates: it is open where the
 curvature is not certain. Losses rise faster beyond the best rate than below it, which moves the minimum of a parabola
 by what seeds do not tell; the interval is longer at either end by what a curve of skew `SKEW` would move it (a
-bias-aware interval, Armstrong and Kolesár 2018). More neighbours lessen the noise and add to that movement: as many
+bias-aware interval, Armstrong and Kolesár 2018), or of more where a cubic through five rates shows more. More neighbours lessen the noise and add to that movement: as many
 take part, up to a factor of `REACH` from the best, as make the interval shortest.
 """
 
@@ -30,8 +30,8 @@ from harness.records.columns import POSITIVE, number_column, require_columns
 REACH = 5.0
 #: Rates from which a minimum can lie between two others.
 LEAST_RATES = 3
-#: Largest third derivative of ln loss by ln rate, in units of the second, that the intervals allow for, unless a cubic shows more: a curve of skew
-#: 1 rises twice as much at 3 times the best rate as at a third of it.
+#: Third derivative of ln loss by ln rate, in units of the second, that the intervals allow for, or more where a cubic
+#: shows more. A curve of skew 1 rises twice as much at 3 times the best rate as at a third of it.
 SKEW = 2.0
 
 

@@ -239,7 +239,10 @@
   }
 
   function lawsOf(curves, x) {
-    if (!element("laws").checked || element("metric").value !== "loss") return [];
+    const ofMetric = element("metric").value === "loss";
+    element("laws").disabled = !ofMetric;
+    element("laws-label").classList.toggle("without", !ofMetric);
+    if (!element("laws").checked || !ofMetric) return [];
     const shown = new Map(curves.filter((curve) => curve.subtask === "all").map((curve) => [curve.study, curve]));
     return data.laws
       .filter((law) => law.x === x && shown.has(law.study))

@@ -73,11 +73,12 @@ def test_table_pairs_and_sentences_say_the_same() -> None:
     assert (table["simultaneous_low"] <= table["threshold_low"]).all()
     assert (table["simultaneous_high"] >= table["threshold_high"]).all()
     first, second, third = table["sentence"]
-    assert first.startswith(f"{table['curve'][0]} appears at size ")
+    does = ["appears at" if state == "jump" else "has made half of its rise at" for state in table["state"]]
+    assert first.startswith(f"{table['curve'][0]} {does[0]} size ")
     assert "their order is open" in second and "open" not in third
     pair = found.pairs.iloc[1]
     assert pair["low"] < 8 < pair["high"] and pair["p_adjusted"] < 0.001
-    assert f"task 0 appears at {pair['ratio']:.2g}x (" in third and third.endswith(f"the size of {pair['first']}")
+    assert f"task 0 {does[2]} {pair['ratio']:.2g}x (" in third and third.endswith(f"the size of {pair['first']}")
     assert (found.pairs["p_value"] > 0).all() and (found.pairs["p_adjusted"] >= found.pairs["p_value"]).all()
 
 

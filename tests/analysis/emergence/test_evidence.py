@@ -70,6 +70,14 @@ def test_curves_of_one_metric_share_noise_and_others_do_not() -> None:
     assert [finding.noise.pooled > 0 for finding in found(studies)] == [True] * 4 + [False] * 2
 
 
+def test_a_change_is_the_rise_of_a_line_and_0_where_the_slope_is_within_the_noise() -> None:
+    noise = 0.01 * np.random.default_rng(0).standard_normal((8, 3))
+    line, level = np.linspace(0.33, 0.38, 8)[:, None] + noise, 0.35 + noise
+    rising, still = found(curves(line, level))
+    assert rising.change(0.05) == pytest.approx(0.05, abs=0.01)
+    assert still.change(0.05) == 0.0 and still.change(0.9999) != 0.0
+
+
 def test_losses_are_turned_over() -> None:
     table = noisy(3.5, 1.0)
     up, down = found(curves(table)), found(curves(1 - table, higher_is_better=False))

@@ -86,6 +86,13 @@ def test_a_metric_without_a_pair(state: State, verdict: Verdict, words: str) -> 
     assert found is verdict and words in reason
 
 
+def test_a_flat_curve_with_a_trend_is_not_said_to_stay_as_it_is() -> None:
+    for change, words in ((0.043, "exact_match rises by 0.043"), (-0.043, "exact_match falls by 0.043")):
+        verdict, reason = judge(replace(exact(State.FLAT), change=change), None)
+        assert verdict is Verdict.SMOOTH
+        assert reason == f"{words} along the ladder, too little to tell a jump from a slope"
+
+
 @pytest.mark.parametrize("continuous", [*State, None])
 def test_a_drop_stays_a_drop_and_its_reason_says_what_the_pair_does(continuous: State | None) -> None:
     verdict, reason = judge(exact(State.DROP), None if continuous is None else token(continuous), link=HOLDS)
