@@ -239,8 +239,8 @@ def of_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--into", metavar="FOLDER", help="where to write (exports/KIND in the results folder)")
     parser.epilog = (
         "csv: runs.csv, measurements.csv and trajectories.csv, which fit and emergence read. tensorboard: an event "
-        "file a run, with its settings. wandb: offline runs, which `wandb sync` uploads. Exporting again adds what is "
-        "new."
+        "file a run, with its settings. wandb: offline runs, which `wandb sync` uploads. Exporting again, or another "
+        "results folder to the same place, adds what is new and keeps what is there."
     )
 
 
