@@ -314,7 +314,7 @@ def _add_values(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--value", metavar="COLUMN", help=values)
     for name, what in LABELS.items():
         parser.add_argument(f"--{name}", metavar="COLUMN", help=f"{what} ({name}, where there is such a column)")
-    parser.add_argument("--n-eval", metavar="COLUMN", help="test items behind each value (n_eval)")
+    parser.add_argument("--n-eval", metavar="COLUMN|NUMBER", help="test items behind each value (n_eval)")
     error = "standard error of each value (stderr); the items of a share follow from it"
     parser.add_argument("--stderr", metavar="COLUMN", help=error)
     parser.add_argument("--chance", metavar="COLUMN|NUMBER", help="value of a guesser (chance)")
