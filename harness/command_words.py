@@ -74,6 +74,9 @@ def told_apart(verb: str | None, words: Sequence[str]) -> Words:
             folders.append(str(find_folder(word)))
         else:
             raise UserError(_no_setting(verb, word))
+    naming = [word for word in rest if word.partition("=")[0].lstrip("+") in ("name", "results")]
+    if folders and naming:
+        raise UserError(f"{naming[0]}: the results folder is {folders[0]} already; give one of the two")
     return Words(tuple(flags), tuple(folders), tuple(rest), for_hydra)
 
 
@@ -91,7 +94,9 @@ def _flag_of_hydra(verb: str | None, word: str, following: Iterator[str]) -> lis
         after = next(following, "=")
         shown = value if given else "VALUE" if "=" in after else after
         raise UserError(f"{name}: settings are written without dashes: {setting}={shown}")
-    near = nearest(word, (*FLAGS.get(verb or "", ()), *_ALONE, *_WITH_VALUE))
+    # A short name may be near to any other.
+    known = (*FLAGS.get(verb or "", ()), *_ALONE, *_WITH_VALUE)
+    near = nearest(word, [flag for flag in known if flag.startswith("--")]) if word.startswith("--") else ""
     raise UserError(f"{word} is not a flag{f' of {verb}' if verb else ''}{near} {see}")
 
 

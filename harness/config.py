@@ -18,6 +18,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
+from hydra.errors import ConfigCompositionException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
@@ -25,7 +26,7 @@ from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 from harness.by_name import import_by_name
 from harness.choices import choices, config_folders, config_groups
 from harness.errors import SettingError, UserError
-from harness.explain import explain, how_to_choose, unknown_setting
+from harness.explain import content_of, explain, how_to_choose, shown, unknown_setting
 from harness.ranges import ALLOWED
 from harness.settings import Settings
 
@@ -98,18 +99,24 @@ def compose_studies(overrides: Sequence[str]) -> list[DictConfig]:
     by_root = [(str(o.key_or_group).split(".")[0], o) for o in parsed]
     outer = _compose([str(o.input_line) for root, o in by_root if root in (*SHARED, "experiment")])
     studies = _flat([OmegaConf.to_object(outer.studies) if OmegaConf.is_config(outer.studies) else outer.studies])
+    experiments = _flat([o.value() for root, o in by_root if root == "experiment"][-1:])
     if not studies:
-        return [_compose(overrides)]
-    experiment = [o.value() for root, o in by_root if root == "experiment"][-1:]
-    files = {study: f"experiment=[{','.join([study, *_flat(experiment)])}]" for study in studies}
+        study = _compose(overrides)
+        if experiments or any(root in PICKING for root, _ in by_root):
+            _refuse_unchosen(study, overrides, experiments)
+        return [study]
+    lists = _listing(experiments)
+    _refuse_nested(studies, lists)
+    files = {study: f"experiment=[{','.join([study, *experiments])}]" for study in studies}
     picks = {root: o.value() for root, o in by_root if root in PICKING and o.key_or_group == root}
     if picks:
-        files = _pick(files, picks)
+        files = _pick(files, picks, lists)
     rest = [
         str(o.input_line) for root, o in by_root if root not in (*SHARED, "experiment") and o.key_or_group not in picks
     ]
-    composed = [_compose([file, *rest]) for file in files.values()]
-    for study in composed:
+    composed = [_compose([file, *rest], lists) for file in files.values()]
+    for name, study in zip(files, composed, strict=True):
+        _refuse_unchosen(study, [files[name], *rest], [name, *experiments])
         for key in SHARED:
             study[key] = outer[key]
     _refuse_one_name(dict(zip(files, composed, strict=True)))
@@ -156,17 +163,59 @@ def refuse_settings_of_a_study(overrides: Sequence[str]) -> None:
             )
 
 
-def _compose(overrides: Sequence[str]) -> DictConfig:
-    composed = _composed_by_hydra(overrides)
+def _listing(experiments: Sequence[Any]) -> str:
+    """The file that lists studies, of the experiments that are chosen; '' where the command line does."""
+    files = [f"experiment/{name}" for name in experiments]
+    listing = [file for file in files if isinstance(found := content_of(file), dict) and found.get("studies")]
+    return (listing or files or [""])[-1]
+
+
+def _refuse_nested(studies: Sequence[Any], lists: str) -> None:
+    """Raise UserError for a study whose file lists studies, itself perhaps: those would never be looked at."""
+    for study in studies:
+        inside = content_of(file := f"experiment/{study}")
+        if isinstance(inside, dict) and inside.get("studies"):
+            its = ", ".join(map(str, _flat([inside["studies"]])))
+            where = f"{shown(lists)}: " if lists else ""
+            found = "is this file itself" if file == lists else f"{shown(file)} lists studies of its own ({its})"
+            raise UserError(f"{where}studies: {study}: {found}; a study is a file without studies")
+
+
+def _refuse_unchosen(study: DictConfig, overrides: Sequence[str], experiments: Sequence[Any]) -> None:
+    """Raise UserError, with the file at fault, for a family or task that is no class with its settings."""
+    for group in reversed(PICKING):
+        value = study[group]
+        if isinstance(value, str):
+            files = [f"experiment/{name}" for name in experiments]
+            given = [file for file in files if isinstance(found := content_of(file), dict) and group in found]
+            where = f"{shown(given[-1])}: " if given else ""
+            raise UserError(f"{where}{group}: {value}: {how_to_choose(group, value)}")
+        if OmegaConf.is_dict(value) and "_target_" in value:
+            continue
+        made = _composed_by_hydra(overrides, return_hydra_config=True).hydra.runtime.choices
+        if chosen := made.get(group):
+            path = choices(group).get(chosen, f"conf/{group}/{chosen}.yaml")
+            raise UserError(f"{path}: has no _target_, which names the class of this {group}: module.Class")
+
+
+def _compose(overrides: Sequence[str], lists: str = "") -> DictConfig:
+    composed = _composed_by_hydra(overrides, lists)
     _refuse_unknown(composed)
     return composed
 
 
-def _composed_by_hydra(overrides: Sequence[str], **how: Any) -> DictConfig:
+def _composed_by_hydra(overrides: Sequence[str], lists: str = "", **how: Any) -> DictConfig:
+    """As Hydra composes them; `lists` is the file that lists the experiment of `overrides` among its studies."""
     try:
         return hydra.compose("config", list(overrides), **how)
-    except ValueError as error:  # which Hydra raises for a list of defaults that is none
-        raise UserError(explain(error)) from error
+    except (ValueError, ConfigCompositionException) as error:  # the former for a list of defaults that is none
+        raise UserError(explain(error, _experiments(overrides), lists)) from error
+
+
+def _experiments(overrides: Sequence[str]) -> list[str]:
+    """The files of experiments that overrides choose, as Hydra names them."""
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    return [f"experiment/{name}" for o in parsed if o.key_or_group == "experiment" for name in _flat([o.value()])]
 
 
 def _refuse_unknown(node: Any, prefix: str = "") -> None:
@@ -181,11 +230,11 @@ def _refuse_unknown(node: Any, prefix: str = "") -> None:
         _refuse_unknown(node[key], name + ".")
 
 
-def _pick(files: Mapping[str, str], picks: Mapping[str, Any]) -> dict[str, str]:
+def _pick(files: Mapping[str, str], picks: Mapping[str, Any], lists: str) -> dict[str, str]:
     """Of the studies, each with the override that composes it, those whose own choices are `picks`, by group."""
     picked, known = {}, []
     for study, file in files.items():
-        made = _composed_by_hydra([file], return_hydra_config=True).hydra.runtime.choices
+        made = _composed_by_hydra([file], lists, return_hydra_config=True).hydra.runtime.choices
         known.append(f"{study} (task={made.task}, family={made.family})")
         if all(made[group] == choice for group, choice in picks.items()):
             picked[study] = file
@@ -269,8 +318,6 @@ def rebuild(studies: Sequence[Settings], setting: str, recorded: Mapping[str, An
 
 def _build(setting: str, values: Any) -> Any:
     """The family or task that `_target_` names, of the settings beside it."""
-    if isinstance(values, str):
-        raise UserError(f"{setting}: {values}: {how_to_choose(setting, values)}")
     if not isinstance(values, dict) or "_target_" not in values:
         names = ", ".join(choices(setting))
         raise UserError(f"{setting} is not chosen: give {setting}=NAME, one of {names}; or an experiment=NAME")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, get_type_hints
 
 import yaml
@@ -12,7 +12,7 @@ from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException, ValidationError
 
-from harness.choices import choices, config_folders, config_groups
+from harness.choices import choices, config_folders, config_groups, not_utf8, read_config
 from harness.errors import nearest
 from harness.setting_names import allowed_words, suggestion
 from harness.settings import Settings
@@ -28,19 +28,29 @@ _UNCHOSEN = (
 )
 
 
-def explain(error: Exception) -> str:
-    """An error of Hydra, of OmegaConf or of a YAML file in at most two lines."""
+def explain(error: Exception, files: Sequence[str] = (), lists: str = "") -> str:
+    """An error of Hydra, of OmegaConf or of a YAML file in at most two lines.
+
+    Args:
+        files: the experiments that were composed, as Hydra names files: experiment/mine.
+        lists: the one that lists them as its studies, if any.
+    """
     text = str(error)
     if text.startswith("Ambiguous value for argument"):
         override = text.split("'")[1]
         return f"{override}: a list is written as [a,b]; to sweep over values add --multirun"
     if isinstance(error, yaml.YAMLError):
         return _not_yaml(error)
+    if isinstance(error, UnicodeDecodeError):
+        every = (path for group in config_groups() for path in choices(group).values())
+        return next((str(not_utf8(path)) for path in every if error.object in path.read_bytes()), text)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
-        return _no_such_choice(error.missing_cfg_file, _file_of(error))
+        path, file = error.missing_cfg_file, _file_of(error)
+        listed = path.startswith("experiment/") and not file.startswith("experiment/")
+        return _no_such_choice(path, lists if listed else file)
     if isinstance(error, OverrideParseException):
         return _not_an_override(error.override)
-    if found := _wrongly_chosen(error):
+    if found := _wrongly_chosen(error, files):
         return found
     cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__ or error.__context__
     if isinstance(cause, OmegaConfBaseException):
@@ -58,7 +68,7 @@ def unknown_setting(name: str, known: Iterable[str], file: str = "", of: str = "
     """
     if file.startswith("experiment/") and name in ("experiment", _package(file)):
         return _outside(file)
-    where = f"{_shown(file)}: " if file else ""
+    where = f"{shown(file)}: " if file else ""
     prefix, _, _ = name.rpartition(".")
     named = [each for each in known if each.rpartition(".")[2] != "_target_"]
     if prefix in ("family", "task"):  # whose settings are those of what is chosen
@@ -85,7 +95,7 @@ def _wrong_setting(cause: OmegaConfBaseException, file: str, alone: bool, first_
         of = str(parent.get("_target_") or "") if isinstance(parent, DictConfig) and "_target_" in parent else ""
         return unknown_setting(name, [f"{prefix}.{key}" if prefix else key for key in known], file, of)
     override = "" if file or alone else first_line.removeprefix("Error merging override ")
-    where = f"{_shown(file)}: " if file else ""
+    where = f"{shown(file)}: " if file else ""
     if group := _group_given_as_value(cause):
         return f"{where}{override or group}: is a group of settings and no value; {how_to_choose(group)}"
     if isinstance(cause, ValidationError) and (allowed := allowed_words(name)):
@@ -122,7 +132,8 @@ def _file_of(error: Exception) -> str:
     return found[1] if found else ""
 
 
-def _shown(file: str) -> str:
+def shown(file: str) -> str:
+    """A config as its user knows it, by the name that Hydra has for it."""
     return f"conf/{file}.yaml"
 
 
@@ -130,11 +141,11 @@ def _no_such_choice(path: str, file: str) -> str:
     group, _, name = path.rpartition("/") if path.startswith("hydra/") else path.partition("/")
     inner, _, choice = name.partition("/")
     if group == "experiment" and file.startswith("experiment/") and choice and inner in config_groups():
-        return f"{_shown(file)}: - {inner}: {choice}: {how_to_choose(inner, choice)}"
+        return f"{shown(file)}: - {inner}: {choice}: {how_to_choose(inner, choice)}"
     in_file = file.startswith("experiment/") and file != path
     if in_file and (of := next((other for other in config_groups() if name in choices(other)), None)):
-        return f"{_shown(file)}: - {name}: {how_to_choose(of, name)}"
-    where = f"{_shown(file)}: " if in_file else ""
+        return f"{shown(file)}: - {name}: {how_to_choose(of, name)}"
+    where = f"{shown(file)}: " if in_file else ""
     return f"{where}{group}={name}: there is no conf/{path.removesuffix('.yaml')}.yaml{_near_choice(group, name)}"
 
 
@@ -157,27 +168,36 @@ def how_to_choose(group: str, choice: str = "NAME") -> str:
     return f"under defaults in an experiment's file a choice is written as\n  - override /{group}: {choice}"
 
 
-def _wrongly_chosen(error: Exception) -> str:
+def _wrongly_chosen(error: Exception, files: Sequence[str]) -> str:
     """What to say where the list of defaults of an experiment's file is at fault, '' where it is not."""
     text, file = str(error), _file_of(error)
-    where = f"{_shown(file)}: " if file else ""
+    where = f"{shown(file)}: " if file else ""
     if re.search(r"Could not override '(\w+)@[\w.]+\.\1'", text):
         return _outside(file)
     for pattern in _UNCHOSEN:
         if found := re.search(pattern, text):
             group, choice = found["group"], found.groupdict().get("choice", "NAME")
+            where = where or next((f"{shown(name)}: " for name in files if _chooses_anew(name, group)), "")
             return where + how_to_choose(group, choice)
     if found := re.search(r"Invalid defaults list in '(.+?)', defaults must be a list", text):
-        return f"{_shown(found[1])}: {how_to_choose('family', 'mlp')}"
+        return f"{shown(found[1])}: {how_to_choose('family', 'mlp')}"
     return ""
+
+
+def _chooses_anew(file: str, group: str) -> bool:
+    """Whether the list of defaults in a file makes a choice without `override`."""
+    content = content_of(file)
+    defaults = content.get("defaults") if isinstance(content, dict) else None
+    entries = [entry for entry in defaults if isinstance(entry, dict)] if isinstance(defaults, list) else []
+    return any(str(name).lstrip("/") == group for entry in entries for name in entry)
 
 
 def _outside(file: str) -> str:
     """What to say of an experiment's file whose settings do not reach the whole."""
-    content = _content(file)
+    content = content_of(file)
     if not isinstance(content, dict):
-        return f"{_shown(file)}: holds no settings; after the first line, {HEADER}, write NAME: VALUE, one a line"
-    return f"{_shown(file)}: its first line must be {HEADER}"
+        return f"{shown(file)}: holds no settings; after the first line, {HEADER}, write NAME: VALUE, one a line"
+    return f"{shown(file)}: its first line must be {HEADER}"
 
 
 def _package(file: str) -> str:
@@ -186,13 +206,14 @@ def _package(file: str) -> str:
     return found[1] if found else ""
 
 
-def _content(file: str) -> Any:
+def content_of(file: str) -> Any:
+    """What a config holds, by the name that Hydra has for it; None where there is no such file."""
     return yaml.safe_load(_text(file))
 
 
 def _text(file: str) -> str:
     paths = [folder / f"{file}.yaml" for folder in config_folders()]
-    return next((path.read_text() for path in paths if path.is_file()), "")
+    return next((read_config(path) for path in paths if path.is_file()), "")
 
 
 def _not_yaml(error: yaml.YAMLError) -> str:

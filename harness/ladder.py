@@ -110,8 +110,10 @@ def build_ladder(settings: Settings) -> list[Rung]:
     for rung in rungs:
         if rung.shape in shapes[: rung.index]:
             twin = shapes.index(rung.shape)
+            size = f"width {rung.shape.width}, depth {rung.shape.depth}"
             raise UserError(
-                f"rungs {twin} and {rung.index} are both {rung.shape} after rounding: take a larger step or width"
+                f"ladder: rungs {twin} and {rung.index} are both of {size} after rounding: take widths further apart, "
+                "or a larger step"
             )
     return rungs
 

@@ -9,8 +9,8 @@ from typing import Any, get_type_hints
 
 import yaml
 
-from harness.choices import choices, config_groups
-from harness.errors import nearest
+from harness.choices import choices, config_groups, read_config
+from harness.errors import UserError, nearest
 from harness.ranges import ALLOWED, MEANING
 from harness.settings import Settings
 
@@ -52,8 +52,8 @@ def _of_choices() -> Iterator[str]:
     for group in ("family", "task"):
         for path in choices(group).values():
             try:
-                values: Any = yaml.safe_load(path.read_text())
-            except (OSError, yaml.YAMLError):
+                values: Any = yaml.safe_load(read_config(path))
+            except (UserError, yaml.YAMLError):
                 continue
             for name in values if isinstance(values, dict) else ():
                 if name != "_target_":

@@ -17,7 +17,7 @@ import yaml
 
 from harness.by_name import import_by_name
 from harness.choices import choices as files
-from harness.choices import config_groups
+from harness.choices import config_groups, read_config
 from harness.errors import UserError, nearest
 from harness.ranges import ALLOWED, MEANING, full_name
 from harness.setting_names import meant
@@ -111,6 +111,10 @@ def unknown_group(name: str) -> UserError:
     if (setting := meant(name)) and "." in setting:
         inside = setting.partition(".")[0]
         return UserError(f"{name}: is no group of settings; harness settings {inside} explains {setting}")
+    for chosen in config_groups():
+        if name in files(chosen):
+            explained = f"{chosen}={name}" if chosen in CHOSEN else chosen
+            return UserError(f"{name}: no such group of settings; did you mean '{explained}'?")
     near = nearest(name, [*group_names(), *config_groups()])
     known = dict.fromkeys(("top", *GROUPS, "family=NAME", "task=NAME", *config_groups()))
     return UserError(f"{name}: no such group of settings{near or '; groups are ' + ', '.join(known)}")
@@ -124,7 +128,7 @@ def choices() -> dict[str, list[Choice]]:
 def purpose(path: Path) -> str:
     """What a config says that it is: the paragraph of its comments after the commands, up to what to expect."""
     paragraph: list[str] = []
-    for line in path.read_text().splitlines():
+    for line in read_config(path).splitlines():
         said = line.removeprefix("#").strip()
         if not line.startswith("#") or (paragraph and not said):
             break
@@ -140,7 +144,7 @@ _COST = re.compile(r"\d+ cores?:")
 
 def _values(path: Path) -> dict[str, Any]:
     try:
-        found = yaml.safe_load(path.read_text())
+        found = yaml.safe_load(read_config(path))
     except yaml.YAMLError as error:
         raise UserError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     return found if isinstance(found, dict) else {}

@@ -41,6 +41,13 @@ def test_results_folders_are_taken_by_path_or_name(verb: str, tmp_path: Path) ->
     ]
     with pytest.raises(UserError, match="mien: no such results folder; did you mean 'mine'"):
         told_apart(verb, ["mien"])
+    with pytest.raises(UserError, match="name=b: the results folder is results/mine already; give one of the two"):
+        told_apart(verb, ["mine", "name=b"])
+    with pytest.raises(UserError, match="the name of a results folder is empty"):
+        told_apart(verb, [""])
+    (file := tmp_path / "elsewhere" / "runs.parquet").touch()
+    with pytest.raises(UserError, match=r"runs.parquet: is a file, .* did you mean .*elsewhere\?"):
+        told_apart(verb, [str(file)])
 
 
 @pytest.mark.parametrize(
@@ -55,6 +62,7 @@ def test_results_folders_are_taken_by_path_or_name(verb: str, tmp_path: Path) ->
         ("sweep", ["--dry-run"], "--dry-run is not a flag: `harness plan`"),
         ("sweep", ["--check"], r"--check is not a flag of sweep.*\(see harness sweep --help\)"),
         ("plan", ["--chek"], "--chek is not a flag of plan; did you mean '--check'"),
+        ("plan", ["-n"], r"-n is not a flag of plan \(see"),
         ("redo", ["--yes=true"], "--yes=true: --yes takes no value"),
         (None, ["--colour"], "--colour is not a flag.*harness --help"),
         ("plan", ["quickstart"], "quickstart: write experiment=quickstart"),

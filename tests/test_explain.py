@@ -28,12 +28,18 @@ def write(text: str) -> None:
 
 #: What the file of an experiment holds -> what is said of it.
 FILES: dict[str, tuple[str, list[str]]] = {
-    "family in the body": (HEADER + "family: mlp\ntask: parity\n" + BODY, [OVERRIDE + "family: mlp"]),
+    "family in the body": (
+        HEADER + "family: mlp\ntask: parity\n" + BODY,
+        ["conf/experiment/mine.yaml: family: mlp: ", OVERRIDE + "family: mlp"],
+    ),
     "family in defaults": (
         HEADER + "defaults:\n  - family: mlp\n" + BODY,
         ["conf/experiment/mine.yaml: - family: mlp: ", OVERRIDE + "family: mlp"],
     ),
-    "family in defaults with a slash": (HEADER + "defaults:\n  - /family: mlp\n" + BODY, [OVERRIDE + "family: mlp"]),
+    "family in defaults with a slash": (
+        HEADER + "defaults:\n  - /family: mlp\n" + BODY,
+        ["conf/experiment/mine.yaml: ", OVERRIDE + "family: mlp"],
+    ),
     "override without a slash": (
         HEADER + "defaults:\n  - override family: mlp\n" + BODY,
         ["conf/experiment/mine.yaml: ", OVERRIDE + "family: NAME"],
@@ -65,7 +71,15 @@ FILES: dict[str, tuple[str, list[str]]] = {
     "text for a number": (WHOLE + "seeds: many\n", ["mine.yaml: seeds=many: allowed is a whole number of at least 1"]),
     "a list in quotes": (WHOLE.replace("[4, 8]", "'[4, 8]'"), ["ladder.widths='[4, 8]': allowed is a list of whole"]),
     "an empty list": (WHOLE.replace("[4, 8]", "[]"), ["ladder.widths=[]", "with something in it"]),
-    "a study that is not there": (HEADER + "studies: [quickstart/party]\n", ["'quickstart/parity'"]),
+    "a study that is not there": (
+        HEADER + "studies: [quickstart/party]\n",
+        ["conf/experiment/mine.yaml: ", "quickstart/party", "'quickstart/parity'"],
+    ),
+    "itself as a study": (HEADER + "studies: [mine]\n", ["mine.yaml: studies: mine: is this file itself"]),
+    "a study of several studies": (
+        HEADER + "studies: [quickstart]\n",
+        ["mine.yaml: studies: quickstart: conf/experiment/quickstart.yaml lists studies of its own (quickstart/parity"],
+    ),
 }
 
 
@@ -153,3 +167,21 @@ def test_a_folder_that_was_there_stays(capsys: pytest.CaptureFixture[str]) -> No
     Path("results").mkdir()
     assert run(capsys, "sweep", "family=mlp", "task=copy", "ladder.steps=5").code == 2
     assert list(Path("results").iterdir()) == []
+
+
+def test_studies_in_a_loop_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    write(HEADER + "studies: [other]\n")
+    Path("conf/experiment/other.yaml").write_text(HEADER + "studies: [mine]\n")
+    said = "conf/experiment/mine.yaml: studies: other: conf/experiment/other.yaml lists studies of its own (mine)"
+    assert run(capsys, "plan", "experiment=mine").refused(said)
+
+
+@pytest.mark.parametrize("content", [b"", b"- a\n- b\n", b"width: 3\n", b"# na\xefve\nwidth: 3\n"])
+def test_a_file_of_a_task_that_cannot_be_used_is_named(content: bytes, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("conf/task").mkdir()
+    Path("conf/task/bad.yaml").write_bytes(content)
+    why = "is not UTF-8" if b"\xef" in content else "_target_"
+    assert run(capsys, "plan", "family=mlp", "task=bad").refused("conf/task/bad.yaml: ", why)
+    write(HEADER + CHOICES.replace("parity", "bad"))
+    assert run(capsys, "plan", "experiment=mine").refused("conf/task/bad.yaml: ", why)
+    assert run(capsys, "settings").refused("conf/task/bad.yaml: ", why)

@@ -66,7 +66,7 @@ def test_written_widths_and_depths_pair_up():
         ({"widths": [16], "heads": 2, "head_width": 8}, "both set"),
         ({"first_width": 0}, "ladder.first_width=0"),
         ({"first_width": 8, "width_step": 0.5}, "ladder.width_step=0.5"),
-        ({"first_width": 4, "width_step": 1.1, "count": 3}, "are both"),
+        ({"first_width": 4, "width_step": 1.1, "count": 3}, "are both of width 4, depth 1 after"),
         ({"widths": [16], "steps": None}, "exactly one of"),
         ({"widths": [16], "tokens": 100}, "exactly one of"),
         ({"widths": [16], "steps": 0}, "ladder.steps=0"),

@@ -239,8 +239,8 @@ def of_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--into", metavar="FOLDER", help="where to write (exports/KIND in the results folder)")
     parser.epilog = (
         "csv: runs.csv, measurements.csv and trajectories.csv, which fit and emergence read. tensorboard: an event "
-        "file a run, with its settings. wandb: offline runs, which `wandb sync` uploads. Exporting again adds what is "
-        "new."
+        "file a run, with its settings. wandb: offline runs, which `wandb sync` uploads. Exporting again, or another "
+        "results folder to the same place, adds what is new and keeps what is there."
     )
 
 
@@ -314,7 +314,7 @@ def _add_values(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--value", metavar="COLUMN", help=values)
     for name, what in LABELS.items():
         parser.add_argument(f"--{name}", metavar="COLUMN", help=f"{what} ({name}, where there is such a column)")
-    parser.add_argument("--n-eval", metavar="COLUMN", help="test items behind each value (n_eval)")
+    parser.add_argument("--n-eval", metavar="COLUMN|NUMBER", help="test items behind each value (n_eval)")
     error = "standard error of each value (stderr); the items of a share follow from it"
     parser.add_argument("--stderr", metavar="COLUMN", help=error)
     parser.add_argument("--chance", metavar="COLUMN|NUMBER", help="value of a guesser (chance)")

@@ -94,7 +94,7 @@ def read_layout(
     fits = _fits(frame, [*patterns, *sides.values(), *stars.values()], plain)
     found = [*([_listed(frame, plain)] if plain else []), *(_columns(frame, text, fits) for text in patterns)]
     measured = tuple(map(_without_errors, found))
-    judges = _judges(measured, {side: _columns(frame, text, fits) for side, text in sides.items()})
+    judges = _judges(measured, _sides(measured, {side: _columns(frame, text, fits) for side, text in sides.items()}))
     paired = {metric: judge.of(_tasks_of(metric, measured)) for metric, judge in judges.items()}
     beside = {name: _columns(frame, text, fits) for name, text in stars.items()}
     told = [f"read: {each}" for each in (*measured, *paired.values(), *beside.values()) if each.of_tasks]
@@ -206,6 +206,22 @@ def _shared(names: Sequence[str]) -> str:
 
 
 # --------------------------------------------------------------------------------------------------------------- pairs
+
+
+def _sides(measured: Sequence[Columns], sides: Mapping[str, Columns]) -> dict[str, Columns]:
+    """Both sides of --pair, those of single tasks taken together: acc_a=brier_a beside --value 'acc_*'."""
+    whole = dict(sides)
+    for each in measured:
+        of_task = {name: task for task, name in each.by_task.items() if each.of_tasks}
+        single = {of_task[side]: whole.pop(side).text for side in sides if side in of_task}
+        if not single:
+            continue
+        metrics = {_metric_of(name.replace(task, "*", 1)) for task, name in single.items()}
+        pairs = " ".join(f"--pair {each.by_task[task]}={name}" for task, name in single.items())
+        if len(metrics) > 1 or any("*" in name for name in single.values()) or {each.text, each.metric} & set(whole):
+            raise UserError(f"{pairs}: the tasks of {each.text} have one continuous metric, a column a task")
+        whole[each.text] = Columns(",".join(single.values()), metrics.pop(), single)
+    return whole
 
 
 def _judges(measured: Sequence[Columns], judges: Mapping[str, Columns]) -> dict[str, Columns]:

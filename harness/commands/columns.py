@@ -101,7 +101,10 @@ def choose_curves(
         DataError: a column that is missing, a cell that is not allowed, or no row left.
     """
     in_table = [name for name in x if name in rows.frame]
-    value = arguments.value or default_column(rows.frame, "value", "--value", "the column of the metric's values")
+    of_tasks = "; of a table with a column a benchmark a pattern: --value 'acc_*'"
+    value = arguments.value or default_column(
+        rows.frame, "value", "--value", "the column of the metric's values", of_tasks
+    )
     values = read_values(rows.with_numbers_in(in_table), in_table, value, arguments)
     rows, table = values.rows.require_some(), values.table
     frame = rows.frame.assign(**{name: numbers(table, name, POSITIVE) for name in in_table})
@@ -185,7 +188,7 @@ def _check_labels(frame: pd.DataFrame) -> None:
                 raise DataError(found, column=name, row=frame.index[row])
 
 
-def default_column(frame: pd.DataFrame, name: str, flag: str, what: str) -> str:
+def default_column(frame: pd.DataFrame, name: str, flag: str, what: str, hint: str = "") -> str:
     """The column that is meant where a flag names none.
 
     Raises:
@@ -193,7 +196,7 @@ def default_column(frame: pd.DataFrame, name: str, flag: str, what: str) -> str:
     """
     if name in frame.columns:
         return name
-    raise UserError(f"{flag}: {what} must be named; there are {', '.join(map(str, frame.columns))}")
+    raise UserError(f"{flag}: {what} must be named; there are {', '.join(map(str, frame.columns))}{hint}")
 
 
 def rename_in(error: DataError, arguments: argparse.Namespace) -> None:

@@ -64,19 +64,33 @@ def state_meanings(frame: pd.DataFrame, arguments: argparse.Namespace, pairs: Se
 
 
 def add_noise(frame: pd.DataFrame, table: pd.DataFrame, arguments: argparse.Namespace) -> None:
-    """Items and standard errors of the values, from the columns that --n-eval and --stderr name.
+    """Items and standard errors of the values, from the columns that --n-eval and --stderr name, or a number of items.
 
     Raises:
+        UserError: a number of items below 1.
         DataError: no such column, or a cell that is not allowed.
     """
     for name, limits in (("n_eval", ITEMS), ("stderr", NOT_NEGATIVE)):
         given = getattr(arguments, name)
-        if given is not None and given in table:
+        if name == "n_eval" and given is not None and given not in table and (items := _items(given)) is not None:
+            frame[name] = items
+        elif given is not None and given in table:
             frame[name] = number_column(table, given, limits)
         elif given is not None and name not in frame:  # else columns of tasks have been read
             column(table, given)
         elif name in frame:
             frame[name] = number_column(frame, name, limits)
+
+
+def _items(given: str) -> float | None:
+    """The number that --n-eval states; None where it is none."""
+    try:
+        items = float(given)
+    except ValueError:
+        return None
+    if not 1 <= items < np.inf:
+        raise UserError(f"--n-eval {given}: allowed is a column, or a number of items from 1 on")
+    return items
 
 
 def add_chance(frame: pd.DataFrame, table: pd.DataFrame, chance: str | None) -> None:

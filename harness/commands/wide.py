@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from harness.commands.arguments import LABELS
 from harness.commands.column_patterns import Columns, Layout, likely_pairs, read_layout
 from harness.commands.metrics_as_columns import metric_rows
 from harness.commands.tables import Rows
@@ -58,9 +59,23 @@ def read_values(rows: Rows, x: Sequence[str], value: str, arguments: argparse.Na
         rows = rows.with_numbers_in([value])
         return Values(rows.with_columns(value=number_column(rows.frame, value)), rows.frame, pairs, told)
     layout = read_layout(rows.frame, value, () if has_metrics else arguments.pair, arguments.stderr, arguments.n_eval)
+    _refuse_roles(layout, rows.frame, x, value, arguments)
     label = _task_label(rows.frame, arguments) if any(each.of_tasks for each in layout.measured) else ""
     melted, table = _melt(rows, layout, label, has_metrics)
     return Values(melted, table, pairs, layout.told, () if has_metrics else tuple(likely_pairs(table, layout, x)))
+
+
+def _refuse_roles(
+    layout: Layout, frame: pd.DataFrame, x: Sequence[str], value: str, arguments: argparse.Namespace
+) -> None:
+    """Raise UserError for a column of values that is that of sizes, seeds or the like too."""
+    roles = {getattr(arguments, name, None) or name: name for name in (*LABELS, "n_eval", "stderr")}
+    roles |= dict.fromkeys(x, "x") | ({arguments.by: "by"} if getattr(arguments, "by", None) else {})
+    for each in layout.measured:
+        for name in each.by_task.values():
+            if name in roles:
+                flag = "--" + roles[name].replace("_", "-")
+                raise UserError(f"--value {value}: column {name} is that of {flag}, and holds no metric's values")
 
 
 def _task_label(frame: pd.DataFrame, arguments: argparse.Namespace) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,8 @@ def run(given: argparse.Namespace, console: Console) -> int:
     Raises:
         UserError: as `write_project`.
     """
+    if not given.folder.strip():
+        raise UserError("init: the name of the folder is empty; without one the current folder is taken")
     folder = Path(given.folder)
     made = write_project(folder)
     where = "this folder" if folder.resolve() == Path.cwd() else str(folder)
@@ -47,17 +50,24 @@ def write_project(folder: Path) -> list[Path]:
     if there := [folder / path for path in files if (folder / path).exists() or (folder / path).is_symlink()]:
         others = f" and {len(there) - 1} more files that init would write are" if len(there) > 1 else " is"
         raise UserError(f"{there[0]}{others} there already: nothing was written; harness init FOLDER writes elsewhere")
-    written: list[Path] = []
+    written, folders = list[Path](), list[Path]()
     try:
         for path in files:
             target = folder / path
+            absent = [parent for parent in target.parents if not parent.exists()]
+            folders += reversed(absent)
             target.parent.mkdir(parents=True, exist_ok=True)
             with open(target, "xb") as file:
                 written.append(target)
                 file.write((TEMPLATE / path).read_bytes())
-    except OSError as error:
+    except BaseException as error:  # Ctrl-C among them
         for target in written:
             target.unlink(missing_ok=True)
+        for made in reversed(folders):
+            with suppress(OSError):  # what somebody else has put there since stays
+                made.rmdir()
+        if not isinstance(error, OSError):
+            raise
         raise UserError(f"{folder} cannot be written: {error.filename or folder}: {error.strerror}") from error
     return files
 

@@ -53,6 +53,35 @@ def test_a_column_a_task_is_a_row_a_task(flags: tuple[str, ...], capsys: pytest.
     assert "3 curves, 216 values in 36 rows, 0 excluded" in ran.out
 
 
+def test_single_columns_are_paired_beside_a_pattern(capsys: pytest.CaptureFixture[str]) -> None:
+    pairs = ("--pair", "em_copy=tok_copy", "--pair", "em_sum=tok_sum")
+    found, ran = done(capsys, *WIDE, "--value", "em_*", *pairs)
+    whole, _ = done(capsys, *PAIRED)
+    for task in ("copy", "sum"):
+        assert by_task(found)[task]["verdict"] == by_task(whole)[task]["verdict"]
+    assert by_task(found)["reverse"]["continuous_metric"] == ""
+    assert "not known: tok_copy,tok_sum of reverse, beside em_*" in ran.out
+    both = (*PAIRED, "--pair", "em_copy=tok_copy")
+    assert run(capsys, *both).refused("--pair em_copy=tok_copy: the tasks of em_* have one continuous metric")
+
+
+def test_items_may_be_a_number(capsys: pytest.CaptureFixture[str]) -> None:
+    (items,) = pd.read_csv("wide.csv")["items"].unique()
+    number = [str(items) if word == "items" else word for word in PAIRED]
+    assert by_task(done(capsys, *number)[0]) == by_task(done(capsys, *PAIRED)[0])
+    assert run(capsys, *WIDE[:6], "--n-eval", "0", *PAIRED[10:]).refused("--n-eval 0: allowed is a column, or a number")
+
+
+@pytest.mark.parametrize(("name", "flag"), [("s", "--seed"), ("N", "--x"), ("items", "--n-eval")])
+def test_a_column_with_a_role_is_no_metric(name: str, flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = run(capsys, *WIDE, "--value", f"em_copy,{name}")
+    assert asked.refused(f"--value em_copy,{name}: column {name} is that of {flag}")
+
+
+def test_without_value_a_pattern_is_offered(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, *WIDE).refused("--value: the column of the metric's values must be named", "--value 'acc_*'")
+
+
 def test_a_column_a_metric(capsys: pytest.CaptureFixture[str]) -> None:
     found, ran = done(capsys, *WIDE, "--value", "em_reverse", "--pair", "em_reverse=tok_reverse")
     (row,) = found["curves"]

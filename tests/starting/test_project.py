@@ -11,7 +11,8 @@ from command import REPOSITORY, loaded_after, run
 from nbclient import NotebookClient
 
 import harness
-from harness.starting.project import NEXT, TEMPLATE, template_files
+from harness.errors import UserError
+from harness.starting.project import NEXT, TEMPLATE, template_files, write_project
 
 
 @pytest.fixture(autouse=True)
@@ -60,6 +61,31 @@ def test_a_file_where_a_folder_should_be_leaves_nothing_behind(path: str, capsys
     refused = run(capsys, "init", *(["project"] if path == "project" else []))
     assert refused.refused(path, "cannot be written")
     assert files_of(Path()) == {path: b"mine"}
+
+
+@pytest.mark.parametrize("stop", [PermissionError(13, "Permission denied", "mine"), KeyboardInterrupt()])
+def test_what_ends_early_leaves_no_folders(stop: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("project").mkdir()
+    Path("project/notes.txt").write_text("mine")
+    read, calls = Path.read_bytes, list[Path]()
+
+    def stopped(path: Path) -> bytes:
+        calls.append(path)
+        if len(calls) > 4:
+            raise stop
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", stopped)
+    for folder in (Path("a/b"), Path("project")):
+        calls.clear()
+        with pytest.raises((UserError, KeyboardInterrupt)):
+            write_project(folder)
+    assert sorted(map(str, Path().rglob("*"))) == ["project", "project/notes.txt"]
+
+
+def test_an_empty_name_is_refused(empty_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "init", "").refused("the name of the folder is empty")
+    assert not list(empty_folder.iterdir())
 
 
 def test_takes_one_folder(capsys: pytest.CaptureFixture[str]) -> None:

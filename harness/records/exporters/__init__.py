@@ -1,7 +1,8 @@
 """Recorded runs to where a user's other runs are: CSV, TensorBoard, W&B.
 
-Each is a module, whose docstring says what it writes. An export can be repeated: runs that are there already are left
-as they are, and those that have changed are replaced. Nothing is sent anywhere.
+Each is a module, whose docstring says what it writes. An export can be repeated, and results folders be exported to one
+place: runs that are there already are left as they are, and those that have changed are replaced. Nothing is sent
+anywhere.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from harness.errors import UserError, nearest
+from harness.errors import DataError, UserError, nearest
 from harness.records.exporters import csv, tensorboard, wandb
 from harness.records.exporters.recorded import Exported, Recorded, read_recorded
 from harness.records.folders import find_folder
@@ -36,9 +37,13 @@ def export_results(kind: str, results: Path | str, into: Path | str | None = Non
 
     Raises:
         UserError: no such format; a package that it needs is missing; a file cannot be written, or is another's.
-        DataError: no such results folder, or one that cannot be used.
+        DataError: no such results folder, or one that cannot be used, or none of whose runs has measured anything.
     """
     if kind not in FORMATS:
         raise UserError(f"{kind} cannot be exported to{nearest(kind, FORMATS)} (formats: {', '.join(FORMATS)})")
     folder = find_folder(results)
-    return FORMATS[kind](read_recorded(folder), Path(into) if into is not None else folder / EXPORTS / kind)
+    recorded = read_recorded(folder)
+    if recorded.numbers.empty:
+        counts = ", ".join(f"{n} {status}" for status, n in recorded.runs["status"].value_counts().items())
+        raise DataError(f"nothing to export: no run has measured anything ({counts})", source=folder)
+    return FORMATS[kind](recorded, Path(into) if into is not None else folder / EXPORTS / kind)

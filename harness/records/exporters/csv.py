@@ -6,7 +6,8 @@
   ``harness emergence measurements.csv`` reads it.
 - ``trajectories.csv``: the same of every step, split and run.
 
-In the first two, a column ``comparable`` holds for the runs that make the curves: those of the longest duration and
+Each file keeps the rows of runs that are not exported, such as those of another results folder or a user's own. In the
+first two, a column ``comparable`` holds for the runs that make the curves: those of the longest duration and
 each size's best learning rate. Numbers are written in full: what is read back is what was recorded.
 """
 
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from harness.errors import UserError
+from harness.records.exporters.earlier import read_earlier, with_earlier
 from harness.records.exporters.recorded import ABOUT, OF_A_MEASUREMENT, Exported, Recorded
 from harness.records.files import write_whole
 
@@ -25,7 +26,7 @@ _OF_ITS_RUN = tuple(name for name in ABOUT if name not in OF_A_MEASUREMENT)
 
 
 def write(recorded: Recorded, into: Path) -> Exported:
-    """Write the three files; those of an earlier export are replaced.
+    """Write the three files; of those of an earlier export the rows of other runs are kept.
 
     Raises:
         UserError: a file of that name is there that no export has written, or one cannot be written.
@@ -35,11 +36,10 @@ def write(recorded: Recorded, into: Path) -> Exported:
         "measurements.csv": _at_last_step(recorded),
         "trajectories.csv": recorded.numbers[_columns(recorded)],
     }
-    before = {name: _ids(into / name) for name in tables}
+    before = {name: read_earlier(into / name, "run_id") for name in tables}
     for name, table in tables.items():
-        write_whole(into / name, table.to_csv(index=False).encode())
-    known = before["runs.csv"]
-    n_there = int(recorded.runs["run_id"].isin(list(known)).sum())
+        write_whole(into / name, with_earlier(table, before[name], "run_id"))
+    n_there = int(recorded.runs["run_id"].isin(list(before["runs.csv"]["run_id"])).sum())
     return Exported(into, len(recorded.runs) - n_there, n_there, notes=_notes(recorded, into))
 
 
@@ -68,23 +68,15 @@ def _columns(recorded: Recorded) -> list[str]:
     return list(dict.fromkeys([*OF_A_MEASUREMENT, *_OF_ITS_RUN, *varying]))
 
 
-def _ids(path: Path) -> set[str]:
-    """Runs of the file that an earlier export wrote; none where there is no file."""
-    if not path.exists():
-        return set()
-    try:
-        return set(pd.read_csv(path, usecols=["run_id"], dtype=str)["run_id"])
-    except (ValueError, OSError) as error:
-        problem = f"{path}: is no file of an earlier export, and would be overwritten; choose another folder by --into"
-        raise UserError(problem) from error
-
-
 def _notes(recorded: Recorded, into: Path) -> tuple[str, ...]:
     finished = recorded.runs[recorded.runs["status"] == "finished"]
     n_others = int((~finished["run_id"].isin(recorded.comparable)).sum())
+    measured = recorded.numbers[(recorded.numbers["split"] == "eval") & (recorded.numbers["status"] == "finished")]
+    has_loss = (measured["metric"] == "loss").any()
     others = f"{n_others} finished runs are of other durations or learning rates than those of the curves"
     return (
-        f"a row a run: harness fit {into / 'runs.csv'} --x params_total --y loss",
-        f"a row a number: harness emergence {into / 'measurements.csv'}",
+        *([f"a row a run: harness fit {into / 'runs.csv'} --x params_total --y loss"] if has_loss else []),
+        *([f"a row a number: harness emergence {into / 'measurements.csv'}"] if len(measured) else []),
+        *(["no run has finished; runs.csv has what each measured before it ended"] if finished.empty else []),
         *([f"{others}: --where comparable leaves them out"] if n_others else []),
     )

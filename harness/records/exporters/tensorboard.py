@@ -19,6 +19,7 @@ from typing import Any
 import pandas as pd
 
 from harness.errors import UserError
+from harness.records.exporters.earlier import read_earlier, with_earlier
 from harness.records.exporters.recorded import Exported, Recorded, RecordedRun, file_name, without_numbers_in_words
 from harness.records.files import write_whole
 from harness.records.importers.about import SETTABLE
@@ -28,9 +29,11 @@ def write(recorded: Recorded, into: Path) -> Exported:
     """Write an event file for each run that measured anything, and about.csv.
 
     Raises:
-        UserError: the package tensorboard is not installed; a file cannot be written.
+        UserError: the package tensorboard is not installed; a file cannot be written, or an about.csv is there that no
+            export has written.
     """
     _needs_tensorboard()
+    before = read_earlier(into / "about.csv", "run")
     counts = {"new": 0, "there": 0, "replaced": 0}
     runs = list(recorded.each())
     for run in runs:
@@ -40,7 +43,7 @@ def write(recorded: Recorded, into: Path) -> Exported:
         counts[state] += 1
         if state != "there":
             write_whole(path, content)
-    write_whole(into / "about.csv", _about(runs).to_csv(index=False).encode())
+    write_whole(into / "about.csv", with_earlier(_about(runs), before, "run"))
     back = f"harness import tensorboard {into} --about {into / 'about.csv'}{_pairs(recorded)} --into results/NAME"
     notes = (
         f"look at them: tensorboard --logdir {into}",
@@ -54,7 +57,7 @@ def _needs_tensorboard() -> None:
     try:
         import tensorboard.compat.proto.event_pb2  # noqa: F401
     except ImportError as error:
-        needed = "pip install scaling-harness[tensorboard]"
+        needed = "pip install -e '.[tensorboard]'"
         raise UserError(f"tensorboard: event files are written with the package tensorboard: {needed}") from error
 
 

@@ -53,7 +53,7 @@ def _wandb() -> Any:
     try:
         import wandb
     except ImportError as error:
-        needed = "pip install scaling-harness[wandb]"
+        needed = "pip install -e '.[wandb]'"
         raise UserError(f"wandb: offline runs are written with the package wandb: {needed}") from error
     return wandb
 

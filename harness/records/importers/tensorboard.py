@@ -45,7 +45,7 @@ def _scalars(file: Path) -> Iterator[tuple[str, int, float]]:
         from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
         from tensorboard.util import tensor_util
     except ImportError as error:
-        needed = "pip install scaling-harness[tensorboard]"
+        needed = "pip install -e '.[tensorboard]'"
         raise UserError(f"{file}: event files are read with the package tensorboard: {needed}") from error
     if file.name.endswith(".gz"):
         with tempfile.TemporaryDirectory() as folder:

@@ -17,7 +17,7 @@ from record_rows import measurement_rows, run_row
 from synthetic import make_results
 
 from harness.errors import DataError, UserError
-from harness.records.exporters import export_results
+from harness.records.exporters import FORMATS, export_results
 from harness.records.importers import import_results
 from harness.records.store import collect, load, load_runs
 from harness.records.table import read_rows
@@ -80,7 +80,48 @@ def test_a_file_of_someone_elses_is_not_overwritten(results: Path, tmp_path: Pat
     assert (tmp_path / "runs.csv").read_text() == "name,score\nmine,1\n" and len(list(tmp_path.iterdir())) == 1
 
 
+@pytest.mark.parametrize("kind", ["csv", "tensorboard"])
+def test_two_folders_exported_to_one_place_stand_there_together(kind: str, results: Path, tmp_path: Path) -> None:
+    other = make_results(tmp_path / "other", ("lookup",), max_seeds=1, failures=False)
+    name, key = ("runs.csv", "run_id") if kind == "csv" else ("about.csv", "run")
+    into = tmp_path / "into"
+    export_results(kind, results, into)
+    first = pd.read_csv(into / name, dtype=str)
+    with open(into / name, "a") as file:
+        file.write("mine" + "," * (len(first.columns) - 1) + "\n")
+    done = export_results(kind, other, into)
+    both = pd.read_csv(into / name, dtype=str)
+    assert done.n_new == len(load_runs(other)) and len(both) == len(first) + done.n_new + 1
+    kept = both.set_index(key).loc[list(first[key]), list(first.columns[1:])]
+    pd.testing.assert_frame_equal(kept, first.set_index(key)[list(first.columns[1:])])
+    export_results(kind, other, into)
+    assert len(pd.read_csv(into / name)) == len(both) and "mine" in set(both[key])
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_nothing_to_export_is_said_and_leaves_nothing(kind: str, tmp_path: Path) -> None:
+    write_run(tmp_path / "all", run_row("a", status="diverged", error="loss is nan at step 1"), [])
+    collect(tmp_path / "all")
+    with pytest.raises(DataError, match=r"nothing to export: no run has measured anything \(1 diverged\)"):
+        export_results(kind, tmp_path / "all", tmp_path / "into")
+    assert not (tmp_path / "into").exists()
+
+
+def test_csv_recommends_only_what_works(tmp_path: Path) -> None:
+    write_run(tmp_path, run_row("a", status="diverged", error="loss is nan at step 3"), measurement_rows((1, 2)))
+    collect(tmp_path)
+    (note,) = export_results("csv", tmp_path).notes
+    assert note.startswith("no run has finished")
+
+
 # ---------------------------------------------------------------------------------------------------- tensorboard
+
+
+def test_an_about_csv_of_someone_elses_is_not_overwritten(results: Path, tmp_path: Path) -> None:
+    (tmp_path / "about.csv").write_text("name,score\nmine,1\n")
+    with pytest.raises(UserError, match=r"about.csv: is no file of an earlier export"):
+        export_results("tensorboard", results, tmp_path)
+    assert (tmp_path / "about.csv").read_text() == "name,score\nmine,1\n" and len(list(tmp_path.iterdir())) == 1
 
 
 def event_files(folder: Path) -> dict[str, tuple[int, bytes]]:
@@ -220,7 +261,7 @@ def test_a_package_that_is_missing_is_named(
         return real_import(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", absent)
-    with pytest.raises(UserError, match=rf"pip install scaling-harness\[{kind}\]"):
+    with pytest.raises(UserError, match=rf"pip install -e '\.\[{kind}\]'"):
         export_results(kind, results, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
