@@ -2,34 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from os import PathLike, fspath
 from typing import Any
 
 from hydra.core.override_parser.types import Quote, QuotedString
 
-from harness.errors import SettingError
+from harness.errors import SettingError, UserError
+
+#: Overrides already written, one or several, or names and values.
+Given = str | Iterable[str] | Mapping[str, Any]
 
 
-def overrides_of(*given: str | Mapping[str, Any], **settings: Any) -> list[str]:
+def overrides_of(*given: Given, **settings: Any) -> list[str]:
     """Overrides as Hydra parses them, in the order given, keyword arguments last.
 
     Args:
-        given: overrides already written, e.g. ``"optimizer.lr=0.01"``, which are taken as they are, and mappings of
-            names to values, e.g. ``{"optimizer.lr": 0.01}``.
+        given: overrides already written, e.g. ``"optimizer.lr=0.01"``, or lists of them, which are taken as they are,
+            and mappings of names to values, e.g. ``{"optimizer.lr": 0.01}``.
         settings: names and values. A mapping as a value holds the settings of a group: ``optimizer={"lr": 0.01}``.
 
     Raises:
         SettingError: a value that no setting can have.
+        UserError: what is no override, or a name that is not a string.
     """
-    written: list[str] = []
-    for each in (*given, settings):
-        written += [each] if isinstance(each, str) else _of_mapping("", each)
-    return written
+    return [override for each in (*given, settings) for override in _of_one(each)]
+
+
+def _of_one(given: Any) -> Iterator[str]:
+    if isinstance(given, Mapping):
+        yield from _of_mapping("", given)
+        return
+    for each in [given] if isinstance(given, str) or not isinstance(given, Iterable) else given:
+        if not isinstance(each, str):
+            raise UserError(
+                f"{given!r} is no setting: allowed are strings such as 'seeds=3', lists of them, and mappings such as "
+                "{'seeds': 3}"
+            )
+        yield each
 
 
 def _of_mapping(prefix: str, values: Mapping[str, Any]) -> Iterator[str]:
     for name, value in values.items():
+        if not isinstance(name, str):
+            raise UserError(f"{prefix}{name!r} is no name of a setting: allowed are strings such as 'optimizer.lr'")
         if isinstance(value, Mapping):
             yield from _of_mapping(f"{prefix}{name}.", value)
         else:

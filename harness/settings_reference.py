@@ -35,7 +35,7 @@ class Row:
     Attributes:
         name: in full, as written on the command line, e.g. ``ladder.widths``.
         default: as written in YAML; where choices of its group differ, theirs follow in brackets.
-        value, elsewhere: the two apart: ``0.01`` and ``0.1 with optimizer=sgd``.
+        value, elsewhere: the two apart: ``0.01`` and ``default 0.1 with optimizer=sgd``.
         allowed: what it may be, in words.
         meaning: what it does, in a phrase; "" where a class of the user's own does not say.
     """
@@ -172,6 +172,7 @@ def _row(prefix: str, field: dataclasses.Field[Any], others: Mapping[str, Any], 
     value = written(default)
     elsewhere = ", ".join(f"{written(other)} with {choice}" for choice, other in others.items())
     shown = f"{value} ({elsewhere})" if elsewhere else value
+    elsewhere = elsewhere and f"default {elsewhere}"
     kind = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type))
     allowed = str(field.metadata.get(ALLOWED, kind))
     return Row(full_name(prefix, field.name), shown, allowed, field.metadata.get(MEANING, ""), value, elsewhere)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -22,7 +23,7 @@ from rich.console import Console
 from harness.config import compose
 from harness.errors import DataError, RunsWarning, UserError
 from harness.explain import explain
-from harness.overrides import overrides_of
+from harness.overrides import Given, overrides_of
 
 if TYPE_CHECKING:
     from harness.settings import Settings
@@ -30,8 +31,11 @@ if TYPE_CHECKING:
 #: The call that is being made, if any.
 _call: ContextVar[str | None] = ContextVar("call", default=None)
 
+#: Hydra composes one config at a time in a process, whatever the thread.
+_composing = Lock()
 
-def sweep(*overrides: str | Mapping[str, Any], **settings: Any) -> pd.DataFrame:
+
+def sweep(*overrides: Given, **settings: Any) -> pd.DataFrame:
     """Train every run of an experiment that is not done yet, on all cores, and return the numbers of all its runs.
 
     A run that has finished is never trained again: a second call returns at once, and one after an interruption
@@ -44,7 +48,7 @@ def sweep(*overrides: str | Mapping[str, Any], **settings: Any) -> pd.DataFrame:
     after editing a task or a family.
 
     Args:
-        overrides: in Hydra's grammar, e.g. ``"experiment=quickstart/text"``, or mappings, e.g.
+        overrides: in Hydra's grammar, e.g. ``"experiment=quickstart/text"``, lists of such strings, or mappings, e.g.
             ``{"optimizer.lr": 0.01}``.
         settings: further settings by name. Values are taken as they are: lists, None, and strings with any characters
             in them, in which ``${...}`` refers to other settings as in a config. A mapping holds the settings of a
@@ -71,7 +75,7 @@ def sweep(*overrides: str | Mapping[str, Any], **settings: Any) -> pd.DataFrame:
         return _frame_of(studies, ended)
 
 
-def plan(*overrides: str | Mapping[str, Any], **settings: Any) -> pd.DataFrame:
+def plan(*overrides: Given, **settings: Any) -> pd.DataFrame:
     """The rungs of an experiment and what each is predicted to cost; trains nothing.
 
     The smallest model of each depth is built and its parameters are counted, so that a mistake in a family of your own
@@ -117,9 +121,10 @@ def _calling(name: str) -> Iterator[None]:
         _call.reset(token)
 
 
-def _studies(overrides: Sequence[str | Mapping[str, Any]], settings: Mapping[str, Any]) -> list[Settings]:
+def _studies(overrides: Sequence[Given], settings: Mapping[str, Any]) -> list[Settings]:
     try:
-        studies = compose(*overrides_of(*overrides, **settings))
+        with _composing:
+            studies = compose(*overrides_of(*overrides, **settings))
     except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
         raise UserError(explain(error)) from None  # a notebook would show all frames of Hydra
     for study in studies:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from harness.errors import SettingError
+from harness.errors import SettingError, UserError
 from harness.overrides import overrides_of
 
 
@@ -59,3 +59,13 @@ def test_order_and_groups() -> None:
 def test_other_values_are_refused_by_name(value: Any) -> None:
     with pytest.raises(SettingError, match=r"^optimizer\.lr=.*: allowed is None, a boolean"):
         overrides_of(optimizer={"lr": value})
+
+
+def test_a_list_of_overrides_is_taken_as_they_are() -> None:
+    assert overrides_of(["family=mlp", "task=digits"], "seeds=2") == ["family=mlp", "task=digits", "seeds=2"]
+
+
+@pytest.mark.parametrize("given", [None, 3, [3], ["seeds=1", None], {3: 4}, {"ladder": {3: 4}}], ids=repr)
+def test_what_is_no_setting_is_refused(given: Any) -> None:
+    with pytest.raises(UserError, match=r"is no (setting|name of a setting): allowed are strings"):
+        overrides_of(given)

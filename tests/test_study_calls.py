@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,12 @@ def test_plan_has_a_row_a_rung() -> None:
     assert (rungs.set_index("rung")["flops"] == of_runs["flops_run"]).all()
     assert (rungs[["predicted_s", "predicted_bytes"]] > 0).all(axis=None)
     assert rungs.attrs["results"] == str(RESULTS) and rungs.attrs["device"] == "cpu"
+
+
+def test_calls_from_several_threads() -> None:
+    with ThreadPoolExecutor(4) as threads:
+        plans = list(threads.map(lambda seeds: harness.plan(STUDY, seeds=seeds), range(1, 5)))
+    assert [set(rungs["runs"]) for rungs in plans] == [{1}, {2}, {3}, {4}]
 
 
 def test_own_configs_and_classes_are_found_in_the_current_folder() -> None:
