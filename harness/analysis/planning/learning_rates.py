@@ -5,8 +5,9 @@ rate of the lowest mean and its neighbours. Runs of one seed share their initial
 level of its own. The noise is what seeds and rates do not explain; of one run a rate, what the parabola does not. The
 interval of the minimum is Fieller's (1954), of a ratio of two estimates: it is open where the
 curvature is not certain. Losses rise faster beyond the best rate than below it, which moves the minimum of a parabola
-by what seeds do not tell; the interval is longer at either end by what a curve of skew `SKEW` would move it (a
-bias-aware interval, Armstrong and Kolesár 2018), or of more where a cubic through five rates shows more. More neighbours lessen the noise and add to that movement: as many
+by what seeds do not tell; the interval is longer at either end by what a curve of skew `SKEW`, or of what a cubic
+through five rates shows where that is more, would move it (a bias-aware interval, Armstrong and Kolesár 2018). More
+neighbours lessen the noise and add to that movement: as many
 take part, up to a factor of `REACH` from the best, as make the interval shortest.
 """
 
