@@ -240,7 +240,7 @@ def plot_thresholds(
         _, labels = ax.get_legend_handles_labels()
         ax.plot([], [], color=GREY, linewidth=2.2, label="own interval")
         ax.plot([], [], color=GREY, linewidth=0.9, label="simultaneous interval")
-        legend_above(ax, columns=min(3, len(labels) + 2))
+        legend_above(ax, columns=3 if len(labels) == 1 else 2)
     else:
         ax.plot([], [], color=GREY, linewidth=2.2, label="interval of N*")
         if _open_ends(rows):

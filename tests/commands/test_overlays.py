@@ -48,7 +48,8 @@ def test_metrics_in_common_and_sizes_have_a_picture_each() -> None:
 def test_a_metric_cannot_lead_out_of_the_folder() -> None:
     frame = pd.concat([pd.read_csv(f"{name}.csv").assign(study=name, subtask="all") for name in ("small", "large")])
     frame = frame[frame["task"] == "copy"].drop(columns="paired_metric", errors="ignore").replace("em", "../e m")
-    draw_overlays(frame, ["params"], ["../e m", "tok"], Path("o.png"), 0.95)
+    jumps = {"params": find_jumps(frame, "params")}
+    draw_overlays(frame, ["params"], ["../e m", "tok"], Path("o.png"), 0.95, jumps)
     assert pictures() == ["o__e_m.png", "o_tok.png"]
 
 

@@ -137,9 +137,12 @@ def test_forest_of_a_comparison_has_intervals_of_all_together(frame: pd.DataFram
     assert [label.get_text() for label in axes.get_yticklabels()] == compared.table["curve"].tolist()
     legend = axes.get_legend()
     assert legend is not None
-    assert [text.get_text() for text in legend.get_texts()] == ["N*", "own interval", "simultaneous interval"]
-    together, own = (spans.get_segments() for spans in axes.collections)
-    assert all(a[0][0] <= b[0][0] and a[1][0] >= b[1][0] for a, b in zip(together, own, strict=True))
+    *verdicts, own_name, together_name = [text.get_text() for text in legend.get_texts()]
+    assert (own_name, together_name) == ("own interval", "simultaneous interval")
+    assert set(verdicts) == set(compared.table["verdict"])
+    spans = [collection.get_segments() for collection in axes.collections]
+    for together, own in zip(spans[::2], spans[1::2], strict=True):  # of each verdict
+        assert all(a[0][0] <= b[0][0] and a[1][0] >= b[1][0] for a, b in zip(together, own, strict=True))
 
 
 def test_nothing_to_draw_is_an_error(frame: pd.DataFrame) -> None:

@@ -20,7 +20,7 @@ def test_event_files_without_tensorboard(tmp_path: Path, monkeypatch: pytest.Mon
         return real_import(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", absent)
-    with pytest.raises(UserError, match=r"pip install scaling-harness\[tensorboard\]"):
+    with pytest.raises(UserError, match=r"pip install -e '\.\[tensorboard\]\'"):
         import_results("tensorboard", [IMPORTED / "tensorboard"], tmp_path, SIZES_OF_ALL)
 
 
