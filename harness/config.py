@@ -9,7 +9,9 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from threading import RLock
 from typing import Any
 
 import hydra
@@ -40,6 +42,9 @@ SHARED = ("name", "results", "analysis", "studies")
 _NAMING = ("experiment=", "study=", "name=", "results=", "seeds=", "first_seed=")
 
 
+#: Hydra composes for one caller at a time in a process, whatever the thread.
+_ONE_AT_A_TIME = RLock()
+
 #: Settings that make a run what it is, family and task apart.
 _OF_A_STUDY = ("study", "ladder", "optimizer", "schedule", "parametrization")
 
@@ -54,10 +59,13 @@ def compose(*overrides: str) -> list[Settings]:
         return [to_settings(study) for study in compose_studies(overrides)]
 
 
-def composing() -> hydra.initialize_config_dir:
-    """A `with` block in which configs can be composed."""
-    register()
-    return hydra.initialize_config_dir(str(config_folders()[-1]), version_base="1.3")
+@contextmanager
+def composing() -> Iterator[None]:
+    """A `with` block in which configs can be composed; other threads wait for its end."""
+    with _ONE_AT_A_TIME:
+        register()
+        with hydra.initialize_config_dir(str(config_folders()[-1]), version_base="1.3"):
+            yield
 
 
 def register() -> None:

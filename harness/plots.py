@@ -38,7 +38,7 @@ from harness.records.columns import require_columns
 from harness.report.axes import COLUMNS, save_figure
 from harness.report.emergence_plots import plot_mirage
 from harness.report.isoflop_plots import plot_isoflop
-from harness.report.measured import at_one_step, check_frame, chosen_metric, measured
+from harness.report.measured import at_one_step, check_frame, chosen_metric, measured, refuse_several
 from harness.report.overlay_plots import plot_overlay as overlay
 from harness.report.plots import plot_curve, plot_jump, plot_scaling, plot_thresholds
 from harness.report.rate_plots import plot_rates as rates
@@ -214,8 +214,7 @@ def save(ax: Axes, path: Path | str) -> list[Path]:
 
 def _of_one_curve(frame: pd.DataFrame, metric: str, x: str, subtask: str) -> pd.DataFrame:
     runs = at_one_step(measured(frame, metric, (x,), subtask=subtask), x)
-    if runs["curve"].nunique() > 1:
-        raise DataError(f"runs of several studies, {', '.join(runs['curve'].unique())}: choose one, or use overlay")
+    refuse_several(runs["curve"], "runs", ", or use overlay")
     return runs
 
 
@@ -230,6 +229,5 @@ def _jump(frame: pd.DataFrame, metric: str | None, x: str, subtask: str) -> dict
         of = f"{metric} of subtask {subtask} is not" if metric else f"no metric of subtask {subtask} is"
         raise DataError(f"{of} tested; those that are: {', '.join(names) or 'none'}")
     found = found[found["metric"] == (metric or names[0])]
-    if len(found) > 1:
-        raise DataError(f"runs of several studies, {', '.join(found['study'])}: choose one, or use overlay")
+    refuse_several(found["study"], "runs", ", or use overlay")
     return {str(name): value for name, value in found.iloc[0].items()}

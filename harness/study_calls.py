@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -30,9 +29,6 @@ if TYPE_CHECKING:
 
 #: The call that is being made, if any.
 _call: ContextVar[str | None] = ContextVar("call", default=None)
-
-#: Hydra composes one config at a time in a process, whatever the thread.
-_composing = Lock()
 
 
 def sweep(*overrides: Given, **settings: Any) -> pd.DataFrame:
@@ -123,8 +119,7 @@ def _calling(name: str) -> Iterator[None]:
 
 def _studies(overrides: Sequence[Given], settings: Mapping[str, Any]) -> list[Settings]:
     try:
-        with _composing:
-            studies = compose(*overrides_of(*overrides, **settings))
+        studies = compose(*overrides_of(*overrides, **settings))
     except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
         raise UserError(explain(error)) from None  # a notebook would show all frames of Hydra
     for study in studies:

@@ -1,24 +1,12 @@
-"""README does what it says: its files and commands, pasted into an empty folder, print what stands there."""
+"""README is short, and what it points to exists; `tests/docs` runs what it shows, as it does the manual's pages."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
-import pytest
-from worked_pages import REPOSITORY, Page, agree
+from worked_pages import REPOSITORY, Page
 
 README = Page.read(REPOSITORY / "README.md")
-
-
-@pytest.mark.slow
-def test_its_commands_print_what_it_says(tmp_path: Path) -> None:
-    for command, code, printed in README.run(tmp_path):
-        assert code == 0, f"$ {command.words}\n{printed}"
-        if command.output:
-            assert agree(command.output, printed), (
-                f"$ {command.words}\nprints\n{printed}\nrewrite it by: python docs/worked_pages.py README.md"
-            )
 
 
 def test_it_can_be_read_at_one_sitting() -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from harness.commands.output import save_plot
 from harness.errors import DataError
+from harness.records.files import file_name
 
 _KEY = ["study", "task", "subtask"]
 
@@ -34,7 +35,6 @@ def draw_overlays(
     Raises:
         DataError: no metric that two curves have, or as `plot_overlay`.
     """
-    from harness.records.exporters.recorded import file_name
     from harness.report.overlay_plots import plot_overlay
 
     keys = _of_whole_tasks(frame)[_KEY].astype(str)

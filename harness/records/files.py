@@ -13,6 +13,15 @@ from harness.errors import UserError
 _UNFINISHED = re.compile(r"\..+\.(?P<pid>\d+)\.harness\.tmp")
 
 
+def file_name(name: str, signs: str = "-_=.") -> str:
+    """A name as that of a file or folder: users name studies, subtasks and metrics, and none may leave its folder.
+
+    Args:
+        signs: what is kept beside letters and digits; all else becomes an underscore.
+    """
+    return "".join(letter if letter.isalnum() or letter in signs else "_" for letter in name).lstrip(".") or "_"
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file that is there whole or not at all, its folder made where it does not exist.
 

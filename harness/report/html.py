@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from harness.analysis.fitting.selection import REFUSED
 from harness.choices import choices
-from harness.records.files import write_whole
+from harness.records.files import file_name, write_whole
 from harness.records.schema import STATUSES
 from harness.report import pictures, plots, tables
 from harness.report.analyze import Analysis
@@ -77,6 +77,7 @@ def _content(analysis: Analysis, drawn: Path) -> dict[str, Any]:
     runs = analysis.runs
     finished = runs[runs["status"] == "finished"]
     experiments, files = _distinct(runs["experiment"]), choices("experiment")
+    untested = _untested(analysis)
     return {
         "experiments": experiments,
         "known_experiments": [name for name in experiments if name in files],
@@ -101,9 +102,9 @@ def _content(analysis: Analysis, drawn: Path) -> dict[str, Any]:
         "laws": tables.law_table(analysis.laws),
         "refused": f"{REFUSED:g}",
         "pictures": [_picture(each, drawn) for each in pictures.of_all(analysis)],
-        "untested": _untested(analysis),
+        "untested": untested,
         "interactive": INTERACTIVE if (analysis.folder / INTERACTIVE).exists() else "",
-        "studies": [_study(analysis, study, drawn) for study in analysis.studies],
+        "studies": [_study(analysis, study, untested.get(study), drawn) for study in analysis.studies],
         "ladder_steps": {study: _ladder_step(part[analysis.x]) for study, part in finished.groupby("study")},
         "notes": {study: note for study in analysis.studies if (note := _config(runs, study).get("notes"))},
         "configs": {
@@ -115,12 +116,12 @@ def _content(analysis: Analysis, drawn: Path) -> dict[str, Any]:
     }
 
 
-def _study(analysis: Analysis, study: str, drawn: Path) -> dict[str, Any]:
+def _study(analysis: Analysis, study: str, untested: str | None, drawn: Path) -> dict[str, Any]:
     jumps = analysis.jumps[analysis.jumps["study"] == study]
     return {
         "name": study,
         "verdicts": tables.verdict_table(jumps).drop(columns="study"),
-        "untested": _untested(analysis).get(study),
+        "untested": untested,
         "pictures": [_picture(each, drawn) for each in pictures.of_study(analysis, study)],
     }
 
@@ -137,7 +138,7 @@ def _untested(analysis: Analysis) -> dict[str, str]:
 
 
 def _picture(drawing: Drawing, drawn: Path) -> Picture:
-    _, svg = plots.save_figure(drawing.axes, drawn / _file_name(drawing.name))
+    _, svg = plots.save_figure(drawing.axes, drawn / file_name(drawing.name, "-_"))
     narrow = None if drawing.narrow is None else _uri(as_file(drawing.narrow, "svg"))
     figure = drawing.axes.get_figure(root=True)
     assert figure is not None
@@ -147,11 +148,6 @@ def _picture(drawing: Drawing, drawn: Path) -> Picture:
 
 def _uri(svg: bytes) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(svg).decode()
-
-
-def _file_name(name: str) -> str:
-    """A name as that of a file: studies, subtasks and metrics are named by users, and none may leave the folder."""
-    return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)
 
 
 def _config(runs: pd.DataFrame, study: str) -> dict[str, Any]:

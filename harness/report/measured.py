@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -89,6 +89,19 @@ def measured(
     for curve, several in tasks[tasks.map(len) > 1].items():
         raise DataError(f"{curve or 'the frame'} holds several tasks, {', '.join(map(str, several))}: choose one")
     return rows
+
+
+def refuse_several(studies: Iterable[object], rows: str, instead: str = "") -> None:
+    """Raise a DataError where rows are of more than one study.
+
+    Args:
+        studies: the study of each row.
+        rows: what they are called.
+        instead: what else can be done than to choose one.
+    """
+    names = list(dict.fromkeys(map(str, studies)))
+    if len(names) > 1:
+        raise DataError(f"{rows} of several studies, {', '.join(names)}: choose one{instead}")
 
 
 def at_one_step(rows: pd.DataFrame, x: str) -> pd.DataFrame:

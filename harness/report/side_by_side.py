@@ -16,11 +16,9 @@ from typing import Any
 
 import pandas as pd
 
+from harness.analysis.planning.learning_rates import LEAST_RATES
 from harness.records.run_settings import RATE, durations, parse_config, settings_of
 from harness.report.analyze import Analysis
-
-#: Rates of one size from which the best may lie between two others.
-_LEAST_RATES = 3
 
 
 @dataclass(frozen=True)
@@ -102,7 +100,7 @@ def rate_sweeps(analysis: Analysis) -> Iterator[RateSweep]:
     loss = frame[(frame["metric"] == "loss") & (frame["subtask"] == "all") & (frame["value"] > 0)]
     for (name, _), part in loss.groupby([loss["study"].map(_without_rate), "task"], sort=False):
         longest = _longest(part)
-        if len(longest) and longest.groupby("rung")["lr"].nunique().max() >= _LEAST_RATES:
+        if len(longest) and longest.groupby("rung")["lr"].nunique().max() >= LEAST_RATES:
             several = longest["study"].nunique() > 1
             yield RateSweep(str(name), several, _size(longest), longest.assign(study=str(name)))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 
@@ -18,17 +20,22 @@ from harness.wording import estimate
 
 def fit_surfaces(analysis: Analysis) -> list[dict[str, str]]:
     """One row for each way to count N, of each study in which runs of the same size differ in tokens."""
-    frame = analysis.every_duration
-    loss = frame[(frame["metric"] == "loss") & (frame["subtask"] == "all") & (frame["tokens"] > 0)]
     rows = []
-    for study, part in loss.groupby("study", sort=False):
-        if part.groupby("rung")["tokens"].nunique().max() < 2:
-            continue
+    for study, part in on_surfaces(analysis):
         # A surface takes all durations, each size at each with its best learning rate.
         by_run = part.set_index("run_id", drop=False)
         runs = label_runs(by_run[best_learning_rates(by_run, by_run["value"], ["duration", "tokens"])])
-        rows += [{"study": str(study)} | _surface(runs, n, analysis.level) for n in PARAMETER_CONVENTIONS]
+        rows += [{"study": study} | _surface(runs, n, analysis.level) for n in PARAMETER_CONVENTIONS]
     return rows
+
+
+def on_surfaces(analysis: Analysis) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The losses of each study in which runs of the same size differ in tokens."""
+    frame = analysis.every_duration
+    loss = frame[(frame["metric"] == "loss") & (frame["subtask"] == "all") & (frame["tokens"] > 0)]
+    for study, part in loss.groupby("study", sort=False):
+        if part.groupby("rung")["tokens"].nunique().max() > 1:
+            yield str(study), part
 
 
 def _surface(runs: pd.DataFrame, n: str, level: float) -> dict[str, str]:

@@ -24,7 +24,7 @@ from harness.report.axes import (
     titled_legend,
     verbatim,
 )
-from harness.report.measured import chosen_metric, means, measured
+from harness.report.measured import chosen_metric, means, measured, refuse_several
 from harness.report.names import size_name
 from harness.report.plots import value_axis, value_label
 from harness.wording import short
@@ -127,8 +127,7 @@ def _rows(frame: pd.DataFrame, metric: str | None, x: str, size: str, subtask: s
     """The rows of one study, those at x = 0 left out, and the metric."""
     metric = chosen_metric(frame, metric)
     rows = measured(frame, metric, (x, size), subtask=subtask)
-    if rows["curve"].nunique() > 1:
-        raise DataError(f"rows of several studies, {', '.join(rows['curve'].unique())}: choose one")
+    refuse_several(rows["curve"], "rows")
     rows = rows[rows[x] > 0]
     if rows[x].nunique() < 2:
         raise DataError(f"{metric} was measured at fewer than two {x}s; harness.load(..., steps='all') gives all")

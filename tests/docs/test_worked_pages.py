@@ -1,4 +1,4 @@
-"""The manual's files and commands, pasted as they stand into an empty folder, do and print what the pages say."""
+"""Files and commands of manual and README, pasted as they stand into an empty folder, do and print what is said."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from worked_pages import PAGES, REPOSITORY, Page, agree
 
-WORKED = [page for page in map(Page.read, PAGES) if page.commands]
+WORKED = [page for page in map(Page.read, [REPOSITORY / "README.md", *PAGES]) if page.commands]
 #: Pages whose commands `make docs` runs, and so CI, for their figures.
 DRAWN = ("gallery",)
 

@@ -14,7 +14,7 @@ from harness.errors import DataError
 from harness.records.comparable import ChosenRuns
 from harness.records.store import load_runs
 from harness.report.analyze import Analysis, analyze
-from harness.report.card import card
+from harness.report.card import cards
 from harness.report.html import write_report
 from harness.settings import Settings
 from harness.sweeping.asked import choose_runs
@@ -55,7 +55,7 @@ def test_runs_of_other_settings_change_no_verdict() -> None:
     (told,) = both.left_out
     assert "holds runs of other settings: task.n_bits 12, 6; optimizer.lr 0.01, 0.003" in told
     assert "36 of 54 runs are left out" in told
-    assert told in card(both) and told in html.unescape(write_report(both)[0].read_text())
+    assert told in cards(both)[0] and told in html.unescape(write_report(both)[0].read_text())
 
 
 def test_one_name_for_several_settings_is_refused_where_none_is_asked_for() -> None:

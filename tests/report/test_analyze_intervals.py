@@ -15,7 +15,7 @@ from rich.console import Console
 from harness import report
 from harness.errors import SettingError
 from harness.report.analyze import Analysis, analyze
-from harness.report.card import card
+from harness.report.card import cards
 from harness.report.html import write_report
 from harness.report.tables import law_table
 
@@ -104,7 +104,7 @@ def test_tables_page_and_card_say_that_nothing_was_learnt(at_chance: Analysis) -
     row = law_table(at_chance.laws).set_index("study").loc["guesses"]
     assert row["total parameters"] == "nothing learnt" and row["misfit"] == "–"
     assert row["choice of law"].startswith("nothing was learnt: no size's loss is below that of guessing, 0.6931")
-    text = card(at_chance)
+    text = cards(at_chance)[0]
     assert re.search(r"\*\*Loss at chance\*\*: no law where .*: guesses$", text, re.MULTILINE)
     assert "| guesses | nothing learnt |" in text
     write_report(at_chance)

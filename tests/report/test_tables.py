@@ -88,7 +88,7 @@ def test_every_verdict_has_a_look_of_its_own_and_its_place_in_every_list() -> No
     order = [str(verdict) for verdict in Verdict]
     assert list(VERDICT_STYLES) == list(plots.VERDICTS) == order
     assert len(set(plots.VERDICTS.values())) == len({marker for _, marker in plots.VERDICTS.values()}) == len(order)
-    page = (Path(plots.__file__).parent / "report.html.j2").read_text()
+    page = "".join((Path(plots.__file__).parent / name).read_text() for name in ("report.html.j2", "verdicts.css"))
     for verdict in order:
         name = verdict.replace(" ", "-")
         assert f".{name} {{ color:" in page and f'<dt><span class="verdict {name}">{verdict}</span></dt>' in page

@@ -45,8 +45,7 @@ def write(recorded: Recorded, into: Path) -> Exported:
 
 def _runs(recorded: Recorded) -> pd.DataFrame:
     runs = recorded.runs.assign(comparable=recorded.runs["run_id"].isin(recorded.comparable))
-    numbers = recorded.numbers[recorded.numbers["split"] == "eval"]
-    last = numbers[numbers["step"] == numbers.groupby("run_id")["step"].transform("max")]
+    last = _last_evaluations(recorded)
     of_whole = last["subtask"] == "all"
     names = last["metric"].where(of_whole, last["metric"] + "/" + last["subtask"])
     # A metric may be called as a column is.
@@ -56,11 +55,15 @@ def _runs(recorded: Recorded) -> pd.DataFrame:
 
 
 def _at_last_step(recorded: Recorded) -> pd.DataFrame:
-    numbers = recorded.numbers
-    chosen = numbers[(numbers["split"] == "eval") & (numbers["status"] == "finished")]
-    last = chosen[chosen["step"] == chosen.groupby("run_id")["step"].transform("max")]
-    last = last[_columns(recorded)]
+    last = _last_evaluations(recorded)
+    last = last.loc[last["status"] == "finished", _columns(recorded)]
     return last.assign(comparable=last["run_id"].isin(recorded.comparable))
+
+
+def _last_evaluations(recorded: Recorded) -> pd.DataFrame:
+    """What each run measured on the evaluation set at its last step there."""
+    numbers = recorded.numbers[recorded.numbers["split"] == "eval"]
+    return numbers[numbers["step"] == numbers.groupby("run_id")["step"].transform("max")]
 
 
 def _columns(recorded: Recorded) -> list[str]:

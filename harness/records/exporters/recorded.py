@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from harness.errors import RunsWarning
+from harness.records.files import file_name
 from harness.records.importers.series import FLOPS, TOKENS
 from harness.records.run_settings import stated_settings
 from harness.records.schema import MEASUREMENTS, STATUSES
@@ -126,11 +127,6 @@ def read_recorded(folder: Path) -> Recorded:
 def series_name(split: str, metric: str, subtask: str) -> str:
     """What a tracker calls a series: ``eval/accuracy``, of a subtask ``eval/accuracy/NAME``; importers read it back."""
     return f"{split}/{metric}" if subtask == "all" else f"{split}/{metric}/{subtask}"
-
-
-def file_name(name: str) -> str:
-    """A name as that of a file or folder: users name studies, and none may leave the folder of exports."""
-    return "".join(letter if letter.isalnum() or letter in "-_=." else "_" for letter in name).lstrip(".") or "_"
 
 
 def without_numbers_in_words(recorded: Recorded) -> tuple[str, ...]:

@@ -20,8 +20,8 @@ import pandas as pd
 
 from harness.errors import UserError
 from harness.records.exporters.earlier import read_earlier, with_earlier
-from harness.records.exporters.recorded import Exported, Recorded, RecordedRun, file_name, without_numbers_in_words
-from harness.records.files import write_whole
+from harness.records.exporters.recorded import Exported, Recorded, RecordedRun, without_numbers_in_words
+from harness.records.files import file_name, write_whole
 from harness.records.importers.about import SETTABLE
 
 

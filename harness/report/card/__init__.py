@@ -11,12 +11,7 @@ from harness.report.card.latex import as_latex
 from harness.report.card.markdown import as_markdown
 from harness.report.card.methods import describe
 
-__all__ = ["card", "cards"]
-
-
-def card(analysis: Analysis) -> str:
-    """The card of a results folder, in Markdown."""
-    return cards(analysis)[0]
+__all__ = ["cards"]
 
 
 def cards(analysis: Analysis) -> tuple[str, str]:

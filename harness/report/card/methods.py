@@ -17,9 +17,19 @@ from harness.records.run_settings import parse_config
 from harness.records.schema import STATUSES
 from harness.report.analyze import CONVENTIONS, Analysis
 from harness.report.card.facts import FITTED
-from harness.report.card.studies import examples_per_step, family, joined, range_of, settings_of, task, values
+from harness.report.card.studies import (
+    examples_per_step,
+    family,
+    joined,
+    range_of,
+    settings_of,
+    span,
+    task,
+    tried_rates,
+    values,
+)
 from harness.report.names import NOT_RECORDED, interval_kind, metric_name, size_name
-from harness.report.surfaces import fit_surfaces
+from harness.report.surfaces import on_surfaces
 from harness.wording import confidence, counted, percent, plain, short
 
 #: A hash, of which prose needs the beginning.
@@ -91,7 +101,7 @@ def _study(study: object, part: pd.DataFrame, own: Sequence[str]) -> str:
     told = [
         f"Study {study}: family {family(part)}, task {task(part)}",
         f"{counted(part['rung'].nunique(), 'size')}, of {total} parameters in all and {body} without embeddings and "
-        f"readout, with {_span(seeds)} {'seed' if seeds.max() == 1 else 'seeds'} each",
+        f"readout, with {span(seeds, _whole)} {'seed' if seeds.max() == 1 else 'seeds'} each",
         f"{_counted(part, 'steps', 'steps')} of {examples_per_step(part)}, {range_of('tokens')(part)} tokens in all "
         "(examples, where a task has no tokens)",
         *(phrase.format(_HOW[phrase](part)) for phrase in own),
@@ -109,7 +119,7 @@ def _named(part: pd.DataFrame, group: str, without: tuple[str, ...] = ()) -> str
 
 
 def _rates(part: pd.DataFrame) -> str:
-    rates = sorted({float(lr) for lr in part["lr"] if lr > 0})
+    rates = tried_rates(part)
     if not rates:
         return f"learning rates that are {NOT_RECORDED}"
     if len(rates) == 1:
@@ -119,12 +129,11 @@ def _rates(part: pd.DataFrame) -> str:
 
 def _counted(part: pd.DataFrame, column: str, noun: str) -> str:
     known = part.loc[part[column] > 0, column]
-    return f"{_span(known)} {noun}" if len(known) else f"a number of {noun} that is {NOT_RECORDED}"
+    return f"{span(known, _whole)} {noun}" if len(known) else f"a number of {noun} that is {NOT_RECORDED}"
 
 
-def _span(values: pd.Series) -> str:
-    low, high = int(values.min()), int(values.max())
-    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+def _whole(value: float) -> str:
+    return f"{value:,.0f}"
 
 
 # ----------------------------------------------------------------------------------------------------------- analysis
@@ -134,7 +143,7 @@ def _measured(analysis: Analysis) -> Iterator[str]:
     frame = analysis.frame
     known = frame["n_eval"].dropna()
     items = (
-        f"{_span(known)} examples a metric and subtask"
+        f"{span(known, _whole)} examples a metric and subtask"
         if len(known)
         else f"a number of examples that is {NOT_RECORDED}"
     )
@@ -184,8 +193,7 @@ def _laws(analysis: Analysis) -> Iterator[str]:
     )
     draws = f" of {analysis.bootstrap:,} draws" if analysis.interval == "bootstrap" else ""
     yield f"Their intervals are {confidence(analysis.level)} intervals {interval_kind(analysis.interval)}{draws}."
-    if surfaces := fit_surfaces(analysis):
-        studies = ", ".join(dict.fromkeys(str(row["study"]) for row in surfaces))
+    if studies := ", ".join(study for study, _ in on_surfaces(analysis)):
         law = LAWS["hoffmann"]
         where = f"Where runs of one size differ in tokens ({studies})"
         yield f"{where}, {law.formula} ({law.source}) was fitted to N and D."

@@ -40,7 +40,7 @@ def _abbreviated(value: Any) -> str:
     return text if len(text) <= 40 else text[:39] + "…"
 
 
-def _span(values: pd.Series, write: Callable[[float], str]) -> str:
+def span(values: pd.Series, write: Callable[[float], str]) -> str:
     if values.empty:
         return NOT_RECORDED
     low, high = write(float(values.min())), write(float(values.max()))
@@ -81,13 +81,18 @@ def _pairs(settings: Mapping[str, Any], without: tuple[str, ...] = ()) -> str:
 def range_of(column: str) -> Callable[[pd.DataFrame], str]:
     def describe(part: pd.DataFrame) -> str:
         known = part.loc[part[column] > 0, column]
-        return _span(known, count)
+        return span(known, count)
 
     return describe
 
 
+def tried_rates(part: pd.DataFrame) -> list[float]:
+    """The learning rates that are recorded, the lowest first."""
+    return sorted({float(lr) for lr in part["lr"] if lr > 0})
+
+
 def learning_rates(part: pd.DataFrame) -> str:
-    rates = sorted({float(lr) for lr in part["lr"] if lr > 0})
+    rates = tried_rates(part)
     if not rates:
         return NOT_RECORDED
     if len(rates) == 1:
@@ -109,12 +114,12 @@ def lr_choice(part: pd.DataFrame, frame: pd.DataFrame) -> str:
 
 def tokens_per_parameter(part: pd.DataFrame) -> str:
     known = part[(part["tokens"] > 0) & (part["params_total"] > 0) & (part["status"] == "finished")]
-    return _span(known["tokens"] / known["params_total"], short)
+    return span(known["tokens"] / known["params_total"], short)
 
 
 def six_nd(part: pd.DataFrame) -> str:
     known = part[(part["tokens"] > 0) & (part["params_total"] > 0) & (part["flops"] > 0)]
-    return _span(known["flops"] / (6.0 * known["params_total"] * known["tokens"]), lambda value: f"{value:.2f}")
+    return span(known["flops"] / (6.0 * known["params_total"] * known["tokens"]), lambda value: f"{value:.2f}")
 
 
 def how_n(part: pd.DataFrame) -> str:

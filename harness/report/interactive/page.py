@@ -22,6 +22,7 @@ _ROOM_BYTES = 200_000
 _MOST_ROWS = 2_000
 
 _HERE = Path(__file__).parent
+_STYLES = _HERE / "page.css", _HERE.parent / "verdicts.css"
 _LIBRARY, _LICENCE = _HERE / "vendor" / "plotly-basic.min.js", _HERE / "vendor" / "plotly-LICENSE.txt"
 
 
@@ -50,7 +51,7 @@ def interactive_page(analysis: Analysis) -> str:
         not_curves=analysis.left_out,
         n_unfinished=int(analysis.runs["status"].ne("finished").sum()),
         impossible=analysis.impossible,
-        style=(_HERE / "page.css").read_text(encoding="utf-8"),
+        style="".join(path.read_text(encoding="utf-8") for path in _STYLES),
         script=(_HERE / "page.js").read_text(encoding="utf-8"),
         library=library,
         licence=_LICENCE.read_text(encoding="utf-8"),

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from record_rows import measurement_rows, run_row
 
-from harness.records.exporters.recorded import file_name, read_recorded, series_name
+from harness.records.exporters.recorded import read_recorded, series_name
+from harness.records.files import file_name
 from harness.records.importers.names import split_metric_and_subtask
 from harness.records.store import collect
 from harness.records.writer import write_run

@@ -12,7 +12,7 @@ from synthetic import make_grid, make_results
 from harness import report
 from harness.records.importers import import_results
 from harness.report.analyze import Analysis, analyze
-from harness.report.card import card, cards
+from harness.report.card import cards
 from harness.report.html import FILES, write_report
 
 IMPORTED = Path(__file__).parents[2] / "records" / "imported"
@@ -34,7 +34,7 @@ def items(text: str) -> dict[str, str]:
 
 
 def test_every_section_is_there_and_every_item_is_short(analysis: Analysis) -> None:
-    text = card(analysis)
+    text = cards(analysis)[0]
     sections = ["Hypothesis", "Data", "Training setup", "Data extraction", "Fitting", "Results"]
     sections += ["Methods, in prose", "Not known"]
     assert re.findall(r"^## (.+)$", text, re.MULTILINE) == sections
@@ -43,7 +43,7 @@ def test_every_section_is_there_and_every_item_is_short(analysis: Analysis) -> N
 
 
 def test_studies_are_told_apart_only_where_they_differ(analysis: Analysis) -> None:
-    told = items(card(analysis))
+    told = items(cards(analysis)[0])
     assert told["Device"] == "cpu"
     assert told["Sizes"] == "digits: 6; lookup: 13; text: 7"
     assert told["Learning rates"].startswith("0.01, the same at every size")
@@ -52,7 +52,7 @@ def test_studies_are_told_apart_only_where_they_differ(analysis: Analysis) -> No
 
 
 def test_what_was_left_out_is_counted_and_named(analysis: Analysis) -> None:
-    told = items(card(analysis))
+    told = items(cards(analysis)[0])
     assert re.fullmatch(r"\d+: \d+ finished, 1 diverged, 1 failed", told["Runs"])
     lost = told["Left out, did not finish"]
     assert "lookup lookup-0-90 (failed: killed by signal 9 &lt;out of memory?>)" in lost
@@ -61,7 +61,7 @@ def test_what_was_left_out_is_counted_and_named(analysis: Analysis) -> None:
 
 
 def test_nothing_is_invented(analysis: Analysis) -> None:
-    text = card(analysis)
+    text = cards(analysis)[0]
     told = items(text)
     # The configs of these runs hold an optimizer's lr alone and nothing of schedule, parametrization or precision.
     for name in ("Schedule", "Parametrization", "Precision", "Repeated data", "Checkpoints"):
@@ -72,7 +72,7 @@ def test_nothing_is_invented(analysis: Analysis) -> None:
 
 
 def test_exponents_stand_side_by_side_with_intervals_and_status(analysis: Analysis) -> None:
-    results = card(analysis).split("## Results")[1]
+    results = cards(analysis)[0].split("## Results")[1]
     header = next(line for line in results.splitlines() if line.startswith("| study"))
     assert "total parameters | non-embedding parameters | training FLOPs | status" in header
     row = next(line for line in results.splitlines() if line.startswith("| digits"))
@@ -81,7 +81,7 @@ def test_exponents_stand_side_by_side_with_intervals_and_status(analysis: Analys
 
 
 def test_a_grid_of_durations_has_a_surface_of_its_best_learning_rates(grid: Analysis) -> None:
-    text = card(grid)
+    text = cards(grid)[0]
     told = items(text)
     assert told["Durations at a size"] == "up to 3" and told["Learning rates"] == "0.003, 0.01, 0.03"
     assert told["Choice of learning rate"].endswith("at 0 of 7 sizes this is the smallest or largest tried")
@@ -97,7 +97,7 @@ def test_a_grid_of_durations_has_a_surface_of_its_best_learning_rates(grid: Anal
 
 
 def test_the_least_and_largest_rate_are_told(tmp_path: Path) -> None:
-    told = items(card(analyze(make_grid(tmp_path / "edge", (0.01, 0.03)), bootstrap=200)))
+    told = items(cards(analyze(make_grid(tmp_path / "edge", (0.01, 0.03)), bootstrap=200))[0])
     assert told["Choice of learning rate"].endswith("at 7 of 7 sizes this is the smallest or largest tried")
 
 
@@ -106,7 +106,7 @@ def test_the_least_and_largest_rate_are_told(tmp_path: Path) -> None:
 )
 def test_strange_configs(analysis: Analysis, config: str) -> None:
     runs = analysis.runs.assign(config=config, versions=config, git_revision=None)
-    told = items(card(Analysis(**(vars(analysis) | {"runs": runs}))))
+    told = items(cards(Analysis(**(vars(analysis) | {"runs": runs})))[0])
     assert told["Optimizer"] == told["Code"] == "not recorded" and told["Batch size"] == "16 examples"
 
 
@@ -126,6 +126,6 @@ def test_results_of_other_tools(tmp_path: Path) -> None:
 def test_the_card_lies_beside_the_page_which_names_it(analysis: Analysis) -> None:
     paths = write_report(analysis)
     assert [path.name for path in paths] == list(FILES)
-    assert paths[2].read_text() == card(analysis)
+    assert paths[2].read_text() == cards(analysis)[0]
     assert paths[3].read_text() == cards(analysis)[1]
     assert "card.md" in paths[0].read_text()
