@@ -92,7 +92,7 @@ class Muennighoff(Law):
 
     def starts(self, t: np.ndarray, y: np.ndarray, weight: np.ndarray, keep: int) -> np.ndarray:
         shapes = grid(*[_START_EXPONENTS] * 2, *[np.log(_START_DECAYS)] * 2)
-        alpha, beta, decay_d, decay_n = (shapes[:, i, None] for i in range(4))
+        alpha, beta, decay_d, _decay_n = (shapes[:, i, None] for i in range(4))
         size, tokens, unique = (t[..., i, :] if t.ndim == 2 else t[:, None, i, :] for i in range(3))
         # Amplitudes as if every parameter counted in full; the cost is then that of the law as it is.
         basis = np.stack(

@@ -15,7 +15,7 @@ from harness.errors import DataError
 PUBLISHED = np.array(
     [np.exp(0.6254804), np.exp(6.255414), np.exp(7.3049974), 0.3526596, 0.3526596, 15.387756, 5.309743]
 )
-TRUTH = dict(E=1.8, A=500.0, B=1500.0, alpha=0.35, beta=0.36, R_D=12.0, R_N=5.0)
+TRUTH = {"E": 1.8, "A": 500.0, "B": 1500.0, "alpha": 0.35, "beta": 0.36, "R_D": 12.0, "R_N": 5.0}
 
 
 def losses(parameters: np.ndarray, places: np.ndarray) -> np.ndarray:
@@ -76,7 +76,7 @@ def test_runs_of_one_epoch_do_not_tell_how_repetition_decays() -> None:
 def test_more_unique_than_training_tokens_are_refused() -> None:
     frame = planted(0.0, 0)
     frame.loc[7, "U"] = 2 * frame.loc[7, "D"]
-    with pytest.raises(DataError, match="row 7: U = .* is above D"):
+    with pytest.raises(DataError, match=r"row 7: U = .* is above D"):
         ScalingLaw("muennighoff").fit(frame[["N", "D", "U"]], frame["loss"])
 
 
