@@ -2,7 +2,8 @@
 
     python experiments/repeated_data/run.py [--datablations CHECKOUT] [--tables 200]
 
-1 core, about 2 minutes. CHECKOUT is a copy of github.com/huggingface/datablations; without it the second part is left out.
+1 core, about 3 minutes. CHECKOUT is a copy of github.com/huggingface/datablations; without it the second part is left
+out.
 """
 
 from __future__ import annotations
@@ -73,7 +74,8 @@ def published(checkout: Path) -> None:
                     f"  {name:5s} {value:10.4g}  ({low:.4g} to {high:.4g}) {within} the published {PUBLISHED[name]:g}"
                 )
     print(
-        f"the published parameters on all runs: rms of ln L {_published_rms(runs):.3f}; on those kept {_published_rms(kept):.3f}"
+        f"the published parameters: rms of ln L {_published_rms(runs):.3f} on all runs, {_published_rms(kept):.3f} on "
+        "those kept"
     )
 
 

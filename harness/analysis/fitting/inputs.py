@@ -117,7 +117,8 @@ def law_columns(law: Law, x: ArrayLike | pd.DataFrame, y: ArrayLike | None = Non
     names = law.variables if table is None else tuple(map(str, table.columns))
     columns = dict(zip(names, given.T, strict=True))
     places, values = _checked_columns(law, columns, y)
-    law.check_places(places)
+    if wrong := law.misplaced(places):
+        raise DataError(f"{law.name}, {wrong}")
     return places, values
 
 

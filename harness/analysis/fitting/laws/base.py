@@ -165,8 +165,9 @@ class Law(ABC):
         """The one theta (..., p) to report where several describe the same curve: breaks in order of their places."""
         return theta
 
-    def check_places(self, places: np.ndarray) -> None:
-        """Raise DataError for a row of places (n, d), all positive where `x_scale` is 'log', that cannot be."""
+    def misplaced(self, places: np.ndarray) -> str:
+        """The first row of places (n, d) that cannot be, and why; '' where every row can."""
+        return ""
 
     def bound_message(self, coordinate: int, side: Literal["low", "high"]) -> str:
         """What a fit that stands at this bound says of the data; '' where it is a finding like any other."""

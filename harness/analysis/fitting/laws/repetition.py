@@ -8,7 +8,6 @@ import numpy as np
 
 from harness.analysis.fitting.laws.base import MAX_EXPONENT, Law
 from harness.analysis.fitting.laws.starts import amplitudes, best, grid
-from harness.errors import DataError
 
 #: Least amplitude of a power, in units of y: at 0 the best size for the unique data would not be defined.
 _LEAST_AMPLITUDE = 1e-6
@@ -44,15 +43,14 @@ class Muennighoff(Law):
     log_parameters = frozenset({"A", "B", "R_D", "R_N"})
     exponents = ("alpha", "beta")
 
-    def check_places(self, places: np.ndarray) -> None:
+    def misplaced(self, places: np.ndarray) -> str:
         _, tokens, unique = places.T
         # Counts that are equal may differ in their last digits, as of D = epochs x U.
-        if (wrong := np.flatnonzero(unique > tokens * (1 + 1e-6))).size:
-            row = wrong[0]
-            raise DataError(
-                f"{self.name}, row {row}: U = {unique[row]:.4g} is above D = {tokens[row]:.4g}; unique tokens are at "
-                "most the training tokens"
-            )
+        wrong = np.flatnonzero(unique > tokens * (1 + 1e-6))
+        if not wrong.size:
+            return ""
+        found = f"row {wrong[0]}: U = {unique[wrong[0]]:.4g} is above D = {tokens[wrong[0]]:.4g}"
+        return f"{found}; unique tokens are at most the training tokens"
 
     def centre(self, places: np.ndarray) -> np.ndarray:
         size, tokens, unique = super().centre(places)
