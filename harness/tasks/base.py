@@ -22,7 +22,8 @@ class Batch:
 
     Attributes:
         inputs: (B, T) int64 tokens, or float32 features (B, *feature_shape).
-        targets: (B, S) int64 answers; S = T for tokens (the answer at each position), 1 for features.
+        targets: (B, S) int64 classes, or (B, S, V) float32: values, or probabilities of the classes; S = T for tokens
+            (the answer at each position), 1 for features.
         scored: (B, S) bool, the positions that count in loss and metrics; at least one in each row.
         subtask: (B,) int64 index into the task's `subtasks`; all 0 where the task has none.
     """
@@ -34,11 +35,17 @@ class Batch:
 
     @classmethod
     def of_answers(cls, inputs: np.ndarray, targets: np.ndarray, subtask: np.ndarray | None = None) -> Batch:
-        """A batch in which every answer is scored; `targets` is (B,) or (B, S), `subtask` (B,) or None for all 0."""
-        targets = targets.reshape(len(inputs), -1)
+        """A batch in which every answer is scored.
+
+        Args:
+            targets: classes (B,) or (B, S); values (B, S, V).
+            subtask: (B,), or None for all 0.
+        """
+        if targets.ndim < 3:
+            targets = targets.reshape(len(inputs), -1)
         if subtask is None:
             subtask = np.zeros(len(inputs), dtype=np.int64)
-        return cls(inputs, targets, np.ones(targets.shape, dtype=bool), subtask)
+        return cls(inputs, targets, np.ones(targets.shape[:2], dtype=bool), subtask)
 
 
 #: What a task gives and a family reads; images are features of shape (channels, height, width).
@@ -50,16 +57,18 @@ class Signature:
     """The shapes of inputs and outputs that a model needs to have.
 
     Attributes:
-        n_outputs: number of classes, or size of the vocabulary.
+        n_outputs: number of classes, size of the vocabulary, or number of values V.
         vocab_size: number of input tokens; None if inputs are features.
         context: number of positions of a token input; 1 for features.
         feature_shape: shape of one feature input, such as (64,) or (1, 8, 8); None if inputs are tokens.
+        answers: whether an answer is one of n_outputs classes, or n_outputs values.
     """
 
     n_outputs: int
     vocab_size: int | None = None
     context: int = 1
     feature_shape: tuple[int, ...] | None = None
+    answers: Literal["classes", "values"] = "classes"
 
     @property
     def kind(self) -> InputKind:
