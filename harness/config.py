@@ -29,7 +29,7 @@ from harness.by_name import import_by_name
 from harness.choices import choices, config_folders, config_groups
 from harness.errors import SettingError, UserError
 from harness.explain import content_of, explain, how_to_choose, shown, unknown_setting
-from harness.ranges import ALLOWED
+from harness.ranges import ALLOWED, identity_of
 from harness.settings import Settings
 
 #: Groups whose choice on the command line picks, in an experiment of several studies, those that made this choice.
@@ -316,7 +316,7 @@ def rebuild(studies: Sequence[Settings], setting: str, recorded: Mapping[str, An
     name = values.pop("name", None)
     for study in studies:
         if (chosen := getattr(study, setting)).name == name:
-            if dataclasses.asdict(chosen) == values:
+            if identity_of(chosen) == values:
                 return chosen
             return _build(setting, {"_target_": f"{type(chosen).__module__}.{type(chosen).__qualname__}"} | values)
     if (path := choices(setting).get(str(name))) is not None:

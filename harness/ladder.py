@@ -15,6 +15,7 @@ from typing import Any
 
 from harness.errors import SettingError, UserError
 from harness.families.base import Family, ParameterCount, Shape
+from harness.ranges import identity_of
 from harness.settings import LadderSettings, Settings, number_list
 from harness.tasks.base import InputKind, Signature
 
@@ -251,17 +252,17 @@ def identity_settings(settings: Settings, rung: Rung, duration: int, seed: int, 
     The study's name is among them: the same training in two studies is two rows, each with its own study. Where a run
     is trained (device, workers, members beside it) is not: it moves numbers by rounding at most.
     """
-    optimizer = dataclasses.asdict(settings.optimizer) | {"lr": float(lr)}
+    optimizer = identity_of(settings.optimizer) | {"lr": float(lr)}
     return {
         "version": IDENTITY_VERSION,
         "study": settings.study,
-        "family": {"name": settings.family.name} | dataclasses.asdict(settings.family),
-        "task": {"name": settings.task.name} | dataclasses.asdict(settings.task),
+        "family": {"name": settings.family.name} | identity_of(settings.family),
+        "task": {"name": settings.task.name} | identity_of(settings.task),
         "shape": dataclasses.asdict(rung.shape),
         "steps": rung.steps[duration],
         "batch_size": settings.ladder.batch_size,
         "optimizer": optimizer,
-        "schedule": dataclasses.asdict(settings.schedule),
+        "schedule": identity_of(settings.schedule),
         "parametrization": _parametrization_identity(settings),
         "precision": settings.training.precision,
         "evaluations": settings.training.evaluations,
@@ -276,7 +277,7 @@ def _parametrization_identity(settings: Settings) -> dict[str, Any]:
     the same today: without weight decay, and with it under `decay=coupled`, which was how it worked then.
     """
     parametrization = settings.parametrization
-    identity = dataclasses.asdict(parametrization)
+    identity = identity_of(parametrization)
     if parametrization.depth == "none":
         del identity["depth"], identity["base_depth"]
     scaled = parametrization.kind == "mup" or parametrization.depth != "none"

@@ -20,6 +20,7 @@ import pandas as pd
 from harness.errors import RunsWarning, UserError
 from harness.families.base import Shape
 from harness.ladder import Rung, build_ladder, identity_settings, member, rung_of_size
+from harness.ranges import defaults_outside_identity
 from harness.records.comparable import ChosenRuns, comparable
 from harness.records.run_settings import (
     DURATIONS,
@@ -128,7 +129,7 @@ def _asked_for(study: Settings, runs: pd.DataFrame, by: Sequence[str]) -> dict[s
     """run_id -> duration in the study's unit, of the runs that the study asks for."""
     found = {}
     rungs: dict[tuple[str, Shape], Rung | None] = {}
-    for row, stated in zip(runs.to_dict("records"), stated_settings(runs), strict=True):
+    for row, stated in zip(runs.to_dict("records"), _stated_settings(study, runs), strict=True):
         own = {name: stated[name] for name in by if name in stated}
         variant = _with_settings(study, own)
         shape = Shape(row["width"], row["depth"], row["heads"])
@@ -166,7 +167,7 @@ def _differences(study: Settings, runs: pd.DataFrame, by: Sequence[str]) -> dict
     asked = {name: values for name, values in _asked_values(study).items() if name not in by}
     found: dict[str, list[Any]] = {}
     rungs: dict[tuple[int, int], Rung | None] = {}
-    for row, stated in zip(runs.to_dict("records"), stated_settings(runs), strict=True):
+    for row, stated in zip(runs.to_dict("records"), _stated_settings(study, runs), strict=True):
         size = row["width"], row["depth"]
         if size not in rungs:
             rungs[size] = rung_of_size(study, *size)
@@ -188,7 +189,18 @@ def _asked_values(study: Settings) -> dict[str, list[Any]]:
     rung, rates = build_ladder(study)[0], study.optimizer.learning_rates
     identity = json.loads(json.dumps(identity_settings(study, rung, 0, study.first_seed, rates[0])))
     unit, lengths = _durations(study)
-    return {name: [value] for name, value in settings_of(identity).items()} | {RATE: rates, unit: lengths}
+    own = _unstated(study) | settings_of(identity)
+    return {name: [value] for name, value in own.items()} | {RATE: rates, unit: lengths}
+
+
+def _stated_settings(study: Settings, runs: pd.DataFrame) -> list[dict[str, Any]]:
+    """`stated_settings`, with the values of those that a run's identity leaves out where they are at their default."""
+    return [_unstated(study) | stated for stated in stated_settings(runs)]
+
+
+def _unstated(study: Settings) -> dict[str, Any]:
+    """What the study's settings are in runs that do not state them, e.g. ``{"family.activation": "gelu"}``."""
+    return settings_of(defaults_outside_identity(study))
 
 
 def _durations(study: Settings) -> tuple[str, list[float]]:
