@@ -46,7 +46,7 @@ _NAMING = ("experiment=", "study=", "name=", "results=", "seeds=", "first_seed="
 _ONE_AT_A_TIME = RLock()
 
 #: Settings that make a run what it is, family and task apart.
-_OF_A_STUDY = ("study", "ladder", "optimizer", "schedule", "parametrization")
+_OF_A_STUDY = ("study", "ladder", "loss", "optimizer", "schedule", "parametrization")
 
 
 def compose(*overrides: str) -> list[Settings]:

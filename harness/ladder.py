@@ -97,6 +97,7 @@ def build_ladder(settings: Settings) -> list[Rung]:
         allowed = f"none, for family={family.name} has no residual branches to scale"
         raise SettingError("parametrization.depth", settings.parametrization.depth, allowed)
     _refuse_other_inputs(settings)
+    _refuse_other_answers(settings)
     rungs = []
     for index, (width, depth) in enumerate(_sizes(ladder)):
         shape = _legal_shape(ladder, family, width, depth)
@@ -139,18 +140,26 @@ def _refuse_other_inputs(settings: Settings) -> None:
         )
 
 
+def _refuse_other_answers(settings: Settings) -> None:
+    """Raise UserError for a loss that is not of the answers that the task gives."""
+    task, kind = settings.task, settings.loss.kind
+    if task.signature.answers == "values" and kind not in ("mse", "binary"):
+        raise SettingError("loss.kind", kind, f"mse or binary, for the answers of task={task.name} are values")
+
+
 def _counts(settings: Settings, shape: Shape) -> tuple[ParameterCount, float]:
     """Parameters and training FLOPs of one example, by the family's formulas."""
-    family, task = settings.family, settings.task
+    family, task, signature = settings.family, settings.task, settings.signature
     try:
-        family.check(shape, task.signature)
-        return family.count(shape, task.signature), family.training_flops(shape, task.signature)
+        family.check(shape, signature)
+        params, flops = family.count(shape, signature), family.training_flops(shape, signature)
     except TypeError as error:
         # As of a family that counts with a vocabulary where there is none, and does not say what it reads.
         raise UserError(
             f"family={family.name} cannot count its parameters for task={task.name}, which gives "
             f"{task.signature.kind}: {error}; its property `reads` may say what it reads"
         ) from error
+    return params, flops * settings.loss.views
 
 
 def rung_of_size(settings: Settings, width: float, depth: float, index: int = 0) -> Rung | None:
@@ -267,6 +276,7 @@ def identity_settings(settings: Settings, rung: Rung, duration: int, seed: int, 
         "precision": settings.training.precision,
         "evaluations": settings.training.evaluations,
         "seed": seed,
+        **({"loss": loss} if (loss := identity_of(settings.loss)) else {}),
     }
 
 

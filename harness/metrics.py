@@ -28,7 +28,7 @@ evaluation set is the partner, and a linear probe on the model's outputs answers
 
     retrieval_accuracy      1 where the partner is the nearest view       discontinuous    0 or 1, paired with loss
     probe_loss              loss of the probe                             continuous       lower is better
-    probe_accuracy          accuracy of the probe                         discontinuous    0 or 1, paired with probe_loss
+    probe_accuracy          accuracy of the probe                         discontinuous    0 or 1, with probe_loss
 """
 
 from __future__ import annotations

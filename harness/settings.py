@@ -7,9 +7,9 @@ fields are its settings. Nothing here knows Hydra: `harness.config` turns what H
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import SettingError
 from harness.ranges import (
@@ -29,6 +29,9 @@ from harness.ranges import (
     setting,
     whole,
 )
+
+if TYPE_CHECKING:
+    from harness.tasks.base import Signature
 
 
 @dataclass
@@ -78,6 +81,55 @@ class LadderSettings(Checked):
         None, "duration in training tokens for each parameter of the size, all counted", or_null(OneOrMore(above(0)))
     )
     flops: Any = setting(None, "duration in training FLOPs; a list makes an IsoFLOP grid", or_null(OneOrMore(above(0))))
+
+
+@dataclass
+class LossSettings(Checked):
+    """What training minimises: a criterion, and penalties on the weights that decay.
+
+    The metric "loss" is the criterion without label smoothing and penalties.
+    """
+
+    settings_group = "loss"
+
+    kind: str = setting(
+        "cross_entropy",
+        "the criterion; loss=NAME chooses it and its defaults",
+        one_of("cross_entropy", "mse", "binary", "contrastive"),
+        default_in_identity=False,
+    )
+    label_smoothing: float = setting(
+        0.0,
+        "share of a target's probability that is spread over all classes, for cross_entropy and binary",
+        Number(0, 1, below=True),
+        default_in_identity=False,
+    )
+    l1: float = setting(
+        0.0, "times the sum of |w|, a penalty on weights w that decay", at_least(0), default_in_identity=False
+    )
+    l2: float = setting(
+        0.0, "times half the sum of w^2, a penalty on weights w that decay", at_least(0), default_in_identity=False
+    )
+    temperature: float = setting(
+        0.1, "of contrastive: what similarities are divided by", above(0), default_in_identity=False
+    )
+    dimensions: int = setting(
+        32, "of contrastive: outputs of the model, which are an embedding", whole(2), default_in_identity=False
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.label_smoothing and self.kind not in ("cross_entropy", "binary"):
+            raise SettingError("loss.label_smoothing", self.label_smoothing, f"0 with loss.kind={self.kind}")
+
+    @property
+    def views(self) -> int:
+        """How many inputs are made of each training example."""
+        return 2 if self.kind == "contrastive" else 1
+
+    def signature_for(self, task: Signature) -> Signature:
+        """The shapes that a model needs to have: those of the task, with the embedding as outputs under contrastive."""
+        return replace(task, n_outputs=self.dimensions) if self.kind == "contrastive" else task
 
 
 @dataclass
@@ -279,6 +331,7 @@ class Settings(Checked):
     family: Any = setting(None, "the architecture: family=NAME", Anything("a file in conf/family"))
     task: Any = setting(None, "what is learnt: task=NAME", Anything("a file in conf/task"))
     ladder: LadderSettings = field(default_factory=LadderSettings)
+    loss: LossSettings = field(default_factory=LossSettings)
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
     parametrization: ParametrizationSettings = field(default_factory=ParametrizationSettings)
@@ -297,6 +350,11 @@ class Settings(Checked):
         or_null(ListOf(Text("names of settings, such as optimizer.lr"))),
     )
     results: str = setting("results/${name}", "folder of the results", Text("a folder"))
+
+    @property
+    def signature(self) -> Signature:
+        """The shapes that a model needs to have."""
+        return self.loss.signature_for(self.task.signature)
 
     @property
     def curves_by(self) -> list[str]:

@@ -29,6 +29,12 @@ REFUSED: dict[str, list[Any]] = {
         f"ladder.{unit}": [0, -1, [], [5, 5], [5, -1], "long", NAN]
         for unit in ("steps", "tokens", "tokens_per_param", "flops")
     },
+    "loss.kind": ["mae", ""],
+    "loss.label_smoothing": [1.0, -0.1, NAN],
+    "loss.l1": [-0.1, NAN, INF],
+    "loss.l2": [-0.1, NAN, INF],
+    "loss.temperature": [0.0, NAN, INF],
+    "loss.dimensions": [1, 2.5],
     "optimizer.kind": ["adam", ""],
     "optimizer.lr": [[0.1, 0.1], -1.0, 0.0, NAN, INF, [0.1, INF], [], "fast", True],
     "optimizer.beta1": [1.5, 1.0, -0.1, NAN],

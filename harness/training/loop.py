@@ -14,9 +14,10 @@ import torch
 
 from harness.ladder import Job, Member
 from harness.metrics import LOSS
-from harness.tasks.base import Task
+from harness.settings import Settings
 from harness.training.device import describe, resolve, synchronise
-from harness.training.evaluation import Evaluator
+from harness.training.evaluation import Evaluator, chance
+from harness.training.losses import add_penalties
 from harness.training.members import Stack
 from harness.training.optimizers import OPTIMIZERS, clip_by_member
 from harness.training.schedules import lr_multiplier
@@ -85,7 +86,7 @@ def train_job(job: Job, on_progress: Callable[[Progress], None] | None = None) -
 def _train(job: Job, device: torch.device, outcomes: list[Outcome], on_progress: Callable[[Progress], None]) -> None:
     """Train to the last step, or until every member has diverged; measurements go into `outcomes`."""
     stack = Stack.of(job, device)
-    evaluator = Evaluator(job.settings.task, device)
+    evaluator = Evaluator(job.settings, device)
     evaluate_at = evaluation_steps(job.steps, job.settings.training.evaluations)
     loss_sum_M = torch.zeros(())  # a scalar can be added to a tensor of any shape and device
     evaluated, reported_at = 0, time.monotonic()
@@ -122,6 +123,7 @@ def training_steps(job: Job, stack: Stack, device: torch.device) -> Iterator[tor
         batch = next(batches)
         loss_and_grad = loss_and_grad or stack.trace(*batch)
         losses_M, grad_MP = loss_and_grad(*batch)
+        grad_MP = add_penalties(grad_MP, stack.params_MP, stack.decays_P, settings.loss)
         if settings.optimizer.grad_clip is not None:
             grad_MP = clip_by_member(grad_MP, settings.optimizer.grad_clip)
         optimizer.step(grad_MP, lr_multiplier(settings.schedule, step, job.steps))
@@ -164,7 +166,7 @@ def _record(
     _mark_diverged(outcomes, train_losses, step)
     for outcome, rows, train_loss in zip(outcomes, evaluated, train_losses, strict=True):
         if outcome.status == "finished":
-            trained = _train_row(job.settings.task, train_loss, n_steps * job.settings.ladder.batch_size)
+            trained = _train_row(job.settings, train_loss, n_steps * job.settings.ladder.batch_size)
             outcome.measurements += [_at(job, outcome.member, step) | row for row in [*rows, trained]]
 
 
@@ -185,8 +187,8 @@ def _at(job: Job, member: Member, step: int) -> dict[str, Any]:
     return {"run_id": member.run_id, "step": step, "tokens": round(job.tokens * done), "flops": job.flops * done}
 
 
-def _train_row(task: Task, loss: float, n_examples: int) -> dict[str, Any]:
-    """The training loss, mean over the steps since the last evaluation."""
+def _train_row(settings: Settings, loss: float, n_examples: int) -> dict[str, Any]:
+    """The training loss, mean over the steps since the last evaluation: smoothed as asked for, without penalties."""
     return {
         "split": "train",
         "subtask": "all",
@@ -194,7 +196,7 @@ def _train_row(task: Task, loss: float, n_examples: int) -> dict[str, Any]:
         "value": loss,
         "stderr": None,
         "n_eval": n_examples,
-        "chance": task.chance(LOSS.name),
+        "chance": chance(settings, LOSS.name),
         "higher_is_better": LOSS.higher_is_better,
         "discontinuous": LOSS.discontinuous,
         "paired_metric": LOSS.paired_metric,

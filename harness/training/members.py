@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import nn
 from torch.backends import cudnn
 from torch.func import functional_call, vjp, vmap
@@ -26,6 +25,7 @@ from harness.families.check import check_counts, zero_inputs
 from harness.families.parametrization import factors, initialise, roles_of
 from harness.ladder import Job
 from harness.tasks.base import Signature
+from harness.training.losses import Criterion, criterion
 from harness.training.optimizers import Rates
 
 # An operation without a batching rule of its own is run member by member, which costs no more than training alone.
@@ -43,6 +43,8 @@ class Stack:
         buffers: what the module keeps beside its parameters (tables of constants), shared by all members.
         params_MP: (M, P) all parameters of each member.
         rates: settings of the optimizer, entry by entry.
+        criterion: what training minimises, without its penalties.
+        decays_P: (P,) bool, the entries to which weight decay and penalties apply.
         bfloat16: whether matrix products run in bfloat16 under autocast.
         unbatched: why vmap cannot run the model over members, in a line; None where it can.
     """
@@ -51,6 +53,8 @@ class Stack:
     buffers: dict[str, torch.Tensor]
     params_MP: torch.Tensor
     rates: Rates
+    criterion: Criterion
+    decays_P: torch.Tensor
     bfloat16: bool
     unbatched: str | None
 
@@ -62,9 +66,9 @@ class Stack:
             UserError: the model's roles are not those of its parameters.
         """
         settings, shape = job.settings, job.rung.shape
-        model = settings.family.build(shape, settings.task.signature, settings.parametrization)
-        check_counts(model, settings.family, shape, settings.task.signature)
-        unbatched = why_unbatched(model, settings.task.signature)
+        model = settings.family.build(shape, settings.signature, settings.parametrization)
+        check_counts(model, settings.family, shape, settings.signature)
+        unbatched = why_unbatched(model, settings.signature)
         rows = []
         for member in job.members:
             generator = torch.Generator().manual_seed(member.seed)
@@ -75,6 +79,8 @@ class Stack:
             skeleton=model.to("meta"),
             params_MP=torch.stack(rows).to(device),
             rates=_rates(job, model, device),
+            criterion=criterion(settings.loss),
+            decays_P=_decays(model).to(device),
             bfloat16=settings.training.precision == "bfloat16",
             unbatched=unbatched,
         )
@@ -105,10 +111,9 @@ class Stack:
     def losses(
         self, params: dict[str, torch.Tensor], inputs: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor
     ) -> torch.Tensor:
-        """(M,) weighted sum of cross-entropy, in nats; targets and weights are (M, B, S)."""
-        logits = self.logits(params, inputs)
-        nll = F.cross_entropy(logits.flatten(0, 2), targets.flatten(), reduction="none").view(targets.shape)
-        return (nll * weights).flatten(1).sum(dim=1)
+        """(M,) weighted sum of the criterion; weights are (M, B, S), targets too or (M, B, S, n_outputs)."""
+        losses = self.criterion(self.logits(params, inputs), targets)
+        return (losses * weights).flatten(1).sum(dim=1)
 
     def loss_and_grad(
         self, params: dict[str, torch.Tensor], inputs: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor
@@ -176,6 +181,14 @@ def _rates(job: Job, model: nn.Module, device: torch.device) -> Rates:
         lr_MP=(lr_M1 * _spread([each.lr for each in of_each], sizes)).to(device),
         decay_MP=decay_MP.to(device) if optimizer.weight_decay else None,
         eps_P=(eps_P[:1] if alike else eps_P).to(device),
+    )
+
+
+def _decays(model: nn.Module) -> torch.Tensor:
+    """(P,) whether weight decay and penalties apply to each entry."""
+    roles = roles_of(model)
+    return torch.cat(
+        [torch.full((parameter.numel(),), roles[name].decays) for name, parameter in model.named_parameters()]
     )
 
 

@@ -48,11 +48,11 @@ def train_and_evaluate(device, name, **changes):
     if family.has_residual_branches:
         changes["parametrization__depth"] = "complete"
     job = job_of(make_settings(family, task, **changes))
-    stack, evaluator = Stack.of(job, device), Evaluator(task, device)
+    stack, evaluator = Stack.of(job, device), Evaluator(job.settings, device)
     losses = list(training_steps(job, stack, device))
     assert [(losses_M.device, losses_M.shape) for losses_M in losses] == [(device, (3,))] * job.steps
     assert stack.params_MP.device == device
-    for answers_MBS in evaluator.answers(stack):
+    for answers_MBS in evaluator.answers(stack).values():
         assert (answers_MBS.device, answers_MBS.shape) == (device, (3, *evaluator.targets.shape))
 
 
