@@ -58,7 +58,7 @@ def binary(outputs: torch.Tensor, targets: torch.Tensor, label_smoothing: float 
 
 
 def contrastive(outputs: torch.Tensor, targets: torch.Tensor, temperature: float) -> torch.Tensor:
-    """InfoNCE of each view, in nats (van den Oord et al. 2018, eq. 4), as NT-Xent of Chen et al. 2020 ("SimCLR", eq. 1).
+    """InfoNCE of each view, in nats (van den Oord et al. 2018, eq. 4; NT-Xent in Chen et al. 2020, "SimCLR", eq. 1).
 
     The batch holds 2N views, N of them and then their N partners in the same order. A view's loss is the cross-entropy
     of finding its partner among all 2N - 1 others by cosine similarity over `temperature`.
