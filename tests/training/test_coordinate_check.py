@@ -18,16 +18,19 @@ DEPTHS = [2, 4, 8, 16, 32]
 FAMILIES = [
     (MLP(), SignOfSum(), 2),
     (CNN(), SignOfSum(image=True), 2),
+    (MLP(layers=[32, 16, 48]), SignOfSum(), 3),
+    (CNN(layers=["conv 32 2x2 same", "max_pool 1x2", "dense 16"]), SignOfSum(image=True), 2),
     (Transformer(), NextSymbol(), 1),
     (Transformer(tied=True), NextSymbol(), 1),
 ]
+IDS = ["mlp", "cnn", "mlp of layers", "cnn of layers", "transformer", "tied"]
 OPTIMIZERS = {
     "adamw": OptimizerSettings("adamw", lr=0.01),
     "sgd": OptimizerSettings("sgd", lr=0.1, momentum=0.0),
 }
 
 
-@pytest.mark.parametrize(("family", "task", "depth"), FAMILIES, ids=["mlp", "cnn", "transformer", "tied"])
+@pytest.mark.parametrize(("family", "task", "depth"), FAMILIES, ids=IDS)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_activations_under_mup_do_not_grow_with_width(family, task, depth, optimizer):
     mup = ParametrizationSettings("mup", base_width=WIDTHS[0])
@@ -36,7 +39,7 @@ def test_activations_under_mup_do_not_grow_with_width(family, task, depth, optim
     assert exponents(sizes, "width").max() < 0.25
 
 
-@pytest.mark.parametrize(("family", "task", "depth"), FAMILIES[:3], ids=["mlp", "cnn", "transformer"])
+@pytest.mark.parametrize(("family", "task", "depth"), FAMILIES[:1], ids=["mlp"])
 def test_activations_under_standard_parametrization_do(family, task, depth):
     sizes = coordinate_sizes(family, task, WIDTHS, [depth], ParametrizationSettings(), OPTIMIZERS["adamw"])
     assert exponents(sizes, "width").max() > 0.4
