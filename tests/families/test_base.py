@@ -25,7 +25,7 @@ CASES = [
     (MLP(), SignOfSum()),
     (MLP(layers=[6, 3, 7]), Frames()),
     (CNN(), SignOfSum(image=True)),
-    (CNN(layers=["conv 6 3x2 valid", "max_pool 2x2", "conv 4 2x2 same norm", "dense 3"]), Frames()),
+    (CNN(layers=["conv 6 3x2 valid", "max_pool 2x2", "conv 4 3x1 same norm", "dense 3"]), Frames()),
     (CNN(layers=["max_pool 1x2", "conv 6 2x3 same", "global_mean"]), Frames()),
     (Transformer(), NextSymbol()),
     (Transformer(mlp_ratio=0, positions="learned"), NextSymbol()),
