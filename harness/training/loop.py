@@ -135,8 +135,7 @@ def training_batches(job: Job, device: torch.device) -> Iterator[tuple[torch.Ten
     task, batch_size = job.settings.task, job.settings.ladder.batch_size
     # The second entropy word keeps the data's stream apart from any other use of the same seed.
     streams = [np.random.default_rng([member.seed, 1]) for member in job.members]
-    while True:
-        batches = [task.train_batch(stream, batch_size) for stream in streams]
+    for batches in zip(*(task.train_batches(stream, batch_size, job.examples) for stream in streams), strict=True):
         inputs = np.stack([batch.inputs for batch in batches])
         targets = np.stack([batch.targets for batch in batches])
         scored = np.stack([batch.scored for batch in batches])
