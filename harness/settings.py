@@ -16,6 +16,7 @@ from harness.errors import SettingError
 from harness.ranges import (
     Anything,
     Checked,
+    Flag,
     ListOf,
     Number,
     OneOrMore,
@@ -139,12 +140,25 @@ class OptimizerSettings(Checked):
 
     settings_group = "optimizer"
 
-    kind: str = setting("adamw", "the optimizer; optimizer=NAME chooses it and its defaults", one_of("adamw", "sgd"))
+    kind: str = setting(
+        "adamw",
+        "the optimizer; optimizer=NAME chooses it and its defaults",
+        one_of("gd", "sgd", "adam", "adamw", "muon"),
+    )
     lr: Any = setting(0.01, "base learning rate; a list trains every size with each, as members", OneOrMore(above(0)))
-    beta1: float = setting(0.9, "decay of AdamW's average of gradients", Number(0, 1, below=True))
-    beta2: float = setting(0.999, "decay of AdamW's average of squared gradients", Number(0, 1, below=True))
-    momentum: float = setting(0.9, "momentum of SGD", Number(0, 1, below=True))
-    eps: float = setting(1e-8, "added to the denominator of AdamW's step", at_least(0))
+    adamw_lr: float = setting(
+        0.01,
+        "base learning rate of all but the hidden matrices, which AdamW trains beside Muon",
+        above(0),
+        default_in_identity=False,
+    )
+    beta1: float = setting(0.9, "decay of Adam's average of gradients", Number(0, 1, below=True))
+    beta2: float = setting(0.999, "decay of Adam's average of squared gradients", Number(0, 1, below=True))
+    momentum: float = setting(0.9, "momentum of SGD and Muon", Number(0, 1, below=True))
+    nesterov: bool = setting(
+        False, "whether SGD and Muon look ahead (Nesterov's momentum)", Flag(), default_in_identity=False
+    )
+    eps: float = setting(1e-8, "added to the denominator of Adam's step", at_least(0))
     weight_decay: float = setting(
         0.0,
         "times the learning rate: by what share a step shrinks weights; see parametrization.decay",
@@ -153,6 +167,12 @@ class OptimizerSettings(Checked):
     grad_clip: float | None = setting(
         None, "largest norm of a member's gradient; longer ones are scaled down", or_null(above(0), "no limit")
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.kind == "adam" and self.weight_decay:
+            allowed = "0 with optimizer.kind=adam: loss.l2 is its penalty, optimizer=adamw decays weights"
+            raise SettingError("optimizer.weight_decay", self.weight_decay, allowed)
 
     @property
     def learning_rates(self) -> list[float]:

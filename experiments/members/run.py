@@ -25,7 +25,8 @@ from harness.tasks.digits import Digits
 from harness.tasks.sequences.recall import Lookup
 from harness.training.loop import training_batches
 from harness.training.members import Stack
-from harness.training.optimizers import OPTIMIZERS, Rates
+from harness.training.optimizers import OPTIMIZERS
+from harness.training.rates import Rates
 
 Step = Callable[[], object]
 
