@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.data.settings import DataSettings
 from harness.errors import SettingError
+from harness.metrics import OF_VIEWS, Metric
 from harness.ranges import (
     Anything,
     Checked,
@@ -377,6 +378,12 @@ class Settings(Checked):
     def signature(self) -> Signature:
         """The shapes that a model needs to have."""
         return self.loss.signature_for(self.task.signature)
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What every evaluation measures."""
+        of_task: tuple[Metric, ...] = self.task.metrics
+        return OF_VIEWS if self.loss.kind == "contrastive" else of_task
 
     @property
     def curves_by(self) -> list[str]:

@@ -8,12 +8,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from harness.metrics import Metric
 from harness.ranges import Checked
+
+if TYPE_CHECKING:
+    from harness.data.augment.base import Augmenter
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,11 @@ class Task(Checked, ABC):
     def versions(self) -> dict[str, str]:
         """What the data depend on besides the settings, such as the hash of a corpus; recorded with every run."""
         return {}
+
+    @property
+    def augmenter(self) -> Augmenter | None:
+        """What changes training batches by random numbers, drawn anew for every batch; None for nothing."""
+        return None
 
     @abstractmethod
     def train_batch(self, rng: np.random.Generator, batch_size: int) -> Batch:
