@@ -177,6 +177,8 @@ def _refuse_other_answers(settings: Settings) -> None:
     task, kind = settings.task, settings.loss.kind
     if task.signature.answers == "values" and kind not in ("mse", "binary"):
         raise SettingError("loss.kind", kind, f"mse or binary, for the answers of task={task.name} are values")
+    if kind == "contrastive" and task.augmenter is None:
+        raise SettingError("loss.kind", kind, f"another loss, for task={task.name} augments no batch (data.augment)")
 
 
 def _counts(settings: Settings, shape: Shape) -> tuple[ParameterCount, float]:

@@ -164,3 +164,6 @@ PROBE_ACCURACY = Metric(
     higher_is_better=True,
     paired_metric=PROBE_LOSS.name,
 )
+
+#: What is measured under loss=contrastive, whatever the task.
+OF_VIEWS = (LOSS, RETRIEVAL_ACCURACY, PROBE_LOSS, PROBE_ACCURACY)

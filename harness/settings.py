@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from harness.data.settings import DataSettings
 from harness.errors import SettingError
+from harness.metrics import OF_VIEWS, Metric
 from harness.ranges import (
     Anything,
     Checked,
+    Flag,
     ListOf,
     Number,
     OneOrMore,
@@ -152,14 +154,27 @@ class OptimizerSettings(Checked):
 
     settings_group = "optimizer"
 
-    kind: str = setting("adamw", "the optimizer; optimizer=NAME chooses it and its defaults", one_of("adamw", "sgd"))
+    kind: str = setting(
+        "adamw",
+        "the optimizer; optimizer=NAME chooses it and its defaults",
+        one_of("gd", "sgd", "adam", "adamw", "muon"),
+    )
     lr: Any = setting(
         0.01, "base learning rate; a list trains every size with each, as members", or_rule(OneOrMore(above(0)))
     )
-    beta1: float = setting(0.9, "decay of AdamW's average of gradients", Number(0, 1, below=True))
-    beta2: Any = setting(0.999, "decay of AdamW's average of squared gradients", or_rule(Number(0, 1, below=True)))
-    momentum: float = setting(0.9, "momentum of SGD", Number(0, 1, below=True))
-    eps: float = setting(1e-8, "added to the denominator of AdamW's step", at_least(0))
+    adamw_lr: float = setting(
+        0.01,
+        "base learning rate of all but the hidden matrices, which AdamW trains beside Muon",
+        above(0),
+        default_in_identity=False,
+    )
+    beta1: float = setting(0.9, "decay of Adam's average of gradients", Number(0, 1, below=True))
+    beta2: Any = setting(0.999, "decay of Adam's average of squared gradients", or_rule(Number(0, 1, below=True)))
+    momentum: float = setting(0.9, "momentum of SGD and Muon", Number(0, 1, below=True))
+    nesterov: bool = setting(
+        False, "whether SGD and Muon look ahead (Nesterov's momentum)", Flag(), default_in_identity=False
+    )
+    eps: float = setting(1e-8, "added to the denominator of Adam's step", at_least(0))
     weight_decay: Any = setting(
         0.0,
         "times the learning rate: by what share a step shrinks weights; see parametrization.decay",
@@ -168,6 +183,12 @@ class OptimizerSettings(Checked):
     grad_clip: float | None = setting(
         None, "largest norm of a member's gradient; longer ones are scaled down", or_null(above(0), "no limit")
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.kind == "adam" and self.weight_decay:
+            allowed = "0 with optimizer.kind=adam: loss.l2 is its penalty, optimizer=adamw decays weights"
+            raise SettingError("optimizer.weight_decay", self.weight_decay, allowed)
 
     @property
     def learning_rates(self) -> list[float]:
@@ -372,6 +393,12 @@ class Settings(Checked):
     def signature(self) -> Signature:
         """The shapes that a model needs to have."""
         return self.loss.signature_for(self.task.signature)
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What every evaluation measures."""
+        of_task: tuple[Metric, ...] = self.task.metrics
+        return OF_VIEWS if self.loss.kind == "contrastive" else of_task
 
     @property
     def curves_by(self) -> list[str]:

@@ -23,9 +23,10 @@ from harness.settings import LadderSettings, Settings
 from harness.tasks.base import Task
 from harness.tasks.digits import Digits
 from harness.tasks.sequences.recall import Lookup
-from harness.training.loop import training_batches
+from harness.training.batches import training_batches
 from harness.training.members import Stack
-from harness.training.optimizers import OPTIMIZERS, Rates
+from harness.training.optimizers import OPTIMIZERS
+from harness.training.rates import Rates
 
 Step = Callable[[], object]
 

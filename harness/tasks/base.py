@@ -9,13 +9,16 @@ import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from harness.metrics import Metric
 from harness.ranges import Checked
 from harness.tasks import limited
+
+if TYPE_CHECKING:
+    from harness.data.augment.base import Augmenter
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,11 @@ class Task(Checked, ABC):
     @property
     def n_train(self) -> int | None:
         """Number of training examples; None for a task that generates them without end."""
+        return None
+
+    @property
+    def augmenter(self) -> Augmenter | None:
+        """What changes training batches by random numbers, drawn anew for every batch; None for nothing."""
         return None
 
     @abstractmethod

@@ -29,11 +29,6 @@ class Evaluator:
         self.targets = torch.from_numpy(self.batch.targets).to(device)
         self.criterion = criterion(replace(settings.loss, label_smoothing=0.0))
 
-    @property
-    def metrics(self) -> Sequence[Metric]:
-        """What is measured."""
-        return self.task.metrics
-
     def chance(self, metric: str) -> float | None:
         """The value of a metric for a model that guesses; None where that is not known."""
         return chance(self.settings, metric)
@@ -87,7 +82,7 @@ class Evaluator:
         return [
             [
                 row
-                for metric in self.metrics
+                for metric in self.settings.metrics
                 for row in score(self.task, self.batch, metric, outputs, self.chance(metric.name))
             ]
             for outputs in self.outputs(stack)

@@ -15,6 +15,8 @@ import torch
 from harness.ladder import Job, Member
 from harness.metrics import LOSS
 from harness.settings import Settings
+from harness.training.batches import training_batches
+from harness.training.contrastive import ContrastiveEvaluator
 from harness.training.device import describe, resolve, synchronise
 from harness.training.evaluation import Evaluator, chance
 from harness.training.losses import add_penalties
@@ -86,7 +88,7 @@ def train_job(job: Job, on_progress: Callable[[Progress], None] | None = None) -
 def _train(job: Job, device: torch.device, outcomes: list[Outcome], on_progress: Callable[[Progress], None]) -> None:
     """Train to the last step, or until every member has diverged; measurements go into `outcomes`."""
     stack = Stack.of(job, device)
-    evaluator = Evaluator(job.settings, device)
+    evaluator = _evaluator(job.settings, device)
     evaluate_at = evaluation_steps(job.steps, job.settings.training.evaluations)
     loss_sum_M = torch.zeros(())  # a scalar can be added to a tensor of any shape and device
     evaluated, reported_at = 0, time.monotonic()
@@ -103,6 +105,10 @@ def _train(job: Job, device: torch.device, outcomes: list[Outcome], on_progress:
             reported_at = time.monotonic()
         if all(outcome.status == "diverged" for outcome in outcomes):
             return
+
+
+def _evaluator(settings: Settings, device: torch.device) -> Evaluator:
+    return (ContrastiveEvaluator if settings.loss.kind == "contrastive" else Evaluator)(settings, device)
 
 
 def evaluation_steps(steps: int, evaluations: int) -> set[int]:
@@ -128,20 +134,6 @@ def training_steps(job: Job, stack: Stack, device: torch.device) -> Iterator[tor
             grad_MP = clip_by_member(grad_MP, settings.optimizer.grad_clip)
         optimizer.step(grad_MP, lr_multiplier(settings.schedule, step, job.steps))
         yield losses_M
-
-
-def training_batches(job: Job, device: torch.device) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-    """Inputs (M, B, ...), targets (M, B, S) and loss weights (M, B, S), each member's from its own stream; endless."""
-    task, batch_size = job.settings.task, job.settings.ladder.batch_size
-    # The second entropy word keeps the data's stream apart from any other use of the same seed.
-    streams = [np.random.default_rng([member.seed, 1]) for member in job.members]
-    for batches in zip(*(task.train_batches(stream, batch_size, job.examples) for stream in streams), strict=True):
-        inputs = np.stack([batch.inputs for batch in batches])
-        targets = np.stack([batch.targets for batch in batches])
-        scored = np.stack([batch.scored for batch in batches])
-        # The mean over examples of the mean over an example's scored positions, as metrics.LOSS has it.
-        weights = (scored / (scored.sum(axis=2, keepdims=True) * batch_size)).astype(np.float32)
-        yield tuple(torch.from_numpy(array).to(device) for array in (inputs, targets, weights))  # type: ignore[misc]
 
 
 # -------------------------------------------------------------------------------------------------------- measurements

@@ -67,22 +67,25 @@ def contrastive(outputs: torch.Tensor, targets: torch.Tensor, temperature: float
         outputs: (..., 2N, S, V) embeddings, of S V dimensions.
         targets: unused: the pairs are the answers.
     """
-    logits, partners = similarities(outputs, temperature)
+    logits, partners = similarities(outputs, temperature, torch.arange(outputs.shape[-3], device=outputs.device))
     losses = F.cross_entropy(logits.flatten(0, -2), partners.expand(logits.shape[:-1]).flatten(), reduction="none")
     return losses.view(logits.shape[:-1]).unsqueeze(-1).expand(outputs.shape[:-1])
 
 
-def similarities(outputs: torch.Tensor, temperature: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """Of 2N views (..., 2N, S, V): cosine similarity over `temperature` (..., 2N, 2N), and each view's partner (2N,).
+def similarities(outputs: torch.Tensor, temperature: float, anchors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cosine similarity over `temperature` of some views to all 2N, (..., A, 2N), and the partner of each, (A,).
 
     A view's similarity to itself is minus infinity.
+
+    Args:
+        outputs: (..., 2N, S, V), N views and then their partners in the same order.
+        anchors: (A,) which views.
     """
     directions = F.normalize(outputs.flatten(-2), dim=-1)
     n_views = directions.shape[-2]
-    index = torch.arange(n_views, device=outputs.device)
-    oneself = index[:, None] == index
-    logits = (directions @ directions.transpose(-1, -2) / temperature).masked_fill(oneself, -torch.inf)
-    return logits, (index + n_views // 2) % n_views
+    oneself = anchors[:, None] == torch.arange(n_views, device=outputs.device)
+    cosines = directions.index_select(-2, anchors) @ directions.transpose(-1, -2)
+    return (cosines / temperature).masked_fill(oneself, -torch.inf), (anchors + n_views // 2) % n_views
 
 
 def is_classes(targets: torch.Tensor) -> bool:

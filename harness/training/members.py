@@ -9,11 +9,10 @@ another, without vmap and without a trace.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import nn
 from torch.backends import cudnn
@@ -22,11 +21,11 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from harness.families.check import check_counts, zero_inputs
-from harness.families.parametrization import factors, initialise, roles_of
+from harness.families.parametrization import initialise, roles_of
 from harness.ladder import Job
 from harness.tasks.base import Signature
 from harness.training.losses import Criterion, criterion
-from harness.training.optimizers import Rates
+from harness.training.rates import Rates
 
 # An operation without a batching rule of its own is run member by member, which costs no more than training alone.
 warnings.filterwarnings("ignore", message="There is a performance drop because we have not yet implemented")
@@ -78,7 +77,7 @@ class Stack:
             buffers={name: buffer.to(device) for name, buffer in model.named_buffers()},
             skeleton=model.to("meta"),
             params_MP=torch.stack(rows).to(device),
-            rates=_rates(job, model, device),
+            rates=Rates.of(job, model, device),
             criterion=criterion(settings.loss),
             decays_P=_decays(model).to(device),
             bfloat16=settings.training.precision == "bfloat16",
@@ -164,34 +163,9 @@ def _kernels_that_transform(device: torch.device, batched: bool) -> AbstractCont
     return sdpa_kernel(SDPBackend.MATH) if batched else cudnn.flags(enabled=False)
 
 
-def _rates(job: Job, model: nn.Module, device: torch.device) -> Rates:
-    """The optimizer's settings for each entry of the members' parameters."""
-    settings, roles = job.settings, roles_of(model)
-    optimizer = settings.optimizer
-    sizes = [parameter.numel() for parameter in model.parameters()]
-    of_each = [
-        factors(roles[name], job.rung.shape, settings.parametrization, optimizer.kind)
-        for name, _ in model.named_parameters()
-    ]
-    lr_M1 = torch.tensor([[member.lr] for member in job.members])
-    alike = len({each.eps for each in of_each}) == 1
-    eps_P = _spread([each.eps for each in of_each], sizes) * optimizer.eps
-    decay_MP = lr_M1 * _spread([each.decay for each in of_each], sizes) * optimizer.weight_decay
-    return Rates(
-        lr_MP=(lr_M1 * _spread([each.lr for each in of_each], sizes)).to(device),
-        decay_MP=decay_MP.to(device) if optimizer.weight_decay else None,
-        eps_P=(eps_P[:1] if alike else eps_P).to(device),
-    )
-
-
 def _decays(model: nn.Module) -> torch.Tensor:
     """(P,) whether weight decay and penalties apply to each entry."""
     roles = roles_of(model)
     return torch.cat(
         [torch.full((parameter.numel(),), roles[name].decays) for name, parameter in model.named_parameters()]
     )
-
-
-def _spread(values: Sequence[float], sizes: Sequence[int]) -> torch.Tensor:
-    """(P,) each parameter's value, repeated for all its entries."""
-    return torch.from_numpy(np.repeat(np.asarray(values, dtype=np.float32), sizes))

@@ -56,7 +56,7 @@ def train_and_evaluate(device, name, **changes):
         assert (answers_MBS.device, answers_MBS.shape) == (device, (3, *evaluator.targets.shape))
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "muon"])
 @pytest.mark.parametrize("name", FAMILIES)
 def test_training_keeps_every_tensor_on_its_device(fake, name, optimizer):
     train_and_evaluate(torch.device("meta"), name, optimizer__kind=optimizer)

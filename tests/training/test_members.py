@@ -16,7 +16,8 @@ from harness.families.base import ParameterCount
 from harness.families.cnn import CNN
 from harness.families.mlp import MLP, MLPModel
 from harness.families.transformer import Transformer
-from harness.training.loop import train_job, training_batches
+from harness.training.batches import training_batches
+from harness.training.loop import train_job
 from harness.training.members import Stack
 
 CPU = torch.device("cpu")
