@@ -7,14 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.data.prepare.balance import Balance
 from harness.data.prepare.base import STAGES, Step
+from harness.data.prepare.cleaning import Labels, Missing, Outliers
+from harness.data.prepare.duplicates import Duplicates, NearDuplicates
 from harness.data.prepare.scaling import Scale, Standardise
 from harness.errors import UserError
 
 #: Every step by the name under which `data.prepare` lists it.
 STEPS: dict[str, type[Step]] = {
+    "labels": Labels,
+    "missing": Missing,
+    "duplicates": Duplicates,
+    "near_duplicates": NearDuplicates,
+    "outliers": Outliers,
     "standardise": Standardise,
     "scale": Scale,
+    "balance": Balance,
 }
 
 
