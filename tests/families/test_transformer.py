@@ -165,7 +165,7 @@ def test_frames_train_with_members_together():
         assert losses[-1] < 0.8 * math.log(5)
 
 
-# ----------------------------------------------------------------------------------------------------- width and depth
+# ------------------------------------------------------------------------------------------------------ width and depth
 
 
 @pytest.mark.parametrize(("rule", "alpha"), [("sqrt", 0.5), ("complete", 1.0)])
