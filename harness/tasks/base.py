@@ -94,6 +94,11 @@ class Signature:
     answers: Literal["classes", "values"] = "classes"
 
     @property
+    def positions(self) -> int:
+        """Length of the sequence that an example is: of tokens or frames; 1 where it is none."""
+        return self.feature_shape[0] if self.kind == "frames" and self.feature_shape else self.context
+
+    @property
     def kind(self) -> InputKind:
         """What inputs are."""
         if self.vocab_size is not None:

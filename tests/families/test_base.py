@@ -26,10 +26,11 @@ CASES = [
     (MLP(layers=[6, 3, 7]), Frames()),
     (CNN(), SignOfSum(image=True)),
     (CNN(layers=["conv 6 3x2 valid", "max_pool 2x2", "conv 4 3x1 same norm", "dense 3"]), Frames()),
-    (CNN(layers=["max_pool 1x2", "conv 6 2x3 same", "global_mean"]), Frames()),
+    (CNN(layers=["max_pool 1x2", "conv 6 1x3 same", "global_mean"]), Frames()),
     (Transformer(), NextSymbol()),
     (Transformer(mlp_ratio=0, positions="learned"), NextSymbol()),
     (Transformer(tied=True, mlp_ratio=2.5), NextSymbol(n_symbols=40, length=16)),
+    (Transformer(activation="swiglu", kv_heads=1, qk_norm=True, positions="learned"), Frames()),
 ]
 SHAPES = [Shape(8, 1, 1), Shape(12, 3, 2), Shape(32, 2, 4)]
 STANDARD = ParametrizationSettings()
@@ -73,7 +74,11 @@ def test_logits_have_a_row_for_each_answer(family, task):
         (MLP(), NextSymbol(), "family=mlp reads features, images, frames, and task=next_symbol gives tokens: .*transf"),
         (CNN(), SignOfSum(), "family=cnn reads images, frames, and task=sign_of_sum gives features: .*mlp.*digits"),
         (CNN(), NextSymbol(), "family=cnn reads images, frames, and task=next_symbol gives tokens: .*transf.*digits"),
-        (Transformer(), SignOfSum(image=True), "family=transformer reads tokens, and task=sign_of_sum gives images"),
+        (
+            Transformer(),
+            SignOfSum(image=True),
+            "family=transformer reads tokens, frames, and .* gives images",
+        ),
     ],
 )
 def test_a_family_and_a_task_that_do_not_fit_are_both_named(family, task, says):

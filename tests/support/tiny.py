@@ -41,7 +41,7 @@ class SignOfSum(Task):
 
 @dataclass
 class Frames(Task):
-    """Which of five features is loudest in the first of six frames?"""
+    """Which of five features is loudest in the last of six frames?"""
 
     metrics = (LOSS, ACCURACY)
     name = "frames"
@@ -52,7 +52,7 @@ class Frames(Task):
 
     def train_batch(self, rng: np.random.Generator, batch_size: int) -> Batch:
         x = rng.standard_normal((batch_size, 6, 5)).astype(np.float32)
-        return Batch.of_answers(x, x[:, 0].argmax(axis=1))
+        return Batch.of_answers(x, x[:, -1].argmax(axis=1))
 
     def eval_batch(self) -> Batch:
         return self.train_batch(np.random.default_rng(0), 32)
