@@ -11,7 +11,7 @@ import torch
 
 from harness.errors import SettingError
 from harness.families.base import Shape
-from harness.ladder import Job, Member, Rung, build_ladder, member, members, rung_of_size
+from harness.ladder import Job, Member, Rung, build_ladder, learning_rates, member, members, rung_of_size
 from harness.settings import Settings
 from harness.training.members import Stack
 
@@ -31,7 +31,7 @@ def cells(settings: Settings) -> list[Job]:
     return [
         Job(settings, rung, duration, members(settings, rung, duration))
         for rung in build_ladder(settings)
-        for duration in range(len(rung.steps))
+        for duration in range(len(rung.durations))
     ]
 
 
@@ -53,13 +53,12 @@ def recorded_cells(study: Settings, runs: Iterable[Mapping[str, Any]]) -> list[J
     Args:
         runs: rows of the runs table.
     """
-    rates = study.optimizer.learning_rates
     found: dict[tuple[Shape, int], tuple[Rung, list[Member]]] = {}
     for run in runs:
-        if run["study"] != study.study or run["lr"] not in rates:
+        if run["study"] != study.study:
             continue
         rung, duration = recorded_rung(study, run), int(run["duration"])
-        if rung is None or duration >= len(rung.steps):
+        if rung is None or duration >= len(rung.durations) or run["lr"] not in learning_rates(study, rung, duration):
             continue
         if (made := member(study, rung, duration, int(run["seed"]), run["lr"])).run_id == run["run_id"]:
             found.setdefault((rung.shape, duration), (rung, []))[1].append(made)
@@ -117,7 +116,7 @@ def single_job(settings: Settings) -> Job:
     if not 0 <= settings.rung < len(rungs):
         raise SettingError("rung", settings.rung, f"0 to {len(rungs) - 1}, the rungs of study {settings.study}")
     rung = rungs[settings.rung]
-    return Job(settings, rung, 0, (member(settings, rung, 0, settings.seed, settings.optimizer.learning_rates[0]),))
+    return Job(settings, rung, 0, (member(settings, rung, 0, settings.seed, learning_rates(settings, rung, 0)[0]),))
 
 
 def worker_count(settings: Settings, device: str) -> int:
