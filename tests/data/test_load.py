@@ -58,7 +58,7 @@ def test_steps_are_applied_in_order(tmp_path: Path) -> None:
         ("a,y\n1,u\n", "features", {"split": "hash", "eval_fraction": 0.01}, r"t: no evaluation examples are left"),
         ("text,y\na,u\n", "text", {"prepare": ["standardise"]}, r"data\.prepare\[0\]=standardise: .* a step for text"),
         ("text,y\na,u\n", "text", {"prepare": [{"missing": {"how": "mean"}}]}, r"data\.prepare\[0\]: missing: text"),
-        ("a,y\n1,u\n,u\n", "features", {"prepare": ["standardise", "missing"]}, r"data\.prepare\[1\]=missing: must"),
+        ("a,y\n1,u\n,u\n", "features", {"prepare": ["standardise", "missing"]}, r"data\.prepare\[1\]=missing: cleans"),
     ],
 )
 def test_what_cannot_be_trained_on_is_named(

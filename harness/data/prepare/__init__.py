@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.data.prepare.balance import Balance
-from harness.data.prepare.base import STAGES, Step
+from harness.data.prepare.base import Step
 from harness.data.prepare.cleaning import Labels, Missing, Outliers
 from harness.data.prepare.duplicates import Duplicates, NearDuplicates
 from harness.data.prepare.scaling import Scale, Standardise
@@ -34,7 +34,7 @@ def step_name(step: Step) -> str:
 
 
 def refuse_disorder(setting: str, steps: Sequence[Step]) -> None:
-    """Raise UserError for a step after one of a later stage, for one that stands twice, and for two that scale."""
+    """Raise UserError for one that cleans after one that does not, one that stands twice, and two that scale."""
     for i, step in enumerate(steps):
         place = f"{setting}[{i}]={step_name(step)}"
         for before in steps[:i]:
@@ -42,7 +42,5 @@ def refuse_disorder(setting: str, steps: Sequence[Step]) -> None:
                 raise UserError(f"{place}: stands twice; one is enough")
             if step.stage == before.stage == "scale":
                 raise UserError(f"{place}: {step_name(before)} has set the scale already; take one of them")
-            if STAGES.index(step.stage) < STAGES.index(before.stage):
-                raise UserError(
-                    f"{place}: must stand before {step_name(before)}; the order is {', then '.join(STAGES)}"
-                )
+            if step.stage == "clean" != before.stage:
+                raise UserError(f"{place}: cleans, and must stand before {step_name(before)}")

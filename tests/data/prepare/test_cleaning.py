@@ -53,7 +53,7 @@ def test_missing_texts_and_sounds() -> None:
 
 @pytest.mark.parametrize(("rule", "limit"), [("zscore", 4), ("iqr", 3)])
 def test_outliers_leave_training_alone(rule: str, limit: float) -> None:
-    values = RNG.normal(size=(200, 2)) + [100, 0]
+    values = RNG.normal([100, 0], size=(200, 2))
     values[7, 1], values[9, 0], values[11, 0] = 50, -50, np.nan
     held_out = features([[1e9, 1e9]])
     train, evaluation, changes = Outliers(rule=rule, limit=limit).apply(features(values), held_out, RNG)
