@@ -17,6 +17,7 @@ from typing import Any
 from harness.durations import Duration, durations, resolved
 from harness.errors import SettingError, UserError
 from harness.families.base import Family, ParameterCount, Shape
+from harness.metrics import LOSS
 from harness.ranges import identity_of
 from harness.settings import LadderSettings, Settings
 from harness.tasks.base import InputKind
@@ -173,12 +174,15 @@ def _refuse_other_inputs(settings: Settings) -> None:
 
 
 def _refuse_other_answers(settings: Settings) -> None:
-    """Raise UserError for a loss that is not of the answers that the task gives."""
+    """Raise SettingError for a loss that is not of the answers that the task gives, or that it does not measure."""
     task, kind = settings.task, settings.loss.kind
     if task.signature.answers == "values" and kind not in ("mse", "binary"):
         raise SettingError("loss.kind", kind, f"mse or binary, for the answers of task={task.name} are values")
     if kind == "contrastive" and task.augmenter is None:
         raise SettingError("loss.kind", kind, f"another loss, for task={task.name} augments no batch (data.augment)")
+    if settings.training.patience is not None and LOSS not in settings.metrics:
+        allowed = f"null, for task={task.name} does not measure its loss"
+        raise SettingError("training.patience", settings.training.patience, allowed)
 
 
 def _counts(settings: Settings, shape: Shape) -> tuple[ParameterCount, float]:
@@ -310,7 +314,15 @@ def identity_settings(settings: Settings, rung: Rung, duration: int, seed: int, 
         "evaluations": settings.training.evaluations,
         "seed": seed,
         **({"loss": loss} if (loss := identity_of(settings.loss)) else {}),
+        **_stopping_identity(settings),
     }
+
+
+def _stopping_identity(settings: Settings) -> dict[str, Any]:
+    """When a run is evaluated and ends early, where that is otherwise than it was before there was a choice."""
+    training = settings.training
+    names = ("evaluate",) if training.patience is None else ("evaluate", "patience", "min_delta")
+    return {name: value for name, value in identity_of(training).items() if name in names}
 
 
 def _parametrization_identity(settings: Settings) -> dict[str, Any]:

@@ -258,7 +258,25 @@ class TrainingSettings(Checked):
 
     device: str = setting("auto", "where to train; auto: a GPU if there is one", one_of("auto", "cpu", "cuda", "mps"))
     precision: str = setting("float32", "of activations; weights stay float32", one_of("float32", "bfloat16"))
-    evaluations: int = setting(8, "evaluations over training, spaced geometrically, the last at its end", whole(1))
+    evaluations: int = setting(8, "evaluations over training, the last at its end", whole(1))
+    evaluate: str = setting(
+        "geometric",
+        "how evaluations are spaced: alike in the logarithm of the steps, or in steps",
+        one_of("geometric", "even"),
+        default_in_identity=False,
+    )
+    patience: int | None = setting(
+        None,
+        "evaluations in a row without a new lowest evaluation loss after which a run ends",
+        or_null(whole(1), "training to the last step"),
+        default_in_identity=False,
+    )
+    min_delta: float = setting(
+        0.0,
+        "with patience: by how much a loss must fall to count as a new lowest",
+        at_least(0),
+        default_in_identity=False,
+    )
 
 
 @dataclass

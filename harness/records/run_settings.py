@@ -33,6 +33,9 @@ _NAMES = {
     "batch_size": "ladder.batch_size",
     "precision": "training.precision",
     "evaluations": "training.evaluations",
+    "evaluate": "training.evaluate",
+    "patience": "training.patience",
+    "min_delta": "training.min_delta",
 }
 #: Entries in which the runs of one curve may differ, or that change no number, or that repeat another.
 _NOT_SETTINGS = (
