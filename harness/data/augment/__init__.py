@@ -27,11 +27,5 @@ STEPS: dict[str, type[Augmentation]] = {
 }
 
 
-def step_name(step: Augmentation) -> str:
-    """The name of a step as `data.augment` has it."""
-    kind = type(step)
-    return next((name for name, known in STEPS.items() if known is kind), f"{kind.__module__}.{kind.__qualname__}")
-
-
 def refuse_disorder(setting: str, steps: Sequence[Augmentation]) -> None:
     """Any order makes sense."""

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.data.augment import step_name
+from harness.data.augment import STEPS
 from harness.data.augment.base import Augmentation, Augmenter
 from harness.data.dataset import Kind
 from harness.data.settings import DataSettings
-from harness.data.steps import Steps
+from harness.data.steps import Steps, name_of
 from harness.errors import SettingError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def augmenter(settings: DataSettings, kind: Kind, n_outputs: int) -> Augmenter |
     steps: list[Augmentation] = Steps("harness.data.augment").build("data.augment", settings.augment)
     for i, step in enumerate(steps):
         if kind not in step.kinds:
-            name = step_name(step)
+            name = name_of(step, STEPS)
             wanted = f"a step for {kind}; {name} is for {' and '.join(step.kinds)}"
             raise SettingError(f"data.augment[{i}]", name, wanted)
     return Composed(steps, n_outputs) if steps else None

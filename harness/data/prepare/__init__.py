@@ -12,6 +12,7 @@ from harness.data.prepare.base import Step
 from harness.data.prepare.cleaning import Labels, Missing, Outliers
 from harness.data.prepare.duplicates import Duplicates, NearDuplicates
 from harness.data.prepare.scaling import Scale, Standardise
+from harness.data.steps import name_of
 from harness.errors import UserError
 
 #: Every step by the name under which `data.prepare` lists it.
@@ -27,20 +28,14 @@ STEPS: dict[str, type[Step]] = {
 }
 
 
-def step_name(step: Step) -> str:
-    """The name of a step as `data.prepare` has it."""
-    kind = type(step)
-    return next((name for name, known in STEPS.items() if known is kind), f"{kind.__module__}.{kind.__qualname__}")
-
-
 def refuse_disorder(setting: str, steps: Sequence[Step]) -> None:
     """Raise UserError for one that cleans after one that does not, one that stands twice, and two that scale."""
     for i, step in enumerate(steps):
-        place = f"{setting}[{i}]={step_name(step)}"
+        place = f"{setting}[{i}]={name_of(step, STEPS)}"
         for before in steps[:i]:
             if type(before) is type(step):
                 raise UserError(f"{place}: stands twice; one is enough")
             if step.stage == before.stage == "scale":
-                raise UserError(f"{place}: {step_name(before)} has set the scale already; take one of them")
+                raise UserError(f"{place}: {name_of(before, STEPS)} has set the scale already; take one of them")
             if step.stage == "clean" != before.stage:
-                raise UserError(f"{place}: cleans, and must stand before {step_name(before)}")
+                raise UserError(f"{place}: cleans, and must stand before {name_of(before, STEPS)}")
