@@ -52,7 +52,7 @@ def steps_of(job: Job) -> dict[str, Step]:
         (grads,) = pull(torch.ones_like(losses))
         optimizer.step(torch.cat([grad.flatten(1) for grad in grads.values()], dim=1), 1.0)
 
-    return {"vmap": under_vmap, "traced": lambda: optimizer.step(traced(*batch)[1], 1.0)}
+    return {"vmap": under_vmap, "traced": lambda: optimizer.step(traced(*batch, 0)[1], 1.0)}
 
 
 def leading_dimension_step(job: Job) -> Step:

@@ -152,7 +152,7 @@ def training_steps(job: Job, stack: Stack, device: torch.device) -> Iterator[tor
     for step in range(job.steps):
         batch = next(batches)
         loss_and_grad = loss_and_grad or stack.trace(*batch)
-        losses_M, grad_MP = loss_and_grad(*batch)
+        losses_M, grad_MP = loss_and_grad(*batch, step)
         grad_MP = add_penalties(grad_MP, stack.params_MP, stack.decays_P, settings.loss)
         if settings.optimizer.grad_clip is not None:
             grad_MP = clip_by_member(grad_MP, settings.optimizer.grad_clip)

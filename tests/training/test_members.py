@@ -82,7 +82,7 @@ def test_its_gradient_is_that_of_plain_autograd():
     stack = Stack.of(job, CPU)
     stack.params_MP += 0.1  # so that the readout, zero at first, passes gradients on
     batch = next(training_batches(job, CPU))
-    losses_M, grad_MP = stack.trace(*batch)(*batch)
+    losses_M, grad_MP = stack.trace(*batch)(*batch, 0)
     for m in range(2):
         model = settings.family.build(job.rung.shape, settings.task.signature, settings.parametrization)
         nn.utils.vector_to_parameters(stack.params_MP[m], model.parameters())

@@ -21,6 +21,7 @@ from harness.report.card.studies import (
     examples_per_step,
     family,
     joined,
+    loss,
     range_of,
     settings_of,
     span,
@@ -37,6 +38,7 @@ _HASH = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{20,}\b")
 
 #: What is said of each study, or once where all have the same: a phrase, and what fills it in.
 _HOW: dict[str, Callable[[pd.DataFrame], str]] = {
+    "loss {}": loss,
     "optimizer {}": lambda part: _named(part, "optimizer", ("lr",)),
     "{}": lambda part: _rates(part),
     "schedule {}": lambda part: _named(part, "schedule"),
@@ -104,7 +106,7 @@ def _study(study: object, part: pd.DataFrame, own: Sequence[str]) -> str:
         f"readout, with {span(seeds, _whole)} {'seed' if seeds.max() == 1 else 'seeds'} each",
         f"{_counted(part, 'steps', 'steps')} of {examples_per_step(part)}, {range_of('tokens')(part)} tokens in all "
         "(examples, where a task has no tokens)",
-        *(phrase.format(_HOW[phrase](part)) for phrase in own),
+        *(phrase.format(text) for phrase in own if (text := _HOW[phrase](part))),
     ]
     return "; ".join(told) + "."
 
