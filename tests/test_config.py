@@ -44,14 +44,14 @@ def test_every_family_and_task_compose_where_they_fit(tmp_path: Path) -> None:
     table.write_text("x,label\n" + "".join(f"{i},{i % 2}\n" for i in range(40)))
     own = {name: ["loss=mse"] for name in ("linear_regression", "teacher_student")}
     own |= {"images": ["data=digits"], "table": [f"data.source=path:{table}"]}
-    families = [compose(f"family={name}", "task=parity")[0] for name in names("family")]
+    families = {name: compose(f"family={name}", "task=parity")[0].family for name in names("family")}
     studies = [
         compose("family=mlp", f"task={name}", "ladder=one", "ladder.steps=10", *own.get(name, []))[0]
         for name in names("task")
     ]
     fitting = set()
     for study in studies:
-        for name, family in zip(names("family"), (other.family for other in families), strict=True):
+        for name, family in families.items():
             study.family = family
             # One size suits a linear map; a network of several layers has as many as it says, of a width that fits.
             study.ladder = replace(study.ladder, widths=[1 if name == "linear" else 16], depths=None, heads=1)
