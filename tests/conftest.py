@@ -25,6 +25,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports without their pictures, which take most of the time: for tests of what reports say."""
+    for makers in ("OF_ALL", "OF_STUDY"):
+        monkeypatch.setattr(f"harness.report.pictures.{makers}", ())
+
+
+@pytest.fixture
 def sign_of_sum() -> SignOfSum:
     return SignOfSum()
 

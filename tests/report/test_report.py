@@ -10,11 +10,13 @@ import sys
 from pathlib import Path
 
 from one_style import check_one_style
+import pytest
 from rich.console import Console
 
 from harness import report
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_terminal_gets_verdicts_laws_and_paths(results: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(results, tmp_path / "own")
     console = Console(file=io.StringIO(), width=80)
