@@ -89,7 +89,7 @@ class Page:
         """Each command, its exit code and what it printed."""
         self.lay_out(folder)
         for command in self.commands:
-            yield command, *_run(command.words, folder)
+            yield command, *run(command.words, folder)
 
     def rewritten(self, folder: Path) -> str:
         """The page with the output of every command that prints something else by now."""
@@ -133,8 +133,8 @@ def _commands(block: str, start: int) -> Iterator[Command]:
         yield Command(words[0].replace("\\\n", " ").strip(), piece[words.end() :], begin, at)
 
 
-def _run(command: str, folder: Path) -> tuple[int, str]:
-    """The exit code and what was printed, errors too, in the order of printing."""
+def run(command: str, folder: Path) -> tuple[int, str]:
+    """Run a command in a folder: the exit code and what was printed, errors too, in the order of printing."""
     verb, *words = shlex.split(command)
     with tempfile.TemporaryDirectory() as outside:
         printed = Path(outside) / "printed"
@@ -197,6 +197,7 @@ def _harness(words: list[str]) -> int:
 
 def _python(words: list[str]) -> None:
     sys.argv = words
+    sys.path.insert(0, str(Path(words[0]).resolve().parent))
     runpy.run_path(words[0], run_name="__main__")
 
 

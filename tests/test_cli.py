@@ -16,6 +16,8 @@ from harness.cli import VERBS
 from harness.config import compose
 from harness.records.store import finished_run_ids
 
+pytestmark = pytest.mark.usefixtures("few_draws")
+
 
 @pytest.fixture(autouse=True)
 def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -9,8 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from one_style import check_one_style
 import pytest
+from one_style import check_one_style
 from rich.console import Console
 
 from harness import report
