@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from harness.data.settings import DataSettings
 from harness.errors import SettingError
 from harness.ranges import (
     Anything,
@@ -297,6 +298,7 @@ class Settings(Checked):
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
     parametrization: ParametrizationSettings = field(default_factory=ParametrizationSettings)
+    data: DataSettings = field(default_factory=DataSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     launcher: LauncherSettings = field(default_factory=LauncherSettings)
     analysis: AnalysisSettings = field(default_factory=AnalysisSettings)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.errors import SettingError
+from harness.errors import SettingError, UserError
 from harness.settings import LadderSettings, OptimizerSettings, ScheduleSettings, Settings
 
 NAN, INF = math.nan, math.inf
@@ -44,6 +44,23 @@ REFUSED: dict[str, list[Any]] = {
     "parametrization.kind": ["sp"],
     "parametrization.base_width": [0],
     "parametrization.base_heads": [0],
+    "data.source": ["", "digits", ":digits", "path:", 3],
+    "data.name": [""],
+    "data.licence": [""],
+    "data.answers": ["soft"],
+    "data.classes": [[], [""], [0]],
+    "data.label_columns": [[], 1],
+    "data.input_columns": [[], 1],
+    "data.group_column": [""],
+    "data.split_column": [""],
+    "data.split": ["random"],
+    "data.eval_fraction": [0.0, 1.0, NAN],
+    "data.split_seed": [-1],
+    "data.image_size": [[], 0, [8, 8, 3], 1.5],
+    "data.channels": [0, 2, 4],
+    "data.sample_rate": [0, 0.5],
+    "data.prepare": ["shuffle", ["standardise", "standardise"], [{"standardise": {"by": "row"}}], [3]],
+    "data.augment": ["standardise", [{"a": None, "b": None}]],
     "training.device": ["tpu"],
     "training.precision": ["float16"],
     "training.evaluations": [0],
@@ -101,7 +118,7 @@ def test_every_setting_is_checked_or_known_to_be_free() -> None:
 def test_values_out_of_range_are_refused_by_name(setting: str, value: object) -> None:
     owner, _, name = setting.rpartition(".")
     kind = type(getattr(Settings(), owner)) if owner else Settings
-    with pytest.raises(SettingError, match=f"^{setting}"):
+    with pytest.raises(UserError, match=f"^{setting}"):
         kind(**{name: value})
 
 
