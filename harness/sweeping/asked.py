@@ -170,6 +170,7 @@ def _with_settings(study: Settings, values: Mapping[str, Any]) -> Settings | Non
 def _differences(study: Settings, runs: pd.DataFrame, by: Sequence[str]) -> dict[str, list[Any]]:
     """Setting -> its values where runs differ from the study: those that the study asks for, then those of the runs."""
     asked = {name: values for name, values in _asked_values(study).items() if name not in by}
+    of_durations = any(map(is_duration, by))
     found: dict[str, list[Any]] = {}
     rungs: dict[tuple[int, int], Rung | None] = {}
     for row, stated in zip(runs.to_dict("records"), _stated_settings(study, runs), strict=True):
@@ -180,8 +181,8 @@ def _differences(study: Settings, runs: pd.DataFrame, by: Sequence[str]) -> dict
         own = {name: [stated[name]] for name, values in asked.items() if name in stated and stated[name] not in values}
         if rung is not None and rung.shape.heads != row["heads"]:
             own[HEADS] = [rung.shape.heads, row["heads"]]
-        elif rung is not None and row["steps"] not in rung.steps and not any(map(is_duration, by)):
-            # Perhaps recorded in another unit than the study's.
+        elif rung is not None and row["steps"] not in rung.steps and EXAMPLES not in own and not of_durations:
+            # Perhaps recorded in another unit than the study's; in epochs, other examples are other steps.
             own |= {name: [value] for name, value in stated.items() if is_duration(name)}
         for name, values in own.items():
             known = found.setdefault(name, list(asked.get(name, [])))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -11,14 +12,24 @@ import torch
 
 from harness.errors import SettingError
 from harness.families.base import Shape
-from harness.ladder import Job, Member, Rung, build_ladder, learning_rates, member, members, rung_of_size
+from harness.ladder import (
+    Job,
+    Member,
+    Rung,
+    build_ladder,
+    identity_settings,
+    learning_rates,
+    member,
+    members,
+    rung_of_size,
+)
 from harness.settings import Settings
 from harness.training.members import Stack
 
 #: Runs that ended so are not trained again, for the same settings would give the same end.
 DONE = ("finished", "diverged")
 
-#: What `why_alone` found, by the run that it tried: every cell of a study asks.
+#: What `why_alone` found, by the model that it tried: every cell of a study asks.
 _why_alone: dict[str, str | None] = {}
 
 
@@ -101,9 +112,11 @@ def why_alone(settings: Settings) -> str | None:
     rung = build_ladder(settings)[0]
     smallest = Job(settings, rung, 0, members(settings, rung, 0)[:1])
     (first,) = smallest.members
-    if first.run_id not in _why_alone:
-        _why_alone[first.run_id] = Stack.of(smallest, torch.device("cpu")).unbatched
-    return _why_alone[first.run_id]
+    identity = identity_settings(settings, rung, 0, first.seed, first.lr)
+    model = json.dumps({name: identity[name] for name in ("family", "task", "shape", "parametrization", "precision")})
+    if model not in _why_alone:
+        _why_alone[model] = Stack.of(smallest, torch.device("cpu")).unbatched
+    return _why_alone[model]
 
 
 def single_job(settings: Settings) -> Job:

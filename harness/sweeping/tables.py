@@ -76,7 +76,7 @@ def _data_and_rules(job: Job) -> dict[str, str]:
     for name, column in _RULED.items():
         if name in values:
             each = values[name] if isinstance(values[name], list) else [values[name]]
-            found[column] = ", ".join(f"{value:,}" if isinstance(value, int) else f"{value:.3g}" for value in each)
+            found[column] = ", ".join(f"{value:,}" if isinstance(value, int) else f"{value:.4g}" for value in each)
     return found
 
 

@@ -27,9 +27,8 @@ class Text(Task):
 
     Each file is used either for training or for evaluation, decided by a hash of its name and so alike on every
     machine. Training windows start anywhere, or do not overlap where training goes by epochs; evaluation windows do not
-    overlap. Files are concatenated, so that a few
-    windows hold the end of one and the start of the next. Accuracy is the share of bytes for which the most probable
-    byte is right.
+    overlap. Files are concatenated, so that a few windows hold the end of one and the start of the next. Accuracy is
+    the share of bytes for which the most probable byte is right.
     """
 
     context: int = setting(64, "bytes of a window", whole(1, 8192))
