@@ -1,7 +1,8 @@
 """From a family and a geometric step to rungs: pure, without torch.
 
 A rung is one size. Its durations are a second axis: several step counts give a grid over parameters and tokens, FLOP
-budgets give an IsoFLOP grid. A member is one (seed, learning rate) of a rung at one duration; a run is one member.
+budgets give an IsoFLOP grid, several training sets one over data (`harness.durations`). A member is one (seed, learning
+rate) of a rung at one duration; a run is one member.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
+from harness.durations import Duration, durations, resolved
 from harness.errors import SettingError, UserError
 from harness.families.base import Family, ParameterCount, Shape
 from harness.metrics import LOSS
 from harness.ranges import identity_of
-from harness.settings import LadderSettings, Settings, number_list
-from harness.tasks.base import InputKind, Signature
+from harness.settings import LadderSettings, Settings
+from harness.tasks.base import InputKind
 from harness.wording import listed
 
 #: Raised when the same settings begin to give other numbers, so that old runs are not taken for new ones.
@@ -35,7 +37,7 @@ class Rung:
         asked: (width, depth) before rounding to a legal size.
         params: parameters by group.
         flops_per_example: training FLOPs (forward and backward) of one example.
-        steps: optimizer steps, one entry for each duration.
+        durations: how long it trains, on how many examples.
     """
 
     index: int
@@ -43,7 +45,12 @@ class Rung:
     asked: tuple[float, float]
     params: ParameterCount
     flops_per_example: float
-    steps: tuple[int, ...]
+    durations: tuple[Duration, ...] = ()
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """Optimizer steps of each duration."""
+        return tuple(duration.steps for duration in self.durations)
 
 
 @dataclass(frozen=True)
@@ -61,16 +68,39 @@ class Member:
 
 @dataclass(frozen=True)
 class Job:
-    """Members of one rung at one duration that train in one process."""
+    """Members of one rung at one duration that train in one process.
+
+    Attributes:
+        settings: those of the study; in the job, where a setting follows a rule, the value that it gives here.
+        duration: position among the rung's durations.
+    """
 
     settings: Settings
     rung: Rung
     duration: int
     members: tuple[Member, ...]
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "settings", resolved(self.settings, self.rung.durations[self.duration]))
+
     @property
     def steps(self) -> int:
         return self.rung.steps[self.duration]
+
+    @property
+    def examples(self) -> int | None:
+        """Training examples that are visited epoch by epoch; None where the task draws from all that it has."""
+        return self.rung.durations[self.duration].examples
+
+    @property
+    def unique_examples(self) -> int | None:
+        """Training examples that differ; None where they are generated without end."""
+        return self.settings.task.n_train if self.examples is None else self.examples
+
+    @property
+    def epochs(self) -> float | None:
+        """Examples of one member's training over those that differ; None where they are generated without end."""
+        return self.unique_examples and self.steps * self.settings.ladder.batch_size / self.unique_examples
 
     @property
     def tokens(self) -> int:
@@ -94,7 +124,7 @@ def build_ladder(settings: Settings) -> list[Rung]:
     Raises:
         SettingError: a width, depth, head count or duration that cannot be built.
     """
-    ladder, family, signature = settings.ladder, settings.family, settings.task.signature
+    ladder, family = settings.ladder, settings.family
     if settings.parametrization.depth != "none" and not family.has_residual_branches:
         allowed = f"none, for family={family.name} has no residual branches to scale"
         raise SettingError("parametrization.depth", settings.parametrization.depth, allowed)
@@ -108,8 +138,8 @@ def build_ladder(settings: Settings) -> list[Rung]:
             raise UserError(f"family={family.name}: count() gives {params!r}; wanted is a ParameterCount")
         if isinstance(flops, str) or not 0 < flops < math.inf:
             raise UserError(f"family={family.name}: training_flops() gives {flops!r}; wanted is a number above 0")
-        steps = _durations(ladder, signature, params, flops)
-        rungs.append(Rung(index, shape, (width, depth), params, flops, steps))
+        rung = Rung(index, shape, (width, depth), params, flops)
+        rungs.append(replace(rung, durations=durations(settings, rung)))
     shapes = [rung.shape for rung in rungs]
     for rung in rungs:
         if rung.shape in shapes[: rung.index]:
@@ -237,39 +267,16 @@ def _round_width(ladder: LadderSettings, width: float, multiple: int, explicit: 
     return max(multiple, multiple * round(width / multiple))
 
 
-def _durations(
-    ladder: LadderSettings, signature: Signature, params: ParameterCount, flops_per_example: float
-) -> tuple[int, ...]:
-    """Optimizer steps of each duration, from whichever unit the user gave it in."""
-    tokens_per_step = ladder.batch_size * signature.context
-    steps_per_unit = {
-        "steps": 1.0,
-        "tokens": 1 / tokens_per_step,
-        "tokens_per_param": params.total / tokens_per_step,
-        "flops": 1 / (ladder.batch_size * flops_per_example),
-    }
-    given = [unit for unit in steps_per_unit if getattr(ladder, unit) is not None]
-    if len(given) != 1:
-        found = " and ".join(f"ladder.{unit}" for unit in given) or "none"
-        raise UserError(f"duration: give exactly one of ladder.{', ladder.'.join(steps_per_unit)}; found {found}")
-    (unit,) = given
-    steps = []
-    for value in number_list(f"ladder.{unit}", getattr(ladder, unit)):
-        count = value * steps_per_unit[unit]
-        if not 0.5 <= count < float("inf"):
-            raise SettingError(f"ladder.{unit}", value, f"enough for one step (here {1 / steps_per_unit[unit]:.4g})")
-        steps.append(round(count))
-    if len(set(steps)) != len(steps):
-        raise SettingError(f"ladder.{unit}", getattr(ladder, unit), f"durations of different length (steps: {steps})")
-    return tuple(steps)
-
-
 def members(settings: Settings, rung: Rung, duration: int) -> tuple[Member, ...]:
     """The members asked for at one rung and duration: every seed with every learning rate."""
     seeds = range(settings.first_seed, settings.first_seed + settings.seeds)
-    return tuple(
-        member(settings, rung, duration, seed, lr) for lr in settings.optimizer.learning_rates for seed in seeds
-    )
+    rates = learning_rates(settings, rung, duration)
+    return tuple(member(settings, rung, duration, seed, lr) for lr in rates for seed in seeds)
+
+
+def learning_rates(settings: Settings, rung: Rung, duration: int) -> list[float]:
+    """The base learning rates at one rung and duration."""
+    return resolved(settings, rung.durations[duration]).optimizer.learning_rates
 
 
 def member(settings: Settings, rung: Rung, duration: int, seed: int, lr: float) -> Member:
@@ -288,14 +295,17 @@ def identity_settings(settings: Settings, rung: Rung, duration: int, seed: int, 
     The study's name is among them: the same training in two studies is two rows, each with its own study. Where a run
     is trained (device, workers, members beside it) is not: it moves numbers by rounding at most.
     """
+    trained = rung.durations[duration]
+    settings = resolved(settings, trained)
     optimizer = identity_of(settings.optimizer) | {"lr": float(lr)}
-    return {
+    limit = {} if trained.examples is None else {"train_examples": trained.examples}
+    return limit | {
         "version": IDENTITY_VERSION,
         "study": settings.study,
         "family": {"name": settings.family.name} | identity_of(settings.family),
         "task": {"name": settings.task.name} | identity_of(settings.task),
         "shape": dataclasses.asdict(rung.shape),
-        "steps": rung.steps[duration],
+        "steps": trained.steps,
         "batch_size": settings.ladder.batch_size,
         "optimizer": optimizer,
         "schedule": identity_of(settings.schedule),

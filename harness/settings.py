@@ -32,6 +32,7 @@ from harness.ranges import (
     setting,
     whole,
 )
+from harness.rules.reading import or_rule
 
 if TYPE_CHECKING:
     from harness.tasks.base import Signature
@@ -43,8 +44,8 @@ class LadderSettings(Checked):
 
     Sizes: either `widths` and `depths` written out (a list of one is repeated), or `count` rungs from
     (`first_width`, `first_depth`) by the factors `width_step` and `depth_step`.
-    Duration: exactly one of `steps`, `tokens`, `tokens_per_param`, `flops`; a list makes a grid over N and D
-    (for `flops`, an IsoFLOP grid).
+    Duration: exactly one of `steps`, `tokens`, `tokens_per_param`, `flops`, `epochs`; a list makes a grid over N and D
+    (for `flops`, an IsoFLOP grid). `train_examples` limits the training set, whatever the duration.
     """
 
     settings_group = "ladder"
@@ -73,7 +74,9 @@ class LadderSettings(Checked):
     head_width: int | None = setting(
         None, "width of a head: wider sizes have more heads", or_null(whole(1), "as many heads as `heads` says")
     )
-    batch_size: int = setting(64, "examples (sequences, for tokens) in a training step", whole(1))
+    batch_size: Any = setting(
+        64, "examples (sequences, for tokens) in a training step; all: the whole training set", or_rule(whole(1), "all")
+    )
     steps: Any = setting(
         None, "duration in training steps; a list makes a grid over durations", or_null(OneOrMore(above(0)))
     )
@@ -84,6 +87,16 @@ class LadderSettings(Checked):
         None, "duration in training tokens for each parameter of the size, all counted", or_null(OneOrMore(above(0)))
     )
     flops: Any = setting(None, "duration in training FLOPs; a list makes an IsoFLOP grid", or_null(OneOrMore(above(0))))
+    epochs: Any = setting(
+        None,
+        "duration in passes over the training examples, each pass in a fresh order",
+        or_null(OneOrMore(above(0))),
+    )
+    train_examples: Any = setting(
+        None,
+        "examples to train on, the first of a fixed order, epoch by epoch; a list makes a grid with the durations",
+        or_null(OneOrMore(whole(1)), "as the task draws them"),
+    )
 
 
 @dataclass
@@ -146,7 +159,9 @@ class OptimizerSettings(Checked):
         "the optimizer; optimizer=NAME chooses it and its defaults",
         one_of("gd", "sgd", "adam", "adamw", "muon"),
     )
-    lr: Any = setting(0.01, "base learning rate; a list trains every size with each, as members", OneOrMore(above(0)))
+    lr: Any = setting(
+        0.01, "base learning rate; a list trains every size with each, as members", or_rule(OneOrMore(above(0)))
+    )
     adamw_lr: float = setting(
         0.01,
         "base learning rate of all but the hidden matrices, which AdamW trains beside Muon",
@@ -154,16 +169,16 @@ class OptimizerSettings(Checked):
         default_in_identity=False,
     )
     beta1: float = setting(0.9, "decay of Adam's average of gradients", Number(0, 1, below=True))
-    beta2: float = setting(0.999, "decay of Adam's average of squared gradients", Number(0, 1, below=True))
+    beta2: Any = setting(0.999, "decay of Adam's average of squared gradients", or_rule(Number(0, 1, below=True)))
     momentum: float = setting(0.9, "momentum of SGD and Muon", Number(0, 1, below=True))
     nesterov: bool = setting(
         False, "whether SGD and Muon look ahead (Nesterov's momentum)", Flag(), default_in_identity=False
     )
     eps: float = setting(1e-8, "added to the denominator of Adam's step", at_least(0))
-    weight_decay: float = setting(
+    weight_decay: Any = setting(
         0.0,
         "times the learning rate: by what share a step shrinks weights; see parametrization.decay",
-        at_least(0),
+        or_rule(at_least(0)),
     )
     grad_clip: float | None = setting(
         None, "largest norm of a member's gradient; longer ones are scaled down", or_null(above(0), "no limit")
@@ -177,7 +192,7 @@ class OptimizerSettings(Checked):
 
     @property
     def learning_rates(self) -> list[float]:
-        """The base learning rates asked for, as a list.
+        """The base learning rates asked for, as a list; those of a rule are known once a job has resolved it.
 
         Raises:
             SettingError: not a number or a list of numbers.
@@ -194,7 +209,7 @@ class ScheduleSettings(Checked):
     kind: str = setting(
         "constant", "the shape; schedule=NAME chooses it and its defaults", one_of("constant", "cosine", "wsd")
     )
-    warmup: float = setting(0.0, "share of the steps in which the learning rate rises from 0", between(0, 1))
+    warmup: Any = setting(0.0, "share of the steps in which the learning rate rises from 0", or_rule(between(0, 1)))
     decay: float = setting(
         0.2,
         "share of the steps, at the end, in which wsd falls; with warmup at most 1",
@@ -204,7 +219,7 @@ class ScheduleSettings(Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.warmup + self.decay > 1 and self.kind == "wsd":
+        if self.kind == "wsd" and not isinstance(self.warmup, dict) and self.warmup + self.decay > 1:
             raise SettingError("schedule.decay", self.decay, f"at most {1 - self.warmup:g}, what warmup leaves")
 
 

@@ -24,10 +24,10 @@ REFUSED: dict[str, list[Any]] = {
     "ladder.count": [0],
     "ladder.heads": [0],
     "ladder.head_width": [0],
-    "ladder.batch_size": [0],
+    "ladder.batch_size": [0, 64.0, "some", {}, {"rule": "tokens"}],
     **{
         f"ladder.{unit}": [0, -1, [], [5, 5], [5, -1], "long", NAN]
-        for unit in ("steps", "tokens", "tokens_per_param", "flops")
+        for unit in ("steps", "tokens", "tokens_per_param", "flops", "epochs", "train_examples")
     },
     "loss.kind": ["mae", ""],
     "loss.label_smoothing": [1.0, -0.1, NAN],
@@ -38,9 +38,9 @@ REFUSED: dict[str, list[Any]] = {
     "optimizer.kind": ["lion", ""],
     "optimizer.adamw_lr": [0.0, -1.0, NAN],
     "optimizer.nesterov": [1, "yes"],
-    "optimizer.lr": [[0.1, 0.1], -1.0, 0.0, NAN, INF, [0.1, INF], [], "fast", True],
+    "optimizer.lr": [[0.1, 0.1], -1.0, 0.0, NAN, INF, [0.1, INF], [], "fast", True, {"rule": "half_life"}],
     "optimizer.beta1": [1.5, 1.0, -0.1, NAN],
-    "optimizer.beta2": [1.0, -0.1, NAN],
+    "optimizer.beta2": [1.0, -0.1, NAN, {"rule": "steplaw"}],
     "optimizer.momentum": [1.0, -0.1, NAN],
     "optimizer.eps": [-1e-8, NAN, INF],
     "optimizer.weight_decay": [-0.1, NAN, INF],

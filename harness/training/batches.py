@@ -22,8 +22,7 @@ def training_batches(job: Job, device: torch.device) -> Iterator[tuple[torch.Ten
     task, batch_size = job.settings.task, job.settings.ladder.batch_size
     streams = [np.random.default_rng([member.seed, DATA_STREAM]) for member in job.members]
     views = _views(job)
-    while True:
-        batches = [task.train_batch(stream, batch_size) for stream in streams]
+    for batches in zip(*(task.train_batches(stream, batch_size, job.examples) for stream in streams), strict=True):
         scored = np.stack([batch.scored for batch in batches])
         # The mean over examples of the mean over an example's scored positions, as metrics.LOSS has it.
         of_each = (scored / (scored.sum(axis=2, keepdims=True) * batch_size)).astype(np.float32)

@@ -15,7 +15,7 @@ import pandas as pd
 from harness.analysis.fitting.laws import LAWS, NO_LAW
 from harness.records.run_settings import parse_config
 from harness.records.schema import STATUSES
-from harness.report.analyze import CONVENTIONS, Analysis
+from harness.report.analyze import Analysis
 from harness.report.card.facts import FITTED
 from harness.report.card.studies import (
     examples_per_step,
@@ -152,7 +152,7 @@ def _measured(analysis: Analysis) -> Iterator[str]:
     yield f"Every run was evaluated at its last step, on {items}."
     yield (
         f"Sizes are {size_name(analysis.x)} where thresholds are given; exponents are given under each of "
-        f"{', '.join(map(size_name, CONVENTIONS))}."
+        f"{', '.join(map(size_name, analysis.conventions))}."
     )
     if analysis.left_out:
         yield f"Not analysed: {'; '.join(analysis.left_out)}."
