@@ -32,8 +32,12 @@ def runs() -> pd.DataFrame:
 def test_sources_are_told_once_a_study() -> None:
     (row,) = data_sources(runs()).to_dict("records")
     assert row == {
-        **{"study": "letters", "data": "Letters", "licence": "MIT"},
-        **{"version": "2", "split": "source", "SHA-256": "abababababab"},
+        "study": "letters",
+        "data": "Letters",
+        "licence": "MIT",
+        "version": "2",
+        "split": "source",
+        "SHA-256": "abababababab",
     }
 
 
