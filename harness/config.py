@@ -27,9 +27,10 @@ from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
 from harness.by_name import import_by_name
 from harness.choices import choices, config_folders, config_groups
+from harness.data.settings import DataSettings
 from harness.errors import SettingError, UserError
 from harness.explain import content_of, explain, how_to_choose, shown, unknown_setting
-from harness.ranges import ALLOWED
+from harness.ranges import ALLOWED, identity_of
 from harness.settings import Settings
 
 #: Groups whose choice on the command line picks, in an experiment of several studies, those that made this choice.
@@ -46,7 +47,7 @@ _NAMING = ("experiment=", "study=", "name=", "results=", "seeds=", "first_seed="
 _ONE_AT_A_TIME = RLock()
 
 #: Settings that make a run what it is, family and task apart.
-_OF_A_STUDY = ("study", "ladder", "optimizer", "schedule", "parametrization")
+_OF_A_STUDY = ("study", "ladder", "loss", "optimizer", "schedule", "parametrization", "data")
 
 
 def compose(*overrides: str) -> list[Settings]:
@@ -276,7 +277,7 @@ def to_settings(config: DictConfig) -> Settings:
     """
     plain = to_settings_alone(config)
     plain.family = _build("family", plain.family)
-    plain.task = _build("task", plain.task)
+    plain.task = _build("task", plain.task, plain.data)
     return plain
 
 
@@ -316,7 +317,7 @@ def rebuild(studies: Sequence[Settings], setting: str, recorded: Mapping[str, An
     name = values.pop("name", None)
     for study in studies:
         if (chosen := getattr(study, setting)).name == name:
-            if dataclasses.asdict(chosen) == values:
+            if identity_of(chosen) == values:
                 return chosen
             return _build(setting, {"_target_": f"{type(chosen).__module__}.{type(chosen).__qualname__}"} | values)
     if (path := choices(setting).get(str(name))) is not None:
@@ -324,14 +325,18 @@ def rebuild(studies: Sequence[Settings], setting: str, recorded: Mapping[str, An
     raise UserError(f"{setting} {name}: there is no conf/{setting}/{name}.yaml to find its class by; give experiment=")
 
 
-def _build(setting: str, values: Any) -> Any:
-    """The family or task that `_target_` names, of the settings beside it."""
+def _build(setting: str, values: Any, data: DataSettings | None = None) -> Any:
+    """The family or task that `_target_` names, of the settings beside it; a task with a field `data` is given it."""
     if not isinstance(values, dict) or "_target_" not in values:
         names = ", ".join(choices(setting))
         raise UserError(f"{setting} is not chosen: give {setting}=NAME, one of {names}; or an experiment=NAME")
     values = dict(values)
     target = values.pop("_target_")
     cls = import_by_name(f"{setting}._target_", str(target))
+    if data is not None and any(f.name == "data" for f in dataclasses.fields(cls)):
+        if "data" in values:
+            raise UserError(f"{setting}.data: data are settings of the study: give data=NAME or data.SETTING=VALUE")
+        values["data"] = dataclasses.asdict(data)
     try:
         return _to_object(OmegaConf.merge(OmegaConf.structured(cls), values))
     except ConfigKeyError as error:

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 from harness.errors import SettingError
 
 #: Under these keys of a field's metadata.
-MEANING, ALLOWED = "meaning", "allowed"
+MEANING, ALLOWED, DEFAULT_IN_IDENTITY = "meaning", "allowed", "default_in_identity"
 
 
 class Range(ABC):
@@ -44,13 +44,15 @@ class Range(ABC):
         return self.words()
 
 
-def setting(default: Any, meaning: str, allowed: Range) -> Any:
+def setting(default: Any, meaning: str, allowed: Range, *, default_in_identity: bool = True) -> Any:
     """A dataclass field that is a setting.
 
     Args:
         meaning: what it does, in a phrase, with units.
+        default_in_identity: False for a setting that is added to those of recorded runs, at a default that gives their
+            numbers: at this value it is left out of a run's identity, so that they keep their run_id.
     """
-    about = {MEANING: meaning, ALLOWED: allowed}
+    about = {MEANING: meaning, ALLOWED: allowed, DEFAULT_IN_IDENTITY: default_in_identity}
     if isinstance(default, list):
         return field(default_factory=lambda: list(default), metadata=about)
     return field(default=default, metadata=about)
@@ -69,6 +71,29 @@ class Checked:
                 if ALLOWED in one.metadata:
                     full, value = full_name(self.settings_group, one.name), getattr(self, one.name)
                     setattr(self, one.name, one.metadata[ALLOWED].check(full, value, owner))
+
+
+def identity_of(settings: Any) -> dict[str, Any]:
+    """The settings of a dataclass as a run's identity has them, by name: without those at a default left out of it."""
+    values, left_out = dataclasses.asdict(settings), defaults_outside_identity(settings)
+    for one in dataclasses.fields(settings):
+        if dataclasses.is_dataclass(inner := getattr(settings, one.name)):
+            values[one.name] = identity_of(inner)
+        elif one.name in left_out and values[one.name] == left_out[one.name]:
+            del values[one.name]
+    return values
+
+
+def defaults_outside_identity(settings: Any) -> dict[str, Any]:
+    """What the settings of a dataclass are where a run's identity does not state them, by name."""
+    found: dict[str, Any] = {}
+    for one in dataclasses.fields(settings):
+        if dataclasses.is_dataclass(inner := getattr(settings, one.name)):
+            found |= {one.name: nested} if (nested := defaults_outside_identity(inner)) else {}
+        elif not one.metadata.get(DEFAULT_IN_IDENTITY, True):
+            made = one.default_factory is not dataclasses.MISSING
+            found[one.name] = one.default_factory() if made else one.default  # type: ignore[operator]
+    return found
 
 
 def full_name(group: str, name: str) -> str:

@@ -159,7 +159,8 @@ def _chosen(config_group: str, choice: str, path: Path) -> Group:
     kind = import_by_name(f"{config_group}={choice}: _target_", target)
     if not (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
         raise UserError(f"{path}: _target_={target} is not a dataclass, whose fields would be its settings")
-    rows = [_row(config_group, f, {}, values.get(f.name, _MISSING)) for f in dataclasses.fields(kind)]
+    own = [f for f in dataclasses.fields(kind) if (config_group, f.name) != ("task", "data")]  # which is the study's
+    rows = [_row(config_group, f, {}, values.get(f.name, _MISSING)) for f in own]
     return Group(f"{config_group}={choice}", purpose(path) or _paragraph(kind), rows)
 
 

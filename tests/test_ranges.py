@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -21,6 +21,8 @@ from harness.ranges import (
     above,
     at_least,
     between,
+    defaults_outside_identity,
+    identity_of,
     moment,
     number_list,
     one_of,
@@ -114,6 +116,26 @@ def test_a_list_is_not_shared_between_objects() -> None:
 
     Own().names.append("a")
     assert Own().names == []
+
+
+@dataclass
+class Inner(Checked):
+    old: int = setting(1, "of it", whole(1))
+    added: float = setting(0.0, "of it", at_least(0), default_in_identity=False)
+
+
+@dataclass
+class Outer(Checked):
+    colour: str = "red"
+    added: Any = setting([], "of it", ListOf(Text("names"), empty=True), default_in_identity=False)
+    inner: Inner = field(default_factory=Inner)
+
+
+def test_an_added_setting_is_in_the_identity_where_it_is_not_at_its_default() -> None:
+    assert identity_of(Outer()) == {"colour": "red", "inner": {"old": 1}}
+    assert identity_of(Outer(added=["a"])) == {"colour": "red", "added": ["a"], "inner": {"old": 1}}
+    assert identity_of(Outer(inner=Inner(added=2)))["inner"] == {"old": 1, "added": 2}
+    assert defaults_outside_identity(Outer(added=["a"])) == {"added": [], "inner": {"added": 0.0}}
 
 
 def test_a_number_or_a_list_of_numbers() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.errors import SettingError
+from harness.errors import SettingError, UserError
 from harness.settings import LadderSettings, OptimizerSettings, ScheduleSettings, Settings
 
 NAN, INF = math.nan, math.inf
@@ -24,15 +24,23 @@ REFUSED: dict[str, list[Any]] = {
     "ladder.count": [0],
     "ladder.heads": [0],
     "ladder.head_width": [0],
-    "ladder.batch_size": [0],
+    "ladder.batch_size": [0, 64.0, "some", {}, {"rule": "tokens"}],
     **{
         f"ladder.{unit}": [0, -1, [], [5, 5], [5, -1], "long", NAN]
-        for unit in ("steps", "tokens", "tokens_per_param", "flops")
+        for unit in ("steps", "tokens", "tokens_per_param", "flops", "epochs", "train_examples")
     },
-    "optimizer.kind": ["adam", ""],
-    "optimizer.lr": [[0.1, 0.1], -1.0, 0.0, NAN, INF, [0.1, INF], [], "fast", True],
+    "loss.kind": ["mae", ""],
+    "loss.label_smoothing": [1.0, -0.1, NAN],
+    "loss.l1": [-0.1, NAN, INF],
+    "loss.l2": [-0.1, NAN, INF],
+    "loss.temperature": [0.0, NAN, INF],
+    "loss.dimensions": [1, 2.5],
+    "optimizer.kind": ["lion", ""],
+    "optimizer.adamw_lr": [0.0, -1.0, NAN],
+    "optimizer.nesterov": [1, "yes"],
+    "optimizer.lr": [[0.1, 0.1], -1.0, 0.0, NAN, INF, [0.1, INF], [], "fast", True, {"rule": "half_life"}],
     "optimizer.beta1": [1.5, 1.0, -0.1, NAN],
-    "optimizer.beta2": [1.0, -0.1, NAN],
+    "optimizer.beta2": [1.0, -0.1, NAN, {"rule": "steplaw"}],
     "optimizer.momentum": [1.0, -0.1, NAN],
     "optimizer.eps": [-1e-8, NAN, INF],
     "optimizer.weight_decay": [-0.1, NAN, INF],
@@ -44,9 +52,29 @@ REFUSED: dict[str, list[Any]] = {
     "parametrization.kind": ["sp"],
     "parametrization.base_width": [0],
     "parametrization.base_heads": [0],
+    "data.source": ["", "digits", ":digits", "path:", 3],
+    "data.name": [""],
+    "data.licence": [""],
+    "data.answers": ["soft"],
+    "data.classes": [[], [""], [0]],
+    "data.label_columns": [[], 1],
+    "data.input_columns": [[], 1],
+    "data.group_column": [""],
+    "data.split_column": [""],
+    "data.split": ["random"],
+    "data.eval_fraction": [0.0, 1.0, NAN],
+    "data.split_seed": [-1],
+    "data.image_size": [[], 0, [8, 8, 3], 1.5],
+    "data.channels": [0, 2, 4],
+    "data.sample_rate": [0, 0.5],
+    "data.prepare": ["shuffle", ["standardise", "standardise"], [{"standardise": {"by": "row"}}], [3]],
+    "data.augment": ["standardise", [{"a": None, "b": None}]],
     "training.device": ["tpu"],
     "training.precision": ["float16"],
     "training.evaluations": [0],
+    "training.evaluate": ["log"],
+    "training.patience": [0, 1.5],
+    "training.min_delta": [-0.1, NAN],
     "launcher.workers": [0, -1],
     "launcher.members_together": [0],
     "analysis.alpha": [0.7, -0.1, NAN],
@@ -101,7 +129,7 @@ def test_every_setting_is_checked_or_known_to_be_free() -> None:
 def test_values_out_of_range_are_refused_by_name(setting: str, value: object) -> None:
     owner, _, name = setting.rpartition(".")
     kind = type(getattr(Settings(), owner)) if owner else Settings
-    with pytest.raises(SettingError, match=f"^{setting}"):
+    with pytest.raises(UserError, match=f"^{setting}"):
         kind(**{name: value})
 
 

@@ -30,6 +30,7 @@ LAWS = (
         "size_of_shape",
         "gadre",
         "kaplan",
+        "muennighoff",
         "bnsl0",
         "bnsl1",
         "bnsl2",

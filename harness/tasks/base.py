@@ -5,15 +5,20 @@ Tasks work on numpy arrays, so that composing and planning an experiment does no
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from harness.metrics import Metric
 from harness.ranges import Checked
+from harness.tasks import limited
+
+if TYPE_CHECKING:
+    from harness.data.augment.base import Augmenter
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,8 @@ class Batch:
 
     Attributes:
         inputs: (B, T) int64 tokens, or float32 features (B, *feature_shape).
-        targets: (B, S) int64 answers; S = T for tokens (the answer at each position), 1 for features.
+        targets: (B, S) int64 classes, or (B, S, V) float32: values, or probabilities of the classes; S = T for tokens
+            (the answer at each position), 1 for features.
         scored: (B, S) bool, the positions that count in loss and metrics; at least one in each row.
         subtask: (B,) int64 index into the task's `subtasks`; all 0 where the task has none.
     """
@@ -34,15 +40,38 @@ class Batch:
 
     @classmethod
     def of_answers(cls, inputs: np.ndarray, targets: np.ndarray, subtask: np.ndarray | None = None) -> Batch:
-        """A batch in which every answer is scored; `targets` is (B,) or (B, S), `subtask` (B,) or None for all 0."""
-        targets = targets.reshape(len(inputs), -1)
+        """A batch in which every answer is scored.
+
+        Args:
+            targets: classes (B,) or (B, S); values (B, S, V).
+            subtask: (B,), or None for all 0.
+        """
+        if targets.ndim < 3:
+            targets = targets.reshape(len(inputs), -1)
         if subtask is None:
             subtask = np.zeros(len(inputs), dtype=np.int64)
-        return cls(inputs, targets, np.ones(targets.shape, dtype=bool), subtask)
+        return cls(inputs, targets, np.ones(targets.shape[:2], dtype=bool), subtask)
+
+    @classmethod
+    def concatenated(cls, batches: Sequence[Batch]) -> Batch:
+        """The examples of several batches, one after the other."""
+        return cls(*(np.concatenate(arrays) for arrays in zip(*(batch._arrays for batch in batches), strict=True)))
+
+    def rows(self, chosen: np.ndarray | slice) -> Batch:
+        """The examples at these places."""
+        return Batch(*(array[chosen] for array in self._arrays))
+
+    @property
+    def _arrays(self) -> tuple[np.ndarray, ...]:
+        return self.inputs, self.targets, self.scored, self.subtask
 
 
-#: What a task gives and a family reads; images are features of shape (channels, height, width).
-InputKind = Literal["tokens", "features", "images"]
+#: What a task gives and a family reads; images are features of shape (channels, height, width), and frames those of
+#: shape (T, F), T moments of F features each, such as the columns of a spectrogram.
+InputKind = Literal["tokens", "features", "images", "frames"]
+
+#: The kind of features by the number of dimensions of one example.
+_KIND_BY_DIMENSIONS: dict[int, InputKind] = {2: "frames", 3: "images"}
 
 
 @dataclass(frozen=True)
@@ -50,23 +79,31 @@ class Signature:
     """The shapes of inputs and outputs that a model needs to have.
 
     Attributes:
-        n_outputs: number of classes, or size of the vocabulary.
+        n_outputs: number of classes, size of the vocabulary, or number of values V.
         vocab_size: number of input tokens; None if inputs are features.
         context: number of positions of a token input; 1 for features.
-        feature_shape: shape of one feature input, such as (64,) or (1, 8, 8); None if inputs are tokens.
+        feature_shape: shape of one feature input, such as (64,), (1, 8, 8) for an image or (50, 40) for 50 frames;
+            None if inputs are tokens.
+        answers: whether an answer is one of n_outputs classes, or n_outputs values.
     """
 
     n_outputs: int
     vocab_size: int | None = None
     context: int = 1
     feature_shape: tuple[int, ...] | None = None
+    answers: Literal["classes", "values"] = "classes"
+
+    @property
+    def positions(self) -> int:
+        """Length of the sequence that an example is: of tokens or frames; 1 where it is none."""
+        return self.feature_shape[0] if self.kind == "frames" and self.feature_shape else self.context
 
     @property
     def kind(self) -> InputKind:
         """What inputs are."""
         if self.vocab_size is not None:
             return "tokens"
-        return "images" if self.feature_shape is not None and len(self.feature_shape) == 3 else "features"
+        return _KIND_BY_DIMENSIONS.get(len(self.feature_shape or ()), "features")
 
 
 class Task(Checked, ABC):
@@ -102,9 +139,38 @@ class Task(Checked, ABC):
         """What the data depend on besides the settings, such as the hash of a corpus; recorded with every run."""
         return {}
 
+    @property
+    def n_train(self) -> int | None:
+        """Number of training examples; None for a task that generates them without end."""
+        return None
+
+    @property
+    def augmenter(self) -> Augmenter | None:
+        """What changes training batches by random numbers, drawn anew for every batch; None for nothing."""
+        return None
+
     @abstractmethod
     def train_batch(self, rng: np.random.Generator, batch_size: int) -> Batch:
         """The next training batch of `batch_size` examples, with all randomness drawn from `rng`."""
+
+    def first_examples(self, examples: int) -> Batch:
+        """The first training examples of a fixed order, the same for every run: a smaller set is part of a larger one.
+
+        Args:
+            examples: how many, at most `n_train`.
+        """
+        return limited.drawn(self, examples)
+
+    def train_batches(self, rng: np.random.Generator, batch_size: int, examples: int | None = None) -> Iterator[Batch]:
+        """Training batches without end, with all randomness drawn from `rng`.
+
+        Args:
+            examples: train on the `first_examples` alone, epoch by epoch, each in a fresh order; None draws as
+                `train_batch` does.
+        """
+        if examples is not None:
+            return limited.epochs(self.first_examples(examples), rng, batch_size)
+        return (self.train_batch(rng, batch_size) for _ in itertools.count())
 
     @abstractmethod
     def eval_batch(self) -> Batch:

@@ -5,26 +5,20 @@ from __future__ import annotations
 import hashlib
 import math
 import platform
-import sysconfig
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
+from harness.data.sources import standard_library
 from harness.errors import DataError, SettingError
 from harness.metrics import ACCURACY, LOSS
 from harness.ranges import between, setting, whole
 from harness.tasks.base import Batch, Signature, Task
+from harness.tasks.limited import fixed_order
 from harness.tasks.streams import eval_stream
 
 N_BYTES = 256
-#: Code that was not written to be read (tables, installers), or that some distributions of Python lack.
-LEFT_OUT = {
-    "__pycache__", "dist-packages", "distutils", "encodings", "ensurepip", "idlelib", "lib2to3", "pydoc_data",
-    "site-packages", "sitecustomize.py", "test", "tests", "tkinter", "turtledemo",
-}  # fmt: skip
-LEFT_OUT_PREFIXES = ("_sysconfigdata", "config-")
 
 
 @dataclass
@@ -32,9 +26,9 @@ class Text(Task):
     """Predict the next byte at each of `context` positions; the loss is in nats per byte (bits per byte: loss / ln 2).
 
     Each file is used either for training or for evaluation, decided by a hash of its name and so alike on every
-    machine. Training windows start anywhere; evaluation windows do not overlap. Files are concatenated, so that a few
-    windows hold the end of one and the start of the next. Accuracy is the share of bytes for which the most probable
-    byte is right.
+    machine. Training windows start anywhere, or do not overlap where training goes by epochs; evaluation windows do not
+    overlap. Files are concatenated, so that a few windows hold the end of one and the start of the next. Accuracy is
+    the share of bytes for which the most probable byte is right.
     """
 
     context: int = setting(64, "bytes of a window", whole(1, 8192))
@@ -66,9 +60,19 @@ class Text(Task):
         """
         return _corpus(self.max_bytes, self.eval_fraction)
 
+    @property
+    def n_train(self) -> int:
+        """Windows that do not overlap."""
+        train, _ = self.corpus
+        return (len(train) - 1) // self.context
+
     def train_batch(self, rng: np.random.Generator, batch_size: int) -> Batch:
         train, _ = self.corpus
         return self._windows(train, rng.integers(len(train) - self.context, size=batch_size))
+
+    def first_examples(self, examples: int) -> Batch:
+        train, _ = self.corpus
+        return self._windows(train, fixed_order(self.n_train)[:examples] * self.context)
 
     def eval_batch(self) -> Batch:
         _, held_out = self.corpus
@@ -89,8 +93,11 @@ class Text(Task):
 
 @lru_cache
 def _corpus(max_bytes: int, eval_fraction: float) -> tuple[np.ndarray, np.ndarray]:
-    root = Path(sysconfig.get_path("stdlib"))
-    named = [(hashlib.sha256(path.relative_to(root).as_posix().encode()).digest(), path) for path in _sources(root)]
+    root = standard_library.root()
+    named = [
+        (hashlib.sha256(path.relative_to(root).as_posix().encode()).digest(), path)
+        for path in standard_library.sources(root)
+    ]
     sides: tuple[list[bytes], list[bytes]] = [], []
     size = 0
     for digest, path in sorted(named):
@@ -106,16 +113,3 @@ def _corpus(max_bytes: int, eval_fraction: float) -> tuple[np.ndarray, np.ndarra
             f"{root}: holds too few Python sources for task=text; it needs the standard library's .py files"
         )
     return train, evaluation
-
-
-def _sources(root: Path) -> list[Path]:
-    """Source files of the standard library itself, without the directories in `LEFT_OUT`."""
-    found = []
-    for path in root.iterdir():
-        if path.name in LEFT_OUT or path.name.startswith(LEFT_OUT_PREFIXES):
-            continue
-        if path.is_dir():
-            found += _sources(path)
-        elif path.suffix == ".py":
-            found.append(path)
-    return found

@@ -16,6 +16,10 @@ RANGES: dict[str, tuple[tuple[float, float], ...]] = {
     "logistic": ((0.02, 0.3), (0.6, 0.98), (-1.2, 1.2), (np.log(0.2), np.log(0.8))),
     "sigmoid_of_loss": ((0.02, 0.3), (0.6, 0.98), (-1.2, 1.2), (np.log(0.2), np.log(0.8))),
     "exponential_of_loss": ((0.6, 0.95), (0.05, 0.4), (np.log(0.3), np.log(1.2))),
+    "muennighoff": (
+        *((0.2, 1.0), (0.2, 1.0), (0.2, 1.0), (0.3, 1.0), (0.3, 1.0)),
+        *((np.log(1.0), np.log(8.0)), (np.log(1.0), np.log(8.0))),
+    ),
     "kaplan": ((-1.0, 1.0), (0.2, 0.8), (0.05, 0.8), (0.05, 0.8)),
 }
 
@@ -33,10 +37,14 @@ def planted_theta(law: Law, rng: np.random.Generator, n: int) -> np.ndarray:
 
 
 def design(law: Law, points: dict[int, int]) -> np.ndarray:
-    """t (d, n) in [-3, 3]: a grid of `points[d]` places along each of the law's d variables."""
+    """t (d, n), in [-3, 3] for most: a grid of `points[d]` places along each of the law's d variables."""
     d = len(law.variables)
     axis = np.linspace(-3, 3, points[d])
-    return np.stack([side.ravel() for side in np.meshgrid(*[axis] * d)])
+    t = np.stack([side.ravel() for side in np.meshgrid(*[axis] * d)])
+    if law.name == "muennighoff":
+        size, repeats, unique = t
+        return np.stack([size, unique + (repeats + 3) / 1.5, unique])  # 1 to 55 epochs
+    return t
 
 
 def _broken(n_breaks: int, rng: np.random.Generator, n: int) -> np.ndarray:

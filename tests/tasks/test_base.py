@@ -109,7 +109,8 @@ def test_chance_is_what_a_guesser_gets(path):
     repeats = -(-10_000 // len(batch.targets))
     targets, scored = np.tile(batch.targets, (repeats, 1)), np.tile(batch.scored, (repeats, 1))
     guesses = np.random.default_rng(0).integers(n_answers, size=targets.shape)
-    outputs = Outputs(np.full(targets.shape, -np.log(n_answers)), guesses == targets, scored)
+    log_prob = np.full(targets.shape, -np.log(n_answers))
+    outputs = Outputs(log_prob, guesses == targets, scored, -log_prob)
     for metric in task.metrics:
         scores, chance = metric.score(outputs), task.chance(metric.name)
         assert chance is not None

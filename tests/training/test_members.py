@@ -16,7 +16,8 @@ from harness.families.base import ParameterCount
 from harness.families.cnn import CNN
 from harness.families.mlp import MLP, MLPModel
 from harness.families.transformer import Transformer
-from harness.training.loop import train_job, training_batches
+from harness.training.batches import training_batches
+from harness.training.loop import train_job
 from harness.training.members import Stack
 
 CPU = torch.device("cpu")
@@ -31,10 +32,12 @@ def test_a_member_is_the_same_alone_to_the_bit(family, task):
         assert numbers(alone) == numbers(together[i])
 
 
-def test_a_cnn_member_is_the_same_alone_within_rounding():
+@pytest.mark.parametrize("layers", [None, ["conv 8 3x3 same", "max_pool 1x2", "dense 4"]])
+def test_a_cnn_member_is_the_same_alone_within_rounding(layers):
     # Convolutions of members side by side are one grouped convolution, which sums in another order: the losses part
     # by rounding (about 1e-7 a step), which 12 steps of training let grow to at most 1e-4.
-    settings = make_settings(CNN(), SignOfSum(image=True))
+    settings = make_settings(CNN(layers=layers), SignOfSum(image=True))
+    assert Stack.of(job_of(settings), CPU).unbatched is None
     together = train_job(job_of(settings))
     for i in range(len(together)):
         (alone,) = train_job(job_of(settings, only=i))
@@ -79,7 +82,7 @@ def test_its_gradient_is_that_of_plain_autograd():
     stack = Stack.of(job, CPU)
     stack.params_MP += 0.1  # so that the readout, zero at first, passes gradients on
     batch = next(training_batches(job, CPU))
-    losses_M, grad_MP = stack.trace(*batch)(*batch)
+    losses_M, grad_MP = stack.trace(*batch)(*batch, 0)
     for m in range(2):
         model = settings.family.build(job.rung.shape, settings.task.signature, settings.parametrization)
         nn.utils.vector_to_parameters(stack.params_MP[m], model.parameters())
@@ -112,7 +115,7 @@ class ShiftedMLP(MLP):
         return "shifted"
 
     def build(self, shape, signature, parametrization):
-        return Shifted(4, shape.width, shape.depth, signature.n_outputs, self.zero_head)
+        return Shifted([4, *[shape.width] * shape.depth], signature.n_outputs, self.zero_head)
 
 
 def test_tables_of_a_model_come_along_and_data_may_choose_its_path():

@@ -116,6 +116,14 @@ def law_columns(law: Law, x: ArrayLike | pd.DataFrame, y: ArrayLike | None = Non
         raise DataError(f"{law.name} has {len(law.variables)} variables ({', '.join(law.variables)}); got {found}")
     names = law.variables if table is None else tuple(map(str, table.columns))
     columns = dict(zip(names, given.T, strict=True))
+    places, values = _checked_columns(law, columns, y)
+    if wrong := law.misplaced(places):
+        raise DataError(f"{law.name}, {wrong}")
+    return places, values
+
+
+def _checked_columns(law: Law, columns: Mapping[str, ArrayLike], y: ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:
+    """Places and values, each a number that the law's scale allows."""
     if y is None:
         places = np.stack(positive_columns(**columns), axis=1)
         return places, np.zeros(len(places))

@@ -12,6 +12,7 @@ from harness.analysis.fitting.laws.powers import (
     SizeOfShape,
     WidthDepth,
 )
+from harness.analysis.fitting.laws.repetition import Muennighoff
 
 LAWS: dict[str, Law] = {
     law.name: law
@@ -23,6 +24,7 @@ LAWS: dict[str, Law] = {
         SizeOfShape(),
         Gadre(),
         Kaplan(),
+        Muennighoff(),
         BrokenPower(0),
         BrokenPower(1),
         BrokenPower(2),

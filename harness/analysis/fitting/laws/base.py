@@ -165,6 +165,10 @@ class Law(ABC):
         """The one theta (..., p) to report where several describe the same curve: breaks in order of their places."""
         return theta
 
+    def misplaced(self, places: np.ndarray) -> str:
+        """The first row of places (n, d) that cannot be, and why; '' where every row can."""
+        return ""
+
     def bound_message(self, coordinate: int, side: Literal["low", "high"]) -> str:
         """What a fit that stands at this bound says of the data; '' where it is a finding like any other."""
         name = self.parameters[coordinate]
