@@ -13,6 +13,12 @@ answer there, c_s = 1 where its most probable answer is right and 0 elsewhere, a
     exact_match                   product over S of c_s       discontinuous    0 or 1, paired with token_accuracy
     accuracy                1/|S| sum over S of c_s           discontinuous    in [0, 1], paired with loss
 
+Where an answer at position s stands for b_s bytes of text, with b the mean over examples of the sum over S of b_s:
+
+    bits_per_byte           1/(b ln 2) sum over S of l_s      continuous       lower is better
+
+Its mean is the loss of all text over the bytes of all text, whatever the tokens are that the text is cut into.
+
 Token accuracy and accuracy are the same formula. For answers of many tokens it moves in small steps and counts as
 continuous; for answers of one token it is all or nothing, and counts as discontinuous.
 
@@ -49,6 +55,7 @@ class Outputs:
         correct: (B, S) bool, whether the most probable answer is the right one; False where answers are values.
         scored: (B, S) bool, the positions that count; at least one in each row.
         loss: (B, S) what training minimises, without label smoothing and penalties.
+        n_bytes: (B, S) bytes of text that the right answer stands for; None where answers are no text.
         predicted, wanted: (B, S, V) values that the model gives and that are right; None where answers are classes.
         probe: what a linear probe on the outputs says about the same examples; None where there is none.
     """
@@ -57,6 +64,7 @@ class Outputs:
     correct: np.ndarray
     scored: np.ndarray
     loss: np.ndarray
+    n_bytes: np.ndarray | None = None
     predicted: np.ndarray | None = None
     wanted: np.ndarray | None = None
     probe: Outputs | None = None
@@ -74,6 +82,13 @@ class Outputs:
         if self.wanted is None:
             raise TypeError("answers are classes: they have no standard deviation")
         return np.asarray(self.wanted[self.scored].std(axis=0))
+
+    @property
+    def bytes_of_example(self) -> float:
+        """Bytes of the scored answers of an example, the mean over all examples."""
+        if self.n_bytes is None:
+            raise TypeError("answers are no text: they have no bytes")
+        return float(self.n_bytes[self.scored].sum() / len(self.scored))
 
 
 @dataclass(frozen=True)
@@ -101,6 +116,11 @@ def _mean_over_scored(values: np.ndarray, scored: np.ndarray) -> np.ndarray:
 
 def _loss(outputs: Outputs) -> np.ndarray:
     return _mean_over_scored(outputs.loss, outputs.scored)
+
+
+def _bits_per_byte(outputs: Outputs) -> np.ndarray:
+    nats = np.where(outputs.scored, outputs.loss, 0.0).sum(axis=1)
+    return nats / (np.log(2) * outputs.bytes_of_example)
 
 
 def _share_correct(outputs: Outputs) -> np.ndarray:
@@ -142,6 +162,7 @@ def _of_probe(score: Callable[[Outputs], np.ndarray]) -> Callable[[Outputs], np.
 
 
 LOSS = Metric("loss", _loss, discontinuous=False, higher_is_better=False)
+BITS_PER_BYTE = Metric("bits_per_byte", _bits_per_byte, discontinuous=False, higher_is_better=False)
 TOKEN_ACCURACY = Metric("token_accuracy", _share_correct, discontinuous=False, higher_is_better=True)
 ANSWER_LOG_LIKELIHOOD = Metric("answer_log_likelihood", _log_likelihood, discontinuous=False, higher_is_better=True)
 EXACT_MATCH = Metric(

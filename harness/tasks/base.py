@@ -145,6 +145,11 @@ class Task(Checked, ABC):
         return None
 
     @property
+    def target_bytes(self) -> np.ndarray | None:
+        """(n_outputs,) bytes of text that each answer stands for; None where answers are no text."""
+        return None
+
+    @property
     def augmenter(self) -> Augmenter | None:
         """What changes training batches by random numbers, drawn anew for every batch; None for nothing."""
         return None

@@ -37,6 +37,8 @@ class Evaluator:
         """What each member says about the evaluation set."""
         answers = {name: values.cpu() for name, values in self.answers(stack).items()}
         known = {"scored": self.batch.scored}
+        if (n_bytes := self.task.target_bytes) is not None:
+            known["n_bytes"] = n_bytes[self.batch.targets]
         if self.task.signature.answers == "values":
             known["wanted"] = self.batch.targets
         fields: Iterable[dict[str, Any]] = (
