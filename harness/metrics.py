@@ -29,6 +29,17 @@ over all scored positions of the evaluation set:
     r2                      mean over S and v of 1 - (e_sv / d_v)^2       continuous       at most 1
     within_tolerance        1/|S| sum over S of [all |e_sv| <= d_v / 10]  discontinuous    in [0, 1], paired with loss
 
+Where an example is a question with several answers, with L_k the log-likelihood of answer k (sum over its tokens of
+ln p), q_k = exp L_k / sum over j of exp L_j, n_k the bytes of its text, and r the right one:
+
+    choice_log_prob         ln q_r                                        continuous       nats, higher is better
+    choice_brier            sum over k of (q_k - [k = r])^2               continuous       lower is better (Brier 1950)
+    choice_accuracy         1 where L_r is the largest L_k                discontinuous    0 or 1, with choice_log_prob
+    choice_accuracy_norm    1 where L_r / n_r is the largest L_k / n_k    discontinuous    0 or 1, with choice_log_prob
+
+Of m answers that tie for the largest each is 1/m right. The last two are acc and acc_norm of EleutherAI's
+lm-evaluation-harness, which takes the first of a tie and counts characters where this counts bytes of UTF-8.
+
 Where views of one example are to find each other (loss=contrastive), the answer is which of all other views of the
 evaluation set is the partner, and a linear probe on the model's outputs answers with the class:
 
@@ -46,6 +57,19 @@ import numpy as np
 
 
 @dataclass(frozen=True)
+class ChoiceOutputs:
+    """What a model says of the answers to B questions, of up to K answers each, the right one first.
+
+    Attributes:
+        log_likelihood: (B, K) nats; minus infinity where a question has fewer answers.
+        n_bytes: (B, K) bytes of the answers' text, at least 1.
+    """
+
+    log_likelihood: np.ndarray
+    n_bytes: np.ndarray
+
+
+@dataclass(frozen=True)
 class Outputs:
     """A model's outputs for B examples with S positions each.
 
@@ -57,6 +81,7 @@ class Outputs:
         loss: (B, S) what training minimises, without label smoothing and penalties.
         n_bytes: (B, S) bytes of text that the right answer stands for; None where answers are no text.
         predicted, wanted: (B, S, V) values that the model gives and that are right; None where answers are classes.
+        choices: what it says of all answers to each example; None where only the right one is known.
         probe: what a linear probe on the outputs says about the same examples; None where there is none.
     """
 
@@ -67,6 +92,7 @@ class Outputs:
     n_bytes: np.ndarray | None = None
     predicted: np.ndarray | None = None
     wanted: np.ndarray | None = None
+    choices: ChoiceOutputs | None = None
     probe: Outputs | None = None
 
     @property
@@ -152,6 +178,32 @@ def _within_tolerance(outputs: Outputs) -> np.ndarray:
     return _mean_over_scored(near.astype(float), outputs.scored)
 
 
+def _of_choices(score: Callable[[ChoiceOutputs], np.ndarray]) -> Callable[[Outputs], np.ndarray]:
+    def of_choices(outputs: Outputs) -> np.ndarray:
+        if outputs.choices is None:
+            raise TypeError("examples offer no choices")
+        return score(outputs.choices)
+
+    return of_choices
+
+
+def _log_shares(choices: ChoiceOutputs) -> np.ndarray:
+    """(B, K) logarithms of what softmax gives to each answer."""
+    relative = choices.log_likelihood - choices.log_likelihood.max(axis=1, keepdims=True)
+    return np.asarray(relative - np.log(np.exp(relative).sum(axis=1, keepdims=True)))
+
+
+def _brier(choices: ChoiceOutputs) -> np.ndarray:
+    errors = np.exp(_log_shares(choices))
+    errors[:, 0] -= 1
+    return (errors**2).sum(axis=1)
+
+
+def _first_is_largest(values: np.ndarray) -> np.ndarray:
+    largest = values == values.max(axis=1, keepdims=True)
+    return np.asarray(largest[:, 0] / largest.sum(axis=1))
+
+
 def _of_probe(score: Callable[[Outputs], np.ndarray]) -> Callable[[Outputs], np.ndarray]:
     def of_probe(outputs: Outputs) -> np.ndarray:
         if outputs.probe is None:
@@ -173,6 +225,27 @@ MSE = Metric("mse", _squared_error, discontinuous=False, higher_is_better=False)
 R2 = Metric("r2", _explained, discontinuous=False, higher_is_better=True)
 WITHIN_TOLERANCE = Metric(
     "within_tolerance", _within_tolerance, discontinuous=True, higher_is_better=True, paired_metric=LOSS.name
+)
+CHOICE_LOG_PROB = Metric(
+    "choice_log_prob",
+    _of_choices(lambda choices: _log_shares(choices)[:, 0]),
+    discontinuous=False,
+    higher_is_better=True,
+)
+CHOICE_BRIER = Metric("choice_brier", _of_choices(_brier), discontinuous=False, higher_is_better=False)
+CHOICE_ACCURACY = Metric(
+    "choice_accuracy",
+    _of_choices(lambda choices: _first_is_largest(choices.log_likelihood)),
+    discontinuous=True,
+    higher_is_better=True,
+    paired_metric=CHOICE_LOG_PROB.name,
+)
+CHOICE_ACCURACY_NORM = Metric(
+    "choice_accuracy_norm",
+    _of_choices(lambda choices: _first_is_largest(choices.log_likelihood / choices.n_bytes)),
+    discontinuous=True,
+    higher_is_better=True,
+    paired_metric=CHOICE_LOG_PROB.name,
 )
 RETRIEVAL_ACCURACY = Metric(
     "retrieval_accuracy", _share_correct, discontinuous=True, higher_is_better=True, paired_metric=LOSS.name

@@ -90,6 +90,9 @@ def _trained(settings: str, kind: Kind, size: int, folder: Path) -> Vocabulary:
 
 
 def _texts(data: Dataset) -> list[str]:
+    """What a tokenizer is trained on: texts, or questions each with its right answer."""
+    if data.kind == "questions":
+        return [f"{one.text} {one.choices[one.right]}" for one in data.inputs]
     return list(data.inputs)
 
 

@@ -63,10 +63,9 @@ class Language(Windows):
         """The tokens of all training and of all evaluation texts, int32.
 
         Raises:
-            SettingError: no source; a window longer than one of the two; a vocabulary that is too large.
-            UserError: as `prepared`, or the library of the tokenizer is not installed.
+            SettingError: a window longer than one of the two; a vocabulary that is too large.
+            UserError: as `prepared`; or the library of the tokenizer is not installed.
         """
-        self._require_source()
         settings = json.dumps(dataclasses.asdict(self.data), sort_keys=True)
         sides = _encoded(settings, self.vocabulary, Path.cwd())
         for tokens, side in zip(sides, ("training", "evaluation"), strict=True):
@@ -84,16 +83,11 @@ class Language(Windows):
 
     @property
     def _prepared(self) -> Prepared:
-        self._require_source()
         return prepared(self.data, self.kind)
 
     @property
     def _vocabulary(self) -> Vocabulary:
         return vocabulary_of(self.data, self.kind, self.vocabulary)
-
-    def _require_source(self) -> None:
-        if self.data.source is None:
-            raise SettingError("data.source", None, f"where texts are, for task={self.name}; or data=NAME")
 
 
 @lru_cache(maxsize=2)
