@@ -110,6 +110,13 @@ class Outputs:
         return np.asarray(self.wanted[self.scored].std(axis=0))
 
     @property
+    def offered(self) -> ChoiceOutputs:
+        """What the model says of all answers to each example."""
+        if self.choices is None:
+            raise TypeError("examples offer no choices")
+        return self.choices
+
+    @property
     def bytes_of_example(self) -> float:
         """Bytes of the scored answers of an example, the mean over all examples."""
         if self.n_bytes is None:
@@ -178,25 +185,29 @@ def _within_tolerance(outputs: Outputs) -> np.ndarray:
     return _mean_over_scored(near.astype(float), outputs.scored)
 
 
-def _of_choices(score: Callable[[ChoiceOutputs], np.ndarray]) -> Callable[[Outputs], np.ndarray]:
-    def of_choices(outputs: Outputs) -> np.ndarray:
-        if outputs.choices is None:
-            raise TypeError("examples offer no choices")
-        return score(outputs.choices)
-
-    return of_choices
-
-
-def _log_shares(choices: ChoiceOutputs) -> np.ndarray:
+def _log_shares(outputs: Outputs) -> np.ndarray:
     """(B, K) logarithms of what softmax gives to each answer."""
-    relative = choices.log_likelihood - choices.log_likelihood.max(axis=1, keepdims=True)
+    likelihoods = outputs.offered.log_likelihood
+    relative = likelihoods - likelihoods.max(axis=1, keepdims=True)
     return np.asarray(relative - np.log(np.exp(relative).sum(axis=1, keepdims=True)))
 
 
-def _brier(choices: ChoiceOutputs) -> np.ndarray:
-    errors = np.exp(_log_shares(choices))
+def _log_share(outputs: Outputs) -> np.ndarray:
+    return _log_shares(outputs)[:, 0]
+
+
+def _brier(outputs: Outputs) -> np.ndarray:
+    errors = np.exp(_log_shares(outputs))
     errors[:, 0] -= 1
-    return (errors**2).sum(axis=1)
+    return np.asarray((errors**2).sum(axis=1))
+
+
+def _likeliest(outputs: Outputs) -> np.ndarray:
+    return _first_is_largest(outputs.offered.log_likelihood)
+
+
+def _likeliest_per_byte(outputs: Outputs) -> np.ndarray:
+    return _first_is_largest(outputs.offered.log_likelihood / outputs.offered.n_bytes)
 
 
 def _first_is_largest(values: np.ndarray) -> np.ndarray:
@@ -226,23 +237,14 @@ R2 = Metric("r2", _explained, discontinuous=False, higher_is_better=True)
 WITHIN_TOLERANCE = Metric(
     "within_tolerance", _within_tolerance, discontinuous=True, higher_is_better=True, paired_metric=LOSS.name
 )
-CHOICE_LOG_PROB = Metric(
-    "choice_log_prob",
-    _of_choices(lambda choices: _log_shares(choices)[:, 0]),
-    discontinuous=False,
-    higher_is_better=True,
-)
-CHOICE_BRIER = Metric("choice_brier", _of_choices(_brier), discontinuous=False, higher_is_better=False)
+CHOICE_LOG_PROB = Metric("choice_log_prob", _log_share, discontinuous=False, higher_is_better=True)
+CHOICE_BRIER = Metric("choice_brier", _brier, discontinuous=False, higher_is_better=False)
 CHOICE_ACCURACY = Metric(
-    "choice_accuracy",
-    _of_choices(lambda choices: _first_is_largest(choices.log_likelihood)),
-    discontinuous=True,
-    higher_is_better=True,
-    paired_metric=CHOICE_LOG_PROB.name,
+    "choice_accuracy", _likeliest, discontinuous=True, higher_is_better=True, paired_metric=CHOICE_LOG_PROB.name
 )
 CHOICE_ACCURACY_NORM = Metric(
     "choice_accuracy_norm",
-    _of_choices(lambda choices: _first_is_largest(choices.log_likelihood / choices.n_bytes)),
+    _likeliest_per_byte,
     discontinuous=True,
     higher_is_better=True,
     paired_metric=CHOICE_LOG_PROB.name,

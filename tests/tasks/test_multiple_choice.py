@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -114,6 +115,13 @@ def test_kinds_of_question_are_subtasks() -> None:
         == len(task.eval_batch().inputs)
     )
     assert rows["choice_accuracy", "all"]["chance"] == 0.25
+
+
+def test_a_task_travels_without_its_questions(few: DataSettings) -> None:
+    task = MultipleChoice(few, context=20, vocabulary=None)
+    task.first_examples(2)
+    travelled = pickle.dumps(task)
+    assert len(travelled) < 2000 and pickle.loads(travelled) == task
 
 
 def test_an_answer_longer_than_the_context(few: DataSettings) -> None:
