@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.data.dataset import Kind
 from harness.data.settings import DataSettings
-from harness.data.sources import digits, standard_library
+from harness.data.sources import digits, number_questions, standard_library
 from harness.data.sources.found import Found
 from harness.errors import SettingError, UserError, nearest
 
@@ -59,5 +59,6 @@ def _standard_library() -> Found:
 #: Name -> the kinds that it can be read as, and its reader.
 EMBEDDED: dict[str, tuple[tuple[Kind, ...], Callable[[], Found]]] = {
     "digits": (("images", "features"), _digits),
+    "numbers": (("questions",), number_questions.found),
     "stdlib": (("text",), _standard_library),
 }
