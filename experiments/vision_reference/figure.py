@@ -16,6 +16,8 @@ from matplotlib.lines import Line2D
 import harness
 from harness.report.axes import GREY, LOOKS, PAGE_WIDTH_IN, STYLE, save_figure
 
+#: Colour and marker of each study.
+_LOOK = dict(zip(("mlp", "mlp_augmented", "cnn", "cnn_augmented"), LOOKS, strict=False))
 #: Share by which forecasts are drawn beside each other.
 _APART = 1.07
 
@@ -55,7 +57,7 @@ def draw(panels: list[Panel], folder: Path) -> None:
 
 def _draw_panel(ax: Axes, panel: Panel) -> None:
     for i, (study, runs) in enumerate(panel.runs.items()):
-        colour, marker = LOOKS[i]
+        colour, marker = _LOOK[study]
         ax.plot(runs[EXAMPLES], 100 * runs["value"], marker, color=colour, ms=3.5, mfc="none", mew=0.8)
         its = panel.forecasts[study]
         sizes = np.geomspace(runs[EXAMPLES].min(), its.examples, 60)
@@ -87,8 +89,10 @@ def _legend(panel: Panel) -> list[Line2D]:
         return Line2D([], [], ls="", marker=marker, color=colour, label=label, **how)  # type: ignore[arg-type]
 
     studies = [
-        Line2D([], [], color=colour, marker=marker, ms=3.5, mfc="none", label=study.replace("_", ", "))
-        for study, (colour, marker) in zip(panel.runs, LOOKS, strict=False)
+        Line2D(
+            [], [], color=_LOOK[study][0], marker=_LOOK[study][1], ms=3.5, mfc="none", label=study.replace("_", ", ")
+        )
+        for study in panel.runs
     ]
     marks = [of("forecast, 95 %", "o", ms=4), of("published", "*", ms=8, mec="black")]
     if panel.on_all is not None:

@@ -27,30 +27,32 @@ ALL, TEST = 60_000, 10_000
 #: Published accuracies. Fashion-MNIST's README, of networks near in size and without augmentation: "MLP 256-128-100",
 #: and "2 Conv+pooling" (of TensorFlow's documentation). MNIST: those with which this project was founded.
 PUBLISHED = {"fashion": {"mlp": 0.8833, "cnn": 0.916}, "digits": {"mlp": 0.942, "cnn": 0.990}}
+#: The images -> the file of conf/data, and their name.
+CONFIG = {"fashion": "fashion_mnist", "digits": "mnist"}
+TITLE = {"fashion": "Fashion-MNIST", "digits": "digits of MNIST"}
 PLAIN = ("mlp", "cnn")
 AUGMENTED = ("mlp", "mlp_augmented", "cnn", "cnn_augmented")
 
 
-def trained(experiment: str, name: str, source: Path, studies: Sequence[str], *overrides: str) -> pd.DataFrame:
-    """Train what is missing of some studies of an experiment, on data of `source`; its rows of accuracy and loss."""
+def trained(experiment: str, images: str, source: Path, studies: Sequence[str]) -> pd.DataFrame:
+    """Train what is missing of some studies of an experiment, on images of `source`; rows of accuracy and loss."""
     listed = ",".join(f"{experiment}/{study}" for study in studies)
-    data = ("data=fashion_mnist" if "fashion" in name else "data=mnist", f"data.source=path:{source}")
-    x = f"analysis.x={EXAMPLES}" if experiment == "vision_examples" else "analysis.x=params_total"
-    return harness.sweep(f"experiment={experiment}", f"studies=[{listed}]", f"name={name}", *data, x, *overrides)
+    data = (f"data={CONFIG[images]}", f"data.source=path:{source}")
+    return harness.sweep(f"experiment={experiment}", f"studies=[{listed}]", f"name={experiment}_{images}", *data)
 
 
-def forecasts_from_few(name: str, source: Path, studies: Sequence[str], other_images: int | None) -> Panel:
+def forecasts_from_few(images: str, source: Path, studies: Sequence[str], other_images: int | None) -> Panel:
     """Errors on up to 8,000 images, their laws, and forecasts for all, which go to a file."""
-    runs = errors(trained("vision_examples", name, source, studies))
-    print(f"\n{name}: errors on few images, their laws, and the forecasts for {ALL:,}")
+    runs = errors(trained("vision_examples", images, source, studies))
+    print(f"\n{images}: errors on few images (%), their laws, and the forecasts for {ALL:,}")
     print((100 * runs.pivot_table(index=EXAMPLES, columns="study", values="value")).round(2).to_string())
     print_laws(runs, (EXAMPLES,), ("error",))
     by_study = dict(list(runs.groupby("study")))
     found = {study: forecast(by_study[study], study, ALL, other_images) for study in studies}
     for each in found.values():
         print(each)
-    pd.DataFrame(found.values()).to_csv(Path("results") / name / "forecasts.csv", index=False)
-    return Panel(name, by_study, found)
+    pd.DataFrame(found.values()).to_csv(f"results/vision_examples_{images}/forecasts.csv", index=False)
+    return Panel(TITLE[images], by_study, found)
 
 
 def print_laws(frame: pd.DataFrame, along: tuple[str, ...], metrics: Sequence[str]) -> None:
@@ -90,12 +92,12 @@ def verdicts(frame: pd.DataFrame) -> None:
 
 
 def on_fashion(folder: Path) -> Panel:
-    panel = forecasts_from_few("vision_examples_fashion", folder, PLAIN, None)
-    runs = trained("vision_reference", "vision_reference_fashion", folder, ("mlp", "mlp_mse", "cnn", "cnn_mse"))
+    panel = forecasts_from_few("fashion", folder, PLAIN, None)
+    runs = trained("vision_reference", "fashion", folder, ("mlp", "mlp_mse", "cnn", "cnn_mse"))
     judge(panel.forecasts, runs)
     print(f"\naccuracy on Fashion-MNIST, trained on all {ALL:,} images (%)")
     accuracies(runs)
-    widths = trained("vision_widths", "vision_widths_fashion", folder, PLAIN)
+    widths = trained("vision_widths", "fashion", folder, PLAIN)
     print("\nlaws over the width, in parameters")
     print_laws(pd.concat([widths, errors(widths)]), ("params_total", "params_non_embedding"), ("loss", "error"))
     verdicts(widths)
@@ -103,14 +105,14 @@ def on_fashion(folder: Path) -> Panel:
 
 
 def on_digits(file: Path, mnist: Path | None) -> Panel:
-    panel = forecasts_from_few("vision_examples_digits", file, AUGMENTED, TEST)
+    panel = forecasts_from_few("digits", file, AUGMENTED, TEST)
     for study, right in PUBLISHED["digits"].items():
         said = "inside" if panel.forecasts[study].holds(1 - right) else "outside"
         print(f"{study}: the published {100 * right:.1f} % is {said} the interval")
     if mnist is None:
         print("MNIST itself is not trained on: --mnist FOLDER says where its four IDX files lie")
         return panel.with_all(None, PUBLISHED["digits"])
-    runs = trained("vision_reference", "vision_reference_mnist", mnist, PLAIN)
+    runs = trained("vision_reference", "digits", mnist, PLAIN)
     judge(panel.forecasts, runs)
     return panel.with_all(errors(runs), PUBLISHED["digits"])
 
