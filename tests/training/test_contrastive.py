@@ -11,8 +11,10 @@ import torch
 from noisy import NoisySign
 from tiny import SignOfSum, job_of, make_settings
 
+from harness.data.settings import DataSettings
 from harness.errors import SettingError
 from harness.families.mlp import MLP
+from harness.tasks.images import Images
 from harness.training import evaluation
 from harness.training.contrastive import ContrastiveEvaluator
 from harness.training.loop import train_job
@@ -40,6 +42,26 @@ def test_views_learn_to_find_each_other():
     assert last["loss"]["value"] < 0.85 * first["value"] < 0.85 * math.log(127)
     assert last["retrieval_accuracy"]["value"] > 10 / 127
     assert last["probe_accuracy"]["value"] > 0.8 and last["probe_loss"]["value"] < 0.2
+
+
+def test_images_without_labels_teach_what_their_classes_are():
+    data = DataSettings("embedded:digits", prepare=["standardise"], augment=[{"crop": {"padding": 1}}])
+    settings = contrastive(
+        ladder__widths=[16],
+        ladder__steps=80,
+        ladder__batch_size=64,
+        seeds=1,
+        optimizer__lr=0.02,
+        training__evaluations=2,
+    )
+    settings = replace(settings, task=Images(data=data, subtasks_by="none"), loss=replace(settings.loss, dimensions=16))
+    (outcome,) = train_job(job_of(settings))
+    last = of_last(outcome)
+    first = {row["metric"]: row["value"] for row in reversed(outcome.measurements) if row["split"] == "eval"}
+    assert last["loss"]["value"] < 0.85 * first["loss"]
+    assert last["probe_accuracy"]["chance"] == 0.1
+    assert last["probe_accuracy"]["value"] > first["probe_accuracy"] + 0.1
+    assert last["retrieval_accuracy"]["value"] > 20 * last["retrieval_accuracy"]["chance"]
 
 
 def test_the_loss_of_evaluation_is_that_of_training_on_the_first_views():
