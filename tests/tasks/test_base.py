@@ -112,6 +112,9 @@ def test_chance_is_what_a_guesser_gets(path):
     outputs = Outputs(np.full(targets.shape, -np.log(n_answers)), guesses == targets, scored)
     for metric in task.metrics:
         scores, chance = metric.score(outputs), task.chance(metric.name)
+        if metric.name == "answer_log_likelihood" and len(set(scored.sum(axis=1))) > 1:
+            assert chance is None, "it depends on the length of the answer"
+            continue
         assert chance is not None
         if metric.name in ("loss", "answer_log_likelihood"):
             np.testing.assert_allclose(scores, chance)
