@@ -32,8 +32,10 @@ def test_what_is_imported_is_declared_and_no_more() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     needed = {name.lower() for module in imported - own for name in distributions.get(module, [module])}
     declared = {line.split(">=")[0] for line in project["dependencies"]}
+    of_hydra = {"omegaconf", "pyyaml"}
     # IPython is there where a notebook is.
-    of_hydra, extra = {"omegaconf", "pyyaml"}, {"tensorboard", "wandb", "ipython"}
+    extras = [lines for name, lines in project["optional-dependencies"].items() if name not in ("dev", "docs")]
+    extra = {line.split(">=")[0].lower() for lines in extras for line in lines} | {"ipython"}
     assert needed - of_hydra - extra == declared
 
 
@@ -52,7 +54,7 @@ def test_the_wheel_holds_every_config_and_data_file_and_no_test(wheel: Path) -> 
     configs = {path.relative_to(REPOSITORY / "conf") for path in (REPOSITORY / "conf").rglob("*.yaml")}
     assert {f"harness/conf/{path}" for path in configs} <= files
     assert "hydra_plugins/harness_launcher.py" in files
-    assert {"harness/tasks/digits.npz", "harness/report/report.html.j2", "harness/CITATION.cff"} <= files
+    assert {"harness/data/sources/digits.npz", "harness/report/report.html.j2", "harness/CITATION.cff"} <= files
     page = {
         path.name for path in (REPOSITORY / "harness" / "report" / "interactive").rglob("*") if path.suffix != ".pyc"
     }

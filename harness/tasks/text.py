@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import math
 import platform
-import sysconfig
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
+from harness.data.sources import standard_library
 from harness.errors import DataError, SettingError
 from harness.metrics import ACCURACY, LOSS
 from harness.ranges import between, setting, whole
@@ -19,12 +18,6 @@ from harness.tasks.base import Batch, Signature, Task
 from harness.tasks.streams import eval_stream
 
 N_BYTES = 256
-#: Code that was not written to be read (tables, installers), or that some distributions of Python lack.
-LEFT_OUT = {
-    "__pycache__", "dist-packages", "distutils", "encodings", "ensurepip", "idlelib", "lib2to3", "pydoc_data",
-    "site-packages", "sitecustomize.py", "test", "tests", "tkinter", "turtledemo",
-}  # fmt: skip
-LEFT_OUT_PREFIXES = ("_sysconfigdata", "config-")
 
 
 @dataclass
@@ -89,8 +82,11 @@ class Text(Task):
 
 @lru_cache
 def _corpus(max_bytes: int, eval_fraction: float) -> tuple[np.ndarray, np.ndarray]:
-    root = Path(sysconfig.get_path("stdlib"))
-    named = [(hashlib.sha256(path.relative_to(root).as_posix().encode()).digest(), path) for path in _sources(root)]
+    root = standard_library.root()
+    named = [
+        (hashlib.sha256(path.relative_to(root).as_posix().encode()).digest(), path)
+        for path in standard_library.sources(root)
+    ]
     sides: tuple[list[bytes], list[bytes]] = [], []
     size = 0
     for digest, path in sorted(named):
@@ -106,16 +102,3 @@ def _corpus(max_bytes: int, eval_fraction: float) -> tuple[np.ndarray, np.ndarra
             f"{root}: holds too few Python sources for task=text; it needs the standard library's .py files"
         )
     return train, evaluation
-
-
-def _sources(root: Path) -> list[Path]:
-    """Source files of the standard library itself, without the directories in `LEFT_OUT`."""
-    found = []
-    for path in root.iterdir():
-        if path.name in LEFT_OUT or path.name.startswith(LEFT_OUT_PREFIXES):
-            continue
-        if path.is_dir():
-            found += _sources(path)
-        elif path.suffix == ".py":
-            found.append(path)
-    return found

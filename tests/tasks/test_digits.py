@@ -4,30 +4,13 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from harness.errors import DataError, SettingError
-from harness.tasks import digits
-from harness.tasks.digits import Digits, images_and_labels
+from harness.data.sources import digits
+from harness.errors import SettingError
+from harness.tasks.digits import Digits
 
 
-def test_the_file_holds_what_scikit_learn_ships():
-    for ours, theirs in zip(images_and_labels(), load_digits(return_X_y=True), strict=True):
-        assert ours.dtype == theirs.dtype
-        np.testing.assert_array_equal(ours, theirs)
+def test_the_images_are_recorded():
     assert Digits().versions == {"digits_sha256": digits.SHA256}
-    assert digits.FILE.stat().st_size < 100_000
-
-
-def test_a_file_that_is_damaged_or_gone_is_named(tmp_path, monkeypatch):
-    pixels, labels = images_and_labels()
-    monkeypatch.setattr(digits, "FILE", tmp_path / "digits.npz")
-    with pytest.raises(DataError, match=r"digits\.npz: cannot be read"):
-        images_and_labels()
-    np.savez_compressed(digits.FILE, pixels=pixels.astype(np.uint8), labels=labels[::-1].astype(np.uint8))
-    with pytest.raises(DataError, match=r"digits\.npz: was changed"):
-        images_and_labels()
-    digits.FILE.write_bytes(digits.FILE.read_bytes()[:1000])
-    with pytest.raises(DataError, match=r"digits\.npz: cannot be read"):
-        images_and_labels()
 
 
 def rows(images):

@@ -28,8 +28,8 @@ class _Scaling(Step):
         offset, divisor, note = self.fit(train)
 
         def scaled(data: Dataset) -> Dataset:
-            values = (data.inputs - offset) / divisor
-            return replace(data, inputs=values.astype(np.float32) if data.kind == "images" else values)
+            dtype = np.float32 if data.kind == "images" else np.float64
+            return replace(data, inputs=(data.inputs.astype(dtype) - offset.astype(dtype)) / divisor.astype(dtype))
 
         changes = [Change(TRAIN, changed=len(train), note=note), Change(EVAL, changed=len(evaluation))]
         return scaled(train), scaled(evaluation), changes

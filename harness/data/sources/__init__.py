@@ -1,1 +1,35 @@
-"""Sources of data, a file each."""
+"""Sources of data, a file each: what is named by `data.source` becomes a `Dataset`.
+
+A source of your own is a function ``(argument: str, settings: DataSettings, kind: Kind) -> Found``, named as
+``module.function:ARGUMENT`` in `data.source`; `found.Found` says what it gives.
+"""
+
+from __future__ import annotations
+
+from harness.by_name import import_by_name
+from harness.data.dataset import Dataset, Kind
+from harness.data.settings import SOURCES, DataSettings
+from harness.data.sources.found import Found, assembled
+from harness.errors import SettingError, UserError, nearest
+
+#: Our own by the word before the colon; each is imported when it is asked for.
+READERS = {name: f"harness.data.sources.{name}.read" for name in ("embedded", "path", "hf")}
+
+
+def read(settings: DataSettings, kind: Kind) -> Dataset:
+    """All examples of `data.source`, unsplit and as they are.
+
+    Raises:
+        SettingError: no source is set, or there is none of this name.
+        UserError: what is there cannot be used; a line that names file and row.
+    """
+    if settings.source is None:
+        raise SettingError("data.source", "null", f"{SOURCES} for a task that reads data; data=NAME chooses one")
+    name, _, argument = settings.source.partition(":")
+    if name not in READERS and "." not in name:
+        raise SettingError("data.source", settings.source, SOURCES + nearest(name, READERS))
+    reader = import_by_name("data.source", READERS.get(name, name))
+    found = reader(argument, settings, kind)
+    if not isinstance(found, Found):
+        raise UserError(f"data.source={settings.source}: gave {type(found).__name__}; wanted is a Found")
+    return assembled(found, settings, kind)

@@ -1,0 +1,59 @@
+"""What is refused of prepared data, with the file and row of the first example at fault and the step that mends it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from harness.data.dataset import MISSING, Dataset
+from harness.errors import DataError
+
+
+def refuse_unusable(train: Dataset, evaluation: Dataset) -> None:
+    """Raise DataError for an example that cannot be trained on, and for a class that a side has no example of."""
+    for data in (train, evaluation):
+        _refuse_inputs(data)
+        _refuse_labels(data)
+    if not train.has_classes:
+        return
+    for data, side in ((train, "training"), (evaluation, "evaluation")):
+        counts = data.class_counts()
+        if not counts.all():
+            name = data.classes[int(counts.argmin())]
+            problem = f"class {name} has no {side} examples (split: {data.provenance.split_rule}); change data.split"
+            raise DataError(f"{problem}, data.eval_fraction or data.classes", source=data.provenance.name)
+
+
+def _refuse_inputs(data: Dataset) -> None:
+    wrong = unusable(data)
+    if wrong.any():
+        row = int(wrong.argmax())
+        what = {"text": "empty text", "audio": "empty sound, or NaN in it"}.get(data.kind, "NaN features")
+        remedy = "drop" if data.kind in ("text", "audio") else "drop or mean"
+        others = f" ({int(wrong.sum()):,} such rows)" if wrong.sum() > 1 else ""
+        raise DataError(f"{what}{others}; the step missing ({remedy}) handles them", source=data.names[row])
+
+
+def unusable(data: Dataset) -> np.ndarray:
+    """(n,) bool: empty texts, NaN or infinite features, audio without samples."""
+    if data.kind == "text":
+        return np.array([not text.strip() for text in data.inputs], dtype=bool)
+    if data.kind == "audio":
+        return np.array([not len(wave) or not np.isfinite(wave).all() for wave in data.inputs], dtype=bool)
+    return ~np.isfinite(data.inputs).reshape(len(data), -1).all(axis=1)
+
+
+def _refuse_labels(data: Dataset) -> None:
+    if data.labels is None:
+        return
+    wrong = ~np.isfinite(data.labels).all(axis=1) if data.labels.ndim > 1 else data.labels < 0
+    if not wrong.any():
+        return
+    row = int(wrong.argmax())
+    missing = data.labels.ndim > 1 or data.labels[row] == MISSING
+    what = "label missing" if missing else f"label out of range; classes are {_some(data.classes)}"
+    others = f" ({int(wrong.sum()):,} such rows)" if wrong.sum() > 1 else ""
+    raise DataError(f"{what}{others}; the step labels drops such rows", source=data.names[row])
+
+
+def _some(classes: tuple[str, ...]) -> str:
+    return ", ".join(classes[:10]) + (f", ... ({len(classes)})" if len(classes) > 10 else "")

@@ -1,0 +1,88 @@
+"""From settings to examples that can be trained on: read, split, prepared, checked, and recorded."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from harness.data.checks import refuse_unusable
+from harness.data.dataset import EVAL, TRAIN, Dataset, Kind
+from harness.data.settings import DataSettings
+from harness.data.sources import read
+from harness.data.split import split
+from harness.data.steps import Steps
+from harness.errors import DataError, SettingError
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Data as a task uses them.
+
+    Attributes:
+        train, evaluation: the two sides of the split.
+        report: a row for each step and side: step, split, removed, changed, left (examples), note.
+        versions: name, licence, version, split rule, SHA-256 of the source's content, and the report as JSON, each
+            under a key that begins with ``data_``.
+    """
+
+    train: Dataset
+    evaluation: Dataset
+    report: pd.DataFrame
+    versions: dict[str, str]
+
+
+def prepared(settings: DataSettings, kind: Kind) -> Prepared:
+    """The data of these settings, read once in a process.
+
+    Raises:
+        UserError: the source cannot be read, a step cannot be applied, or what is left cannot be trained on: missing or
+            unknown labels, NaN, empty texts, a class without examples on a side.
+    """
+    return _prepared(json.dumps(dataclasses.asdict(settings), sort_keys=True), kind, Path.cwd())
+
+
+@lru_cache(maxsize=8)
+def _prepared(settings: str, kind: Kind, folder: Path) -> Prepared:
+    return _prepare(DataSettings(**json.loads(settings)), kind)
+
+
+def _prepare(settings: DataSettings, kind: Kind) -> Prepared:
+    whole = read(settings, kind)
+    train, evaluation = split(whole, settings)
+    rows = [("read", TRAIN, 0, 0, len(train), ""), ("read", EVAL, 0, 0, len(evaluation), "")]
+    _refuse_empty(train, evaluation)
+    rng = np.random.default_rng([settings.split_seed, 5])
+    for i, step in enumerate(Steps("harness.data.prepare").build("data.prepare", settings.prepare)):
+        name = next(iter(written)) if isinstance(written := settings.prepare[i], dict) else written
+        place = f"data.prepare[{i}]"
+        if kind not in step.kinds:
+            raise SettingError(place, name, f"a step for {kind}; {name} is for {' and '.join(step.kinds)}")
+        try:
+            train, evaluation, changes = step.apply(train, evaluation, rng)
+        except DataError as error:
+            error.problem = f"{place}: {error.problem}"
+            raise
+        left = {TRAIN: len(train), EVAL: len(evaluation)}
+        rows += [(name, c.split, c.removed, c.changed, left[c.split], c.note) for c in changes]
+        _refuse_empty(train, evaluation)
+    refuse_unusable(train, evaluation)
+    report = pd.DataFrame(rows, columns=["step", "split", "removed", "changed", "left", "note"])
+    return Prepared(train, evaluation, report, _versions(train, report))
+
+
+def _refuse_empty(train: Dataset, evaluation: Dataset) -> None:
+    for data, side in ((train, "training"), (evaluation, "evaluation")):
+        if not len(data):
+            rule = data.provenance.split_rule
+            raise DataError(f"no {side} examples are left (split: {rule})", source=data.provenance.name)
+
+
+def _versions(data: Dataset, report: pd.DataFrame) -> dict[str, str]:
+    provenance = {f"data_{name}": value for name, value in dataclasses.asdict(data.provenance).items()}
+    return provenance | {"data_prepared": report.to_json(orient="records")}

@@ -1,0 +1,134 @@
+"""Columns of a table as inputs, labels, groups and split, whatever file or library the table came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from harness.data.dataset import Kind
+from harness.data.settings import DataSettings
+from harness.data.sources import waves
+from harness.data.sources.found import Found, side
+from harness.errors import DataError
+
+LABELS = ("label", "labels", "target", "class", "y")
+GROUPS = ("group", "speaker", "speaker_id")
+SPLITS = ("split",)
+#: Usual names of the one column of inputs; features are all other columns.
+_INPUTS: dict[Kind, tuple[str, ...]] = {
+    "text": ("text", "sentence", "content", "document"),
+    "images": ("image", "img", "file", "path"),
+    "audio": ("audio", "file", "path"),
+}
+#: What stands for a missing number, in lower case.
+_NO_NUMBER = ("", "na", "n/a", "nan", "null", "none", "?")
+
+
+class Columns:
+    """A table and where it is from.
+
+    Args:
+        frame: cells are str, numbers, bytes, None, or what Hugging Face stores images and audio as,
+            ``{"bytes": ..., "path": ...}``.
+        names: where each row came from.
+        title: what the table is called, for errors.
+        folder: what paths of files in it are relative to.
+    """
+
+    def __init__(self, frame: pd.DataFrame, names: Sequence[str], title: str, folder: Path) -> None:
+        self.frame, self.names, self.title, self.folder = frame, names, title, folder
+
+    def found(self, settings: DataSettings, kind: Kind) -> Found:
+        """The examples.
+
+        Raises:
+            DataError: there is no such column, or a cell is not of the kind; names the row.
+        """
+        labels = self._listed(settings.label_columns, LABELS, "label_columns")
+        group = self._optional(settings.group_column, GROUPS, "group_column")
+        split = self._optional(settings.split_column, SPLITS, "split_column")
+        found = Found(inputs=None, names=self.names, title=self.title)
+        if labels and settings.answers == "classes" and len(labels) > 1:
+            raise self._error(f"data.label_columns={labels}: one column has the class; values need data.answers=values")
+        if labels:
+            found.labels = self.frame[labels].to_numpy() if settings.answers == "values" else self.frame[labels[0]]
+        found.groups = self.frame[group].astype(str).tolist() if group else None
+        if split:
+            found.split = [self._side(word, row) for row, word in enumerate(self.frame[split])]
+            found.split_rule = f"by the column {split}"
+        if kind == "features":
+            taken = {*labels, group, split}
+            inputs = self._listed(settings.input_columns, (), "input_columns")
+            found.inputs = self._numbers(inputs or [str(name) for name in self.frame if name not in taken])
+            return found
+        column = self._one_input(settings, kind)
+        cells = self.frame[column].tolist()
+        if kind == "text":
+            found.inputs = ["" if _is_missing(cell) else str(cell) for cell in cells]
+        else:
+            found.inputs = [self._file(cell, name, column) for cell, name in zip(cells, self.names, strict=True)]
+        if kind == "audio":
+            sounds = [waves.decoded(file, name) for file, name in zip(found.inputs, self.names, strict=True)]
+            found.inputs, found.rates = [wave for wave, _ in sounds], [rate for _, rate in sounds]
+        return found
+
+    def _listed(self, wanted: list[str] | None, usual: Iterable[str], setting: str) -> list[str]:
+        """The columns that are wanted, or the first that has a usual name, if any."""
+        has = list(self.frame.columns)
+        for name in wanted or ():
+            if name not in has:
+                raise self._error(f"no column {name} (data.{setting}); it has {', '.join(map(str, has))}")
+        return wanted or [name for name in usual if name in has][:1]
+
+    def _optional(self, wanted: str | None, usual: Iterable[str], setting: str) -> str | None:
+        return next(iter(self._listed([wanted] if wanted else None, usual, setting)), None)
+
+    def _one_input(self, settings: DataSettings, kind: Kind) -> str:
+        columns = self._listed(settings.input_columns, _INPUTS[kind], "input_columns")
+        if len(columns) != 1:
+            has, usual = ", ".join(map(str, self.frame.columns)), ", ".join(_INPUTS[kind])
+            raise self._error(f"give the one column of {kind} as data.input_columns (usual: {usual}); it has {has}")
+        return columns[0]
+
+    def _numbers(self, columns: Sequence[str]) -> np.ndarray:
+        """(n, F) float64, NaN for missing."""
+        if not columns:
+            raise self._error("has no columns of features")
+        values = np.empty((len(self.frame), len(columns)))
+        for i, column in enumerate(columns):
+            cells = self.frame[column]
+            values[:, i] = pd.to_numeric(cells, errors="coerce")
+            for row in np.flatnonzero(np.isnan(values[:, i])).tolist():
+                if not _is_missing(cell := cells.iloc[row]) and str(cell).strip().lower() not in _NO_NUMBER:
+                    problem = f"column {column}: {cell!r} is no number; data.input_columns lists those of features"
+                    raise DataError(problem, source=self.names[row])
+        return values
+
+    def _file(self, cell: Any, name: str, column: str) -> Path | bytes:
+        """The encoded file in a cell, or its path."""
+        if isinstance(cell, dict):
+            cell = cell.get("bytes") or cell.get("path")
+        if isinstance(cell, bytes):
+            return cell
+        if _is_missing(cell) or cell == "":
+            raise DataError(f"column {column} is empty", source=name)
+        if not (file := self.folder / str(cell)).is_file():
+            raise DataError(f"column {column}: no file {file}", source=name)
+        return file
+
+    def _side(self, word: Any, row: int) -> str:
+        found = side(str(word))
+        if found is None:
+            raise DataError(f"split {word!r}; allowed is train, test, eval or validation", source=self.names[row])
+        return found
+
+    def _error(self, problem: str) -> DataError:
+        return DataError(problem, source=self.title)
+
+
+def _is_missing(cell: Any) -> bool:
+    return cell is None or (isinstance(cell, float) and np.isnan(cell))

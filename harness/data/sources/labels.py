@@ -1,0 +1,73 @@
+"""Labels as they are written become indices of classes, or values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from harness.data.dataset import UNKNOWN
+from harness.data.settings import DataSettings
+from harness.errors import DataError
+
+
+def numbered(
+    written: Any, settings: DataSettings, known: tuple[str, ...] | None, names: Sequence[str]
+) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    """Labels as `Dataset` has them, and the names of the classes.
+
+    A label is one of the classes by its name. Where it is a number and no class is called so, it counts the classes
+    from 0. Without a list of classes (`data.classes`, or `known` to the source) those found are the classes, numbers
+    in their order, else names in alphabetical order.
+
+    Raises:
+        DataError: labels that are to be values and are no numbers.
+    """
+    if written is None:
+        return None, ()
+    if settings.answers == "values":
+        return _values(written, names), ()
+    if getattr(written, "ndim", 1) > 1:
+        raise DataError(f"labels of shape {np.shape(written)} are no classes; values need data.answers=values")
+    codes, distinct = pd.factorize(pd.Series(written, dtype=object).replace("", None))
+    labels = [_as_word(label) for label in distinct]
+    classes = tuple(settings.classes or known or _in_order(set(labels)))
+    index = {name: i for i, name in enumerate(classes)}
+    numbers_are_names = all(_is_number(name) for name in classes)
+    of_distinct = []
+    for label in labels:
+        position = index.get(label, UNKNOWN)
+        if position == UNKNOWN and not numbers_are_names and label.isdecimal() and int(label) < len(classes):
+            position = int(label)
+        of_distinct.append(position)
+    # A code of -1, which marks a missing label, takes the last entry.
+    return np.array([*of_distinct, -1], dtype=np.int64)[codes], classes
+
+
+def _values(written: Any, names: Sequence[str]) -> np.ndarray:
+    columns = pd.DataFrame(np.asarray(written).reshape(len(written), -1))
+    numbers = columns.apply(pd.to_numeric, errors="coerce")
+    wrong = numbers.isna() & columns.notna() & (columns.astype(str) != "") & (columns.astype(str) != "nan")
+    if wrong.to_numpy().any():
+        row, column = np.argwhere(wrong.to_numpy())[0]
+        raise DataError(f"label {columns.iat[row, column]!r} is no number", source=names[row])
+    return numbers.to_numpy(dtype=np.float64)
+
+
+def _as_word(label: Any) -> str:
+    """3 and 3.0 are '3'."""
+    return str(int(label)) if isinstance(label, float | np.floating) and label == int(label) else str(label)
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+def _in_order(words: set[str]) -> list[str]:
+    return sorted(words, key=float) if all(map(_is_number, words)) else sorted(words)

@@ -1,0 +1,106 @@
+"""Tables: Parquet, CSV and JSON lines, one file or several that make up train and test."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from harness.data.dataset import Kind
+from harness.data.settings import DataSettings
+from harness.data.sources.columns import Columns
+from harness.data.sources.found import Found, side
+from harness.errors import DataError
+
+
+def fits(path: Path, kind: Kind) -> bool:
+    """Whether this is a table, or a folder with one."""
+    return bool(_files(path))
+
+
+def read(path: Path, settings: DataSettings, kind: Kind) -> Found:
+    """The rows of one table, or of all tables in a folder, one after the other.
+
+    Files whose names begin with train and test (or eval, validation) make the split. Paths in a column of files are
+    relative to the folder of the table.
+
+    Raises:
+        DataError: a file is damaged, tables of one folder have different columns, or as `Columns.found`.
+    """
+    files = _files(path)
+    frames = [READERS[file.suffix.lower()](file) for file in files]
+    for file, frame in zip(files, frames, strict=True):
+        if list(frame.columns) != list(frames[0].columns):
+            problem = f"has other columns than {files[0].name}; name the one table as data.source"
+            raise DataError(problem, source=file)
+    names = [
+        f"{file.name}:{row}" for file, frame in zip(files, frames, strict=True) for row in range(1, len(frame) + 1)
+    ]
+    title = path.stem if path.is_file() else path.name
+    found = Columns(pd.concat(frames, ignore_index=True), names, title, files[0].parent).found(settings, kind)
+    sides = [side(file.stem) for file in files]
+    if found.split is None and all(sides) and len(set(sides)) > 1:
+        found.split = [one or "" for one, frame in zip(sides, frames, strict=True) for _ in range(len(frame))]
+        found.split_rule = "train and test by the names of the files"
+    return found
+
+
+def _files(path: Path) -> list[Path]:
+    """The file itself, or the tables in a folder, those of training first."""
+    if path.is_file():
+        return [path] if path.suffix.lower() in READERS else []
+    found = [file for file in path.iterdir() if file.suffix.lower() in READERS]
+    return sorted(found, key=lambda file: (side(file.stem) != "train", file.name))
+
+
+def _csv(file: Path) -> pd.DataFrame:
+    """Cells as they are written, as str; a row has as many as there are columns."""
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as text:
+            rows = csv.reader(text, strict=True)
+            columns = next(rows, [])
+            cells = []
+            for row in rows:
+                if row and len(row) != len(columns):
+                    problem = f"line {rows.line_num} has {len(row)} cells for {len(columns)} columns"
+                    raise DataError(problem, source=file)
+                if row:
+                    cells.append(row)
+    except csv.Error as error:
+        raise DataError(f"line {rows.line_num} cannot be read ({error})", source=file) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot be read ({error})", source=file) from error
+    return pd.DataFrame(cells, columns=columns, dtype=str)
+
+
+def _json_lines(file: Path) -> pd.DataFrame:
+    rows = []
+    try:
+        with file.open(encoding="utf-8") as text:
+            for number, line in enumerate(text, start=1):
+                if not line.strip():
+                    continue
+                try:
+                    row = json.loads(line)
+                except json.JSONDecodeError as error:
+                    raise DataError(f"line {number} is no JSON ({error.msg})", source=file) from error
+                if not isinstance(row, dict):
+                    raise DataError(f"line {number} is no object of columns", source=file)
+                rows.append(row)
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot be read ({error})", source=file) from error
+    return pd.DataFrame(rows)
+
+
+def _parquet(file: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(file)
+    except (OSError, ValueError) as error:  # of which pyarrow's errors are
+        raise DataError(f"cannot be read ({str(error).splitlines()[0]})", source=file) from error
+
+
+#: By the ends of names of files.
+READERS: dict[str, Callable[[Path], pd.DataFrame]] = {".parquet": _parquet, ".csv": _csv, ".jsonl": _json_lines}

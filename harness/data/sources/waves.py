@@ -1,0 +1,66 @@
+"""Audio, decoded by soundfile, at one sampling rate."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.errors import DataError, UserError
+
+#: What soundfile is asked to open, of the files in a folder.
+SUFFIXES = (".wav", ".flac", ".ogg")
+
+
+def decoded(source: Path | bytes, name: str) -> tuple[np.ndarray, int]:
+    """(t,) float32 from -1 to 1, the mean over channels, and its rate in Hz.
+
+    Raises:
+        DataError: the file is damaged or not of a format that soundfile reads.
+        UserError: soundfile is not installed.
+    """
+    try:
+        import soundfile
+    except ImportError as error:
+        raise UserError("audio needs soundfile: pip install 'scaling-harness[speech]'") from error
+    try:
+        wave, rate = soundfile.read(
+            str(source) if isinstance(source, Path) else io.BytesIO(source), dtype="float32", always_2d=True
+        )
+    except (RuntimeError, OSError, TypeError) as error:
+        raise DataError(f"damaged audio ({str(error).rpartition(': ')[2].rstrip('.')})", source=name) from error
+    return wave.mean(axis=1), int(rate)
+
+
+def at_one_rate(
+    waves: Any, rates: Sequence[int] | None, names: Sequence[str], wanted: int | None
+) -> tuple[list[np.ndarray], int]:
+    """All waves at the rate `wanted`, resampled by polyphase filtering; None for their own, which must agree.
+
+    Raises:
+        DataError: rates differ, or are not known, and none is wanted.
+    """
+    if rates is None:
+        if wanted is None:
+            raise DataError("the source gives no sampling rate; data.sample_rate=HZ states it")
+        return [np.asarray(wave, dtype=np.float32) for wave in waves], wanted
+    target = wanted or rates[0]
+    for rate, name in zip(rates, names, strict=True):
+        if wanted is None and rate != target:
+            problem = f"{rate} Hz, and {names[0]} is of {target} Hz; data.sample_rate=HZ resamples them all"
+            raise DataError(problem, source=name)
+    return [_resampled(wave, rate, target) for wave, rate in zip(waves, rates, strict=True)], target
+
+
+def _resampled(wave: np.ndarray, rate: int, target: int) -> np.ndarray:
+    wave = np.asarray(wave, dtype=np.float32)
+    if rate == target or not len(wave):
+        return wave
+    from scipy.signal import resample_poly
+
+    common = math.gcd(rate, target)
+    return resample_poly(wave, target // common, rate // common).astype(np.float32)

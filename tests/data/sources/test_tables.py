@@ -1,0 +1,125 @@
+"""Tables of features, texts, images and sounds; what is wrong with a cell is named with file and row."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from data_files import source_of
+from PIL import Image
+
+from harness.errors import DataError
+
+CSV = "a,b,label,speaker,split\n1,2,cat,ann,train\n3,,dog,bob,test\n5,6,cat,bob,validation\n"
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_features_labels_groups_and_split(tmp_path: Path, suffix: str) -> None:
+    file = write(tmp_path / "table.csv", CSV)
+    frame = pd.read_csv(file)
+    file = tmp_path / f"table{suffix}"
+    if suffix == ".jsonl":
+        frame.to_json(file, orient="records", lines=True)
+    elif suffix == ".parquet":
+        frame.to_parquet(file)
+    found = source_of(file, "features")
+    np.testing.assert_array_equal(found.inputs, [[1, 2], [3, np.nan], [5, 6]])
+    assert found.labels is not None and found.groups is not None and found.split is not None
+    assert found.labels.tolist() == [0, 1, 0] and found.classes == ("cat", "dog")
+    assert found.groups.tolist() == ["ann", "bob", "bob"] and found.split.tolist() == ["train", "eval", "eval"]
+    assert found.names[1] == f"table{suffix}:2"
+
+
+def test_columns_can_be_named_and_labels_be_values(tmp_path: Path) -> None:
+    found = source_of(
+        write(tmp_path / "t.csv", CSV), "features", input_columns=["a"], label_columns=["b", "a"], answers="values"
+    )
+    assert found.labels is not None and found.inputs.shape == (3, 1) and found.labels.shape == (3, 2)
+    assert np.isnan(found.labels[1, 0]) and found.labels[2].tolist() == [6, 5]
+
+
+def test_several_files_make_train_and_test(tmp_path: Path) -> None:
+    for name, rows in (("train-0", "x,0\ny,1"), ("train-1", "z,0"), ("test", "u,1")):
+        write(tmp_path / f"{name}.csv", f"text,label\n{rows}\n")
+    found = source_of(tmp_path, "text")
+    assert found.inputs == ["x", "y", "z", "u"] and found.names[3] == "test.csv:1"
+    assert found.split is not None and found.split.tolist() == ["train"] * 3 + ["eval"]
+
+
+def test_images_as_bytes_in_parquet_and_as_files_in_csv(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(256, size=(2, 3, 4), dtype=np.uint8)
+    encoded = []
+    for i, each in enumerate(pixels):
+        buffer = io.BytesIO()
+        Image.fromarray(each).save(buffer, "png")
+        encoded.append(buffer.getvalue())
+        (tmp_path / f"{i}.png").write_bytes(encoded[-1])
+    pd.DataFrame({"image": [{"bytes": b, "path": None} for b in encoded]}).to_parquet(tmp_path / "a.parquet")
+    listed = write(tmp_path / "b.csv", "file,label\n0.png,x\n1.png,y\n")
+    for file in (tmp_path / "a.parquet", listed):
+        np.testing.assert_array_equal(source_of(file, "images").inputs[:, 0], pixels)
+    (tmp_path / "1.png").write_bytes(encoded[1][:45])
+    with pytest.raises(DataError, match=r"^b\.csv:2: damaged image"):
+        source_of(listed, "images")
+
+
+def test_sounds_of_two_rates_need_a_rate(tmp_path: Path) -> None:
+    for name, rate in (("a", 8000), ("b", 16000)):
+        wave = np.sin(2 * np.pi * 440 * np.arange(rate // 10) / rate)
+        soundfile.write(tmp_path / f"{name}.wav", np.stack([wave, wave], axis=1) / 2, rate)
+    table = write(tmp_path / "list.csv", "file,label,speaker\na.wav,x,ann\nb.wav,y,bob\n")
+    with pytest.raises(DataError, match=r"^list\.csv:2: 16000 Hz, and list\.csv:1 is of 8000 Hz; data\.sample_rate"):
+        source_of(table, "audio")
+    found = source_of(tmp_path, "audio", sample_rate=8000)
+    assert found.sample_rate == 8000 and [len(wave) for wave in found.inputs] == [800, 800]
+    # Away from the ends, where the filter sees silence, both are the same tone.
+    np.testing.assert_allclose(found.inputs[0][50:-50], found.inputs[1][50:-50], atol=2e-3)
+    assert found.groups is not None and found.groups.tolist() == ["ann", "bob"]
+    (tmp_path / "b.wav").write_bytes(b"RIFF")
+    with pytest.raises(DataError, match=r"^list\.csv:2: damaged audio"):
+        source_of(tmp_path, "audio", sample_rate=8000)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "settings", "says"),
+    [
+        ("t.csv", "a,label\n1,x\n2,y,z\n", {}, r"t\.csv: line 3 has 3 cells for 2 columns"),
+        ("t.csv", 'a,label\n1,"x\n', {}, r"t\.csv: line 2 cannot be read \(unexpected end of data\)"),
+        ("t.csv", "a,label\n1,x\ntwo,y\n", {}, r"t\.csv:2: column a: 'two' is no number"),
+        (
+            "t.csv",
+            "a,label\n1,x\n",
+            {"label_columns": "klass"},
+            r"no column klass \(data\.label_columns\); it has a, label",
+        ),
+        ("t.csv", "a,label\n1,x\n", {"input_columns": ["c"]}, r"no column c \(data\.input_columns\); it has a, label"),
+        ("t.csv", "a,label\n1,x\n", {"group_column": "who"}, r"no column who \(data\.group_column\)"),
+        ("t.csv", "a,y,split\n1,x,holdout\n", {}, r"t\.csv:1: split 'holdout'; allowed is train, test"),
+        ("t.csv", "a,y\n1,x\n", {"answers": "values"}, r"t\.csv:1: label 'x' is no number"),
+        ("t.csv", "a,label\n", {}, r"holds no examples"),
+        ("t.jsonl", '{"a": 1}\n{"a": 1\n', {}, r"t\.jsonl: line 2 is no JSON"),
+        ("t.jsonl", "[1]\n", {}, r"t\.jsonl: line 1 is no object"),
+        ("t.parquet", "PAR1", {}, r"t\.parquet: cannot be read"),
+    ],
+)
+def test_what_cannot_be_read(tmp_path: Path, name: str, text: str, settings: dict[str, object], says: str) -> None:
+    with pytest.raises(DataError, match=says) as raised:
+        source_of(write(tmp_path / name, text), "features", **settings)
+    assert len(str(raised.value).splitlines()) == 1
+
+
+def test_the_one_column_of_texts_has_to_be_clear(tmp_path: Path) -> None:
+    file = write(tmp_path / "t.jsonl", json.dumps({"question": "?", "answer": "!"}))
+    with pytest.raises(DataError, match=r"give the one column of text as data\.input_columns .* question, answer"):
+        source_of(file, "text")
+    assert source_of(file, "text", input_columns="answer").inputs == ["!"]
