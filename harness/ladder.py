@@ -18,6 +18,7 @@ from harness.families.base import Family, ParameterCount, Shape
 from harness.ranges import identity_of
 from harness.settings import LadderSettings, Settings, number_list
 from harness.tasks.base import InputKind, Signature
+from harness.wording import listed
 
 #: Raised when the same settings begin to give other numbers, so that old runs are not taken for new ones.
 IDENTITY_VERSION = 1
@@ -98,7 +99,7 @@ def build_ladder(settings: Settings) -> list[Rung]:
         raise SettingError("parametrization.depth", settings.parametrization.depth, allowed)
     _refuse_other_inputs(settings)
     rungs = []
-    for index, (width, depth) in enumerate(_sizes(ladder)):
+    for index, (width, depth) in enumerate(_sizes(_with_fixed_depth(ladder, family))):
         shape = _legal_shape(ladder, family, width, depth)
         params, flops = _counts(settings, shape)
         if not isinstance(params, ParameterCount):
@@ -124,6 +125,7 @@ _OURS: dict[InputKind, tuple[str, str]] = {
     "tokens": ("transformer", "copy or text"),
     "features": ("mlp", "parity"),
     "images": ("cnn or mlp", "digits"),
+    "frames": ("cnn, transformer or mlp", "speech"),
 }
 
 
@@ -134,7 +136,7 @@ def _refuse_other_inputs(settings: Settings) -> None:
     if family.reads and gives not in family.reads:
         reads = family.reads[0]
         raise UserError(
-            f"family={family.name} reads {' and '.join(family.reads)}, and task={task.name} gives {gives}: take a "
+            f"family={family.name} reads {listed(family.reads)}, and task={task.name} gives {gives}: take a "
             f"family that reads {gives} (family={_OURS[gives][0]}) or a task of {reads} (task={_OURS[reads][1]})"
         )
 
@@ -161,6 +163,25 @@ def rung_of_size(settings: Settings, width: float, depth: float, index: int = 0)
     except UserError:
         return None
     return replace(rung, index=index)
+
+
+def _with_fixed_depth(ladder: LadderSettings, family: Family) -> LadderSettings:
+    """The ladder at the depth that the family's own settings fix, if they do.
+
+    Raises:
+        SettingError: the ladder asks for another.
+    """
+    depth = family.fixed_depth
+    if depth is None:
+        return ladder
+    # A first depth of 1 is the default, and says nothing.
+    allowed = {"depths": (None, [depth] * len(ladder.depths or ())), "first_depth": (1, depth), "depth_step": (1,)}
+    for name, values in allowed.items():
+        if (found := getattr(ladder, name)) not in values:
+            words = "1" if name == "depth_step" else f"{depth}"
+            fixed = f"for family={family.name} lists its layers, {depth} of them with weights"
+            raise SettingError(f"ladder.{name}", found, f"{words}, {fixed}")
+    return replace(ladder, first_depth=depth)
 
 
 def _sizes(ladder: LadderSettings) -> list[tuple[float, float]]:

@@ -100,6 +100,11 @@ class Family(Checked, ABC):
         return False
 
     @property
+    def fixed_depth(self) -> int | None:
+        """The depth of every size, where the family's own settings list its layers; None where the ladder gives it."""
+        return None
+
+    @property
     def reads(self) -> tuple[InputKind, ...]:
         """What its models take as inputs; () for a family that does not say, and is tried with any task."""
         return ()

@@ -1,57 +1,56 @@
-"""Convolutional network on images: depth 3x3 convolutions at full resolution, global average, a linear readout."""
+"""Convolutional network: equal 3x3 convolutions at full resolution and a global mean, or any list of layers."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
 
+from harness.errors import SettingError
 from harness.families.base import Family, ParameterCount, Shape
+from harness.families.layers import (
+    FORMS,
+    Conv,
+    ConvBlock,
+    DenseBlock,
+    GlobalMean,
+    Layer,
+    Size,
+    at_width,
+    depth,
+    read_layers,
+    sizes,
+)
 from harness.families.parametrization import Role
-from harness.ranges import Flag, setting
+from harness.ranges import Flag, ListOf, Text, or_null, setting
 from harness.settings import ParametrizationSettings
 from harness.tasks.base import InputKind, Signature
 
-KERNEL = 3
-
-
-class Block(nn.Module):
-    """Convolution, normalisation over all channels of an example, ReLU."""
-
-    def __init__(self, n_in: int, width: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(n_in, width, KERNEL, padding="same", bias=False)
-        self.norm = nn.GroupNorm(1, width)  # no running statistics: members stack, and train and eval are alike
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.relu(self.norm(self.conv(x)))
-
 
 class CNNModel(nn.Module):
-    """Images (B, C, H, W) -> logits (B, 1, n_outputs)."""
+    """Images (B, C, H, W), or frames (B, H, W) as images of one channel -> logits (B, 1, n_outputs)."""
 
-    def __init__(self, n_channels: int, width: int, depth: int, n_outputs: int, zero_head: bool) -> None:
+    def __init__(self, layers: Sequence[Layer], image: Size, n_outputs: int, zero_head: bool) -> None:
         super().__init__()
-        self.n_channels, self.width = n_channels, width
-        self.blocks = nn.ModuleList(Block(width if i else n_channels, width) for i in range(depth))
-        self.head = nn.Linear(width, n_outputs)
-        self.zero_head = zero_head
+        *inputs, output = sizes(layers, image)
+        self.layers = nn.Sequential(*(layer.build(size) for layer, size in zip(layers, inputs, strict=True)))
+        self.head = nn.Linear(math.prod(output), n_outputs)
+        self.image, self.zero_head = image, zero_head
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        for block in self.blocks:
-            x = block(x)
-        return self.head(x.mean(dim=(2, 3))).unsqueeze(1)
+        return self.head(self.layers(x.reshape(-1, *self.image)).flatten(1)).unsqueeze(1)
 
     def roles(self) -> dict[str, Role]:
-        roles = {}
-        for i in range(len(self.blocks)):
-            std = math.sqrt(2 / (KERNEL**2 * (self.width if i else self.n_channels)))
-            roles[f"blocks.{i}.conv.weight"] = Role("mlp", "hidden" if i else "input", std)
-            roles[f"blocks.{i}.norm.weight"] = Role("norm", "input", 0.0, mean=1.0, decays=False)
-            roles[f"blocks.{i}.norm.bias"] = Role("norm", "input", 0.0, decays=False)
-        head_std = 0.0 if self.zero_head else 1 / math.sqrt(self.width)
+        roles: dict[str, Role] = {}
+        for i, block in enumerate(self.layers):
+            if isinstance(block, ConvBlock | DenseBlock):
+                own = block.roles("hidden" if roles else "input")
+                roles |= {f"layers.{i}.{name}": role for name, role in own.items()}
+        head_std = 0.0 if self.zero_head else 1 / math.sqrt(self.head.in_features)
         roles["head.weight"] = Role("head", "output", head_std)
         roles["head.bias"] = Role("head", "input", 0.0, decays=False)
         return roles
@@ -59,9 +58,23 @@ class CNNModel(nn.Module):
 
 @dataclass
 class CNN(Family):
-    """Convolutional network on images: `depth` convolutions of 3 x 3, then the mean over the image."""
+    """Convolutional network on images: `depth` convolutions of 3 x 3, then the mean over the image; or `layers`."""
 
+    layers: Any = setting(
+        None,
+        "the layers; a size's width is that of the first with weights, and the other widths are multiplied alike",
+        or_null(
+            ListOf(Text(f"layers, each {FORMS}")),
+            "'conv WIDTH 3x3 same norm' as often as the size is deep, then 'global_mean'",
+        ),
+        default_in_identity=False,
+    )
     zero_head: bool = setting(False, "start with all logits equal: a readout of zeros", Flag())
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.layers is not None:
+            read_layers("family.layers", self.layers)
 
     @property
     def name(self) -> str:
@@ -69,36 +82,55 @@ class CNN(Family):
 
     @property
     def reads(self) -> tuple[InputKind, ...]:
-        return ("images",)
+        return ("images", "frames")
+
+    @property
+    def fixed_depth(self) -> int | None:
+        return None if self.layers is None else depth(read_layers("family.layers", self.layers))
+
+    def check(self, shape: Shape, signature: Signature) -> None:
+        layers, image = self._layers(shape), _image(signature)
+        for i, (layer, size) in enumerate(zip(layers, sizes(layers, image), strict=False)):
+            if min(layer.output(size)) < 1:
+                height, width = size[1:]
+                allowed = f"no larger than the {height} x {width} that is left of an image of {image[1]} x {image[2]}"
+                raise SettingError(f"family.layers[{i}]", repr(self.layers[i]), allowed)
 
     def build(self, shape: Shape, signature: Signature, parametrization: ParametrizationSettings) -> CNNModel:
-        n_channels, _, _ = _image(signature)
-        return CNNModel(n_channels, shape.width, shape.depth, signature.n_outputs, self.zero_head)
+        return CNNModel(self._layers(shape), _image(signature), signature.n_outputs, self.zero_head)
 
     def count(self, shape: Shape, signature: Signature) -> ParameterCount:
-        w, (n_channels, _, _) = shape.width, _image(signature)
+        layers = self._layers(shape)
+        *inputs, output = sizes(layers, _image(signature))
+        counts = [layer.count(size) for layer, size in zip(layers, inputs, strict=True)]
         return ParameterCount(
-            mlp=KERNEL**2 * w * (n_channels + (shape.depth - 1) * w),
-            norm=2 * w * shape.depth,
-            head=(w + 1) * signature.n_outputs,
+            mlp=sum(count.mlp for count in counts),
+            norm=sum(count.norm for count in counts),
+            head=(math.prod(output) + 1) * signature.n_outputs,
         )
 
     def forward_flops(self, shape: Shape, signature: Signature) -> float:
-        w, (_, height, width) = shape.width, _image(signature)
-        hidden = (shape.depth - 1) * 2.0 * KERNEL**2 * w * w * height * width
-        return _first_layer_flops(shape, signature) + hidden + 2.0 * w * signature.n_outputs
+        output = sizes(self._layers(shape), _image(signature))[-1]
+        return sum(self._flops(shape, signature)) + 2.0 * math.prod(output) * signature.n_outputs
 
     def training_flops(self, shape: Shape, signature: Signature) -> float:
         # Backward costs as much again for weights and for inputs, but the images need no gradient.
-        return 3 * self.forward_flops(shape, signature) - _first_layer_flops(shape, signature)
+        first = next(flops for flops in self._flops(shape, signature) if flops)
+        return 3 * self.forward_flops(shape, signature) - first
+
+    def _flops(self, shape: Shape, signature: Signature) -> list[float]:
+        """Of each layer's forward pass."""
+        layers = self._layers(shape)
+        inputs = sizes(layers, _image(signature))[:-1]
+        return [layer.flops(size) for layer, size in zip(layers, inputs, strict=True)]
+
+    def _layers(self, shape: Shape) -> list[Layer]:
+        if self.layers is None:
+            return [*[Conv(shape.width, (3, 3), "same", norm=True)] * shape.depth, GlobalMean()]
+        return at_width(read_layers("family.layers", self.layers), shape.width)
 
 
-def _first_layer_flops(shape: Shape, signature: Signature) -> float:
-    n_channels, height, width = _image(signature)
-    return 2.0 * KERNEL**2 * n_channels * shape.width * height * width
-
-
-def _image(signature: Signature) -> tuple[int, int, int]:
+def _image(signature: Signature) -> Size:
+    """Channels, height and width."""
     assert signature.feature_shape is not None
-    n_channels, height, width = signature.feature_shape
-    return n_channels, height, width
+    return (1, *signature.feature_shape) if signature.kind == "frames" else signature.feature_shape

@@ -1,4 +1,4 @@
-"""Decoder-only transformer: pre-norm, RMSNorm, causal attention, GELU feed-forward, no biases."""
+"""Decoder-only transformer on tokens or frames: pre-norm, RMSNorm, causal attention, no biases."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import nn
 from harness.errors import SettingError
 from harness.families.base import Family, ParameterCount, Shape
 from harness.families.parametrization import Role, branch_scale, width_factor
-from harness.ranges import Flag, above, at_least, one_of, setting
+from harness.ranges import Flag, above, at_least, one_of, or_null, setting, whole
 from harness.settings import ParametrizationSettings
 from harness.tasks.base import InputKind, Signature
 
@@ -30,13 +30,21 @@ def rotate(x_BHTK: torch.Tensor) -> torch.Tensor:
 
 
 class Attention(nn.Module):
-    """Causal self-attention; `scale` multiplies the products of queries and keys."""
+    """Causal self-attention; `scale` multiplies the products of queries and keys.
 
-    def __init__(self, width: int, heads: int, rotary: bool, scale: float) -> None:
+    With fewer `kv_heads` than heads, neighbouring heads of queries share one of keys and values (grouped queries,
+    Ainslie et al. 2023). With `qk_norm`, queries and keys are normalised over each head, with a gain that all heads
+    share (Dehghani et al. 2023, section 2; RMSNorm here).
+    """
+
+    def __init__(self, width: int, heads: int, kv_heads: int, rotary: bool, qk_norm: bool, scale: float) -> None:
         super().__init__()
-        self.heads, self.rotary, self.scale = heads, rotary, scale
-        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.heads, self.kv_heads, self.rotary, self.scale = heads, kv_heads, rotary, scale
+        head_width = width // heads
+        self.qkv = nn.Linear(width, (heads + 2 * kv_heads) * head_width, bias=False)
         self.out = nn.Linear(width, width, bias=False)
+        self.q_norm = nn.RMSNorm(head_width) if qk_norm else nn.Identity()
+        self.k_norm = nn.RMSNorm(head_width) if qk_norm else nn.Identity()
 
     def forward(self, x_BTW: torch.Tensor) -> torch.Tensor:
         q, k, v = self.heads_of(x_BTW)
@@ -46,8 +54,14 @@ class Attention(nn.Module):
     def heads_of(self, x_BTW: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Queries, keys and values, each (B, heads, T, head width)."""
         B, T, W = x_BTW.shape
-        q, k, v = self.qkv(x_BTW).view(B, T, 3, self.heads, W // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
-        return (rotate(q), rotate(k), v) if self.rotary else (q, k, v)
+        all_BHTK = self.qkv(x_BTW).view(B, T, -1, W // self.heads).transpose(1, 2)
+        q, k, v = all_BHTK.split((self.heads, self.kv_heads, self.kv_heads), dim=1)
+        q, k = self.q_norm(q), self.k_norm(k)
+        if self.rotary:
+            q, k = rotate(q), rotate(k)
+        if (sharing := self.heads // self.kv_heads) > 1:
+            k, v = k.repeat_interleave(sharing, dim=1), v.repeat_interleave(sharing, dim=1)
+        return q, k, v
 
     def weights(self, x_BTW: torch.Tensor) -> torch.Tensor:
         """(B, heads, T, T) the weight that each position (row) gives to each (column) in `forward`; rows sum to 1."""
@@ -58,21 +72,36 @@ class Attention(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """Two linear layers with GELU between them."""
+    """Two linear layers with GELU or ReLU between them."""
 
-    def __init__(self, width: int, hidden: int) -> None:
+    def __init__(self, width: int, hidden: int, activation: str) -> None:
         super().__init__()
         self.up = nn.Linear(width, hidden, bias=False)
         self.down = nn.Linear(hidden, width, bias=False)
+        self.activation = activation
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.down(F.gelu(self.up(x)))
+        x = self.up(x)
+        return self.down(F.relu(x) if self.activation == "relu" else F.gelu(x))
+
+
+class SwiGLU(nn.Module):
+    """One linear layer times another under SiLU, and a linear layer back (Shazeer 2020, eq. 6)."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.gate_and_up = nn.Linear(width, 2 * hidden, bias=False)
+        self.down = nn.Linear(hidden, width, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        gate, up = self.gate_and_up(x).chunk(2, dim=-1)
+        return self.down(F.silu(gate) * up)
 
 
 class Block(nn.Module):
     """Two residual branches, or attention alone, each added at `branch_scale` to what came in."""
 
-    def __init__(self, attention: Attention, mlp: FeedForward | None, width: int, branch_scale: float) -> None:
+    def __init__(self, attention: Attention, mlp: nn.Module | None, width: int, branch_scale: float) -> None:
         super().__init__()
         self.branch_scale = branch_scale
         self.attention = nn.Sequential(OrderedDict(norm=nn.RMSNorm(width), inner=attention))
@@ -84,7 +113,7 @@ class Block(nn.Module):
 
 
 class TransformerModel(nn.Module):
-    """Tokens (B, T) -> logits (B, T, n_outputs)."""
+    """Tokens (B, T) -> logits (B, T, n_outputs), or frames (B, T, F) -> (B, 1, n_outputs), at the last position."""
 
     def __init__(
         self,
@@ -97,14 +126,19 @@ class TransformerModel(nn.Module):
     ) -> None:
         super().__init__()
         width, rotary = shape.width, family.positions == "rotary"
-        hidden = family.hidden_width(width)
+        kv_heads = family.kv_heads or shape.heads
         self.family, self.logit_scale = family, logit_scale
-        self.embedding = nn.Embedding(signature.vocab_size or 0, width)
-        self.positions = None if rotary else nn.Embedding(signature.context, width)
+        self.n_features = _n_features(signature)
+        self.embedding = (
+            nn.Linear(self.n_features, width, bias=False)
+            if self.n_features
+            else nn.Embedding(signature.vocab_size or 0, width)
+        )
+        self.positions = None if rotary else nn.Embedding(signature.positions, width)
         self.blocks = nn.ModuleList(
             Block(
-                Attention(width, shape.heads, rotary, attention_scale),
-                FeedForward(width, hidden) if hidden else None,
+                Attention(width, shape.heads, kv_heads, rotary, family.qk_norm, attention_scale),
+                family.feed_forward(width),
                 width,
                 branch_scale,
             )
@@ -113,20 +147,22 @@ class TransformerModel(nn.Module):
         self.norm = nn.RMSNorm(width)
         self.head = None if family.tied else nn.Linear(width, signature.n_outputs, bias=False)
 
-    def forward(self, tokens_BT: torch.Tensor) -> torch.Tensor:
-        x = self.embed(tokens_BT)
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        x = self.embed(inputs)
         for block in self.blocks:
             x = block(x)
+        if self.n_features:
+            x = x[:, -1:]
         readout = self.embedding.weight if self.head is None else self.head.weight
         return F.linear(self.norm(x), readout) * self.logit_scale
 
-    def embed(self, tokens_BT: torch.Tensor) -> torch.Tensor:
-        x = self.embedding(tokens_BT)
-        return x if self.positions is None else x + self.positions.weight[: tokens_BT.shape[1]]
+    def embed(self, inputs: torch.Tensor) -> torch.Tensor:
+        x = self.embedding(inputs)
+        return x if self.positions is None else x + self.positions.weight[: inputs.shape[1]]
 
-    def attention_weights(self, tokens_BT: torch.Tensor) -> torch.Tensor:
+    def attention_weights(self, inputs: torch.Tensor) -> torch.Tensor:
         """(B, depth, heads, T, T) attention weights of every head, for the study of circuits; training needs none."""
-        x, weights = self.embed(tokens_BT), []
+        x, weights = self.embed(inputs), []
         for block in cast("list[Block]", self.blocks):
             norm, attention = block.attention
             weights.append(cast("Attention", attention).weights(norm(x)))
@@ -140,6 +176,9 @@ class TransformerModel(nn.Module):
         residual = name.startswith("blocks.")
         if "norm" in name:
             return Role("norm", "input", 0.0, mean=1.0, decays=False, residual=residual)
+        if name.startswith("embedding") and self.n_features:
+            # Frames of standardised features so begin at the size that tokens do.
+            return Role("embedding", "input", self.family.embedding_std / math.sqrt(self.n_features))
         if name.startswith(("embedding", "positions")):
             return Role("embedding", "input", self.family.embedding_std, decays=False)
         std = 1 / math.sqrt(parameter.shape[1])
@@ -150,12 +189,33 @@ class TransformerModel(nn.Module):
 
 @dataclass
 class Transformer(Family):
-    """Decoder-only transformer: pre-norm, RMSNorm, causal attention, GELU, no biases."""
+    """Decoder-only transformer on tokens, or on frames by a linear layer in place of the embedding."""
 
-    mlp_ratio: float = setting(4.0, "feed-forward width over model width; 0 leaves attention alone", at_least(0))
+    mlp_ratio: float = setting(
+        4.0,
+        "feed-forward width over model width, of which swiglu has 2/3 and so as many weights; 0 leaves attention alone",
+        at_least(0),
+    )
+    activation: str = setting(
+        "gelu",
+        "of the feed-forward layer; swiglu: a linear layer times another under SiLU",
+        one_of("gelu", "relu", "swiglu"),
+        default_in_identity=False,
+    )
+    kv_heads: int | None = setting(
+        None,
+        "heads of keys and values, each shared by several of queries (grouped-query attention); divides the heads",
+        or_null(whole(1), "one for every head"),
+        default_in_identity=False,
+    )
+    qk_norm: bool = setting(
+        False, "normalise the queries and keys of each head (RMSNorm)", Flag(), default_in_identity=False
+    )
     positions: str = setting("rotary", "how a token's position is told", one_of("rotary", "learned"))
     tied: bool = setting(False, "the embedding is the readout too", Flag())
-    embedding_std: float = setting(1.0, "standard deviation of the initial token and position embeddings", above(0))
+    embedding_std: float = setting(
+        1.0, "initial standard deviation of embeddings: tokens, positions, standardised frames", above(0)
+    )
     zero_head: bool = setting(True, "start with all logits equal: a readout of zeros", Flag())
 
     @property
@@ -179,11 +239,18 @@ class Transformer(Family):
 
     def hidden_width(self, width: int) -> int:
         """Width of the feed-forward layer, 0 where there is none."""
-        return round(self.mlp_ratio * width)
+        return round(self.mlp_ratio * width * (2 / 3 if self.activation == "swiglu" else 1))
+
+    def feed_forward(self, width: int) -> nn.Module | None:
+        """The feed-forward layer of one block, None where there is none."""
+        hidden = self.hidden_width(width)
+        if not hidden:
+            return None
+        return SwiGLU(width, hidden) if self.activation == "swiglu" else FeedForward(width, hidden, self.activation)
 
     @property
     def reads(self) -> tuple[InputKind, ...]:
-        return ("tokens",)
+        return ("tokens", "frames")
 
     def check(self, shape: Shape, signature: Signature) -> None:
         if self.tied and signature.vocab_size != signature.n_outputs:
@@ -191,6 +258,9 @@ class Transformer(Family):
         multiple = self.width_multiple(shape.heads)
         if shape.width % multiple:
             raise SettingError("ladder.widths", shape.width, f"multiples of {multiple}, for {shape.heads} heads")
+        if self.kv_heads and shape.heads % self.kv_heads:
+            allowed = f"a divisor of {shape.heads}, the heads at width {shape.width}, or null"
+            raise SettingError("family.kv_heads", self.kv_heads, allowed)
 
     def build(self, shape: Shape, signature: Signature, parametrization: ParametrizationSettings) -> TransformerModel:
         m = width_factor(shape.width, parametrization)
@@ -204,20 +274,43 @@ class Transformer(Family):
         return TransformerModel(self, shape, signature, attention_scale, scale, logit_scale)
 
     def count(self, shape: Shape, signature: Signature) -> ParameterCount:
-        w, vocab_size, hidden = shape.width, signature.vocab_size or 0, self.hidden_width(shape.width)
+        w, n_inputs = shape.width, signature.vocab_size or _n_features(signature)
+        norms = w * (2 if self.hidden_width(w) else 1) + (2 * w // shape.heads if self.qk_norm else 0)
         return ParameterCount(
-            embedding=w * (vocab_size + (signature.context if self.positions == "learned" else 0)),
-            attention=shape.depth * 4 * w * w,
-            mlp=shape.depth * 2 * w * hidden,
-            norm=w * (shape.depth * (2 if hidden else 1) + 1),
+            embedding=w * (n_inputs + (signature.positions if self.positions == "learned" else 0)),
+            attention=shape.depth * self._attention_weights(shape),
+            mlp=shape.depth * self._feed_forward_weights(w),
+            norm=shape.depth * norms + w,
             head=0 if self.tied else w * signature.n_outputs,
         )
 
     def forward_flops(self, shape: Shape, signature: Signature) -> float:
-        w, T = shape.width, signature.context
-        products = shape.depth * (4 * w * w + 2 * w * self.hidden_width(w)) + w * signature.n_outputs
-        attention = shape.depth * 2 * T * w  # scores and their mixture, causal or not: the kernels compute both halves
-        return 2.0 * T * (products + attention)
+        w, T = shape.width, signature.positions
+        mixing = 2 * T * w  # scores and their mixture, causal or not: the kernels compute both halves
+        block = self._attention_weights(shape) + mixing + self._feed_forward_weights(w)
+        answers = 1 if signature.vocab_size is None else T
+        head = 2.0 * answers * w * signature.n_outputs
+        return 2.0 * T * shape.depth * block + head + _embedding_flops(shape, signature)
 
     def training_flops(self, shape: Shape, signature: Signature) -> float:
-        return 3 * self.forward_flops(shape, signature)
+        # Backward costs a product for the weights and one for the inputs of each layer, but frames need no gradient.
+        return 3 * self.forward_flops(shape, signature) - _embedding_flops(shape, signature)
+
+    def _attention_weights(self, shape: Shape) -> int:
+        """Of one block: queries and what comes out, keys and values."""
+        w, kv_heads = shape.width, self.kv_heads or shape.heads
+        return 2 * w * w + 2 * w * (kv_heads * w // shape.heads)
+
+    def _feed_forward_weights(self, width: int) -> int:
+        """Of one block."""
+        return (3 if self.activation == "swiglu" else 2) * width * self.hidden_width(width)
+
+
+def _embedding_flops(shape: Shape, signature: Signature) -> float:
+    """Of one example's forward pass; tokens are looked up."""
+    return 2.0 * signature.positions * _n_features(signature) * shape.width
+
+
+def _n_features(signature: Signature) -> int:
+    """Features of a frame; 0 for tokens."""
+    return signature.feature_shape[1] if signature.kind == "frames" and signature.feature_shape else 0

@@ -154,7 +154,7 @@ def _with_settings(study: Settings, values: Mapping[str, Any]) -> Settings | Non
         beside |= {"head_width": None} if name == HEADS else {}
         try:
             owner = getattr(study, group)
-            if isinstance(value, str) and isinstance(getattr(owner, field), (list, tuple)):
+            if isinstance(value, str) and (isinstance(getattr(owner, field), (list, tuple)) or value.startswith("[")):
                 value = json.loads(value)  # lists are compared as text
             study = replace(study, **{group: replace(owner, **beside | {field: value})})
         except (AttributeError, TypeError, ValueError, UserError):

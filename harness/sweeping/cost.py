@@ -61,7 +61,7 @@ class CostModel:
         shape, signature = job.rung.shape, job.settings.task.signature
         # Ten values a position and layer are kept for the backward pass, and four copies of the logits.
         kept = 10 * shape.width * shape.depth + 4 * signature.n_outputs
-        activations = 4 * job.settings.ladder.batch_size * signature.context * kept
+        activations = 4 * job.settings.ladder.batch_size * signature.positions * kept
         return WORKER_BYTES + len(job.members) * (BYTES_PER_PARAMETER * job.rung.params.total + activations)
 
     def source(self, family: str) -> str:

@@ -41,8 +41,12 @@ class Batch:
         return cls(inputs, targets, np.ones(targets.shape, dtype=bool), subtask)
 
 
-#: What a task gives and a family reads; images are features of shape (channels, height, width).
-InputKind = Literal["tokens", "features", "images"]
+#: What a task gives and a family reads; images are features of shape (channels, height, width), and frames those of
+#: shape (T, F), T moments of F features each, such as the columns of a spectrogram.
+InputKind = Literal["tokens", "features", "images", "frames"]
+
+#: The kind of features by the number of dimensions of one example.
+_KIND_BY_DIMENSIONS: dict[int, InputKind] = {2: "frames", 3: "images"}
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,8 @@ class Signature:
         n_outputs: number of classes, or size of the vocabulary.
         vocab_size: number of input tokens; None if inputs are features.
         context: number of positions of a token input; 1 for features.
-        feature_shape: shape of one feature input, such as (64,) or (1, 8, 8); None if inputs are tokens.
+        feature_shape: shape of one feature input, such as (64,), (1, 8, 8) for an image or (50, 40) for 50 frames;
+            None if inputs are tokens.
     """
 
     n_outputs: int
@@ -62,11 +67,16 @@ class Signature:
     feature_shape: tuple[int, ...] | None = None
 
     @property
+    def positions(self) -> int:
+        """Length of the sequence that an example is: of tokens or frames; 1 where it is none."""
+        return self.feature_shape[0] if self.kind == "frames" and self.feature_shape else self.context
+
+    @property
     def kind(self) -> InputKind:
         """What inputs are."""
         if self.vocab_size is not None:
             return "tokens"
-        return "images" if self.feature_shape is not None and len(self.feature_shape) == 3 else "features"
+        return _KIND_BY_DIMENSIONS.get(len(self.feature_shape or ()), "features")
 
 
 class Task(Checked, ABC):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from tiny import NextSymbol, SignOfSum, make_settings
+from tiny import Frames, NextSymbol, SignOfSum, make_settings
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -23,10 +23,14 @@ from harness.settings import ParametrizationSettings
 
 CASES = [
     (MLP(), SignOfSum()),
+    (MLP(layers=[6, 3, 7]), Frames()),
     (CNN(), SignOfSum(image=True)),
+    (CNN(layers=["conv 6 3x2 valid", "max_pool 2x2", "conv 4 3x1 same norm", "dense 3"]), Frames()),
+    (CNN(layers=["max_pool 1x2", "conv 6 1x3 same", "global_mean"]), Frames()),
     (Transformer(), NextSymbol()),
     (Transformer(mlp_ratio=0, positions="learned"), NextSymbol()),
     (Transformer(tied=True, mlp_ratio=2.5), NextSymbol(n_symbols=40, length=16)),
+    (Transformer(activation="swiglu", kv_heads=1, qk_norm=True, positions="learned"), Frames()),
 ]
 SHAPES = [Shape(8, 1, 1), Shape(12, 3, 2), Shape(32, 2, 4)]
 STANDARD = ParametrizationSettings()
@@ -67,10 +71,14 @@ def test_logits_have_a_row_for_each_answer(family, task):
 @pytest.mark.parametrize(
     ("family", "task", "says"),
     [
-        (MLP(), NextSymbol(), "family=mlp reads features and images, and task=next_symbol gives tokens: .*transformer"),
-        (CNN(), SignOfSum(), "family=cnn reads images, and task=sign_of_sum gives features: .*mlp.*digits"),
-        (CNN(), NextSymbol(), "family=cnn reads images, and task=next_symbol gives tokens: .*transformer.*digits"),
-        (Transformer(), SignOfSum(image=True), "family=transformer reads tokens, and task=sign_of_sum gives images"),
+        (MLP(), NextSymbol(), "family=mlp reads features, images, frames, and task=next_symbol gives tokens: .*transf"),
+        (CNN(), SignOfSum(), "family=cnn reads images, frames, and task=sign_of_sum gives features: .*mlp.*digits"),
+        (CNN(), NextSymbol(), "family=cnn reads images, frames, and task=next_symbol gives tokens: .*transf.*digits"),
+        (
+            Transformer(),
+            SignOfSum(image=True),
+            "family=transformer reads tokens, frames, and .* gives images",
+        ),
     ],
 )
 def test_a_family_and_a_task_that_do_not_fit_are_both_named(family, task, says):

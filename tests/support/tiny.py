@@ -40,6 +40,25 @@ class SignOfSum(Task):
 
 
 @dataclass
+class Frames(Task):
+    """Which of five features is loudest in the last of six frames?"""
+
+    metrics = (LOSS, ACCURACY)
+    name = "frames"
+
+    @property
+    def signature(self) -> Signature:
+        return Signature(n_outputs=5, feature_shape=(6, 5))
+
+    def train_batch(self, rng: np.random.Generator, batch_size: int) -> Batch:
+        x = rng.standard_normal((batch_size, 6, 5)).astype(np.float32)
+        return Batch.of_answers(x, x[:, -1].argmax(axis=1))
+
+    def eval_batch(self) -> Batch:
+        return self.train_batch(np.random.default_rng(0), 32)
+
+
+@dataclass
 class NextSymbol(Task):
     """The next symbol is the last one plus one; only the later half of the answers counts."""
 

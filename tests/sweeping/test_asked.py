@@ -65,6 +65,14 @@ def test_runs_of_other_settings_are_left_out_and_named() -> None:
     )
 
 
+def test_a_setting_that_runs_do_not_state_at_its_default_has_this_value() -> None:
+    own, listed = write(study()), write(study("family.layers=[16]"))
+    for overrides, ids, values in ((), own, "null, [16]"), (("family.layers=[16]",), listed, "[16], null"):
+        found, (told,) = chosen(study(*overrides))
+        assert found == ids and f"other settings: family.layers {values};" in told
+        assert chosen(study(*overrides), by=["family.layers"])[0] == own | listed
+
+
 def test_sizes_and_seeds_beyond_those_asked_for_are_of_the_same_curve() -> None:
     """As `harness refine` adds them, and as an earlier sweep over another ladder left them."""
     own = write(study("ladder.widths=[4,6,8,16]", "seeds=5", "first_seed=1"))
