@@ -5,8 +5,9 @@ Tasks work on numpy arrays, so that composing and planning an experiment does no
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from harness.metrics import Metric
 from harness.ranges import Checked
+from harness.tasks import limited
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,19 @@ class Batch:
         if subtask is None:
             subtask = np.zeros(len(inputs), dtype=np.int64)
         return cls(inputs, targets, np.ones(targets.shape, dtype=bool), subtask)
+
+    @classmethod
+    def concatenated(cls, batches: Sequence[Batch]) -> Batch:
+        """The examples of several batches, one after the other."""
+        return cls(*(np.concatenate(arrays) for arrays in zip(*(batch._arrays for batch in batches), strict=True)))
+
+    def rows(self, chosen: np.ndarray | slice) -> Batch:
+        """The examples at these places."""
+        return Batch(*(array[chosen] for array in self._arrays))
+
+    @property
+    def _arrays(self) -> tuple[np.ndarray, ...]:
+        return self.inputs, self.targets, self.scored, self.subtask
 
 
 #: What a task gives and a family reads; images are features of shape (channels, height, width), and frames those of
@@ -112,9 +127,33 @@ class Task(Checked, ABC):
         """What the data depend on besides the settings, such as the hash of a corpus; recorded with every run."""
         return {}
 
+    @property
+    def n_train(self) -> int | None:
+        """Number of training examples; None for a task that generates them without end."""
+        return None
+
     @abstractmethod
     def train_batch(self, rng: np.random.Generator, batch_size: int) -> Batch:
         """The next training batch of `batch_size` examples, with all randomness drawn from `rng`."""
+
+    def first_examples(self, examples: int) -> Batch:
+        """The first training examples of a fixed order, the same for every run: a smaller set is part of a larger one.
+
+        Args:
+            examples: how many, at most `n_train`.
+        """
+        return limited.drawn(self, examples)
+
+    def train_batches(self, rng: np.random.Generator, batch_size: int, examples: int | None = None) -> Iterator[Batch]:
+        """Training batches without end, with all randomness drawn from `rng`.
+
+        Args:
+            examples: train on the `first_examples` alone, epoch by epoch, each in a fresh order; None draws as
+                `train_batch` does.
+        """
+        if examples is not None:
+            return limited.epochs(self.first_examples(examples), rng, batch_size)
+        return (self.train_batch(rng, batch_size) for _ in itertools.count())
 
     @abstractmethod
     def eval_batch(self) -> Batch:

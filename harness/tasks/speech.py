@@ -19,6 +19,7 @@ from harness.errors import DataError, SettingError
 from harness.metrics import ACCURACY, LOSS
 from harness.ranges import above, one_of, setting, whole
 from harness.tasks.base import Batch, Signature, Task
+from harness.tasks.limited import fixed_order
 
 
 @dataclass
@@ -63,12 +64,8 @@ class Speech(Task):
 
     @property
     def subtasks(self) -> list[str]:
-        evaluation = self.clips.evaluation
-        if self.curves == "groups":
-            if evaluation.groups is None:
-                raise SettingError("task.curves", "groups", "classes or none, for no groups are known")
-            return np.unique(evaluation.groups).tolist()
-        return sorted(evaluation.classes) if self.curves == "classes" else []
+        named = self._curve_of_each
+        return [] if named is None else np.unique(named).tolist()
 
     @property
     def versions(self) -> dict[str, str]:
@@ -88,15 +85,23 @@ class Speech(Task):
 
     def eval_batch(self) -> Batch:
         _, evaluation = self._spectrograms
-        data, subtask = self.clips.evaluation, None
-        if self.curves != "none":
-            of_classes = np.asarray(data.classes)[data.labels]
-            subtask = np.searchsorted(self.subtasks, of_classes if self.curves == "classes" else data.groups)
-        return Batch.of_answers(evaluation, _labels(data), subtask)
+        named = self._curve_of_each
+        subtask = None if named is None else np.unique(named, return_inverse=True)[1]
+        return Batch.of_answers(evaluation, _labels(self.clips.evaluation), subtask)
 
     def chance(self, metric: str) -> float | None:
         classes = len(self.clips.train.classes)
         return {"loss": math.log(classes), "accuracy": 1 / classes}.get(metric)
+
+    @property
+    def _curve_of_each(self) -> np.ndarray | None:
+        """(n,) the subtask of each evaluation clip by name; None where the whole is all there is."""
+        data = self.clips.evaluation
+        if self.curves == "classes":
+            return np.asarray(data.classes)[_labels(data)]
+        if self.curves == "groups" and data.groups is None:
+            raise SettingError("task.curves", "groups", "classes or none, for no groups are known")
+        return data.groups if self.curves == "groups" else None
 
     @property
     def _train(self) -> Batch:

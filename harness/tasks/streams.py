@@ -13,3 +13,8 @@ def eval_stream(seed: int) -> np.random.Generator:
 def problem_stream(seed: int) -> np.random.Generator:
     """The stream of what there is to learn, such as tables and subsets of bits; seeded by (seed, 3)."""
     return np.random.default_rng([seed, 3])
+
+
+def limit_stream(block: int) -> np.random.Generator:
+    """The stream of a block of the examples to which training is limited; seeded by (block, 5)."""
+    return np.random.default_rng([block, 5])
