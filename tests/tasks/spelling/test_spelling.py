@@ -87,10 +87,10 @@ def test_chance_goes_by_the_lengths_of_answers(task):
 
 def test_what_is_recorded(task, lexicon):
     versions = task.versions
-    assert versions["lexicon"] == "planted.dict"
-    assert versions["lexicon_words"] == "775 kept, 3,126 left out"
+    assert versions["data_name"] == "planted" and versions["data_split_rule"] == "hash of each word: 0.3 held out"
+    assert versions["data_words"] == "775 of 3,901"
     other = Spelling(lexicon=lexicon, letters=LETTERS, max_letters=4, length_bins=[2], stress=True).versions
-    assert other["lexicon_sha256"] != versions["lexicon_sha256"]
+    assert other["data_sha256"] != versions["data_sha256"]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_settings_out_of_range(values, problem):
 
 
 def test_too_few_words_are_left(lexicon):
-    with pytest.raises(DataError, match=r"planted\.dict: 12 words of at most 3 letters.*; 200 are needed"):
+    with pytest.raises(DataError, match=r"planted: 12 words of at most 3 letters.*; 200 are needed"):
         Spelling(lexicon=lexicon, letters="xyzab", max_letters=3, length_bins=[2]).eval_batch()
 
 
