@@ -21,9 +21,10 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from multiprocessing import get_context
+from multiprocessing import forkserver, get_context
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
+from unittest.mock import patch
 
 REPOSITORY = Path(__file__).parents[1]
 PAGES = sorted((REPOSITORY / "docs" / "pages").rglob("*.md"))
@@ -88,7 +89,7 @@ class Page:
         """Each command, its exit code and what it printed."""
         self.lay_out(folder)
         for command in self.commands:
-            yield command, *_run(command.words, folder)
+            yield command, *run(command.words, folder)
 
     def rewritten(self, folder: Path) -> str:
         """The page with the output of every command that prints something else by now."""
@@ -132,8 +133,8 @@ def _commands(block: str, start: int) -> Iterator[Command]:
         yield Command(words[0].replace("\\\n", " ").strip(), piece[words.end() :], begin, at)
 
 
-def _run(command: str, folder: Path) -> tuple[int, str]:
-    """The exit code and what was printed, errors too, in the order of printing."""
+def run(command: str, folder: Path) -> tuple[int, str]:
+    """Run a command in a folder: the exit code and what was printed, errors too, in the order of printing."""
     verb, *words = shlex.split(command)
     with tempfile.TemporaryDirectory() as outside:
         printed = Path(outside) / "printed"
@@ -158,16 +159,24 @@ def _environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1"}
 
 
+#: What verbs and sweeps import when they are first called.
+_SLOW = ("torch._inductor", "hydra", "matplotlib.pyplot", "scipy.stats", "jinja2")
+
+
 @lru_cache
 def _server() -> ForkServerContext:
     """Processes forked from one that has loaded what takes seconds to load."""
     context = get_context("forkserver")
-    context.set_forkserver_preload(["torch", "hydra", "pandas", "matplotlib.pyplot", "harness.study_verbs"])
+    context.set_forkserver_preload(["harness.study_verbs", "harness.sweeping.pool", "harness.report.html", *_SLOW])
+    with patch.dict(os.environ, OMP_NUM_THREADS="1"):
+        forkserver.ensure_running()
     return context
 
 
 def _call(verb: str, words: list[str], folder: Path, printed: Path) -> None:
     """In a process of its own, what a shell would do in this folder; ends with the exit code."""
+    from harness.sweeping import pool
+
     out = os.open(printed, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (sys.stdout, sys.stderr):
         os.dup2(out, stream.fileno())
@@ -175,6 +184,8 @@ def _call(verb: str, words: list[str], folder: Path, printed: Path) -> None:
     os.environ.update(_environment())
     os.chdir(folder)
     sys.path.insert(0, str(folder))
+    # A sweep's workers come from the server that this process comes from, not from one that each sweep starts anew.
+    forkserver._forkserver.ensure_running = pool.ensure_running = lambda: None
     sys.exit(_CALLS[verb](words))
 
 
@@ -186,6 +197,7 @@ def _harness(words: list[str]) -> int:
 
 def _python(words: list[str]) -> None:
     sys.argv = words
+    sys.path.insert(0, str(Path(words[0]).resolve().parent))
     runpy.run_path(words[0], run_name="__main__")
 
 

@@ -18,7 +18,7 @@ from rich.console import Console
 import harness
 from harness import commands, help_pages
 from harness.errors import RunsWarning, UserError, nearest
-from harness.verbs import STUDY_VERBS, VERBS
+from harness.verbs import DATA, STUDY_VERBS, VERBS
 
 
 def entry_point() -> None:
@@ -98,13 +98,18 @@ def _dispatch(argv: list[str]) -> int:
     if verb is None and {"--help", "-h"} & set(rest):
         print(help_pages.overview())
         return 0
-    if (verb in STUDY_VERBS or verb == "settings") and {"--help", "-h"} & set(rest):
-        print(help_pages.of_verb(verb, STUDY_VERBS[verb]) if verb in STUDY_VERBS else help_pages.of_settings())
+    helped = STUDY_VERBS | {"data": DATA}
+    if (verb in helped or verb == "settings") and {"--help", "-h"} & set(rest):
+        print(help_pages.of_verb(verb, helped[verb]) if verb in helped else help_pages.of_settings())
         return 0
     if verb == "settings":
         from harness import settings_verb
 
         return settings_verb.run(rest, _console())
+    if verb == "data":
+        from harness import data_verb
+
+        return data_verb.run(rest, _console())
     if verb in commands.VERBS:
         return commands.run(verb, rest, _console())
     from harness import study_verbs  # with all of Hydra, which verbs on tables need not wait for

@@ -47,7 +47,7 @@ _NAMING = ("experiment=", "study=", "name=", "results=", "seeds=", "first_seed="
 _ONE_AT_A_TIME = RLock()
 
 #: Settings that make a run what it is, family and task apart.
-_OF_A_STUDY = ("study", "ladder", "optimizer", "schedule", "parametrization", "data")
+_OF_A_STUDY = ("study", "ladder", "loss", "optimizer", "schedule", "parametrization", "data")
 
 
 def compose(*overrides: str) -> list[Settings]:

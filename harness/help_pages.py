@@ -9,13 +9,15 @@ from collections.abc import Iterable, Mapping
 from harness import commands
 from harness.choices import choices, config_groups
 from harness.settings import GROUPS
-from harness.verbs import READING, TRAINING, VERBS, StudyVerb
+from harness.verbs import DATA, READING, TRAINING, VERBS, StudyVerb
 
 #: Choices of a group that one line of the overview shows.
 _MOST_CHOICES = 14
 #: Verbs that take results from other tools, or to them.
 _ELSEWHERE = ("import", "export", "cite")
 _SETTINGS_ABOUT = "every setting with its default, range and meaning, or those of one group"
+
+_TO_BEGIN_WITH = {"init": commands.VERBS["init"].about, "settings": _SETTINGS_ABOUT, "data": DATA.about}
 
 _FLAGS = {
     "--help, -h": "this; harness VERB --help for one verb, --hydra-help for Hydra's own",
@@ -71,7 +73,7 @@ def overview() -> str:
     parts = [
         "usage: harness VERB [SETTING=VALUE ...] [FLAG ...]",
         "Train one architecture at many sizes, and find out what its scaling curve really says.",
-        _table("Verbs to begin with", {"init": commands.VERBS["init"].about, "settings": _SETTINGS_ABOUT}, wide),
+        _table("Verbs to begin with", _TO_BEGIN_WITH, wide),
         _table("Verbs that train", {name: verb.about for name, verb in TRAINING.items()}, wide),
         _table("Verbs that read results", {name: verb.about for name, verb in READING.items()}, wide),
         _table("Verbs for any table of runs", of_tables, wide),

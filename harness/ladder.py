@@ -1,7 +1,8 @@
 """From a family and a geometric step to rungs: pure, without torch.
 
 A rung is one size. Its durations are a second axis: several step counts give a grid over parameters and tokens, FLOP
-budgets give an IsoFLOP grid. A member is one (seed, learning rate) of a rung at one duration; a run is one member.
+budgets give an IsoFLOP grid, several training sets one over data (`harness.durations`). A member is one (seed, learning
+rate) of a rung at one duration; a run is one member.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
+from harness.durations import Duration, durations, resolved
 from harness.errors import SettingError, UserError
 from harness.families.base import Family, ParameterCount, Shape
+from harness.metrics import LOSS
 from harness.ranges import identity_of
-from harness.settings import LadderSettings, Settings, number_list
-from harness.tasks.base import InputKind, Signature
+from harness.settings import LadderSettings, Settings
+from harness.tasks.base import InputKind
 from harness.wording import listed
 
 #: Raised when the same settings begin to give other numbers, so that old runs are not taken for new ones.
@@ -34,7 +37,7 @@ class Rung:
         asked: (width, depth) before rounding to a legal size.
         params: parameters by group.
         flops_per_example: training FLOPs (forward and backward) of one example.
-        steps: optimizer steps, one entry for each duration.
+        durations: how long it trains, on how many examples.
     """
 
     index: int
@@ -42,7 +45,12 @@ class Rung:
     asked: tuple[float, float]
     params: ParameterCount
     flops_per_example: float
-    steps: tuple[int, ...]
+    durations: tuple[Duration, ...] = ()
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """Optimizer steps of each duration."""
+        return tuple(duration.steps for duration in self.durations)
 
 
 @dataclass(frozen=True)
@@ -60,16 +68,39 @@ class Member:
 
 @dataclass(frozen=True)
 class Job:
-    """Members of one rung at one duration that train in one process."""
+    """Members of one rung at one duration that train in one process.
+
+    Attributes:
+        settings: those of the study; in the job, where a setting follows a rule, the value that it gives here.
+        duration: position among the rung's durations.
+    """
 
     settings: Settings
     rung: Rung
     duration: int
     members: tuple[Member, ...]
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "settings", resolved(self.settings, self.rung.durations[self.duration]))
+
     @property
     def steps(self) -> int:
         return self.rung.steps[self.duration]
+
+    @property
+    def examples(self) -> int | None:
+        """Training examples that are visited epoch by epoch; None where the task draws from all that it has."""
+        return self.rung.durations[self.duration].examples
+
+    @property
+    def unique_examples(self) -> int | None:
+        """Training examples that differ; None where they are generated without end."""
+        return self.settings.task.n_train if self.examples is None else self.examples
+
+    @property
+    def epochs(self) -> float | None:
+        """Examples of one member's training over those that differ; None where they are generated without end."""
+        return self.unique_examples and self.steps * self.settings.ladder.batch_size / self.unique_examples
 
     @property
     def tokens(self) -> int:
@@ -93,11 +124,12 @@ def build_ladder(settings: Settings) -> list[Rung]:
     Raises:
         SettingError: a width, depth, head count or duration that cannot be built.
     """
-    ladder, family, signature = settings.ladder, settings.family, settings.task.signature
+    ladder, family = settings.ladder, settings.family
     if settings.parametrization.depth != "none" and not family.has_residual_branches:
         allowed = f"none, for family={family.name} has no residual branches to scale"
         raise SettingError("parametrization.depth", settings.parametrization.depth, allowed)
     _refuse_other_inputs(settings)
+    _refuse_other_answers(settings)
     rungs = []
     for index, (width, depth) in enumerate(_sizes(_with_fixed_depth(ladder, family))):
         shape = _legal_shape(ladder, family, width, depth)
@@ -106,8 +138,8 @@ def build_ladder(settings: Settings) -> list[Rung]:
             raise UserError(f"family={family.name}: count() gives {params!r}; wanted is a ParameterCount")
         if isinstance(flops, str) or not 0 < flops < math.inf:
             raise UserError(f"family={family.name}: training_flops() gives {flops!r}; wanted is a number above 0")
-        steps = _durations(ladder, signature, params, flops)
-        rungs.append(Rung(index, shape, (width, depth), params, flops, steps))
+        rung = Rung(index, shape, (width, depth), params, flops)
+        rungs.append(replace(rung, durations=durations(settings, rung)))
     shapes = [rung.shape for rung in rungs]
     for rung in rungs:
         if rung.shape in shapes[: rung.index]:
@@ -141,18 +173,31 @@ def _refuse_other_inputs(settings: Settings) -> None:
         )
 
 
+def _refuse_other_answers(settings: Settings) -> None:
+    """Raise SettingError for a loss that is not of the answers that the task gives, or that it does not measure."""
+    task, kind = settings.task, settings.loss.kind
+    if task.signature.answers == "values" and kind not in ("mse", "binary"):
+        raise SettingError("loss.kind", kind, f"mse or binary, for the answers of task={task.name} are values")
+    if kind == "contrastive" and task.augmenter is None:
+        raise SettingError("loss.kind", kind, f"another loss, for task={task.name} augments no batch (data.augment)")
+    if settings.training.patience is not None and LOSS not in settings.metrics:
+        allowed = f"null, for task={task.name} does not measure its loss"
+        raise SettingError("training.patience", settings.training.patience, allowed)
+
+
 def _counts(settings: Settings, shape: Shape) -> tuple[ParameterCount, float]:
     """Parameters and training FLOPs of one example, by the family's formulas."""
-    family, task = settings.family, settings.task
+    family, task, signature = settings.family, settings.task, settings.signature
     try:
-        family.check(shape, task.signature)
-        return family.count(shape, task.signature), family.training_flops(shape, task.signature)
+        family.check(shape, signature)
+        params, flops = family.count(shape, signature), family.training_flops(shape, signature)
     except TypeError as error:
         # As of a family that counts with a vocabulary where there is none, and does not say what it reads.
         raise UserError(
             f"family={family.name} cannot count its parameters for task={task.name}, which gives "
             f"{task.signature.kind}: {error}; its property `reads` may say what it reads"
         ) from error
+    return params, flops * settings.loss.views
 
 
 def rung_of_size(settings: Settings, width: float, depth: float, index: int = 0) -> Rung | None:
@@ -222,39 +267,16 @@ def _round_width(ladder: LadderSettings, width: float, multiple: int, explicit: 
     return max(multiple, multiple * round(width / multiple))
 
 
-def _durations(
-    ladder: LadderSettings, signature: Signature, params: ParameterCount, flops_per_example: float
-) -> tuple[int, ...]:
-    """Optimizer steps of each duration, from whichever unit the user gave it in."""
-    tokens_per_step = ladder.batch_size * signature.context
-    steps_per_unit = {
-        "steps": 1.0,
-        "tokens": 1 / tokens_per_step,
-        "tokens_per_param": params.total / tokens_per_step,
-        "flops": 1 / (ladder.batch_size * flops_per_example),
-    }
-    given = [unit for unit in steps_per_unit if getattr(ladder, unit) is not None]
-    if len(given) != 1:
-        found = " and ".join(f"ladder.{unit}" for unit in given) or "none"
-        raise UserError(f"duration: give exactly one of ladder.{', ladder.'.join(steps_per_unit)}; found {found}")
-    (unit,) = given
-    steps = []
-    for value in number_list(f"ladder.{unit}", getattr(ladder, unit)):
-        count = value * steps_per_unit[unit]
-        if not 0.5 <= count < float("inf"):
-            raise SettingError(f"ladder.{unit}", value, f"enough for one step (here {1 / steps_per_unit[unit]:.4g})")
-        steps.append(round(count))
-    if len(set(steps)) != len(steps):
-        raise SettingError(f"ladder.{unit}", getattr(ladder, unit), f"durations of different length (steps: {steps})")
-    return tuple(steps)
-
-
 def members(settings: Settings, rung: Rung, duration: int) -> tuple[Member, ...]:
     """The members asked for at one rung and duration: every seed with every learning rate."""
     seeds = range(settings.first_seed, settings.first_seed + settings.seeds)
-    return tuple(
-        member(settings, rung, duration, seed, lr) for lr in settings.optimizer.learning_rates for seed in seeds
-    )
+    rates = learning_rates(settings, rung, duration)
+    return tuple(member(settings, rung, duration, seed, lr) for lr in rates for seed in seeds)
+
+
+def learning_rates(settings: Settings, rung: Rung, duration: int) -> list[float]:
+    """The base learning rates at one rung and duration."""
+    return resolved(settings, rung.durations[duration]).optimizer.learning_rates
 
 
 def member(settings: Settings, rung: Rung, duration: int, seed: int, lr: float) -> Member:
@@ -273,14 +295,17 @@ def identity_settings(settings: Settings, rung: Rung, duration: int, seed: int, 
     The study's name is among them: the same training in two studies is two rows, each with its own study. Where a run
     is trained (device, workers, members beside it) is not: it moves numbers by rounding at most.
     """
+    trained = rung.durations[duration]
+    settings = resolved(settings, trained)
     optimizer = identity_of(settings.optimizer) | {"lr": float(lr)}
-    return {
+    limit = {} if trained.examples is None else {"train_examples": trained.examples}
+    return limit | {
         "version": IDENTITY_VERSION,
         "study": settings.study,
         "family": {"name": settings.family.name} | identity_of(settings.family),
         "task": {"name": settings.task.name} | identity_of(settings.task),
         "shape": dataclasses.asdict(rung.shape),
-        "steps": rung.steps[duration],
+        "steps": trained.steps,
         "batch_size": settings.ladder.batch_size,
         "optimizer": optimizer,
         "schedule": identity_of(settings.schedule),
@@ -288,7 +313,16 @@ def identity_settings(settings: Settings, rung: Rung, duration: int, seed: int, 
         "precision": settings.training.precision,
         "evaluations": settings.training.evaluations,
         "seed": seed,
+        **({"loss": loss} if (loss := identity_of(settings.loss)) else {}),
+        **_stopping_identity(settings),
     }
+
+
+def _stopping_identity(settings: Settings) -> dict[str, Any]:
+    """When a run is evaluated and ends early, where that is otherwise than it was before there was a choice."""
+    training = settings.training
+    names = ("evaluate",) if training.patience is None else ("evaluate", "patience", "min_delta")
+    return {name: value for name, value in identity_of(training).items() if name in names}
 
 
 def _parametrization_identity(settings: Settings) -> dict[str, Any]:

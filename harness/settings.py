@@ -7,15 +7,17 @@ fields are its settings. Nothing here knows Hydra: `harness.config` turns what H
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.data.settings import DataSettings
 from harness.errors import SettingError
+from harness.metrics import OF_VIEWS, Metric
 from harness.ranges import (
     Anything,
     Checked,
+    Flag,
     ListOf,
     Number,
     OneOrMore,
@@ -30,6 +32,10 @@ from harness.ranges import (
     setting,
     whole,
 )
+from harness.rules.reading import or_rule
+
+if TYPE_CHECKING:
+    from harness.tasks.base import Signature
 
 
 @dataclass
@@ -38,8 +44,8 @@ class LadderSettings(Checked):
 
     Sizes: either `widths` and `depths` written out (a list of one is repeated), or `count` rungs from
     (`first_width`, `first_depth`) by the factors `width_step` and `depth_step`.
-    Duration: exactly one of `steps`, `tokens`, `tokens_per_param`, `flops`; a list makes a grid over N and D
-    (for `flops`, an IsoFLOP grid).
+    Duration: exactly one of `steps`, `tokens`, `tokens_per_param`, `flops`, `epochs`; a list makes a grid over N and D
+    (for `flops`, an IsoFLOP grid). `train_examples` limits the training set, whatever the duration.
     """
 
     settings_group = "ladder"
@@ -68,7 +74,9 @@ class LadderSettings(Checked):
     head_width: int | None = setting(
         None, "width of a head: wider sizes have more heads", or_null(whole(1), "as many heads as `heads` says")
     )
-    batch_size: int = setting(64, "examples (sequences, for tokens) in a training step", whole(1))
+    batch_size: Any = setting(
+        64, "examples (sequences, for tokens) in a training step; all: the whole training set", or_rule(whole(1), "all")
+    )
     steps: Any = setting(
         None, "duration in training steps; a list makes a grid over durations", or_null(OneOrMore(above(0)))
     )
@@ -79,6 +87,65 @@ class LadderSettings(Checked):
         None, "duration in training tokens for each parameter of the size, all counted", or_null(OneOrMore(above(0)))
     )
     flops: Any = setting(None, "duration in training FLOPs; a list makes an IsoFLOP grid", or_null(OneOrMore(above(0))))
+    epochs: Any = setting(
+        None,
+        "duration in passes over the training examples, each pass in a fresh order",
+        or_null(OneOrMore(above(0))),
+    )
+    train_examples: Any = setting(
+        None,
+        "examples to train on, the first of a fixed order, epoch by epoch; a list makes a grid with the durations",
+        or_null(OneOrMore(whole(1)), "as the task draws them"),
+    )
+
+
+@dataclass
+class LossSettings(Checked):
+    """What training minimises: a criterion, and penalties on the weights that decay.
+
+    The metric "loss" is the criterion without label smoothing and penalties.
+    """
+
+    settings_group = "loss"
+
+    kind: str = setting(
+        "cross_entropy",
+        "the criterion; loss=NAME chooses it and its defaults",
+        one_of("cross_entropy", "mse", "binary", "contrastive"),
+        default_in_identity=False,
+    )
+    label_smoothing: float = setting(
+        0.0,
+        "share of a target's probability that is spread over all classes, for cross_entropy and binary",
+        Number(0, 1, below=True),
+        default_in_identity=False,
+    )
+    l1: float = setting(
+        0.0, "times the sum of |w|, a penalty on weights w that decay", at_least(0), default_in_identity=False
+    )
+    l2: float = setting(
+        0.0, "times half the sum of w^2, a penalty on weights w that decay", at_least(0), default_in_identity=False
+    )
+    temperature: float = setting(
+        0.1, "of contrastive: what similarities are divided by", above(0), default_in_identity=False
+    )
+    dimensions: int = setting(
+        32, "of contrastive: outputs of the model, which are an embedding", whole(2), default_in_identity=False
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.label_smoothing and self.kind not in ("cross_entropy", "binary"):
+            raise SettingError("loss.label_smoothing", self.label_smoothing, f"0 with loss.kind={self.kind}")
+
+    @property
+    def views(self) -> int:
+        """How many inputs are made of each training example."""
+        return 2 if self.kind == "contrastive" else 1
+
+    def signature_for(self, task: Signature) -> Signature:
+        """The shapes that a model needs to have: those of the task, with the embedding as outputs under contrastive."""
+        return replace(task, n_outputs=self.dimensions) if self.kind == "contrastive" else task
 
 
 @dataclass
@@ -87,24 +154,45 @@ class OptimizerSettings(Checked):
 
     settings_group = "optimizer"
 
-    kind: str = setting("adamw", "the optimizer; optimizer=NAME chooses it and its defaults", one_of("adamw", "sgd"))
-    lr: Any = setting(0.01, "base learning rate; a list trains every size with each, as members", OneOrMore(above(0)))
-    beta1: float = setting(0.9, "decay of AdamW's average of gradients", Number(0, 1, below=True))
-    beta2: float = setting(0.999, "decay of AdamW's average of squared gradients", Number(0, 1, below=True))
-    momentum: float = setting(0.9, "momentum of SGD", Number(0, 1, below=True))
-    eps: float = setting(1e-8, "added to the denominator of AdamW's step", at_least(0))
-    weight_decay: float = setting(
+    kind: str = setting(
+        "adamw",
+        "the optimizer; optimizer=NAME chooses it and its defaults",
+        one_of("gd", "sgd", "adam", "adamw", "muon"),
+    )
+    lr: Any = setting(
+        0.01, "base learning rate; a list trains every size with each, as members", or_rule(OneOrMore(above(0)))
+    )
+    adamw_lr: float = setting(
+        0.01,
+        "base learning rate of all but the hidden matrices, which AdamW trains beside Muon",
+        above(0),
+        default_in_identity=False,
+    )
+    beta1: float = setting(0.9, "decay of Adam's average of gradients", Number(0, 1, below=True))
+    beta2: Any = setting(0.999, "decay of Adam's average of squared gradients", or_rule(Number(0, 1, below=True)))
+    momentum: float = setting(0.9, "momentum of SGD and Muon", Number(0, 1, below=True))
+    nesterov: bool = setting(
+        False, "whether SGD and Muon look ahead (Nesterov's momentum)", Flag(), default_in_identity=False
+    )
+    eps: float = setting(1e-8, "added to the denominator of Adam's step", at_least(0))
+    weight_decay: Any = setting(
         0.0,
         "times the learning rate: by what share a step shrinks weights; see parametrization.decay",
-        at_least(0),
+        or_rule(at_least(0)),
     )
     grad_clip: float | None = setting(
         None, "largest norm of a member's gradient; longer ones are scaled down", or_null(above(0), "no limit")
     )
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.kind == "adam" and self.weight_decay:
+            allowed = "0 with optimizer.kind=adam: loss.l2 is its penalty, optimizer=adamw decays weights"
+            raise SettingError("optimizer.weight_decay", self.weight_decay, allowed)
+
     @property
     def learning_rates(self) -> list[float]:
-        """The base learning rates asked for, as a list.
+        """The base learning rates asked for, as a list; those of a rule are known once a job has resolved it.
 
         Raises:
             SettingError: not a number or a list of numbers.
@@ -121,7 +209,7 @@ class ScheduleSettings(Checked):
     kind: str = setting(
         "constant", "the shape; schedule=NAME chooses it and its defaults", one_of("constant", "cosine", "wsd")
     )
-    warmup: float = setting(0.0, "share of the steps in which the learning rate rises from 0", between(0, 1))
+    warmup: Any = setting(0.0, "share of the steps in which the learning rate rises from 0", or_rule(between(0, 1)))
     decay: float = setting(
         0.2,
         "share of the steps, at the end, in which wsd falls; with warmup at most 1",
@@ -131,7 +219,7 @@ class ScheduleSettings(Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.warmup + self.decay > 1 and self.kind == "wsd":
+        if self.kind == "wsd" and not isinstance(self.warmup, dict) and self.warmup + self.decay > 1:
             raise SettingError("schedule.decay", self.decay, f"at most {1 - self.warmup:g}, what warmup leaves")
 
 
@@ -170,7 +258,25 @@ class TrainingSettings(Checked):
 
     device: str = setting("auto", "where to train; auto: a GPU if there is one", one_of("auto", "cpu", "cuda", "mps"))
     precision: str = setting("float32", "of activations; weights stay float32", one_of("float32", "bfloat16"))
-    evaluations: int = setting(8, "evaluations over training, spaced geometrically, the last at its end", whole(1))
+    evaluations: int = setting(8, "evaluations over training, the last at its end", whole(1))
+    evaluate: str = setting(
+        "geometric",
+        "how evaluations are spaced: alike in the logarithm of the steps, or in steps",
+        one_of("geometric", "even"),
+        default_in_identity=False,
+    )
+    patience: int | None = setting(
+        None,
+        "evaluations in a row without a new lowest evaluation loss after which a run ends",
+        or_null(whole(1), "training to the last step"),
+        default_in_identity=False,
+    )
+    min_delta: float = setting(
+        0.0,
+        "with patience: by how much a loss must fall to count as a new lowest",
+        at_least(0),
+        default_in_identity=False,
+    )
 
 
 @dataclass
@@ -280,6 +386,7 @@ class Settings(Checked):
     family: Any = setting(None, "the architecture: family=NAME", Anything("a file in conf/family"))
     task: Any = setting(None, "what is learnt: task=NAME", Anything("a file in conf/task"))
     ladder: LadderSettings = field(default_factory=LadderSettings)
+    loss: LossSettings = field(default_factory=LossSettings)
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
     parametrization: ParametrizationSettings = field(default_factory=ParametrizationSettings)
@@ -299,6 +406,17 @@ class Settings(Checked):
         or_null(ListOf(Text("names of settings, such as optimizer.lr"))),
     )
     results: str = setting("results/${name}", "folder of the results", Text("a folder"))
+
+    @property
+    def signature(self) -> Signature:
+        """The shapes that a model needs to have."""
+        return self.loss.signature_for(self.task.signature)
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What every evaluation measures."""
+        of_task: tuple[Metric, ...] = self.task.metrics
+        return OF_VIEWS if self.loss.kind == "contrastive" else of_task
 
     @property
     def curves_by(self) -> list[str]:

@@ -129,6 +129,8 @@ def _read_tables(verb: str, configs: Sequence[DictConfig], console: Console) -> 
         console.print(f"{folder}: {found.n_runs} runs ({counts}), {found.n_measurements:,} measurements", markup=False)
         for problem in found.problems:
             console.print(f"left out: {problem}", markup=False)
+        for line in found.differing_data if verb == "collect" else ():
+            console.print(f"warning: {line}", markup=False, soft_wrap=True)
         if verb == "analyze":
             _analyze(folder, [study for study, its in zip(configs, folders, strict=True) if its == folder], console)
     return 0

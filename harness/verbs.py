@@ -159,8 +159,24 @@ READING: dict[str, StudyVerb] = {
 }
 
 STUDY_VERBS = TRAINING | READING
+#: Needs no family, and a task at most to know what kind of data it reads.
+DATA = StudyVerb(
+    about="counts of data by split and class, what preparation removed, and a picture",
+    purpose="Reads and prepares data as a task would, and shows examples by split and class, what each step of "
+    "preparation removed or changed, and where they come from. It trains nothing.",
+    settings={"data": "source, split, preparation, augmentation", "task=NAME": "what kind of data is read"},
+    examples={
+        "harness data data=digits --kind images": "digits, which come with the package",
+        "harness data data=fashion_mnist data.augment=[flip,affine] --kind images --out sheet.png": "a contact sheet",
+    },
+    further="harness settings data",
+    flags={
+        "--out FILE": "draw some: a contact sheet, spectrograms, snippets of text or histograms; .png, .pdf or .svg",
+        "--kind KIND": "images, text, audio or features, where no task that reads data is chosen",
+    },
+)
 #: `settings` explains what the verbs above take.
-VERBS = (*STUDY_VERBS, "settings", *commands.VERBS)
+VERBS = (*STUDY_VERBS, "data", "settings", *commands.VERBS)
 
 #: Flags of these verbs' own; all others are Hydra's.
 FLAGS = {name: tuple(verb.flags) for name, verb in STUDY_VERBS.items()}

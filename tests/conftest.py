@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from few_draws import quarter_of_the_draws
 from tiny import NextSymbol, SignOfSum
 
 #: Tests of the detector are small cuts of this experiment, and share its cells.
@@ -13,7 +15,11 @@ sys.path.append(str(Path(__file__).parents[1] / "experiments" / "detector_calibr
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests marked `gpu` skip where there is no CUDA; torch is loaded only if there are any."""
+    """Slow tests come first, so that none of several processes waits for one at the end; those for a GPU may skip.
+
+    Tests marked `gpu` skip where there is no CUDA; torch is loaded only if there are any.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     marked = [item for item in items if item.get_closest_marker("gpu")]
     if not marked:
         return
@@ -22,6 +28,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if not torch.cuda.is_available():
         for item in marked:
             item.add_marker(pytest.mark.skip(reason="no CUDA device on this machine"))
+
+
+@pytest.fixture(scope="module")
+def few_draws() -> Iterator[None]:
+    """Ladders are calibrated with fewer draws, for tests that do not depend on how many."""
+    with quarter_of_the_draws():
+        yield
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports without their pictures, which take most of the time: for tests of what reports say."""
+    for makers in ("OF_ALL", "OF_STUDY"):
+        monkeypatch.setattr(f"harness.report.pictures.{makers}", ())
 
 
 @pytest.fixture

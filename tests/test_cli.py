@@ -16,6 +16,8 @@ from harness.cli import VERBS
 from harness.config import compose
 from harness.records.store import finished_run_ids
 
+pytestmark = pytest.mark.usefixtures("few_draws")
+
 
 @pytest.fixture(autouse=True)
 def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -140,6 +142,7 @@ def verdicts() -> pd.DataFrame:
     return pd.read_csv("results/leap/verdicts.csv")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_analyze_uses_the_runs_asked_for_and_names_the_others(capsys: pytest.CaptureFixture[str]) -> None:
     planted()
     assert run(capsys, "analyze", *LEAP).code == 0
@@ -169,6 +172,7 @@ def test_analyze_shows_each_value_of_a_setting_where_asked(capsys: pytest.Captur
     assert run(capsys, "analyze", *LEAP, "by=optimizer.rate").refused("by=optimizer.rate", "optimizer.lr")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_analyze_without_a_study_refuses_runs_of_several_settings(capsys: pytest.CaptureFixture[str]) -> None:
     planted()
     assert run(capsys, "analyze", "name=leap").code == 0
@@ -182,6 +186,7 @@ def test_analyze_without_a_study_refuses_runs_of_several_settings(capsys: pytest
     assert run(capsys, "analyze", "name=leap", "family=mlp").refused("task is not chosen")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_analyze_says_what_is_still_to_do(capsys: pytest.CaptureFixture[str]) -> None:
     planted()
     ran = run(capsys, "analyze", *LEAP, "seeds=5", "study=main")
@@ -192,6 +197,7 @@ def test_analyze_says_what_is_still_to_do(capsys: pytest.CaptureFixture[str]) ->
     assert "other: 18 of 18 runs are still to do" in refused.out
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_analyze_of_a_multirun_takes_every_study(capsys: pytest.CaptureFixture[str]) -> None:
     for lr in ("0.01", "0.003"):
         planted(f"optimizer.lr={lr}", f"study='main (optimizer.lr={lr})'")

@@ -54,7 +54,7 @@ FILES: dict[str, tuple[str, list[str]]] = {
     ),
     "a choice that is not there": (
         WHOLE.replace("mlp", "mpl"),
-        ["family=mpl", "'mlp'", "cnn, mlp, transformer"],
+        ["family=mpl", "'mlp'", "cnn, cnn_reference, mlp, mlp_reference, transformer"],
     ),
     "no header": (CHOICES + BODY, ["conf/experiment/mine.yaml: its first line must be # @package _global_"]),
     "no header and no choices": (BODY, ["mine.yaml: its first line must be # @package _global_"]),

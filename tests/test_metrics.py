@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,7 @@ OUTPUTS = Outputs(
     LOG_PROB,
     correct=np.array([[True, True, False], [True, True, False]]),
     scored=np.array([[True, True, True], [True, True, False]]),
+    loss=-LOG_PROB,
 )
 
 
@@ -33,10 +36,53 @@ def test_scores(metric: Metric, expected: list[float]) -> None:
 
 def test_each_discontinuous_metric_is_paired_with_a_continuous_one() -> None:
     known = {metric.name: metric for metric in vars(metrics).values() if isinstance(metric, Metric)}
-    assert len(known) == 5
+    assert len(known) == 11
     for metric in known.values():
         if metric.discontinuous:
             assert metric.paired_metric is not None and not known[metric.paired_metric].discontinuous
         else:
             assert metric.paired_metric is None
-    assert {name for name, metric in known.items() if not metric.higher_is_better} == {"loss"}
+    assert {name for name, metric in known.items() if not metric.higher_is_better} == {"loss", "mse", "probe_loss"}
+
+
+#: Three examples of one position with two values, whose standard deviations are 1 and 2.
+WANTED = np.array([[0, 0], [1.5**0.5, 6**0.5], [-(1.5**0.5), -(6**0.5)]])[:, None]
+VALUES = Outputs(
+    log_prob=np.full((3, 1), np.nan),
+    correct=np.zeros((3, 1), dtype=bool),
+    scored=np.ones((3, 1), dtype=bool),
+    loss=np.zeros((3, 1)),
+    predicted=WANTED + np.array([[0.1, 0.1], [0.05, 0.3], [0, 4]])[:, None],
+    wanted=WANTED,
+)
+
+
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [
+        (metrics.MSE, [0.01, (0.0025 + 0.09) / 2, 8]),
+        (metrics.R2, [1 - (0.01 + 0.0025) / 2, 1 - (0.0025 + 0.0225) / 2, 1 - 4 / 2]),
+        (metrics.WITHIN_TOLERANCE, [1, 0, 0]),
+    ],
+    ids=lambda value: value.name if isinstance(value, Metric) else "",
+)
+def test_scores_of_values(metric: Metric, expected: list[float]) -> None:
+    slack = WANTED + np.array([[0.1 - 1e-9, 0.1], [0.05, 0.3], [0, 4]])[:, None]
+    assert metric.score(replace(VALUES, predicted=slack)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_r2_is_the_share_of_variance_explained() -> None:
+    error = np.asarray(VALUES.error)[:, 0]
+    by_output = 1 - (error**2).sum(axis=0) / ((WANTED - WANTED.mean(axis=0)) ** 2).sum(axis=(0, 1))
+    assert metrics.R2.score(VALUES).mean() == pytest.approx(by_output.mean())
+
+
+def test_a_probe_is_scored_as_a_model_is() -> None:
+    probed = replace(VALUES, probe=OUTPUTS)
+    assert metrics.PROBE_LOSS.score(probed) == pytest.approx(metrics.LOSS.score(OUTPUTS))
+    assert metrics.PROBE_ACCURACY.score(probed) == pytest.approx(metrics.ACCURACY.score(OUTPUTS))
+
+
+def test_errors_of_classes_are_undefined() -> None:
+    with pytest.raises(TypeError, match="answers are classes"):
+        metrics.MSE.score(OUTPUTS)

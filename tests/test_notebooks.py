@@ -109,7 +109,7 @@ def test_emergence_of_an_own_table(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_results_of_an_own_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HARNESS_RESULTS", str(make_results(tmp_path / "tiny", ("lookup", "text"), max_seeds=3)))
+    monkeypatch.setenv("HARNESS_RESULTS", str(make_results(tmp_path / "tiny", ("induction", "text"), max_seeds=2)))
     assert pictures(executed("quickstart"))
 
 

@@ -17,6 +17,8 @@ import harness
 from harness import datasets, plots
 from harness.errors import DataError
 
+pytestmark = pytest.mark.usefixtures("few_draws")
+
 #: Labels of the axes that each example draws, and at least how many lines.
 DRAWN = {
     "loss_law": ("total parameters", "loss (nats)", 2),

@@ -23,9 +23,10 @@ from harness.settings import LadderSettings, Settings
 from harness.tasks.base import Task
 from harness.tasks.digits import Digits
 from harness.tasks.sequences.recall import Lookup
-from harness.training.loop import training_batches
+from harness.training.batches import training_batches
 from harness.training.members import Stack
-from harness.training.optimizers import OPTIMIZERS, Rates
+from harness.training.optimizers import OPTIMIZERS
+from harness.training.rates import Rates
 
 Step = Callable[[], object]
 
@@ -51,7 +52,7 @@ def steps_of(job: Job) -> dict[str, Step]:
         (grads,) = pull(torch.ones_like(losses))
         optimizer.step(torch.cat([grad.flatten(1) for grad in grads.values()], dim=1), 1.0)
 
-    return {"vmap": under_vmap, "traced": lambda: optimizer.step(traced(*batch)[1], 1.0)}
+    return {"vmap": under_vmap, "traced": lambda: optimizer.step(traced(*batch, 0)[1], 1.0)}
 
 
 def leading_dimension_step(job: Job) -> Step:

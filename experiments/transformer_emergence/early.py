@@ -74,7 +74,7 @@ def replay(job: Job, seen: tuple[int, float]) -> list[dict[str, object]]:
     """
     torch.set_num_threads(1)
     settings, device = job.settings, resolve(job.settings.training.device)
-    stack, evaluator = Stack.of(job, device), Evaluator(settings.task, device)
+    stack, evaluator = Stack.of(job, device), Evaluator(settings, device)
     at = {round(share * job.steps): share for share in SHARES}
     rows = []
     for step, _ in zip(range(1, max(at) + 1), training_steps(job, stack, device), strict=False):

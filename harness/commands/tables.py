@@ -18,6 +18,7 @@ from harness.commands.cautions import cautions, label_columns
 from harness.commands.metrics_as_columns import refuse_several_studies, with_metrics
 from harness.errors import DataError, RunsWarning, UserError
 from harness.records.columns import NOT_NEGATIVE, POSITIVE, SHARE, Limits, label_column, number_column
+from harness.records.comparable import differing_data
 from harness.records.expressions import derive, select
 from harness.records.folders import is_results
 from harness.records.run_settings import mixed_in_words
@@ -150,7 +151,7 @@ def choose_curve_rows(arguments: argparse.Namespace, source: str, steps: Literal
     rows = choose_rows(frame, source, arguments)
     if rows.frame.empty:
         return rows
-    kept, other_runs = curve_rows(source, rows.frame, frame)
+    kept, other_runs = curve_rows(source, rows.frame, frame, getattr(arguments, "x", None))
     return replace(rows, frame=kept, other_runs=other_runs)
 
 
@@ -255,9 +256,13 @@ def choose_runs(arguments: argparse.Namespace) -> RunTable:
 
 
 def warn_of_mixed(source: str, frame: pd.DataFrame) -> None:
-    """Warn where the runs of a results folder that a law is to be fitted to are of several settings."""
-    if is_results(source) and (mixed := mixed_in_words(frame)):
+    """Warn where the runs of a results folder that a law is to be fitted to differ in settings or data."""
+    if not is_results(source):
+        return
+    if mixed := mixed_in_words(frame):
         warnings.warn(f"{source}: {mixed}; --where chooses those of one", RunsWarning, stacklevel=3)
+    for line in differing_data(frame.drop_duplicates("run_id")):
+        warnings.warn(f"{source}: {line}", RunsWarning, stacklevel=3)
 
 
 def limits_of(law: Law) -> Limits:

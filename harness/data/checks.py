@@ -43,16 +43,21 @@ def unusable(data: Dataset) -> np.ndarray:
 
 
 def _refuse_labels(data: Dataset) -> None:
-    if data.labels is None:
-        return
-    wrong = ~np.isfinite(data.labels).all(axis=1) if data.labels.ndim > 1 else data.labels < 0
-    if not wrong.any():
+    wrong = without_label(data)
+    if data.labels is None or not wrong.any():
         return
     row = int(wrong.argmax())
-    missing = data.labels.ndim > 1 or data.labels[row] == MISSING
+    missing = not data.has_classes or data.labels[row] == MISSING
     what = "label missing" if missing else f"label out of range; classes are {_some(data.classes)}"
     others = f" ({int(wrong.sum()):,} such rows)" if wrong.sum() > 1 else ""
     raise DataError(f"{what}{others}; the step labels drops such rows", source=data.names[row])
+
+
+def without_label(data: Dataset) -> np.ndarray:
+    """(n,) bool: labels that are missing or out of range, values that are NaN; none where there are no labels."""
+    if data.labels is None:
+        return np.zeros(len(data), dtype=bool)
+    return data.labels < 0 if data.has_classes else ~np.isfinite(data.labels).all(axis=1)
 
 
 def _some(classes: tuple[str, ...]) -> str:

@@ -13,10 +13,11 @@ import pandas as pd
 
 from harness.data.checks import refuse_unusable
 from harness.data.dataset import EVAL, TRAIN, Dataset, Kind
+from harness.data.prepare import STEPS
 from harness.data.settings import DataSettings
 from harness.data.sources import read
 from harness.data.split import split
-from harness.data.steps import Steps
+from harness.data.steps import Steps, name_of
 from harness.errors import DataError, SettingError
 
 
@@ -59,7 +60,7 @@ def _prepare(settings: DataSettings, kind: Kind) -> Prepared:
     _refuse_empty(train, evaluation)
     rng = np.random.default_rng([settings.split_seed, 5])
     for i, step in enumerate(Steps("harness.data.prepare").build("data.prepare", settings.prepare)):
-        name = next(iter(written)) if isinstance(written := settings.prepare[i], dict) else written
+        name = name_of(step, STEPS)
         place = f"data.prepare[{i}]"
         if kind not in step.kinds:
             raise SettingError(place, name, f"a step for {kind}; {name} is for {' and '.join(step.kinds)}")

@@ -49,6 +49,12 @@ class Steps(Range):
         return "a list of names of steps, or of {name: {setting: value}}"
 
 
+def name_of(step: Any, known: Mapping[str, type]) -> str:
+    """The name under which a list of steps has it."""
+    kind = type(step)
+    return next((name for name, each in known.items() if each is kind), f"{kind.__module__}.{kind.__qualname__}")
+
+
 def _build(place: str, written: Any, known: Mapping[str, type]) -> Any:
     name, values = _name_and_values(place, written)
     kind = known.get(name)

@@ -12,10 +12,12 @@ from torch import nn
 
 from harness.errors import SettingError
 from harness.families.base import Family, ParameterCount, Shape
+from harness.families.dropout import dropout
 from harness.families.layers import (
     FORMS,
     Conv,
     ConvBlock,
+    Dense,
     DenseBlock,
     GlobalMean,
     Layer,
@@ -26,7 +28,7 @@ from harness.families.layers import (
     sizes,
 )
 from harness.families.parametrization import Role
-from harness.ranges import Flag, ListOf, Text, or_null, setting
+from harness.ranges import Flag, ListOf, Number, Text, or_null, setting
 from harness.settings import ParametrizationSettings
 from harness.tasks.base import InputKind, Signature
 
@@ -34,15 +36,22 @@ from harness.tasks.base import InputKind, Signature
 class CNNModel(nn.Module):
     """Images (B, C, H, W), or frames (B, H, W) as images of one channel -> logits (B, 1, n_outputs)."""
 
-    def __init__(self, layers: Sequence[Layer], image: Size, n_outputs: int, zero_head: bool) -> None:
+    def __init__(
+        self, layers: Sequence[Layer], image: Size, n_outputs: int, zero_head: bool, dropout_rate: float = 0.0
+    ) -> None:
         super().__init__()
         *inputs, output = sizes(layers, image)
         self.layers = nn.Sequential(*(layer.build(size) for layer, size in zip(layers, inputs, strict=True)))
+        dropped = [isinstance(layer, Dense) or layer is layers[-1] for layer in layers]
+        self.dropouts = nn.ModuleList(dropout(dropout_rate if drops else 0.0) for drops in dropped)
         self.head = nn.Linear(math.prod(output), n_outputs)
         self.image, self.zero_head = image, zero_head
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.head(self.layers(x.reshape(-1, *self.image)).flatten(1)).unsqueeze(1)
+        x = x.reshape(-1, *self.image)
+        for layer, drop in zip(self.layers, self.dropouts, strict=True):
+            x = drop(layer(x))
+        return self.head(x.flatten(1)).unsqueeze(1)
 
     def roles(self) -> dict[str, Role]:
         roles: dict[str, Role] = {}
@@ -70,6 +79,12 @@ class CNN(Family):
         default_in_identity=False,
     )
     zero_head: bool = setting(False, "start with all logits equal: a readout of zeros", Flag())
+    dropout: float = setting(
+        0.0,
+        "share that training drops of what dense layers give and the readout takes",
+        Number(0, 1, below=True),
+        default_in_identity=False,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -97,7 +112,7 @@ class CNN(Family):
                 raise SettingError(f"family.layers[{i}]", repr(self.layers[i]), allowed)
 
     def build(self, shape: Shape, signature: Signature, parametrization: ParametrizationSettings) -> CNNModel:
-        return CNNModel(self._layers(shape), _image(signature), signature.n_outputs, self.zero_head)
+        return CNNModel(self._layers(shape), _image(signature), signature.n_outputs, self.zero_head, self.dropout)
 
     def count(self, shape: Shape, signature: Signature) -> ParameterCount:
         layers = self._layers(shape)

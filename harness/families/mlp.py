@@ -12,8 +12,9 @@ import torch
 from torch import nn
 
 from harness.families.base import Family, ParameterCount, Shape
+from harness.families.dropout import dropout
 from harness.families.parametrization import Role
-from harness.ranges import Flag, ListOf, or_null, setting, whole
+from harness.ranges import Flag, ListOf, Number, or_null, setting, whole
 from harness.settings import ParametrizationSettings
 from harness.tasks.base import InputKind, Signature
 
@@ -21,17 +22,18 @@ from harness.tasks.base import InputKind, Signature
 class MLPModel(nn.Module):
     """Features (B, *feature_shape) -> logits (B, 1, n_outputs)."""
 
-    def __init__(self, sizes: Sequence[int], n_outputs: int, zero_head: bool) -> None:
+    def __init__(self, sizes: Sequence[int], n_outputs: int, zero_head: bool, dropout_rate: float = 0.0) -> None:
         """`sizes`: the number of inputs, then the width of each hidden layer."""
         super().__init__()
         self.layers = nn.ModuleList(nn.Linear(n_in, n_out) for n_in, n_out in pairwise(sizes))
         self.head = nn.Linear(sizes[-1], n_outputs)
+        self.dropouts = nn.ModuleList(dropout(dropout_rate) for _ in self.layers)
         self.sizes, self.zero_head = sizes, zero_head
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = x.flatten(1)
-        for layer in self.layers:
-            x = torch.relu(layer(x))
+        for layer, drop in zip(self.layers, self.dropouts, strict=True):
+            x = drop(torch.relu(layer(x)))
         return self.head(x).unsqueeze(1)
 
     def roles(self) -> dict[str, Role]:
@@ -58,6 +60,12 @@ class MLP(Family):
         default_in_identity=False,
     )
     zero_head: bool = setting(False, "start with all logits equal: a readout of zeros", Flag())
+    dropout: float = setting(
+        0.0,
+        "share of each hidden layer's outputs that training drops",
+        Number(0, 1, below=True),
+        default_in_identity=False,
+    )
 
     @property
     def name(self) -> str:
@@ -72,7 +80,7 @@ class MLP(Family):
         return None if self.layers is None else len(self.layers)
 
     def build(self, shape: Shape, signature: Signature, parametrization: ParametrizationSettings) -> MLPModel:
-        return MLPModel(self._sizes(shape, signature), signature.n_outputs, self.zero_head)
+        return MLPModel(self._sizes(shape, signature), signature.n_outputs, self.zero_head, self.dropout)
 
     def count(self, shape: Shape, signature: Signature) -> ParameterCount:
         sizes = self._sizes(shape, signature)

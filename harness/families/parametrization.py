@@ -9,12 +9,14 @@ is of kind
 
 and with m_N = width / base_width the factors are (Yang et al. 2021, "Tensor Programs V", Table 3)
 
-                 initial std (beside 1/sqrt(fan_in))   learning rate, AdamW   learning rate, SGD
-    input        1                                     1                      m_N
-    hidden       1                                     1/m_N                  1
-    output       1/sqrt(m_N)                           1/m_N                  1/m_N
+                 initial std (beside 1/sqrt(fan_in))   learning rate, Adam   learning rate, SGD   learning rate, Muon
+    input        1                                     1                     m_N                  1 (by AdamW)
+    hidden       1                                     1/m_N                 1                    1
+    output       1/sqrt(m_N)                           1/m_N                 1/m_N                1/m_N (by AdamW)
 
-so that standard and muP are the same model at m_N = 1.
+so that standard and muP are the same model at m_N = 1. Adam stands for AdamW too, SGD for plain gradient descent. A
+step of Muon on a hidden matrix has a spectral norm of the order of the root of fan-out over fan-in at every width,
+which is what muP asks for (Yang, Simon & Bernstein 2023, "A Spectral Condition for Feature Learning", condition 1).
 
 **Depth.** `parametrization.depth` scales every residual branch, x + m_L^-alpha f(x) with m_L = depth / base_depth, so
 that the sum of the branches, and its change in a step, keep their size however many there are:
@@ -27,13 +29,13 @@ that the sum of the branches, and its change in a step, keep their size however 
 With `sqrt` or `complete`, the parameters of the branches have these factors besides (Dey et al. 2025, Table 1; the
 biases and gains inside the branches are among them):
 
-    learning rate, AdamW   m_L^(alpha - 1)
-    learning rate, SGD     m_L^(2 alpha - 1)
-    AdamW's epsilon        m_N^-1 m_L^-alpha     (the size of their gradients)
+    learning rate, Adam and Muon   m_L^(alpha - 1)
+    learning rate, SGD             m_L^(2 alpha - 1)
+    Adam's epsilon                 m_N^-1 m_L^-alpha     (the size of their gradients)
 
 The rate of SGD follows from the same condition: a branch's gradient carries m_L^-alpha and so does its effect, and
-m_L branches that move together must move the sum by a fixed amount. Without a depth rule AdamW's epsilon stays as it
-is set, at every width.
+m_L branches that move together must move the sum by a fixed amount. Muon's step, as Adam's, does not depend on the size
+of the gradient. Without a depth rule Adam's epsilon stays as it is set, at every width.
 
 **Weight decay.** A step shrinks a parameter by the share (learning rate x schedule x weight_decay x a factor). Were
 that factor the one on the learning rate (`parametrization.decay=coupled`), hidden weights would decay as 1/m_N:
@@ -147,15 +149,18 @@ def branch_scale(depth: int, settings: ParametrizationSettings) -> float:
 
 
 def factors(role: Role, shape: Shape, settings: ParametrizationSettings, optimizer: str) -> Factors:
-    """Factors on the optimizer's settings for a parameter of this role; `optimizer` is "adamw" or "sgd"."""
+    """Factors on the optimizer's settings for a parameter of this role; `optimizer` is `OptimizerSettings.kind`."""
     m_N, m_L, alpha = width_factor(shape.width, settings), depth_factor(shape.depth, settings), ALPHA[settings.depth]
-    if optimizer == "sgd":
+    by_gradient = optimizer in ("gd", "sgd")  # whose step is as large as the gradient
+    if by_gradient:
         lr = {"input": m_N, "hidden": 1.0, "output": 1 / m_N}[role.kind]
+    elif role.kind == "input" or (role.kind == "hidden" and optimizer == "muon"):
+        lr = 1.0
     else:
-        lr = 1.0 if role.kind == "input" else 1 / m_N
+        lr = 1 / m_N
     eps = 1.0
     if role.residual and settings.depth != "none":
-        lr *= m_L ** (2 * alpha - 1 if optimizer == "sgd" else alpha - 1)
+        lr *= m_L ** (2 * alpha - 1 if by_gradient else alpha - 1)
         eps = m_L**-alpha / m_N
     decay = lr if settings.decay == "coupled" else 1.0
     return Factors(lr, decay if role.decays else 0.0, eps)

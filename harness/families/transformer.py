@@ -13,8 +13,9 @@ from torch import nn
 
 from harness.errors import SettingError
 from harness.families.base import Family, ParameterCount, Shape
+from harness.families.dropout import dropout
 from harness.families.parametrization import Role, branch_scale, width_factor
-from harness.ranges import Flag, above, at_least, one_of, or_null, setting, whole
+from harness.ranges import Flag, Number, above, at_least, one_of, or_null, setting, whole
 from harness.settings import ParametrizationSettings
 from harness.tasks.base import InputKind, Signature
 
@@ -101,11 +102,17 @@ class SwiGLU(nn.Module):
 class Block(nn.Module):
     """Two residual branches, or attention alone, each added at `branch_scale` to what came in."""
 
-    def __init__(self, attention: Attention, mlp: nn.Module | None, width: int, branch_scale: float) -> None:
+    def __init__(
+        self, attention: Attention, mlp: nn.Module | None, width: int, branch_scale: float, dropout_rate: float
+    ) -> None:
         super().__init__()
         self.branch_scale = branch_scale
-        self.attention = nn.Sequential(OrderedDict(norm=nn.RMSNorm(width), inner=attention))
-        self.mlp = nn.Sequential(OrderedDict(norm=nn.RMSNorm(width), inner=mlp)) if mlp is not None else None
+
+        def branch(inner: nn.Module) -> nn.Sequential:
+            return nn.Sequential(OrderedDict(norm=nn.RMSNorm(width), inner=inner, dropout=dropout(dropout_rate)))
+
+        self.attention = branch(attention)
+        self.mlp = branch(mlp) if mlp is not None else None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = torch.add(x, self.attention(x), alpha=self.branch_scale)
@@ -141,9 +148,11 @@ class TransformerModel(nn.Module):
                 family.feed_forward(width),
                 width,
                 branch_scale,
+                family.dropout,
             )
             for _ in range(shape.depth)
         )
+        self.dropout = dropout(family.dropout)
         self.norm = nn.RMSNorm(width)
         self.head = None if family.tied else nn.Linear(width, signature.n_outputs, bias=False)
 
@@ -158,13 +167,13 @@ class TransformerModel(nn.Module):
 
     def embed(self, inputs: torch.Tensor) -> torch.Tensor:
         x = self.embedding(inputs)
-        return x if self.positions is None else x + self.positions.weight[: inputs.shape[1]]
+        return self.dropout(x if self.positions is None else x + self.positions.weight[: inputs.shape[1]])
 
     def attention_weights(self, inputs: torch.Tensor) -> torch.Tensor:
         """(B, depth, heads, T, T) attention weights of every head, for the study of circuits; training needs none."""
         x, weights = self.embed(inputs), []
         for block in cast("list[Block]", self.blocks):
-            norm, attention = block.attention
+            norm, attention, _ = block.attention
             weights.append(cast("Attention", attention).weights(norm(x)))
             x = block(x)
         return torch.stack(weights, dim=1)
@@ -217,6 +226,12 @@ class Transformer(Family):
         1.0, "initial standard deviation of embeddings: tokens, positions, standardised frames", above(0)
     )
     zero_head: bool = setting(True, "start with all logits equal: a readout of zeros", Flag())
+    dropout: float = setting(
+        0.0,
+        "share that training drops of the embeddings and of what each residual branch adds (Vaswani et al. 2017)",
+        Number(0, 1, below=True),
+        default_in_identity=False,
+    )
 
     @property
     def name(self) -> str:

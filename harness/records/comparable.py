@@ -1,26 +1,44 @@
 """Which of the runs of a results folder stand beside each other in one curve: one duration, one learning rate a size.
 
 A sweep over several durations has each size trained to several ends, and a sweep over several learning rates has runs
-that were never meant to be good. Of the durations of a study the longest counts; of the learning rates of a size the
-one with the lowest mean loss, for otherwise a badly chosen learning rate would look like a second mode. What is left
-out is counted and said.
+that were never meant to be good. Of the numbers of training examples of a study the largest counts, of its durations
+the longest; of the learning rates of a size the one with the lowest mean loss, for otherwise a badly chosen learning
+rate would look like a second mode. What is left out is counted and said. Along `unique_examples` all numbers of
+examples make the curve, of the largest size.
 
 Imported runs are all kept: nobody asked for them as alternatives.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from harness.errors import DataError
+from harness.errors import DataError, RunsWarning
 from harness.records.run_settings import durations, is_imported, parse_config
 
 #: Columns of the runs table that say which size a run is of.
 _SIZE = ["width", "depth", "heads", "params_total"]
+#: The column that counts the training examples that differ.
+DATA = "unique_examples"
+#: Whether a curve is over data -> columns of which the largest value of a study counts, and what the others are.
+_CHOSEN_BY = {
+    False: (
+        ("examples", "fewer training examples than the most of their study"),
+        ("length", "shorter than the longest duration of their study"),
+    ),
+    True: (
+        ("params_total", f"smaller than the largest size of their study, of which a curve over {DATA} is"),
+        ("length", "shorter than the longest duration of their study"),
+    ),
+}
+#: Characters of a hash that tell it from others.
+_SHORT = 8
 
 
 @dataclass(frozen=True)
@@ -60,6 +78,7 @@ def comparable(
     *,
     lengths: Mapping[str, float] | None = None,
     apart: Sequence[str] = (),
+    x: str | None = None,
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The rows of the runs that count, and what was left out.
 
@@ -68,9 +87,13 @@ def comparable(
         losses: as `final_losses` gives them, for choosing among learning rates; those of `frame` where None.
         lengths: run_id -> duration asked for; as the runs were recorded where None.
         apart: columns besides `study` that hold curves apart.
+        x: the column of sizes along which the curves are.
 
     Returns:
         The rows, and a sentence for each reason why runs were left out, with their numbers by study.
+
+    Warns:
+        RunsWarning: runs of one curve saw different data.
 
     Raises:
         DataError: learning rates differ at a size of which there is no loss.
@@ -78,24 +101,43 @@ def comparable(
     runs = frame.drop_duplicates("run_id").set_index("run_id")
     asked = durations(runs)
     if lengths is not None:
-        asked = pd.DataFrame({"unit": "", "length": runs.index.map(lengths)}, runs.index)
+        asked = asked.assign(unit="", length=runs.index.map(lengths))
     curve = [runs["study"], *(runs[name] for name in apart), asked["unit"]]
-    longest = asked["length"] == asked["length"].groupby(curve, dropna=False).transform("max")
-    shorter = ~longest & ~_imported(runs)
+    imported, out, told = _imported(runs), pd.Series(False, runs.index), list[str]()
+    for column, why in _CHOSEN_BY[x == DATA]:
+        values = (runs if column in runs else asked)[column].where(~out)
+        less = ~(values >= values.groupby(curve, dropna=False).transform("max")) & ~imported & ~out
+        if less.any():
+            told.append(f"{_counted(runs['study'], less)} are left out: {why}")
+        out |= less
 
-    long_enough = runs[~shorter]
-    best = best_learning_rates(long_enough, final_losses(frame) if losses is None else losses, apart)
+    long_enough = runs[~out]
+    within = [*apart, *([DATA] if x == DATA else [])]
+    best = best_learning_rates(long_enough, final_losses(frame) if losses is None else losses, within)
     worse_rate = pd.Series(runs.index.isin(long_enough.index[~best]), runs.index)
-
-    told = []
-    if shorter.any():
-        told.append(
-            f"{_counted(runs['study'], shorter)} are left out: shorter than the longest duration of their study"
-        )
     if worse_rate.any():
-        rated = runs["study"].isin(runs["study"][worse_rate]) & ~worse_rate & ~shorter
+        rated = runs["study"].isin(runs["study"][worse_rate]) & ~worse_rate & ~out
         told.append(f"{_counted(runs['study'], rated)} are kept, those with the best learning rate of each size")
-    return frame[~frame["run_id"].isin(runs.index[shorter | worse_rate])], tuple(told)
+    out |= worse_rate
+    for line in differing_data(runs[~out], apart):
+        warnings.warn(line, RunsWarning, stacklevel=2)
+    return frame[~frame["run_id"].isin(runs.index[out])], tuple(told)
+
+
+def differing_data(runs: pd.DataFrame, apart: Sequence[str] = ()) -> Iterator[str]:
+    """A sentence for each study whose runs saw different data, by the hashes that `versions` holds under ``*_sha256``.
+
+    Args:
+        runs: a row a run.
+        apart: columns besides `study` that hold curves apart.
+    """
+    versions = pd.Series([parse_config(text) for text in runs["versions"]], runs.index, dtype=object)
+    for _, part in versions.groupby([runs["study"], *(runs[name] for name in apart)], sort=False, dropna=False):
+        for key in sorted({key for each in part for key in each if key.endswith("_sha256")}):
+            seen = Counter(str(each[key]) for each in part if key in each)
+            if len(seen) > 1:
+                counted = ", ".join(f"{digest[:_SHORT]} of {n} runs" for digest, n in seen.most_common())
+                yield f"study {runs.loc[part.index[0], 'study']}: runs of one curve saw different data: {key} {counted}"
 
 
 def best_learning_rates(runs: pd.DataFrame, losses: pd.Series, apart: Sequence[str] = ()) -> np.ndarray:

@@ -68,7 +68,8 @@ def examine(folder: Path) -> Findings:
 
     Pieces: readable, one sound run each, under its own name. Tables: both there, each run once, each number once, of
     runs that are in the table. Both: where a run's row is the same in its piece and in the table, so are its numbers.
-    Runs that the harness trained: a finished one was measured at its last step, where tokens and FLOPs are the run's.
+    Runs that the harness trained: a finished one was measured at its last step, or where its patience ran out, and
+    tokens and FLOPs there are the run's.
 
     Raises:
         OtherVersionError: the folder's tables are of another schema version.
@@ -189,13 +190,14 @@ def _check_numbers(rows: dict[str, Row], numbers: pd.DataFrame, found: Findings)
         found.problems.append(f"run {run_id}: {len(part)} numbers are there twice, {_words(part.iloc[0])} among them")
     last = numbers.sort_values("step", kind="stable").groupby("run_id").tail(1).set_index("run_id")
     for run_id, run in rows.items():
-        if run["status"] != "finished" or is_imported(parse_config(run["config"])):
+        config = parse_config(run["config"])
+        if run["status"] != "finished" or is_imported(config):
             continue
         if run_id not in last.index:
             found.problems.append(f"run {run_id}: finished, and has no measurements")
             continue
         end = last.loc[run_id]
-        if end["step"] != run["steps"]:
+        if end["step"] != run["steps"] and config.get("patience") is None:
             found.problems.append(
                 f"run {run_id}: finished {run['steps']} steps, and was last measured at {end['step']}"
             )

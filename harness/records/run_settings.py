@@ -10,6 +10,7 @@ Imported runs state none of these settings, so nothing is said about them here.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -18,7 +19,9 @@ import pandas as pd
 from harness.errors import DataError, nearest
 
 #: Units of a duration, as in ``ladder.steps``.
-DURATIONS = ("steps", "tokens", "tokens_per_param", "flops")
+DURATIONS = ("steps", "tokens", "tokens_per_param", "flops", "epochs")
+#: The number of training examples, a second axis beside the durations.
+EXAMPLES = "ladder.train_examples"
 #: The learning rate, which one command may ask for as a list.
 RATE = "optimizer.lr"
 HEADS = "ladder.heads"
@@ -30,9 +33,15 @@ _NAMES = {
     "batch_size": "ladder.batch_size",
     "precision": "training.precision",
     "evaluations": "training.evaluations",
+    "evaluate": "training.evaluate",
+    "patience": "training.patience",
+    "min_delta": "training.min_delta",
 }
 #: Entries in which the runs of one curve may differ, or that change no number, or that repeat another.
-_NOT_SETTINGS = ("study", "seed", "shape", "steps", "notes", "training", "ladder", "launcher", "learning_rates")
+_NOT_SETTINGS = (
+    *("study", "seed", "shape", "steps", "train_examples", "notes", "training", "ladder", "launcher"),
+    *("learning_rates", "rules"),
+)
 
 
 def parse_config(text: Any) -> dict[str, Any]:
@@ -50,11 +59,15 @@ def is_imported(config: Mapping[str, Any]) -> bool:
 
 
 def settings_of(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings in which the runs of one curve agree, e.g. ``{"task.n_bits": 32, "optimizer.lr": 0.01}``."""
+    """The settings in which the runs of one curve agree, e.g. ``{"task.n_bits": 32, "optimizer.lr": 0.01}``.
+
+    One that follows a rule has another value at each size: here it is the rule, as JSON.
+    """
     if is_imported(config):
         return {}
     flat = _flat({key: value for key, value in config.items() if key not in _NOT_SETTINGS})
-    return {_NAMES.get(name, name): value for name, value in flat.items()}
+    rules = {name: json.dumps(rule) for name, rule in config.get("rules", {}).items()}
+    return {_NAMES.get(name, name): value for name, value in flat.items()} | rules
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -76,31 +89,44 @@ def duration_of(config: Mapping[str, Any], index: int) -> tuple[str, float]:
     """How long a run was asked to train: the setting and its value, e.g. ``("ladder.flops", 3e10)``.
 
     Args:
-        index: column `duration` of the runs table, a position in the list of durations asked for. Where the config
-            does not hold that list, it stands for the duration, and the setting is ``"duration"``.
+        index: column `duration` of the runs table, a position in the list of durations asked for, each with every
+            number of training examples. Where the config does not hold that list, it stands for the duration, and the
+            setting is ``"duration"``.
     """
     ladder = config.get("ladder")
+    if not isinstance(ladder, dict):
+        return "duration", index
+    limits = ladder.get("train_examples")
+    position = index // len(limits) if isinstance(limits, list) else index
     for unit in DURATIONS:
-        asked = ladder.get(unit) if isinstance(ladder, dict) else None
+        asked = ladder.get(unit)
         values: list[Any] = asked if isinstance(asked, list) else [asked]
-        if asked is not None and index < len(values):
-            return f"ladder.{unit}", values[index]
+        if asked is not None and position < len(values):
+            return f"ladder.{unit}", values[position]
     return "duration", index
 
 
 def durations(runs: pd.DataFrame) -> pd.DataFrame:
-    """Columns `unit` and `length` of `duration_of`, a row a run; indexed as `runs`."""
-    found = [duration_of(parse_config(text), at) for text, at in zip(runs["config"], runs["duration"], strict=True)]
-    return pd.DataFrame(found, columns=["unit", "length"], index=runs.index).astype({"length": float})
+    """How long runs were asked to train, a row a run; indexed as `runs`.
+
+    Columns are `unit` and `length` of `duration_of`, and `examples`, to which training was limited; inf where it was
+    not.
+    """
+    configs = [parse_config(text) for text in runs["config"]]
+    found = [duration_of(config, at) for config, at in zip(configs, runs["duration"], strict=True)]
+    asked = pd.DataFrame(found, columns=["unit", "length"], index=runs.index)
+    asked["examples"] = [config.get("train_examples", math.inf) for config in configs]
+    return asked.astype({"length": float, "examples": float})
 
 
 def stated_settings(runs: pd.DataFrame) -> list[dict[str, Any]]:
-    """Every setting that each run states: those of `settings_of`, its duration, and its attention heads."""
+    """Every setting that each run states: those of `settings_of`, its duration and training examples, and its heads."""
     stated = []
     for row in runs[["config", "duration", "heads"]].to_dict("records"):
         settings = settings_of(config := parse_config(row["config"]))
         unit, length = duration_of(config, row["duration"])
         duration = {unit: length} if unit != "duration" else {}
+        duration |= {EXAMPLES: config["train_examples"]} if "train_examples" in config else {}
         stated.append(settings | duration | ({HEADS: row["heads"]} if row["heads"] else {}))
     return stated
 

@@ -4,7 +4,8 @@
 `measurements` is long: one row per number, (run_id, step, split, subtask, metric) -> value.
 
 Units are in the columns' names or in their metadata under ``unit``. A change of layout raises SCHEMA_VERSION; tables of
-another version are refused by name, never reinterpreted.
+another version are refused by name, never reinterpreted. A column that is added is none: it is null in the rows of
+tables that were written without it (`ADDED`), and an earlier harness passes over it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ SCHEMA_VERSION = 1
 
 #: How a run can end, the best end first. Failures are rows too.
 STATUSES = ("finished", "diverged", "failed")
+
+#: Columns that tables may lack, because they were written before there were these.
+ADDED = ("unique_examples", "epochs")
 
 
 def _field(name: str, kind: pa.DataType, unit: str, *, nullable: bool = False) -> pa.Field:
@@ -48,6 +52,8 @@ RUNS = pa.schema(
         _field("steps", pa.int64(), "optimizer steps asked for"),
         _field("batch_size", pa.int32(), "examples per step"),
         _field("tokens", pa.int64(), "tokens (examples, where a task has no tokens) seen in training"),
+        _field("unique_examples", pa.int64(), "training examples that differ; null: generated anew", nullable=True),
+        _field("epochs", pa.float64(), "examples seen in training over those that differ", nullable=True),
         _field(
             "flops", pa.float64(), "floating-point operations of training, forward and backward, counted by formula"
         ),

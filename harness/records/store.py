@@ -22,10 +22,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from harness.errors import DataError, RunsWarning, UserError
-from harness.records.comparable import comparable, final_losses
+from harness.records.comparable import comparable, differing_data, final_losses
 from harness.records.folders import find_folder
 from harness.records.run_settings import is_duration, mixed_in_words, with_varying_settings
-from harness.records.schema import RUNS, SCHEMA_VERSION, SCHEMAS, STATUSES
+from harness.records.schema import ADDED, RUNS, SCHEMA_VERSION, SCHEMAS, STATUSES
 from harness.records.writer import PIECES, check_finite, check_run, piece_path, write_table
 
 _ORDER = {
@@ -48,6 +48,7 @@ class CollectReport:
         by_status: number of runs with each status, in the order finished, diverged, failed.
         n_measurements: rows of the measurements table.
         problems: "file: what is wrong" for each file that was left out.
+        differing_data: a sentence for each study whose finished runs saw different data.
     """
 
     folder: Path
@@ -55,6 +56,7 @@ class CollectReport:
     by_status: dict[str, int]
     n_measurements: int
     problems: tuple[str, ...]
+    differing_data: tuple[str, ...]
 
 
 def read_table(path: Path, table: str) -> pa.Table:
@@ -76,6 +78,9 @@ def read_table(path: Path, table: str) -> pa.Table:
     version = (content.schema.metadata or {}).get(b"schema_version", b"").decode()
     if version and version != str(SCHEMA_VERSION):
         raise OtherVersionError(f"{path}: schema version {version}; this harness reads version {SCHEMA_VERSION}")
+    for name in ADDED:
+        if version and name in schema.names and name not in content.schema.names:
+            content = content.append_column(schema.field(name), pa.nulls(content.num_rows, schema.field(name).type))
     missing = [name for name in schema.names if name not in content.schema.names]
     if len(missing) == len(schema.names) or (missing and not version):
         raise DataError(f"{path}: foreign, not a {table} table (columns {', '.join(content.schema.names[:6])})")
@@ -121,7 +126,9 @@ def collect(folder: Path | str) -> CollectReport:
     runs, measurements = merged.tables["runs"], merged.tables["measurements"]
     counts = Counter(runs.column("status").to_pylist())
     by_status = {status: counts[status] for status in STATUSES}
-    return CollectReport(folder, runs.num_rows, by_status, measurements.num_rows, merged.problems)
+    finished = runs.filter(pc.equal(runs.column("status"), "finished")).select(["study", "versions"]).to_pandas()
+    unlike = tuple(differing_data(finished))
+    return CollectReport(folder, runs.num_rows, by_status, measurements.num_rows, merged.problems, unlike)
 
 
 def _table_paths(folder: Path) -> dict[str, Path]:

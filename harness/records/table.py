@@ -58,7 +58,9 @@ def _numbered(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.set_axis(pd.RangeIndex(1, len(frame) + 1), axis="index")
 
 
-def curve_rows(path: Path | str, kept: pd.DataFrame, frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def curve_rows(
+    path: Path | str, kept: pd.DataFrame, frame: pd.DataFrame, x: str | None = None
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The rows that make curves, and what was left out in words; rows of a user's own table are kept, every one.
 
     Of the runs in a results folder, those of a study's longest duration and each size's best learning rate make its
@@ -68,6 +70,7 @@ def curve_rows(path: Path | str, kept: pd.DataFrame, frame: pd.DataFrame) -> tup
         path: where the rows were read from.
         kept: the rows chosen so far.
         frame: all rows, as `read_rows` gave them.
+        x: as `comparable` takes it.
 
     Raises:
         DataError: rows of runs that differ in a setting would make one curve.
@@ -75,7 +78,7 @@ def curve_rows(path: Path | str, kept: pd.DataFrame, frame: pd.DataFrame) -> tup
     if not is_results(path):
         return kept, ()
     refuse_mixed(kept, "choose those of one, e.g. by --where '{one}'")
-    return comparable(kept, final_losses(frame))
+    return comparable(kept, final_losses(frame), x=x)
 
 
 def _read_file(path: Path, as_text: bool) -> pd.DataFrame:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from harness.errors import RunsWarning
 from harness.records.comparable import ChosenRuns
 from harness.records.folders import find_folder
 from harness.report.kept import fingerprint, keep, read_kept
@@ -39,7 +41,10 @@ def show(
     folder = find_folder(folder)
     key = fingerprint(folder, settings | {"by": list(by), "chosen": chosen and [dict(chosen.lengths), chosen.left_out]})
     result = read_kept(folder, key)
-    if result is None:
+    if result is not None:
+        for line in result.differing_data:
+            warnings.warn(line, RunsWarning, stacklevel=2)
+    else:
         from harness.report.analyze import analyze  # not needed, and slow to load, where nothing has changed
         from harness.report.html import write_report
 

@@ -14,7 +14,7 @@ from harness.analysis.fitting.estimator import LEAST_BOOTSTRAP, ScalingLaw
 from harness.analysis.fitting.exponents import fit_exponents
 from harness.analysis.fitting.laws import NO_LAW
 from harness.errors import DataError, SettingError
-from harness.records.comparable import ChosenRuns, comparable
+from harness.records.comparable import DATA, ChosenRuns, comparable, differing_data
 from harness.records.folders import find_folder
 from harness.records.run_settings import refuse_mixed, split_by
 from harness.records.schema import PARAMETER_CONVENTIONS
@@ -22,7 +22,7 @@ from harness.records.store import load, load_runs
 
 #: Kinds of interval of the laws.
 INTERVALS = ("profile", "bootstrap")
-#: What the loss is fitted against; an exponent is reported under each.
+#: What the loss is fitted against where curves are over sizes; an exponent is reported under each.
 CONVENTIONS = (*PARAMETER_CONVENTIONS, "flops")
 
 
@@ -42,6 +42,7 @@ class Analysis:
         trajectories: the runs of `frame` at all the steps that they were measured at.
         runs: the runs table, failures included.
         left_out: which runs of the folder are not in `frame`, and why, a sentence each.
+        differing_data: which runs of one curve saw different data, a sentence a study.
         jumps: as `find_jumps` returns it.
         laws: as `exponents` returns it.
         fits: (study, convention) -> the law chosen there, where one describes the runs (within NO_LAW).
@@ -59,15 +60,26 @@ class Analysis:
     trajectories: pd.DataFrame
     runs: pd.DataFrame
     left_out: tuple[str, ...]
+    differing_data: tuple[str, ...]
     jumps: pd.DataFrame
     laws: pd.DataFrame
     fits: dict[tuple[str, str], ScalingLaw]
     impossible: dict[str, str]
 
     @property
+    def conventions(self) -> tuple[str, ...]:
+        """The columns of size that laws of the loss are fitted along; an exponent is reported under each."""
+        return conventions_along(self.x)
+
+    @property
     def studies(self) -> list[str]:
         """Names of all studies, those without a finished run included."""
         return list(self.runs["study"].unique())
+
+
+def conventions_along(x: str) -> tuple[str, ...]:
+    """What the loss is fitted against where curves are along x: parameters are one where it is data that grow."""
+    return (DATA, "flops") if x == DATA else CONVENTIONS
 
 
 def analyze(
@@ -112,18 +124,18 @@ def analyze(
     if chosen is None:
         _refuse_mixed(runs, folder)
     if x not in steps.columns:
-        sizes = [*CONVENTIONS, "tokens", "width", "depth"]
+        sizes = [*CONVENTIONS, "tokens", DATA, "width", "depth"]
         raise DataError(f"analysis.x={x}: no such column; sizes are {', '.join(sizes)}")
     steps = steps.sort_values(["study", "rung", "seed", "run_id"], kind="stable")
     every_duration = steps[steps["step"] == steps.groupby("run_id")["step"].transform("max")]
-    frame, left_out = comparable(every_duration, lengths=chosen.lengths if chosen else None)
+    frame, left_out = comparable(every_duration, lengths=chosen.lengths if chosen else None, x=x)
     frame = label_runs(frame)
     jumps, impossible = _jumps(frame, x, alpha, level)
     for study in runs["study"].unique():
         if study not in set(frame["study"]):
             impossible[study] = "none of its runs finished"
     jumps = jumps.sort_values(["study", "subtask", "metric"], kind="stable", ignore_index=True)
-    laws = fit_exponents(frame, CONVENTIONS, level=level, interval=interval, n_bootstrap=bootstrap, seed=seed)
+    laws = fit_exponents(frame, conventions_along(x), level=level, interval=interval, n_bootstrap=bootstrap, seed=seed)
     described = laws.table[laws.table["scatter"] <= NO_LAW]
     fits = {
         (str(row["study"]), str(row["x"])): laws.fits[row["study"], row["task"], row["x"]]
@@ -141,6 +153,7 @@ def analyze(
         steps[steps["run_id"].isin(frame["run_id"])],
         runs,
         (*(chosen.left_out if chosen else ()), *left_out),
+        tuple(differing_data(frame.drop_duplicates("run_id"))),
         jumps,
         laws.table,
         fits,

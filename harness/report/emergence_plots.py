@@ -79,7 +79,8 @@ def plot_mirage(
     """
     metrics = (str(jump["metric"]), str(jump["continuous_metric"]))
     axis = Axis.of(x)
-    tested, paired = (_examined(axis.with_rising(frame), jump, axis.rising).get(metric) for metric in metrics)
+    examined = _examined(axis.with_rising(frame), jump, axis.rising)
+    tested, paired = (examined.get(metric) for metric in metrics)
     if tested is None:
         raise DataError(f"nothing to draw: no {metrics[0]} of {curve_name(jump)}")
     if figure is None:

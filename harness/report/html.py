@@ -98,6 +98,7 @@ def _content(analysis: Analysis, drawn: Path) -> dict[str, Any]:
         "overview": tables.overview(runs),
         "failures": tables.failures(runs),
         "left_out": analysis.left_out,
+        "differing_data": analysis.differing_data,
         "summary": tables.verdict_summary(analysis.jumps),
         "laws": tables.law_table(analysis.laws),
         "refused": f"{REFUSED:g}",

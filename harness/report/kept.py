@@ -21,7 +21,7 @@ FILE = "analysis.json"
 
 
 #: What a result states beside its tables and files.
-_STATED = ("x", "level", "interval", "n_runs", "n_unfinished", "left_out", "impossible")
+_STATED = ("x", "level", "interval", "n_runs", "n_unfinished", "left_out", "differing_data", "impossible")
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Result:
 
     Attributes:
         n_runs, n_unfinished: runs analysed, and those of them that diverged or failed.
-        left_out, impossible: as in `Analysis`.
+        left_out, differing_data, impossible: as in `Analysis`.
         paths: what `html.write_report` returns, of what is there.
     """
 
@@ -42,6 +42,7 @@ class Result:
     n_runs: int
     n_unfinished: int
     left_out: list[str]
+    differing_data: list[str]
     impossible: dict[str, str]
     paths: list[Path]
 
@@ -73,6 +74,7 @@ def keep(analysis: Analysis, key: str, paths: list[Path]) -> Result:
         "n_runs": len(analysis.runs),
         "n_unfinished": int(analysis.runs["status"].ne("finished").sum()),
         "left_out": analysis.left_out,
+        "differing_data": analysis.differing_data,
         "impossible": analysis.impossible,
         "words": {"verdicts": _words(analysis.jumps), "laws": _words(analysis.laws)},
         # Where there is nothing to draw, there is no folder of plots.

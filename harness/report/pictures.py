@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 
 from harness.analysis.planning.learning_rates import best_rates
 from harness.report import plots
-from harness.report.analyze import CONVENTIONS, Analysis
+from harness.report.analyze import Analysis
 from harness.report.appearance import only_where_something_appears
 from harness.report.axes import COLUMN_WIDTH_IN, MOST_CURVES
 from harness.report.emergence_plots import plot_mirage
@@ -159,7 +159,7 @@ def _scaling(analysis: Analysis, study: str) -> Iterator[Drawing]:
     """Loss against each convention and, where it varies, against tokens."""
     frame = analysis.frame[analysis.frame["study"] == study]
     loss = frame[(frame["metric"] == "loss") & (frame["subtask"] == "all")]
-    for x in [*CONVENTIONS, *(["tokens"] if loss["tokens"].nunique() > 1 else [])]:
+    for x in [*analysis.conventions, *(["tokens"] if loss["tokens"].nunique() > 1 else [])]:
         if loss.empty or not (loss[x] > 0).all() or not (loss["value"] > 0).all():
             continue
         law = analysis.fits.get((study, x))

@@ -116,7 +116,8 @@ def _without_rate(study: str) -> str:
 
 
 def _longest(part: pd.DataFrame) -> pd.DataFrame:
-    """The runs of the longest duration; none where durations are in several units."""
+    """The runs of the most examples and the longest duration; none where durations are in several units."""
+    part = part[(examples := durations(part)["examples"]) == examples.max()]
     asked = durations(part)
     return part[asked["length"] == asked["length"].max()] if asked["unit"].nunique() == 1 else part.head(0)
 

@@ -68,7 +68,7 @@ def plot_trajectories(
     if not any(_share_places(part, x) and part["run"].nunique() > 1 for _, part in rows.groupby(size)):
         explained = []
     ax = _axes(ax, rows, metric, x, size, explained)
-    handles = [_trajectory(ax, part, x, size, colour) for part, colour in _by_size(rows, size)]
+    handles = [_trajectory(ax, *of_size, x, size) for of_size in _by_size(rows, x, size)]
     titled_legend(ax, size_name(size), handles, explained)
     return ax
 
@@ -109,14 +109,11 @@ def plot_compute(
         Line2D([], [], color=VERMILLION, linewidth=0.9, label="best at this compute"),
     ]
     ax = _axes(ax, rows, metric, x, size, explained)
-    handles, reached = [], []
-    for part, colour in _by_size(rows, size):
-        handles.append(_trajectory(ax, part, x, size, colour, band=False))
-        ends = part[part[x] == part.groupby("run")[x].transform("max")]
-        mean = means(ends, [x])
+    handles = [_trajectory(ax, *of_size, x, size, band=False) for of_size in _by_size(rows, x, size)]
+    ends = rows[rows[x] == rows.groupby([size, "run"])[x].transform("max")]
+    for _, mean, colour in _by_size(ends, x, size):
         ax.plot(mean[x], mean["value"], "o", color=colour, markersize=4, zorder=4)
-        reached.append(means(part, [x]))
-    best = pd.concat(reached).sort_values(x, kind="stable")
+    best = means(rows, [size, x]).sort_values(x, kind="stable")
     running = best["value"].cummax() if rows["higher_is_better"].iloc[0] else best["value"].cummin()
     ax.plot(best[x], running, color=VERMILLION, linewidth=0.9, drawstyle="steps-post", zorder=3)
     titled_legend(ax, size_name(size), handles, explained)
@@ -149,16 +146,18 @@ def _axes(ax: Axes | None, rows: pd.DataFrame, metric: str, x: str, size: str, e
     return ax
 
 
-def _by_size(rows: pd.DataFrame, size: str) -> list[tuple[pd.DataFrame, Any]]:
-    parts = [part for _, part in rows.groupby(size)]
-    return list(zip(parts, shades(len(parts)), strict=True))
+def _by_size(rows: pd.DataFrame, x: str, size: str) -> list[tuple[pd.DataFrame, pd.DataFrame, Any]]:
+    """The rows of each size, their means at each place, and a colour."""
+    parts, places = ([part for _, part in each.groupby(size)] for each in (rows, means(rows, [size, x])))
+    return list(zip(parts, places, shades(len(parts)), strict=True))
 
 
-def _trajectory(ax: Axes, part: pd.DataFrame, x: str, size: str, colour: Any, band: bool = True) -> Line2D:
+def _trajectory(
+    ax: Axes, part: pd.DataFrame, mean: pd.DataFrame, colour: Any, x: str, size: str, band: bool = True
+) -> Line2D:
     """The mean of a size and, where asked for, its band; run by run where they were measured at different places."""
     label = short(float(part[size].iloc[0]), 3)
     if _share_places(part, x):
-        mean = means(part, [x])
         if band and part["run"].nunique() > 1:
             ax.fill_between(mean[x], mean["least"], mean["most"], color=colour, alpha=0.25, linewidth=0, zorder=1)
         ax.plot(mean[x], mean["value"], color=colour, linewidth=1.1, zorder=2)

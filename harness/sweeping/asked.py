@@ -17,13 +17,15 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from harness.durations import ALL, lengths_of, unit_of
 from harness.errors import RunsWarning, UserError
 from harness.families.base import Shape
-from harness.ladder import Rung, build_ladder, identity_settings, member, rung_of_size
+from harness.ladder import Rung, build_ladder, identity_settings, learning_rates, member, rung_of_size
 from harness.ranges import defaults_outside_identity
 from harness.records.comparable import ChosenRuns, comparable
 from harness.records.run_settings import (
     DURATIONS,
+    EXAMPLES,
     HEADS,
     RATE,
     durations,
@@ -36,7 +38,8 @@ from harness.records.run_settings import (
     stated_settings,
 )
 from harness.records.store import load, load_runs
-from harness.settings import Settings, number_list
+from harness.rules.base import RULED
+from harness.settings import Settings
 from harness.sweeping.plan import DONE, cells
 
 
@@ -65,7 +68,7 @@ def load_asked(
     if by:
         runs = frame.drop_duplicates("run_id").set_index("run_id")
         frame = frame.assign(study=frame["run_id"].map(split_by(runs, by)))
-    frame, left_out = comparable(frame, lengths=chosen.lengths)
+    frame, left_out = comparable(frame, lengths=chosen.lengths, x=studies[0].analysis.x)
     for line in (*(chosen.left_out if name_others else ()), *left_out):
         warnings.warn(f"{folder}: {line}", RunsWarning, stacklevel=2)
     return frame.reset_index(drop=True)
@@ -137,12 +140,13 @@ def _asked_for(study: Settings, runs: pd.DataFrame, by: Sequence[str]) -> dict[s
         if key not in rungs:
             rungs[key] = rung_of_size(variant, shape.width, shape.depth) if variant else None
         rung = rungs[key]
-        if variant is None or rung is None or rung.shape != shape or row["steps"] not in rung.steps:
+        if variant is None or rung is None or rung.shape != shape:
             continue
-        duration = rung.steps.index(row["steps"])
-        same = member(variant, rung, duration, row["seed"], row["lr"]).run_id == row["run_id"]
-        if same and row["lr"] in variant.optimizer.learning_rates:
-            found[row["run_id"]] = float(_durations(variant)[1][duration])
+        for duration, trained in enumerate(rung.durations):
+            if trained.steps != row["steps"] or row["lr"] not in learning_rates(variant, rung, duration):
+                continue
+            if member(variant, rung, duration, row["seed"], row["lr"]).run_id == row["run_id"]:
+                found[row["run_id"]] = float(trained.length)
     return found
 
 
@@ -154,8 +158,9 @@ def _with_settings(study: Settings, values: Mapping[str, Any]) -> Settings | Non
         beside |= {"head_width": None} if name == HEADS else {}
         try:
             owner = getattr(study, group)
-            if isinstance(value, str) and (isinstance(getattr(owner, field), (list, tuple)) or value.startswith("[")):
-                value = json.loads(value)  # lists are compared as text
+            is_list = isinstance(getattr(owner, field), (list, tuple))
+            if isinstance(value, str) and (name in RULED or is_list or value.startswith("[")):
+                value = value if value == ALL else json.loads(value)  # lists and rules are compared as text
             study = replace(study, **{group: replace(owner, **beside | {field: value})})
         except (AttributeError, TypeError, ValueError, UserError):
             return None
@@ -165,6 +170,7 @@ def _with_settings(study: Settings, values: Mapping[str, Any]) -> Settings | Non
 def _differences(study: Settings, runs: pd.DataFrame, by: Sequence[str]) -> dict[str, list[Any]]:
     """Setting -> its values where runs differ from the study: those that the study asks for, then those of the runs."""
     asked = {name: values for name, values in _asked_values(study).items() if name not in by}
+    of_durations = any(map(is_duration, by))
     found: dict[str, list[Any]] = {}
     rungs: dict[tuple[int, int], Rung | None] = {}
     for row, stated in zip(runs.to_dict("records"), _stated_settings(study, runs), strict=True):
@@ -175,8 +181,8 @@ def _differences(study: Settings, runs: pd.DataFrame, by: Sequence[str]) -> dict
         own = {name: [stated[name]] for name, values in asked.items() if name in stated and stated[name] not in values}
         if rung is not None and rung.shape.heads != row["heads"]:
             own[HEADS] = [rung.shape.heads, row["heads"]]
-        elif rung is not None and row["steps"] not in rung.steps and not any(map(is_duration, by)):
-            # Perhaps recorded in another unit than the study's.
+        elif rung is not None and row["steps"] not in rung.steps and EXAMPLES not in own and not of_durations:
+            # Perhaps recorded in another unit than the study's; in epochs, other examples are other steps.
             own |= {name: [value] for name, value in stated.items() if is_duration(name)}
         for name, values in own.items():
             known = found.setdefault(name, list(asked.get(name, [])))
@@ -186,11 +192,14 @@ def _differences(study: Settings, runs: pd.DataFrame, by: Sequence[str]) -> dict
 
 def _asked_values(study: Settings) -> dict[str, list[Any]]:
     """Setting -> the values that runs of the study may have."""
-    rung, rates = build_ladder(study)[0], study.optimizer.learning_rates
-    identity = json.loads(json.dumps(identity_settings(study, rung, 0, study.first_seed, rates[0])))
-    unit, lengths = _durations(study)
-    own = _unstated(study) | settings_of(identity)
-    return {name: [value] for name, value in own.items()} | {RATE: rates, unit: lengths}
+    rung = build_ladder(study)[0]
+    rules, rates = rung.durations[0].rules, learning_rates(study, rung, 0)
+    identity = json.loads(json.dumps(identity_settings(study, rung, 0, study.first_seed, rates[0]) | {"rules": rules}))
+    values = {name: [value] for name, value in (_unstated(study) | settings_of(identity)).items()}
+    if RATE not in rules:
+        values[RATE] = rates
+    limits = list(dict.fromkeys(trained.examples for trained in rung.durations))
+    return values | {f"ladder.{unit_of(study.ladder)}": lengths_of(study.ladder), EXAMPLES: limits}
 
 
 def _stated_settings(study: Settings, runs: pd.DataFrame) -> list[dict[str, Any]]:
@@ -200,10 +209,4 @@ def _stated_settings(study: Settings, runs: pd.DataFrame) -> list[dict[str, Any]
 
 def _unstated(study: Settings) -> dict[str, Any]:
     """What the study's settings are in runs that do not state them, e.g. ``{"family.activation": "gelu"}``."""
-    return settings_of(defaults_outside_identity(study))
-
-
-def _durations(study: Settings) -> tuple[str, list[float]]:
-    """The setting of the study's durations, e.g. ``ladder.flops``, and their values."""
-    (unit,) = (unit for unit in DURATIONS if getattr(study.ladder, unit) is not None)
-    return f"ladder.{unit}", number_list(f"ladder.{unit}", getattr(study.ladder, unit))
+    return settings_of(defaults_outside_identity(study)) | {EXAMPLES: None}

@@ -44,7 +44,7 @@ def _smallest_of_each_depth(rungs: Sequence[Rung]) -> list[Rung]:
 
 def _check(study: Settings, rung: Rung, flops: bool) -> None:
     try:
-        check_size(study.family, rung.shape, study.task.signature, study.parametrization, flops=flops)
+        check_size(study.family, rung.shape, study.signature, study.parametrization, flops=flops)
     except UserError as error:
         raise UserError(f"study {study.study}, rung {rung.index}: {error}") from error
     except Exception as error:

@@ -58,10 +58,10 @@ class CostModel:
 
     def bytes(self, job: Job) -> float:
         """Peak memory of the worker that trains a job, within a factor of two."""
-        shape, signature = job.rung.shape, job.settings.task.signature
+        settings, shape, signature = job.settings, job.rung.shape, job.settings.signature
         # Ten values a position and layer are kept for the backward pass, and four copies of the logits.
         kept = 10 * shape.width * shape.depth + 4 * signature.n_outputs
-        activations = 4 * job.settings.ladder.batch_size * signature.positions * kept
+        activations = 4 * settings.loss.views * settings.ladder.batch_size * signature.positions * kept
         return WORKER_BYTES + len(job.members) * (BYTES_PER_PARAMETER * job.rung.params.total + activations)
 
     def source(self, family: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -11,14 +12,24 @@ import torch
 
 from harness.errors import SettingError
 from harness.families.base import Shape
-from harness.ladder import Job, Member, Rung, build_ladder, member, members, rung_of_size
+from harness.ladder import (
+    Job,
+    Member,
+    Rung,
+    build_ladder,
+    identity_settings,
+    learning_rates,
+    member,
+    members,
+    rung_of_size,
+)
 from harness.settings import Settings
 from harness.training.members import Stack
 
 #: Runs that ended so are not trained again, for the same settings would give the same end.
 DONE = ("finished", "diverged")
 
-#: What `why_alone` found, by the run that it tried: every cell of a study asks.
+#: What `why_alone` found, by the model that it tried: every cell of a study asks.
 _why_alone: dict[str, str | None] = {}
 
 
@@ -31,7 +42,7 @@ def cells(settings: Settings) -> list[Job]:
     return [
         Job(settings, rung, duration, members(settings, rung, duration))
         for rung in build_ladder(settings)
-        for duration in range(len(rung.steps))
+        for duration in range(len(rung.durations))
     ]
 
 
@@ -53,13 +64,12 @@ def recorded_cells(study: Settings, runs: Iterable[Mapping[str, Any]]) -> list[J
     Args:
         runs: rows of the runs table.
     """
-    rates = study.optimizer.learning_rates
     found: dict[tuple[Shape, int], tuple[Rung, list[Member]]] = {}
     for run in runs:
-        if run["study"] != study.study or run["lr"] not in rates:
+        if run["study"] != study.study:
             continue
         rung, duration = recorded_rung(study, run), int(run["duration"])
-        if rung is None or duration >= len(rung.steps):
+        if rung is None or duration >= len(rung.durations) or run["lr"] not in learning_rates(study, rung, duration):
             continue
         if (made := member(study, rung, duration, int(run["seed"]), run["lr"])).run_id == run["run_id"]:
             found.setdefault((rung.shape, duration), (rung, []))[1].append(made)
@@ -102,9 +112,11 @@ def why_alone(settings: Settings) -> str | None:
     rung = build_ladder(settings)[0]
     smallest = Job(settings, rung, 0, members(settings, rung, 0)[:1])
     (first,) = smallest.members
-    if first.run_id not in _why_alone:
-        _why_alone[first.run_id] = Stack.of(smallest, torch.device("cpu")).unbatched
-    return _why_alone[first.run_id]
+    identity = identity_settings(settings, rung, 0, first.seed, first.lr)
+    model = json.dumps({name: identity[name] for name in ("family", "task", "shape", "parametrization", "precision")})
+    if model not in _why_alone:
+        _why_alone[model] = Stack.of(smallest, torch.device("cpu")).unbatched
+    return _why_alone[model]
 
 
 def single_job(settings: Settings) -> Job:
@@ -117,7 +129,7 @@ def single_job(settings: Settings) -> Job:
     if not 0 <= settings.rung < len(rungs):
         raise SettingError("rung", settings.rung, f"0 to {len(rungs) - 1}, the rungs of study {settings.study}")
     rung = rungs[settings.rung]
-    return Job(settings, rung, 0, (member(settings, rung, 0, settings.seed, settings.optimizer.learning_rates[0]),))
+    return Job(settings, rung, 0, (member(settings, rung, 0, settings.seed, learning_rates(settings, rung, 0)[0]),))
 
 
 def worker_count(settings: Settings, device: str) -> int:

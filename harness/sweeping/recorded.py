@@ -11,7 +11,7 @@ from harness.families.base import Family, ParameterCount, Shape
 from harness.families.check import check_size
 from harness.ladder import identity_hash
 from harness.records.schema import PARAMETER_CONVENTIONS
-from harness.settings import ParametrizationSettings
+from harness.settings import LossSettings, ParametrizationSettings
 from harness.sweeping.failures import reason
 from harness.sweeping.runs_row import parameter_columns, recorded_identity
 from harness.tasks.base import Signature
@@ -93,6 +93,7 @@ class Counts:
         """How the counts of a run differ from those of now, or why there is nothing to compare them with."""
         config = _config(run) or {}
         parts = {name: config.get(name) for name in ("family", "task", "shape", "parametrization")}
+        parts["loss"] = config.get("loss") or {}
         key = json.dumps(parts, sort_keys=True)
         if key not in self.sizes:
             try:
@@ -107,12 +108,16 @@ class Counts:
         differences = count_differences(run, *size)
         return explained(differences) if differences else None
 
-    def _count(self, family: Any, task: Any, shape: Any, parametrization: Any) -> tuple[ParameterCount, float, int]:
+    def _count(
+        self, family: Any, task: Any, shape: Any, parametrization: Any, loss: Any
+    ) -> tuple[ParameterCount, float, int]:
         built: Family = self.rebuild("family", family)
-        signature: Signature = self.rebuild("task", task).signature
+        minimised = LossSettings(**loss)
+        signature: Signature = minimised.signature_for(self.rebuild("task", task).signature)
         size = Shape(**shape)
         check_size(built, size, signature, ParametrizationSettings(**parametrization), flops=True)
-        return built.count(size, signature), built.training_flops(size, signature), signature.context
+        flops = minimised.views * built.training_flops(size, signature)
+        return built.count(size, signature), flops, signature.context
 
 
 def _config(run: Row) -> dict[str, Any] | None:

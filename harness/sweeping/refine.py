@@ -57,7 +57,7 @@ def refine(studies: Sequence[Settings], console: Console) -> int:
 
 def _check(study: Settings) -> None:
     metrics, subtasks = _wanted(study)
-    known = [metric.name for metric in study.task.metrics]
+    known = [metric.name for metric in study.metrics]
     of_task = ["all", *study.task.subtasks]
     for name, given, allowed in (("metrics", metrics, known), ("subtasks", subtasks, of_task)):
         if not given or not set(given) <= set(allowed):
@@ -69,7 +69,7 @@ def _wanted(study: Settings) -> tuple[list[str], list[str]]:
     """Metrics and subtasks whose N* are to be placed."""
     metrics, subtasks = study.refine.metrics, study.refine.subtasks
     if metrics is None:
-        metrics = [metric.name for metric in study.task.metrics if metric.discontinuous]
+        metrics = [metric.name for metric in study.metrics if metric.discontinuous]
     return metrics, list(study.task.subtasks) or ["all"] if subtasks is None else subtasks
 
 

@@ -42,6 +42,7 @@ def run_row(
         "steps": job.steps,
         "batch_size": settings.ladder.batch_size,
         **size_columns(job, done),
+        **data_columns(job, done),
         "status": status,
         "error": error,
         "wall_s": wall_s,
@@ -68,6 +69,16 @@ def size_columns(job: Job, done: float = 1.0) -> dict[str, int | float]:
     }
 
 
+def data_columns(job: Job, done: float = 1.0) -> dict[str, int | float | None]:
+    """The columns of a runs row that say how often data were repeated; null where they are generated without end.
+
+    Args:
+        done: share of its steps that the run trains.
+    """
+    epochs = job.epochs
+    return {"unique_examples": job.unique_examples, "epochs": None if epochs is None else epochs * done}
+
+
 def parameter_columns(params: ParameterCount) -> dict[str, int]:
     """The columns of a runs row that count parameters."""
     return {
@@ -81,14 +92,15 @@ def _config(job: Job, member: Member) -> dict[str, Any]:
     """The run's identity, and the settings beside it that a report needs."""
     identity = identity_settings(job.settings, job.rung, job.duration, member.seed, member.lr)
     # Beside the member's own learning rate those that were asked for with it, among which the best may be chosen.
-    about = {"notes": job.settings.notes, "learning_rates": job.settings.optimizer.learning_rates}
+    about: dict[str, Any] = {"notes": job.settings.notes, "learning_rates": job.settings.optimizer.learning_rates}
+    about |= {"rules": rules} if (rules := job.rung.durations[job.duration].rules) else {}
     asked = ("training", "ladder", "launcher")
     return identity | about | {k: dataclasses.asdict(getattr(job.settings, k)) for k in asked}
 
 
 def recorded_identity(config: dict[str, Any]) -> dict[str, Any]:
     """What `run_id` is the hash of, from the `config` of a recorded run."""
-    beside = ("notes", "learning_rates", "training", "ladder", "launcher")
+    beside = ("notes", "learning_rates", "rules", "training", "ladder", "launcher")
     return {name: value for name, value in config.items() if name not in beside}
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from harness.errors import SettingError
 from harness.families.base import Shape
-from harness.ladder import Job, Rung, build_ladder, member, rung_of_size
+from harness.ladder import Job, Rung, build_ladder, learning_rates, member, rung_of_size
 from harness.records.integrity import recorded_runs
 from harness.settings import Settings
 from harness.sweeping.plan import DONE, recorded_cells
@@ -79,20 +79,23 @@ def missing_seeds(study: Settings, site: Site, n: int) -> list[int]:
 
 def seed_jobs(study: Settings, rung: Rung, seeds: Sequence[int]) -> list[Job]:
     """All durations of a rung, with every learning rate of each seed."""
-    rates = study.optimizer.learning_rates
-    return [
-        Job(study, rung, duration, tuple(member(study, rung, duration, seed, lr) for lr in rates for seed in seeds))
-        for duration in range(len(rung.steps))
-    ]
+    jobs = []
+    for duration in range(len(rung.durations)):
+        rates = learning_rates(study, rung, duration)
+        trained = tuple(member(study, rung, duration, seed, lr) for lr in rates for seed in seeds)
+        jobs.append(Job(study, rung, duration, trained))
+    return jobs
 
 
 def size_of(study: Settings, rung: Rung) -> float:
-    """What the runs table holds in the column `analysis.x`, for the longest duration: the one that is analysed.
+    """What the runs table holds in the column `analysis.x`, for the duration that is analysed: the longest.
 
     Raises:
         SettingError: the column is not a size.
     """
-    sizes = size_columns(seed_jobs(study, rung, [study.first_seed])[-1])
+    durations = range(len(rung.durations))
+    longest = max(durations, key=lambda duration: (rung.durations[duration].examples or 0, rung.steps[duration]))
+    sizes = size_columns(seed_jobs(study, rung, [study.first_seed])[longest])
     if study.analysis.x not in sizes:
         raise SettingError("analysis.x", study.analysis.x, f"a column of sizes: {', '.join(sizes)}")
     return sizes[study.analysis.x]

@@ -14,10 +14,11 @@ from rich.text import Text
 
 from harness.ladder import Job
 from harness.records.schema import STATUSES
+from harness.rules.base import BATCH_SIZE, BETA2, LR, WARMUP, WEIGHT_DECAY
 from harness.settings import Settings
 from harness.sweeping.cost import CostModel
 from harness.sweeping.plan import DONE, cells, pending
-from harness.sweeping.runs_row import size_columns
+from harness.sweeping.runs_row import data_columns, size_columns
 from harness.wording import duration
 
 
@@ -53,12 +54,30 @@ def _plan_row(job: Job, cost: CostModel, device: str) -> dict[str, str]:
         "params": f"{rung.params.total:,}",
         **{group: f"{count:,}" for group, count in dataclasses.asdict(rung.params).items()},
         "steps": f"{job.steps:,}",
+        **_data_and_rules(job),
         "tokens": f"{job.tokens:.3g}",
         "FLOPs": f"{job.flops:.2g}",
         "runs": str(len(job.members)),
         "time": duration(sum(cost.seconds(j) for j in jobs)),
         "memory": f"{max(cost.bytes(j) for j in jobs) / 1e6:.0f} MB",
     }
+
+
+#: Setting that may follow a rule -> its column.
+_RULED = {BATCH_SIZE: "batch", LR: "lr", WARMUP: "warmup", BETA2: "beta2", WEIGHT_DECAY: "decay"}
+
+
+def _data_and_rules(job: Job) -> dict[str, str]:
+    """Columns of a study that trains by epochs, and of the settings that follow a rule there."""
+    found = {}
+    if job.examples is not None:
+        found = {"examples": f"{job.examples:,}", "epochs": f"{job.epochs:.3g}"}
+    values = job.rung.durations[job.duration].values
+    for name, column in _RULED.items():
+        if name in values:
+            each = values[name] if isinstance(values[name], list) else [values[name]]
+            found[column] = ", ".join(f"{value:,}" if isinstance(value, int) else f"{value:.4g}" for value in each)
+    return found
 
 
 def plan_frame(studies: Sequence[Settings], status: Mapping[str, str], cost: CostModel, device: str) -> pd.DataFrame:
@@ -79,6 +98,7 @@ def plan_frame(studies: Sequence[Settings], status: Mapping[str, str], cost: Cos
                     "rung": cell.rung.index,
                     "steps": cell.steps,
                     **size_columns(cell),
+                    **data_columns(cell),
                     "runs": len(cell.members),
                     "runs_to_do": sum(status.get(member.run_id) not in DONE for member in cell.members),
                     "predicted_s": sum(map(cost.seconds, jobs)),

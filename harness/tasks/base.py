@@ -9,13 +9,16 @@ import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from harness.metrics import Metric
 from harness.ranges import Checked
 from harness.tasks import limited
+
+if TYPE_CHECKING:
+    from harness.data.augment.base import Augmenter
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,8 @@ class Batch:
 
     Attributes:
         inputs: (B, T) int64 tokens, or float32 features (B, *feature_shape).
-        targets: (B, S) int64 answers; S = T for tokens (the answer at each position), 1 for features.
+        targets: (B, S) int64 classes, or (B, S, V) float32: values, or probabilities of the classes; S = T for tokens
+            (the answer at each position), 1 for features.
         scored: (B, S) bool, the positions that count in loss and metrics; at least one in each row.
         subtask: (B,) int64 index into the task's `subtasks`; all 0 where the task has none.
     """
@@ -36,11 +40,17 @@ class Batch:
 
     @classmethod
     def of_answers(cls, inputs: np.ndarray, targets: np.ndarray, subtask: np.ndarray | None = None) -> Batch:
-        """A batch in which every answer is scored; `targets` is (B,) or (B, S), `subtask` (B,) or None for all 0."""
-        targets = targets.reshape(len(inputs), -1)
+        """A batch in which every answer is scored.
+
+        Args:
+            targets: classes (B,) or (B, S); values (B, S, V).
+            subtask: (B,), or None for all 0.
+        """
+        if targets.ndim < 3:
+            targets = targets.reshape(len(inputs), -1)
         if subtask is None:
             subtask = np.zeros(len(inputs), dtype=np.int64)
-        return cls(inputs, targets, np.ones(targets.shape, dtype=bool), subtask)
+        return cls(inputs, targets, np.ones(targets.shape[:2], dtype=bool), subtask)
 
     @classmethod
     def concatenated(cls, batches: Sequence[Batch]) -> Batch:
@@ -69,17 +79,19 @@ class Signature:
     """The shapes of inputs and outputs that a model needs to have.
 
     Attributes:
-        n_outputs: number of classes, or size of the vocabulary.
+        n_outputs: number of classes, size of the vocabulary, or number of values V.
         vocab_size: number of input tokens; None if inputs are features.
         context: number of positions of a token input; 1 for features.
         feature_shape: shape of one feature input, such as (64,), (1, 8, 8) for an image or (50, 40) for 50 frames;
             None if inputs are tokens.
+        answers: whether an answer is one of n_outputs classes, or n_outputs values.
     """
 
     n_outputs: int
     vocab_size: int | None = None
     context: int = 1
     feature_shape: tuple[int, ...] | None = None
+    answers: Literal["classes", "values"] = "classes"
 
     @property
     def positions(self) -> int:
@@ -130,6 +142,11 @@ class Task(Checked, ABC):
     @property
     def n_train(self) -> int | None:
         """Number of training examples; None for a task that generates them without end."""
+        return None
+
+    @property
+    def augmenter(self) -> Augmenter | None:
+        """What changes training batches by random numbers, drawn anew for every batch; None for nothing."""
         return None
 
     @abstractmethod

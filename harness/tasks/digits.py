@@ -12,6 +12,7 @@ from harness.data.sources.digits import SHA256, images_and_labels
 from harness.metrics import ACCURACY, LOSS
 from harness.ranges import between, setting, whole
 from harness.tasks.base import Batch, Signature, Task
+from harness.tasks.limited import fixed_order
 from harness.tasks.streams import eval_stream
 
 N_CLASSES = 10
@@ -22,7 +23,7 @@ class Digits(Task):
     """Which digit is it? Images (1, 8, 8), standardised by the mean and standard deviation of the training pixels.
 
     All pixels share one mean and one standard deviation: some pixels are 0 in all but one image, so that standardising
-    each by itself would make that one value huge. Training draws images with replacement.
+    each by itself would make that one value huge. Training draws images with replacement, unless it goes by epochs.
     """
 
     eval_fraction: float = setting(
@@ -41,10 +42,18 @@ class Digits(Task):
     def versions(self) -> dict[str, str]:
         return {"digits_sha256": SHA256}
 
+    @property
+    def n_train(self) -> int:
+        train, _ = _split(self.eval_fraction, self.split_seed)
+        return len(train.inputs)
+
     def train_batch(self, rng: np.random.Generator, batch_size: int) -> Batch:
         train, _ = _split(self.eval_fraction, self.split_seed)
-        drawn = rng.integers(len(train.inputs), size=batch_size)
-        return Batch(train.inputs[drawn], train.targets[drawn], train.scored[drawn], train.subtask[drawn])
+        return train.rows(rng.integers(len(train.inputs), size=batch_size))
+
+    def first_examples(self, examples: int) -> Batch:
+        train, _ = _split(self.eval_fraction, self.split_seed)
+        return train.rows(fixed_order(len(train.inputs))[:examples])
 
     def eval_batch(self) -> Batch:
         _, held_out = _split(self.eval_fraction, self.split_seed)

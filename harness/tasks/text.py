@@ -15,6 +15,7 @@ from harness.errors import DataError, SettingError
 from harness.metrics import ACCURACY, LOSS
 from harness.ranges import between, setting, whole
 from harness.tasks.base import Batch, Signature, Task
+from harness.tasks.limited import fixed_order
 from harness.tasks.streams import eval_stream
 
 N_BYTES = 256
@@ -25,9 +26,9 @@ class Text(Task):
     """Predict the next byte at each of `context` positions; the loss is in nats per byte (bits per byte: loss / ln 2).
 
     Each file is used either for training or for evaluation, decided by a hash of its name and so alike on every
-    machine. Training windows start anywhere; evaluation windows do not overlap. Files are concatenated, so that a few
-    windows hold the end of one and the start of the next. Accuracy is the share of bytes for which the most probable
-    byte is right.
+    machine. Training windows start anywhere, or do not overlap where training goes by epochs; evaluation windows do not
+    overlap. Files are concatenated, so that a few windows hold the end of one and the start of the next. Accuracy is
+    the share of bytes for which the most probable byte is right.
     """
 
     context: int = setting(64, "bytes of a window", whole(1, 8192))
@@ -59,9 +60,19 @@ class Text(Task):
         """
         return _corpus(self.max_bytes, self.eval_fraction)
 
+    @property
+    def n_train(self) -> int:
+        """Windows that do not overlap."""
+        train, _ = self.corpus
+        return (len(train) - 1) // self.context
+
     def train_batch(self, rng: np.random.Generator, batch_size: int) -> Batch:
         train, _ = self.corpus
         return self._windows(train, rng.integers(len(train) - self.context, size=batch_size))
+
+    def first_examples(self, examples: int) -> Batch:
+        train, _ = self.corpus
+        return self._windows(train, fixed_order(self.n_train)[:examples] * self.context)
 
     def eval_batch(self) -> Batch:
         _, held_out = self.corpus

@@ -117,7 +117,7 @@ def _activations(stack: Stack, inputs: torch.Tensor) -> dict[str, torch.Tensor]:
     hooks = [
         module.register_forward_hook(remember(name or "logits"))
         for name, module in stack.skeleton.named_modules()
-        if not isinstance(module, nn.ModuleList)
+        if not isinstance(module, nn.ModuleList | nn.Identity)
     ]
     params = stack.by_name()
     for member in range(len(stack.params_MP)):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
-from harness.metrics import Metric, Outputs
+from harness.metrics import LOSS, Metric, Outputs
+from harness.settings import Settings
 from harness.tasks.base import Batch, Task
+from harness.training.losses import criterion, is_classes
 from harness.training.members import Stack
 
 #: Upper bound on the logits held at once, in numbers; bounds memory, not results.
@@ -19,48 +22,94 @@ MAX_LOGITS = 2**23
 class Evaluator:
     """Holds the evaluation set on the device."""
 
-    def __init__(self, task: Task, device: torch.device) -> None:
-        self.task, self.batch = task, task.eval_batch()
+    def __init__(self, settings: Settings, device: torch.device) -> None:
+        self.settings, self.task = settings, settings.task
+        self.batch = self.task.eval_batch()
         self.inputs = torch.from_numpy(self.batch.inputs).to(device)
         self.targets = torch.from_numpy(self.batch.targets).to(device)
+        self.criterion = criterion(replace(settings.loss, label_smoothing=0.0))
+
+    def chance(self, metric: str) -> float | None:
+        """The value of a metric for a model that guesses; None where that is not known."""
+        return chance(self.settings, metric)
 
     def outputs(self, stack: Stack) -> list[Outputs]:
         """What each member says about the evaluation set."""
-        log_prob_MBS, correct_MBS = (tensor.cpu() for tensor in self.answers(stack))
-        return [
-            Outputs(log_prob_BS.double().numpy(), correct_BS.numpy(), self.batch.scored)
-            for log_prob_BS, correct_BS in zip(log_prob_MBS, correct_MBS, strict=True)
-        ]
+        answers = {name: values.cpu() for name, values in self.answers(stack).items()}
+        known = {"scored": self.batch.scored}
+        if self.task.signature.answers == "values":
+            known["wanted"] = self.batch.targets
+        fields: Iterable[dict[str, Any]] = (
+            known | {name: _array(values[m]) for name, values in answers.items()} for m in range(len(stack.params_MP))
+        )
+        return [Outputs(**each) for each in fields]
 
     @torch.no_grad()
-    def answers(self, stack: Stack) -> tuple[torch.Tensor, torch.Tensor]:
-        """(M, B, S) log-probability that each member gives the right answers, and whether its first choice is right."""
+    def answers(self, stack: Stack) -> dict[str, torch.Tensor]:
+        """What `Outputs` keeps of every member's outputs, by its field, (M, B, S) or (M, B, S, V) on the device."""
         params, members = stack.by_name(), len(stack.params_MP)
-        positions = self.targets.shape[1]
-        chunk = max(1, MAX_LOGITS // (members * positions * self.task.signature.n_outputs))
-        log_probs, corrects = [], []
-        for x, y in zip(self.inputs.split(chunk), self.targets.split(chunk), strict=True):
-            log_probs_MBSV = stack.logits(params, x.expand(members, *x.shape)).log_softmax(dim=-1)
-            y_MBS1 = y.expand(members, *y.shape).unsqueeze(-1)
-            log_probs.append(log_probs_MBSV.gather(-1, y_MBS1).squeeze(-1))
-            corrects.append(log_probs_MBSV.argmax(dim=-1) == y)
-        return torch.cat(log_probs, dim=1), torch.cat(corrects, dim=1)
+        chunk = max(1, MAX_LOGITS // (members * self.targets.shape[1] * self.settings.signature.n_outputs))
+        parts = [
+            self._judged(stack.logits(params, x.expand(members, *x.shape)), y.expand(members, *y.shape))
+            for x, y in zip(self.inputs.split(chunk), self.targets.split(chunk), strict=True)
+        ]
+        return {name: torch.cat([part[name] for part in parts], dim=1) for name in parts[0]}
+
+    def _judged(self, outputs_MBSV: torch.Tensor, targets: torch.Tensor) -> dict[str, torch.Tensor]:
+        """The `answers` of a part of the evaluation set."""
+        if self.task.signature.answers == "values":
+            return self._judged_values(outputs_MBSV, targets)
+        log_probs_MBSV = outputs_MBSV.log_softmax(dim=-1)
+        if is_classes(targets):
+            log_prob, right = log_probs_MBSV.gather(-1, targets.unsqueeze(-1)).squeeze(-1), targets
+        else:
+            log_prob, right = (targets * log_probs_MBSV).sum(dim=-1), targets.argmax(dim=-1)
+        cross_entropy = self.settings.loss.kind == "cross_entropy"
+        loss = -log_prob if cross_entropy else self.criterion(outputs_MBSV, targets)
+        return {"log_prob": log_prob, "correct": log_probs_MBSV.argmax(dim=-1) == right, "loss": loss}
+
+    def _judged_values(self, outputs_MBSV: torch.Tensor, targets: torch.Tensor) -> dict[str, torch.Tensor]:
+        loss = self.criterion(outputs_MBSV, targets)
+        if self.settings.loss.kind == "binary":
+            correct = ((outputs_MBSV > 0) == (targets > 0.5)).all(dim=-1)
+            log_prob = -loss * outputs_MBSV.shape[-1]
+            return {"log_prob": log_prob, "correct": correct, "loss": loss, "predicted": outputs_MBSV.sigmoid()}
+        unknown, wrong = torch.full_like(loss, torch.nan), torch.zeros_like(loss, dtype=torch.bool)
+        return {"log_prob": unknown, "correct": wrong, "loss": loss, "predicted": outputs_MBSV}
 
     def measure(self, stack: Stack) -> list[list[dict[str, Any]]]:
         """For each member, a row per (metric, subtask), the whole task's row named "all"."""
         return [
-            [row for metric in self.task.metrics for row in score(self.task, self.batch, metric, outputs)]
+            [
+                row
+                for metric in self.settings.metrics
+                for row in score(self.task, self.batch, metric, outputs, self.chance(metric.name))
+            ]
             for outputs in self.outputs(stack)
         ]
 
 
-def score(task: Task, batch: Batch, metric: Metric, outputs: Outputs) -> list[dict[str, Any]]:
+def chance(settings: Settings, metric: str) -> float | None:
+    """What the task says of a guesser; the loss that it means is cross-entropy of classes, squared error of values."""
+    meant = "cross_entropy" if settings.task.signature.answers == "classes" else "mse"
+    of_other_loss = metric == LOSS.name and settings.loss.kind != meant
+    return None if of_other_loss else settings.task.chance(metric)
+
+
+def _array(values: torch.Tensor) -> np.ndarray:
+    """Floats as float64, in which means are taken."""
+    return (values.double() if values.is_floating_point() else values).numpy()
+
+
+def score(
+    task: Task, batch: Batch, metric: Metric, outputs: Outputs, chance: float | None = None
+) -> list[dict[str, Any]]:
     """A metric's mean and standard error in each subtask, and in the whole under `subtask_weight`."""
     values = metric.score(outputs)
     shared = {
         "split": "eval",
         "metric": metric.name,
-        "chance": task.chance(metric.name),
+        "chance": chance,
         "higher_is_better": metric.higher_is_better,
         "discontinuous": metric.discontinuous,
         "paired_metric": metric.paired_metric,

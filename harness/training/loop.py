@@ -14,12 +14,16 @@ import torch
 
 from harness.ladder import Job, Member
 from harness.metrics import LOSS
-from harness.tasks.base import Task
+from harness.settings import Settings, TrainingSettings
+from harness.training.batches import training_batches
+from harness.training.contrastive import ContrastiveEvaluator
 from harness.training.device import describe, resolve, synchronise
-from harness.training.evaluation import Evaluator
+from harness.training.evaluation import Evaluator, chance
+from harness.training.losses import add_penalties
 from harness.training.members import Stack
 from harness.training.optimizers import OPTIMIZERS, clip_by_member
 from harness.training.schedules import lr_multiplier
+from harness.training.stopping import EarlyStopping
 
 PROGRESS_INTERVAL_S = 0.5
 
@@ -40,6 +44,7 @@ class Outcome:
     Attributes:
         status: "finished" or "diverged"; a job that raises has no outcomes.
         error: why it diverged.
+        stopped: whether it finished before the last step, because its loss no longer fell.
         wall_s: seconds of the whole job.
         tokens_per_s: training tokens a second, all members together.
         device: as the runs table names it.
@@ -50,18 +55,25 @@ class Outcome:
     member: Member
     status: str = "finished"
     error: str | None = None
+    stopped: bool = False
     wall_s: float = 0.0
     tokens_per_s: float = 0.0
     device: str = ""
     versions: dict[str, str] = field(default_factory=dict)
     measurements: list[dict[str, Any]] = field(default_factory=list)
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether it has neither diverged nor stopped."""
+        return self.status == "finished" and not self.stopped
+
 
 def train_job(job: Job, on_progress: Callable[[Progress], None] | None = None) -> list[Outcome]:
     """Train all members of a job side by side and return their outcomes, in the order of `job.members`.
 
     On CPU one thread is used: the same seed gives the same numbers to the bit, alone or beside others.
-    A member whose loss is no longer finite has diverged: its measurements end there and the others go on.
+    A member whose loss is no longer finite has diverged, and one whose patience has run out has finished: its
+    measurements end there and the others go on.
 
     Raises:
         SettingError: a device that this machine does not have.
@@ -72,41 +84,60 @@ def train_job(job: Job, on_progress: Callable[[Progress], None] | None = None) -
     started = time.monotonic()
     outcomes = [Outcome(member) for member in job.members]
     with torch.no_grad():
-        _train(job, device, outcomes, on_progress or (lambda progress: None))
+        steps = _train(job, device, outcomes, on_progress or (lambda progress: None))
     synchronise(device)
     wall_s = time.monotonic() - started
     for outcome in outcomes:
         outcome.wall_s, outcome.device = wall_s, describe(device)
-        outcome.tokens_per_s = job.tokens * len(outcomes) / wall_s
+        outcome.tokens_per_s = job.tokens * steps / job.steps * len(outcomes) / wall_s
         outcome.versions = _versions() | job.settings.task.versions
     return outcomes
 
 
-def _train(job: Job, device: torch.device, outcomes: list[Outcome], on_progress: Callable[[Progress], None]) -> None:
-    """Train to the last step, or until every member has diverged; measurements go into `outcomes`."""
+def _train(job: Job, device: torch.device, outcomes: list[Outcome], on_progress: Callable[[Progress], None]) -> int:
+    """Train to the last step, or until no member goes on; measurements go into `outcomes`.
+
+    Returns:
+        How many steps were taken.
+    """
     stack = Stack.of(job, device)
-    evaluator = Evaluator(job.settings.task, device)
-    evaluate_at = evaluation_steps(job.steps, job.settings.training.evaluations)
+    evaluator = _evaluator(job.settings, device)
+    evaluate_at = evaluation_steps(job.steps, job.settings.training)
+    stopping = [EarlyStopping(job.settings.training) for _ in outcomes]
     loss_sum_M = torch.zeros(())  # a scalar can be added to a tensor of any shape and device
     evaluated, reported_at = 0, time.monotonic()
     for step, losses_M in enumerate(training_steps(job, stack, device), start=1):
         loss_sum_M = loss_sum_M + losses_M
         if step in evaluate_at:
             train_losses = (loss_sum_M / (step - evaluated)).tolist()
-            _record(job, outcomes, step, evaluator.measure(stack), train_losses, step - evaluated)
+            measured = evaluator.measure(stack)
+            _record(job, outcomes, step, measured, train_losses, step - evaluated)
+            for outcome, rule, rows in zip(outcomes, stopping, measured, strict=True):
+                outcome.stopped = outcome.stopped or rule.ends(_loss_of(rows))
             loss_sum_M, evaluated = torch.zeros(()), step
         if time.monotonic() - reported_at > PROGRESS_INTERVAL_S or step == job.steps:
             losses = losses_M.tolist()
             on_progress(Progress(step, job.steps, tuple(losses)))
             _mark_diverged(outcomes, losses, step)
             reported_at = time.monotonic()
-        if all(outcome.status == "diverged" for outcome in outcomes):
-            return
+        if not any(outcome.goes_on for outcome in outcomes):
+            break
+    return step
 
 
-def evaluation_steps(steps: int, evaluations: int) -> set[int]:
-    """At most `evaluations` steps evenly spaced in log from 1 to `steps`, the last always among them."""
-    return {round(s) for s in np.geomspace(1, steps, evaluations)} | {steps} if evaluations > 1 else {steps}
+def _evaluator(settings: Settings, device: torch.device) -> Evaluator:
+    return (ContrastiveEvaluator if settings.loss.kind == "contrastive" else Evaluator)(settings, device)
+
+
+def evaluation_steps(steps: int, settings: TrainingSettings) -> set[int]:
+    """At most `training.evaluations` steps up to `steps`, which is the last of them.
+
+    Spaced evenly in the logarithm from step 1 on, or, where `training.evaluate` is even, every 1 / evaluations of them.
+    """
+    n = settings.evaluations
+    if settings.evaluate == "even":
+        return {max(1, round(s)) for s in np.linspace(steps / n, steps, n)}
+    return {round(s) for s in np.geomspace(1, steps, n)} | {steps} if n > 1 else {steps}
 
 
 # --------------------------------------------------------------------------------------------------------------- steps
@@ -121,26 +152,12 @@ def training_steps(job: Job, stack: Stack, device: torch.device) -> Iterator[tor
     for step in range(job.steps):
         batch = next(batches)
         loss_and_grad = loss_and_grad or stack.trace(*batch)
-        losses_M, grad_MP = loss_and_grad(*batch)
+        losses_M, grad_MP = loss_and_grad(*batch, step)
+        grad_MP = add_penalties(grad_MP, stack.params_MP, stack.decays_P, settings.loss)
         if settings.optimizer.grad_clip is not None:
             grad_MP = clip_by_member(grad_MP, settings.optimizer.grad_clip)
         optimizer.step(grad_MP, lr_multiplier(settings.schedule, step, job.steps))
         yield losses_M
-
-
-def training_batches(job: Job, device: torch.device) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-    """Inputs (M, B, ...), targets (M, B, S) and loss weights (M, B, S), each member's from its own stream; endless."""
-    task, batch_size = job.settings.task, job.settings.ladder.batch_size
-    # The second entropy word keeps the data's stream apart from any other use of the same seed.
-    streams = [np.random.default_rng([member.seed, 1]) for member in job.members]
-    while True:
-        batches = [task.train_batch(stream, batch_size) for stream in streams]
-        inputs = np.stack([batch.inputs for batch in batches])
-        targets = np.stack([batch.targets for batch in batches])
-        scored = np.stack([batch.scored for batch in batches])
-        # The mean over examples of the mean over an example's scored positions, as metrics.LOSS has it.
-        weights = (scored / (scored.sum(axis=2, keepdims=True) * batch_size)).astype(np.float32)
-        yield tuple(torch.from_numpy(array).to(device) for array in (inputs, targets, weights))  # type: ignore[misc]
 
 
 # -------------------------------------------------------------------------------------------------------- measurements
@@ -154,7 +171,7 @@ def _record(
     train_losses: list[float],
     n_steps: int,
 ) -> None:
-    """Add one evaluation to the outcome of each member whose losses are finite; the others have diverged.
+    """Add one evaluation to the outcome of each member that goes on; one whose losses are not finite has diverged.
 
     Args:
         evaluated: rows of each member's evaluation.
@@ -163,8 +180,8 @@ def _record(
     _mark_diverged(outcomes, [_loss_of(rows) for rows in evaluated], step)
     _mark_diverged(outcomes, train_losses, step)
     for outcome, rows, train_loss in zip(outcomes, evaluated, train_losses, strict=True):
-        if outcome.status == "finished":
-            trained = _train_row(job.settings.task, train_loss, n_steps * job.settings.ladder.batch_size)
+        if outcome.goes_on:
+            trained = _train_row(job.settings, train_loss, n_steps * job.settings.ladder.batch_size)
             outcome.measurements += [_at(job, outcome.member, step) | row for row in [*rows, trained]]
 
 
@@ -175,7 +192,7 @@ def _loss_of(rows: list[dict[str, Any]]) -> float:
 
 def _mark_diverged(outcomes: list[Outcome], losses: list[float], step: int) -> None:
     for outcome, loss in zip(outcomes, losses, strict=True):
-        if outcome.status == "finished" and not math.isfinite(loss):
+        if outcome.goes_on and not math.isfinite(loss):
             outcome.status = "diverged"
             outcome.error = f"loss was not finite at step {step}: try a lower optimizer.lr, or optimizer.grad_clip"
 
@@ -185,8 +202,8 @@ def _at(job: Job, member: Member, step: int) -> dict[str, Any]:
     return {"run_id": member.run_id, "step": step, "tokens": round(job.tokens * done), "flops": job.flops * done}
 
 
-def _train_row(task: Task, loss: float, n_examples: int) -> dict[str, Any]:
-    """The training loss, mean over the steps since the last evaluation."""
+def _train_row(settings: Settings, loss: float, n_examples: int) -> dict[str, Any]:
+    """The training loss, mean over the steps since the last evaluation: smoothed as asked for, without penalties."""
     return {
         "split": "train",
         "subtask": "all",
@@ -194,7 +211,7 @@ def _train_row(task: Task, loss: float, n_examples: int) -> dict[str, Any]:
         "value": loss,
         "stderr": None,
         "n_eval": n_examples,
-        "chance": task.chance(LOSS.name),
+        "chance": chance(settings, LOSS.name),
         "higher_is_better": LOSS.higher_is_better,
         "discontinuous": LOSS.discontinuous,
         "paired_metric": LOSS.paired_metric,

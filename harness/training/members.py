@@ -9,13 +9,12 @@ another, without vmap and without a trace.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import nn
 from torch.backends import cudnn
 from torch.func import functional_call, vjp, vmap
@@ -23,15 +22,20 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from harness.families.check import check_counts, zero_inputs
-from harness.families.parametrization import factors, initialise, roles_of
+from harness.families.dropout import Dropout, keys
+from harness.families.parametrization import initialise, roles_of
 from harness.ladder import Job
 from harness.tasks.base import Signature
-from harness.training.optimizers import Rates
+from harness.training.losses import Criterion, criterion
+from harness.training.rates import Rates
 
 # An operation without a batching rule of its own is run member by member, which costs no more than training alone.
 warnings.filterwarnings("ignore", message="There is a performance drop because we have not yet implemented")
 
-LossAndGrad = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+#: Inputs, targets, weights and the step -> losses and gradient.
+LossAndGrad = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, int], tuple[torch.Tensor, torch.Tensor]]
+
+Keys = dict[str, torch.Tensor]
 
 
 @dataclass
@@ -40,17 +44,23 @@ class Stack:
 
     Attributes:
         skeleton: the module, run on parameters given from outside; it holds no storage of its own.
+        seeds: of each member.
         buffers: what the module keeps beside its parameters (tables of constants), shared by all members.
         params_MP: (M, P) all parameters of each member.
         rates: settings of the optimizer, entry by entry.
+        criterion: what training minimises, without its penalties.
+        decays_P: (P,) bool, the entries to which weight decay and penalties apply.
         bfloat16: whether matrix products run in bfloat16 under autocast.
         unbatched: why vmap cannot run the model over members, in a line; None where it can.
     """
 
     skeleton: nn.Module
+    seeds: tuple[int, ...]
     buffers: dict[str, torch.Tensor]
     params_MP: torch.Tensor
     rates: Rates
+    criterion: Criterion
+    decays_P: torch.Tensor
     bfloat16: bool
     unbatched: str | None
 
@@ -62,19 +72,22 @@ class Stack:
             UserError: the model's roles are not those of its parameters.
         """
         settings, shape = job.settings, job.rung.shape
-        model = settings.family.build(shape, settings.task.signature, settings.parametrization)
-        check_counts(model, settings.family, shape, settings.task.signature)
-        unbatched = why_unbatched(model, settings.task.signature)
+        model = settings.family.build(shape, settings.signature, settings.parametrization)
+        check_counts(model, settings.family, shape, settings.signature)
+        unbatched = why_unbatched(model, settings.signature)
         rows = []
         for member in job.members:
             generator = torch.Generator().manual_seed(member.seed)
             initialise(model, shape.width, settings.parametrization, generator)
             rows.append(torch.cat([p.detach().flatten() for p in model.parameters()]))
         return cls(
+            seeds=tuple(member.seed for member in job.members),
             buffers={name: buffer.to(device) for name, buffer in model.named_buffers()},
             skeleton=model.to("meta"),
             params_MP=torch.stack(rows).to(device),
-            rates=_rates(job, model, device),
+            rates=Rates.of(job, model, device),
+            criterion=criterion(settings.loss),
+            decays_P=_decays(model).to(device),
             bfloat16=settings.training.precision == "bfloat16",
             unbatched=unbatched,
         )
@@ -88,48 +101,80 @@ class Stack:
             for (name, parameter), part in zip(parameters.items(), parts, strict=True)
         }
 
-    def logits(self, params: dict[str, torch.Tensor], inputs: torch.Tensor) -> torch.Tensor:
-        """(M, B, ...) inputs, one batch a member -> (M, B, S, n_outputs) float32 logits."""
+    def dropout_keys(self, step: int) -> Keys:
+        """What the members' dropout layers draw their masks by at a step, (M,) each, by the name of their buffer."""
+        if not (names := list(self.dropouts)):
+            return {}
+        of_step = torch.from_numpy(keys(self.seeds, step, len(names))).to(self.params_MP.device)
+        return dict(zip(names, of_step.unbind(dim=1), strict=True))
 
-        def one(member_params: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+    @cached_property
+    def dropouts(self) -> dict[str, Dropout]:
+        """Each dropout layer, by the name of the buffer that holds its key."""
+        modules = self.skeleton.named_modules()
+        return {f"{name}.key": module for name, module in modules if isinstance(module, Dropout)}
+
+    def logits(
+        self, params: dict[str, torch.Tensor], inputs: torch.Tensor, dropout_keys: Keys | None = None
+    ) -> torch.Tensor:
+        """(M, B, ...) inputs, one batch a member -> (M, B, S, n_outputs) float32 logits.
+
+        Args:
+            dropout_keys: those of a training step; None to drop nothing.
+        """
+        for dropout in self.dropouts.values():
+            dropout.train(dropout_keys is not None)
+
+        def one(own: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
             with torch.autocast(x.device.type, torch.bfloat16) if self.bfloat16 else nullcontext():
-                return functional_call(self.skeleton, member_params | self.buffers, (x,))
+                return functional_call(self.skeleton, self.buffers | own, (x,))
 
         with _kernels_that_transform(inputs.device, batched=self.unbatched is None):
+            of_members = params | (dropout_keys or {})
             if self.unbatched is None:
-                return vmap(one)(params, inputs).float()
-            by_member = zip(*(value.unbind() for value in params.values()), strict=True)
-            alone = [dict(zip(params, values, strict=True)) for values in by_member]
+                return vmap(one)(of_members, inputs).float()
+            by_member = zip(*(value.unbind() for value in of_members.values()), strict=True)
+            alone = [dict(zip(of_members, values, strict=True)) for values in by_member]
             return torch.stack([one(own, x) for own, x in zip(alone, inputs.unbind(), strict=True)]).float()
 
     def losses(
-        self, params: dict[str, torch.Tensor], inputs: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor
+        self,
+        params: dict[str, torch.Tensor],
+        inputs: torch.Tensor,
+        targets: torch.Tensor,
+        weights: torch.Tensor,
+        dropout_keys: Keys | None = None,
     ) -> torch.Tensor:
-        """(M,) weighted sum of cross-entropy, in nats; targets and weights are (M, B, S)."""
-        logits = self.logits(params, inputs)
-        nll = F.cross_entropy(logits.flatten(0, 2), targets.flatten(), reduction="none").view(targets.shape)
-        return (nll * weights).flatten(1).sum(dim=1)
+        """(M,) weighted sum of the criterion; weights are (M, B, S), targets too or (M, B, S, n_outputs)."""
+        losses = self.criterion(self.logits(params, inputs, dropout_keys), targets)
+        return (losses * weights).flatten(1).sum(dim=1)
 
     def loss_and_grad(
-        self, params: dict[str, torch.Tensor], inputs: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor
+        self,
+        params: dict[str, torch.Tensor],
+        inputs: torch.Tensor,
+        targets: torch.Tensor,
+        weights: torch.Tensor,
+        dropout_keys: Keys | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """(M,) `losses` and (M, P) their gradient."""
-        losses, pull, *_ = vjp(lambda p: self.losses(p, inputs, targets, weights), params)
+        losses, pull, *_ = vjp(lambda p: self.losses(p, inputs, targets, weights, dropout_keys), params)
         (grads,) = pull(torch.ones_like(losses))
         return losses, torch.cat([grad.flatten(1) for grad in grads.values()], dim=1)
 
     def trace(self, inputs: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor) -> LossAndGrad:
-        """`loss_and_grad` at the current parameters, for batches of this shape."""
+        """`loss_and_grad` at the current parameters in a training step, for batches of this shape."""
         params = self.by_name()
 
         def step(
-            p: dict[str, torch.Tensor], x: torch.Tensor, y: torch.Tensor, w: torch.Tensor
+            p: dict[str, torch.Tensor], x: torch.Tensor, y: torch.Tensor, w: torch.Tensor, k: Keys
         ) -> tuple[torch.Tensor, torch.Tensor]:
-            return self.loss_and_grad(p, x, y, w)
+            return self.loss_and_grad(p, x, y, w, k)
 
         # What vmap cannot run may take another path for other data, which a trace would not.
-        run = make_fx(step)(params, inputs, targets, weights) if self.unbatched is None else step
-        return lambda x, y, w: run(params, x, y, w)
+        traced = self.unbatched is None
+        run = make_fx(step)(params, inputs, targets, weights, self.dropout_keys(0)) if traced else step
+        return lambda x, y, w, at: run(params, x, y, w, self.dropout_keys(at))
 
 
 def why_unbatched(model: nn.Module, signature: Signature) -> str | None:
@@ -159,26 +204,9 @@ def _kernels_that_transform(device: torch.device, batched: bool) -> AbstractCont
     return sdpa_kernel(SDPBackend.MATH) if batched else cudnn.flags(enabled=False)
 
 
-def _rates(job: Job, model: nn.Module, device: torch.device) -> Rates:
-    """The optimizer's settings for each entry of the members' parameters."""
-    settings, roles = job.settings, roles_of(model)
-    optimizer = settings.optimizer
-    sizes = [parameter.numel() for parameter in model.parameters()]
-    of_each = [
-        factors(roles[name], job.rung.shape, settings.parametrization, optimizer.kind)
-        for name, _ in model.named_parameters()
-    ]
-    lr_M1 = torch.tensor([[member.lr] for member in job.members])
-    alike = len({each.eps for each in of_each}) == 1
-    eps_P = _spread([each.eps for each in of_each], sizes) * optimizer.eps
-    decay_MP = lr_M1 * _spread([each.decay for each in of_each], sizes) * optimizer.weight_decay
-    return Rates(
-        lr_MP=(lr_M1 * _spread([each.lr for each in of_each], sizes)).to(device),
-        decay_MP=decay_MP.to(device) if optimizer.weight_decay else None,
-        eps_P=(eps_P[:1] if alike else eps_P).to(device),
+def _decays(model: nn.Module) -> torch.Tensor:
+    """(P,) whether weight decay and penalties apply to each entry."""
+    roles = roles_of(model)
+    return torch.cat(
+        [torch.full((parameter.numel(),), roles[name].decays) for name, parameter in model.named_parameters()]
     )
-
-
-def _spread(values: Sequence[float], sizes: Sequence[int]) -> torch.Tensor:
-    """(P,) each parameter's value, repeated for all its entries."""
-    return torch.from_numpy(np.repeat(np.asarray(values, dtype=np.float32), sizes))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command import start, wait
-from own_curves import TOLD, write_curves
+from own_curves import FEW_SIZES, TOLD, write_curves
 from own_tables import AT, FIT, FORECAST, write_tables
 
 from harness.commands.output import check_plot, write_json
@@ -42,8 +42,8 @@ def test_pictures_are_png() -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        (*TOLD, "--plot", "out/found.png"),
-        ("compare", *TOLD[1:], "--plot", "out/found.png"),
+        (*TOLD, *FEW_SIZES, "--plot", "out/found.png"),
+        ("compare", *TOLD[1:], *FEW_SIZES, "--plot", "out/found.png"),
         (*FIT, "--plot", "out/found.png"),
         (*FORECAST, *AT),
         ("allocate", *FORECAST[1:], "--compute", "1e22"),

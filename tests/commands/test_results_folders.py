@@ -104,6 +104,7 @@ def test_runs_that_ended_since_the_last_collect_are_compared(capsys: pytest.Capt
     assert curve(found)["n_runs"] == 18
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_pieces_that_cannot_be_used_are_named_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     write_planted(study(), able_from=60)
     broken = next(Path("results/leap/pieces").glob("*.runs.parquet"))

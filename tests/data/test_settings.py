@@ -95,6 +95,8 @@ def test_every_file_of_data_composes() -> None:
         ([{"standardise": {"per": "row"}}], r"data\.prepare\[0\]: standardise has no setting per"),
         ([{"standardise": {"by": "row"}}], r"data\.prepare\[0\]\.standardise\.by=row: allowed is one of global"),
         (["scale", "standardise"], r"data\.prepare\[1\]=standardise: scale has set the scale already"),
+        (["scale", "missing"], r"data\.prepare\[1\]=missing: cleans, and must stand before scale"),
+        (["missing", "missing"], r"data\.prepare\[1\]=missing: stands twice"),
         (["nowhere.Step"], r"data\.prepare\[0\]=nowhere\.Step cannot be imported"),
         ([{"scale": 3}], r"data\.prepare\[0\]=.*allowed is a name of a step"),
     ],

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from worked_pages import REPOSITORY, run
 
-EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+EXPERIMENTS = REPOSITORY / "experiments"
 SCRIPTS = sorted(
     path for path in EXPERIMENTS.glob("*/*.py") if "argparse.ArgumentParser(description" in path.read_text()
 )
@@ -16,6 +15,6 @@ SCRIPTS = sorted(
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: str(path.relative_to(EXPERIMENTS)))
 def test_help(script: Path, tmp_path: Path) -> None:
-    ran = subprocess.run([sys.executable, str(script), "--help"], capture_output=True, text=True, cwd=tmp_path)
-    assert ran.returncode == 0 and ran.stdout.startswith("usage: "), ran.stderr
+    code, printed = run(f"python '{script}' --help", tmp_path)
+    assert code == 0 and printed.startswith("usage: "), printed
     assert list(tmp_path.iterdir()) == []

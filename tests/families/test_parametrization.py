@@ -24,7 +24,13 @@ HIDDEN = Role("mlp", "hidden", 1.0, residual=True)
 
 @pytest.mark.parametrize(
     ("optimizer", "expected"),
-    [("adamw", {"input": 1, "hidden": 1 / 4, "output": 1 / 4}), ("sgd", {"input": 4, "hidden": 1, "output": 1 / 4})],
+    [
+        ("adam", {"input": 1, "hidden": 1 / 4, "output": 1 / 4}),
+        ("adamw", {"input": 1, "hidden": 1 / 4, "output": 1 / 4}),
+        ("gd", {"input": 4, "hidden": 1, "output": 1 / 4}),
+        ("sgd", {"input": 4, "hidden": 1, "output": 1 / 4}),
+        ("muon", {"input": 1, "hidden": 1, "output": 1 / 4}),
+    ],
 )
 def test_learning_rate_factors_are_those_of_table_3(optimizer, expected):
     settings = ParametrizationSettings("mup", base_width=16)

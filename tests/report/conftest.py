@@ -5,11 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from few_draws import quarter_of_the_draws
 from synthetic import make_results
 
 from harness.records.store import collect
 from harness.report.analyze import Analysis, analyze
 from harness.report.html import write_report
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quick(few_draws: None) -> None:
+    pass
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +32,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def analysis(results: Path) -> Analysis:
-    return analyze(results, bootstrap=200)
+    with quarter_of_the_draws():
+        return analyze(results, bootstrap=200)
 
 
 @pytest.fixture(scope="session")

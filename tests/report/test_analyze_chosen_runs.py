@@ -40,6 +40,7 @@ def verdicts(analysis: Analysis) -> pd.DataFrame:
     return analysis.jumps.drop(columns="step_octaves").reset_index(drop=True)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_runs_of_other_settings_change_no_verdict() -> None:
     """Trap: 12 bits, then 6, gave one zigzag curve that was called smooth."""
     write_planted(study("task.n_bits=12"), able_from=60)

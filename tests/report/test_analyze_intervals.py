@@ -52,6 +52,7 @@ def test_a_bootstrap_moves_with_its_draws_and_seed_and_a_profile_does_not(folder
 @pytest.mark.parametrize(
     ("settings", "words"), [({}, "by profile likelihood"), (BOOTSTRAP, "by bootstrap")], ids=["profile", "bootstrap"]
 )
+@pytest.mark.usefixtures("undrawn")
 def test_terminal_page_and_card_say_which_kind_they_show(folder: Path, settings: dict, words: str) -> None:
     for _ in range(2):  # the second time from what was kept
         assert f"Exponents of the loss, 95 % intervals {words}" in shown(folder, **settings)
@@ -62,6 +63,7 @@ def test_terminal_page_and_card_say_which_kind_they_show(folder: Path, settings:
     assert re.search(rf"95\s%\s+intervals\s+{words}", (folder / "report.html").read_text())
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_another_seed_of_a_bootstrap_is_another_analysis(folder: Path) -> None:
     shown(folder, **BOOTSTRAP, seed=0)
     first = (folder / "laws.csv").read_bytes()
@@ -100,6 +102,7 @@ def test_a_study_at_chance_has_no_law_and_the_others_have_theirs(at_chance: Anal
     assert {study for study, _ in at_chance.fits} == {"text"}
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_tables_page_and_card_say_that_nothing_was_learnt(at_chance: Analysis) -> None:
     row = law_table(at_chance.laws).set_index("study").loc["guesses"]
     assert row["total parameters"] == "nothing learnt" and row["misfit"] == "–"

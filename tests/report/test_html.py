@@ -78,6 +78,7 @@ def test_the_page_says_what_failed_and_what_cannot_be_told(page: str) -> None:
     assert "<out of memory?>" not in page and "<this>" not in page
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_commands_are_those_of_experiment_files_that_exist(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str
 ) -> None:
@@ -104,6 +105,7 @@ def test_files_beside_the_page(results: Path, analysis: Analysis, page: str) -> 
     }
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_open_ends_are_inf_in_the_table_of_verdicts_and_words_on_the_page(tmp_path: Path) -> None:
     folder = make_results(tmp_path / "open", ("lookup",), max_seeds=2, failures=False)
     analysis = analyze(folder, bootstrap=200)
@@ -126,6 +128,7 @@ def test_a_study_that_was_not_tested_is_drawn_and_says_why(tmp_path: Path) -> No
     assert (folder / "plots" / "text_loss_params_total.svg").exists()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_no_finished_run_still_makes_a_page(tmp_path: Path) -> None:
     folder = make_results(tmp_path / "lost", ("text",), max_seeds=1)
     for path in (folder / "pieces").glob("text-*-0.*"):
@@ -221,6 +224,7 @@ def test_chromium_shows_all_of_the_page_on_a_desk_and_on_a_phone(page: str, tmp_
     assert numbers[4] == numbers[3] and numbers[9] == 0  # all can be read on a desk; a phone folds them
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_page_links_the_interactive_one_where_it_is_there(tmp_path: Path) -> None:
     folder = make_results(tmp_path / "linked", ("text",), max_seeds=2, failures=False)
     analysis = analyze(folder, bootstrap=200)
@@ -243,6 +247,7 @@ def test_a_subtask_that_is_drawn_large_says_why(page: str) -> None:
     assert "Of 3 subtasks, one is drawn large as an example: subtask 02, whose N* is the median." in page
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_pictures_of_any_maker_are_on_the_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A picture of a new kind needs a maker alone."""
     folder = make_results(tmp_path / "more", ("text",), max_seeds=2, failures=False)
@@ -258,6 +263,7 @@ def test_pictures_of_any_maker_are_on_the_page(monkeypatch: pytest.MonkeyPatch, 
     assert (folder / "plots" / "text_more.svg").exists() and (folder / "plots" / "text_more.png").exists()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_study_of_a_loss_alone_says_that_there_is_nothing_to_judge(tmp_path: Path) -> None:
     for size in range(6):
         rows = measurement_rows((4,), value=2.0 * 0.9**size)

@@ -6,11 +6,13 @@ import io
 import shutil
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from harness import report
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_what_has_not_changed_is_not_analysed_again(results: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(results, tmp_path / "own")
 

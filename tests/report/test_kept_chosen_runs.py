@@ -19,6 +19,9 @@ from harness.sweeping.asked import choose_runs
 FOLDER = Path("results/leap")
 
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
+
 @pytest.fixture(autouse=True)
 def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -9,12 +9,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from one_style import check_one_style
 from rich.console import Console
 
 from harness import report
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_terminal_gets_verdicts_laws_and_paths(results: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(results, tmp_path / "own")
     console = Console(file=io.StringIO(), width=80)

@@ -111,6 +111,7 @@ def test_files_are_short() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_draws", "undrawn")
 def test_all_of_it_runs_as_it_is(
     empty_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

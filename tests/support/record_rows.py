@@ -28,6 +28,8 @@ def run_row(run_id: str = "aa", **changes: Any) -> dict[str, Any]:
         "steps": 4,
         "batch_size": 2,
         "tokens": 8,
+        "unique_examples": None,
+        "epochs": None,
         "flops": 1e3,
         "status": "finished",
         "error": None,

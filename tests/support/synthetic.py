@@ -215,6 +215,8 @@ def _run(folder: Path, study: str, rung: int, seed: int) -> dict[str, Any]:
         "steps": 500,
         "batch_size": 16,
         "tokens": tokens,
+        "unique_examples": None,
+        "epochs": None,
         "flops": 6.0 * total * tokens,
         "status": "finished",
         "error": None,

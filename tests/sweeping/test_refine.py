@@ -24,6 +24,8 @@ from harness.sweeping.plan import cells
 from harness.sweeping.runs_row import run_row
 from harness.sweeping.worker import run_job
 
+pytestmark = pytest.mark.usefixtures("few_draws")
+
 #: Leaps at a width of 90.
 STUDY = (
     "name=leap",

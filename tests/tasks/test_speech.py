@@ -32,22 +32,10 @@ def test_standardised_band_by_band_by_the_training_clips():
     assert abs(task.eval_batch().inputs.mean(axis=(0, 1))).max() > 1e-3
 
 
-@pytest.mark.parametrize("curves", ["classes", "groups", "none"])
-def test_subtasks(curves):
-    task = speech(curves=curves)
-    held_out, batch = task.clips.evaluation, task.eval_batch()
-    if curves == "none":
-        assert list(task.subtasks) == [] and not batch.subtask.any()
-        return
-    said = [task.subtasks[i] for i in batch.subtask]
-    assert said == ([held_out.classes[i] for i in held_out.labels] if curves == "classes" else held_out.groups.tolist())
-    assert sorted(set(said)) == task.subtasks
-
-
 def test_clips_that_are_cut_are_counted():
-    lengths = [len(clip) for side in (speech().clips.train, speech().clips.evaluation) for clip in side.inputs]
-    assert speech().versions["clips_cut"] == f"{sum(n > 1200 for n in lengths)} of 60"
-    assert speech(seconds=0.2).versions["clips_cut"] == "0 of 60"
+    lengths = [len(clip) for side in (speech().examples.train, speech().examples.evaluation) for clip in side.inputs]
+    assert speech().versions["data_clips_cut"] == f"{sum(n > 1200 for n in lengths)} of 60"
+    assert speech(seconds=0.2).versions["data_clips_cut"] == "0 of 60"
     assert speech().versions["data_name"] == "tones"
 
 
@@ -58,8 +46,7 @@ def test_clips_that_are_cut_are_counted():
         ({"hop_ms": 0.01}, "task.hop_ms=0.01"),
         ({"window_ms": 300.0}, "task.window_ms=300.0: allowed is at most a clip, seconds=0.15"),
         ({"n_mels": 0}, "task.n_mels=0"),
-        ({"curves": "words"}, "task.curves=words"),
-        ({"data": {"source": None}}, "data.source=null"),
+        ({"data": {"source": None}}, "data.source=None: allowed is where audio are"),
     ],
 )
 def test_settings_that_cannot_be(values, problem):
@@ -67,16 +54,10 @@ def test_settings_that_cannot_be(values, problem):
         speech(**values).signature  # noqa: B018
 
 
-def test_clips_without_classes(tmp_path):
-    values = {"answers": "values", "source": f"path:{write_clips(tmp_path, labels=[1.5, 2.5])}"}
-    with pytest.raises(DataError, match="clips need labels that are classes"):
-        speech(values | {"split": "hash"}).signature  # noqa: B018
-
-
 def test_files_of_ones_own(tmp_path):
     table = write_clips(tmp_path, labels=["yes", "no"] * 20, speakers=["a", "b", "c", "d"] * 10)
-    task = speech({"source": f"path:{table}", "split": "hash"}, curves="groups")
-    assert task.clips.train.classes == ("no", "yes") and task.subtasks == ["a", "b", "c", "d"]
+    task = speech({"source": f"path:{table}", "split": "hash"}, subtasks_by="groups")
+    assert task.examples.train.classes == ("no", "yes") and task.subtasks == ["a", "b", "c", "d"]
     assert task.eval_batch().inputs.shape[1:] == (8, 16)
 
 

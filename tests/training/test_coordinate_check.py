@@ -48,6 +48,14 @@ def test_activations_under_standard_parametrization_do(name):
     assert exponents(sizes, "width").max() > 0.4
 
 
+@pytest.mark.parametrize(("kind", "low", "high"), [("mup", -0.5, 0.25), ("standard", 0.4, 1.0)])
+def test_muon_has_no_need_of_a_factor_on_hidden_matrices(kind, low, high):
+    settings = ParametrizationSettings(kind, base_width=WIDTHS[0])
+    muon = OptimizerSettings("muon", lr=0.02, nesterov=True, momentum=0.95)
+    sizes = coordinate_sizes(MLP(), SignOfSum(), WIDTHS[:4], [2], settings, muon)
+    assert low < exponents(sizes, "width").max() < high
+
+
 def depth_exponents(rule: str, optimizer: str) -> pd.Series:
     """Exponents along depth of a transformer's modules after three steps, at one width."""
     parametrization = ParametrizationSettings("mup", base_width=32, depth=rule, base_depth=DEPTHS[0])

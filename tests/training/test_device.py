@@ -48,15 +48,15 @@ def train_and_evaluate(device, name, **changes):
     if family.has_residual_branches:
         changes["parametrization__depth"] = "complete"
     job = job_of(make_settings(family, task, **changes))
-    stack, evaluator = Stack.of(job, device), Evaluator(task, device)
+    stack, evaluator = Stack.of(job, device), Evaluator(job.settings, device)
     losses = list(training_steps(job, stack, device))
     assert [(losses_M.device, losses_M.shape) for losses_M in losses] == [(device, (3,))] * job.steps
     assert stack.params_MP.device == device
-    for answers_MBS in evaluator.answers(stack):
+    for answers_MBS in evaluator.answers(stack).values():
         assert (answers_MBS.device, answers_MBS.shape) == (device, (3, *evaluator.targets.shape))
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "muon"])
 @pytest.mark.parametrize("name", FAMILIES)
 def test_training_keeps_every_tensor_on_its_device(fake, name, optimizer):
     train_and_evaluate(torch.device("meta"), name, optimizer__kind=optimizer)

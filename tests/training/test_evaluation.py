@@ -21,7 +21,7 @@ CPU = torch.device("cpu")
 
 def measured(task, family=None):
     settings = make_settings(family or MLP(), task)
-    return Evaluator(task, CPU).measure(Stack.of(job_of(settings), CPU))
+    return Evaluator(settings, CPU).measure(Stack.of(job_of(settings), CPU))
 
 
 def test_a_row_for_each_metric_and_subtask():
@@ -58,11 +58,12 @@ def test_weights_of_subtasks_are_those_of_the_task():
 def test_standard_errors_are_those_of_a_mean():
     task, rng = SignOfSum(n_eval=64), np.random.default_rng(0)
     batch = task.eval_batch()
-    outputs = Outputs(-rng.exponential(size=(64, 1)), rng.random((64, 1)) < 0.5, batch.scored)
+    losses = rng.exponential(size=(64, 1))
+    outputs = Outputs(-losses, rng.random((64, 1)) < 0.5, batch.scored, losses)
     rows = {row["subtask"]: row for row in score(task, batch, LOSS, outputs)}
-    losses = -outputs.log_prob[batch.subtask == 1, 0]
+    losses = losses[batch.subtask == 1, 0]
     assert rows["first above"]["stderr"] == pytest.approx(losses.std(ddof=1) / np.sqrt(len(losses)))
-    (alone,) = score(NextSymbol(), NextSymbol().eval_batch(), ACCURACY, Outputs(*[np.ones((32, 8), dtype=bool)] * 3))
+    (alone,) = score(NextSymbol(), NextSymbol().eval_batch(), ACCURACY, Outputs(*[np.ones((32, 8), dtype=bool)] * 4))
     assert (alone["subtask"], alone["value"], alone["stderr"]) == ("all", 1.0, 0.0)
 
 
@@ -76,11 +77,12 @@ def test_chunks_change_no_number(monkeypatch):
 def test_answers_are_those_of_the_model():
     settings = make_settings(Transformer(zero_head=False), NextSymbol())
     job = job_of(settings)
-    stack, evaluator = Stack.of(job, CPU), Evaluator(settings.task, CPU)
-    log_prob_MBS, correct_MBS = evaluator.answers(stack)
+    stack, evaluator = Stack.of(job, CPU), Evaluator(settings, CPU)
+    outputs = evaluator.outputs(stack)[1]
     model = settings.family.build(job.rung.shape, settings.task.signature, settings.parametrization)
     torch.nn.utils.vector_to_parameters(stack.params_MP[1], model.parameters())
     logits = model(evaluator.inputs).detach()
     expected = logits.log_softmax(dim=-1).gather(-1, evaluator.targets.unsqueeze(-1)).squeeze(-1)
-    torch.testing.assert_close(log_prob_MBS[1], expected)
-    assert torch.equal(correct_MBS[1], logits.argmax(dim=-1) == evaluator.targets)
+    np.testing.assert_allclose(outputs.log_prob, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(outputs.loss, -outputs.log_prob)
+    np.testing.assert_array_equal(outputs.correct, logits.argmax(dim=-1) == evaluator.targets)

@@ -13,6 +13,7 @@ from harness.families.cnn import CNN
 from harness.families.mlp import MLP
 from harness.families.transformer import Transformer
 from harness.metrics import ACCURACY, LOSS, Metric
+from harness.settings import TrainingSettings
 from harness.training import loop
 from harness.training.loop import evaluation_steps, train_job
 
@@ -108,7 +109,7 @@ def test_measurements_say_where_in_training_they_were_made():
     job = job_of(make_settings(MLP(), SignOfSum()))
     (outcome, *_) = train_job(job)
     steps = sorted({row["step"] for row in outcome.measurements})
-    assert steps == sorted(evaluation_steps(job.steps, job.settings.training.evaluations))
+    assert steps == sorted(evaluation_steps(job.steps, job.settings.training))
     last = [row for row in outcome.measurements if row["step"] == job.steps]
     assert all(row["tokens"] == job.tokens and row["flops"] == job.flops for row in last)
     assert {row["run_id"] for row in outcome.measurements} == {outcome.member.run_id}
@@ -123,9 +124,14 @@ def test_training_losses_are_means_since_the_evaluation_before():
 
 
 def test_evaluation_steps_are_log_spaced_and_end_at_the_last():
-    assert evaluation_steps(1000, 4) == {1, 10, 100, 1000}
-    assert evaluation_steps(5, 20) == {1, 2, 3, 4, 5}
-    assert evaluation_steps(100, 1) == {100}
+    assert evaluation_steps(1000, TrainingSettings(evaluations=4)) == {1, 10, 100, 1000}
+    assert evaluation_steps(5, TrainingSettings(evaluations=20)) == {1, 2, 3, 4, 5}
+    assert evaluation_steps(100, TrainingSettings(evaluations=1)) == {100}
+
+
+def test_evaluation_steps_may_be_evenly_spaced():
+    assert evaluation_steps(1000, TrainingSettings(evaluations=4, evaluate="even")) == {250, 500, 750, 1000}
+    assert evaluation_steps(3, TrainingSettings(evaluations=8, evaluate="even")) == {1, 2, 3}
 
 
 def test_progress_ends_at_the_last_step(monkeypatch):

@@ -12,7 +12,7 @@ from harness.analysis.emergence.marginals import Marginals, marginals
 from harness.analysis.emergence.models import LOG_ODDS_OF_UP, Models
 
 #: Bytes of the arrays of one chunk of curves.
-CHUNK_BYTES = 96 * 2**20
+CHUNK_BYTES = 24 * 2**20
 #: Numbers that a curve takes for each pair of shapes.
 NUMBERS_A_PAIR = 24
 

@@ -38,8 +38,12 @@ class Augmentation(Checked, Augmenter):
     """One step of `data.augment`: a dataclass of settings made by `harness.ranges.setting`.
 
     One of your own is a subclass that implements `draw` and `apply`; write it as ``module.Class`` in `data.augment`. At
-    strength 0 it must change nothing.
+    strength 0 it must change nothing, and an example must depend on its own numbers alone, so that members are
+    independent of those beside them. Inputs are images (N, C, H, W), frames of audio (N, T, F), tokens (N, T) or
+    features (N, F).
     """
 
-    #: The kinds of inputs that it works on.
+    #: The kinds of data that it works on.
     kinds: ClassVar[tuple[Kind, ...]]
+    #: Whether it mixes examples, and so needs classes as soft targets (N, S, V).
+    mixes: ClassVar[bool] = False

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, get_args
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 
 from harness.data.dataset import Dataset, Kind
 from harness.ranges import Checked
 
-#: Stages of preparation, in the order in which their steps must stand.
-STAGES = ("clean", "scale", "balance")
+#: What a step is for. Those that clean stand before all others.
+Stage = Literal["clean", "scale", "balance"]
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,7 @@ class Step(Checked, ABC):
 
     #: The kinds of data that it works on.
     kinds: ClassVar[tuple[Kind, ...]] = get_args(Kind)
-    #: One of `STAGES`.
-    stage: ClassVar[str] = "clean"
+    stage: ClassVar[Stage] = "clean"
 
     @abstractmethod
     def apply(

@@ -39,6 +39,8 @@ NEUTRAL: dict[str, Any] = {
     "steps": 0,
     "batch_size": 0,
     "tokens": 0,
+    "unique_examples": None,
+    "epochs": None,
     "flops": 0.0,
     "wall_s": 0.0,
     "tokens_per_s": 0.0,

@@ -17,7 +17,7 @@ from harness.analysis.fitting.laws import LAWS, NO_LAW
 from harness.analysis.fitting.rolling import CUTS, rolling_extrapolation
 from harness.analysis.fitting.selection import REFUSED
 from harness.records.schema import STATUSES
-from harness.report.analyze import CONVENTIONS, Analysis
+from harness.report.analyze import Analysis
 from harness.report.card.studies import (
     by_study,
     examples_per_step,
@@ -32,6 +32,7 @@ from harness.report.card.studies import (
     settings_of,
     shape,
     six_nd,
+    span,
     task,
     tokens_per_parameter,
     values,
@@ -39,7 +40,7 @@ from harness.report.card.studies import (
 from harness.report.names import NOT_RECORDED, interval_kind, size_name
 from harness.report.surfaces import fit_surfaces
 from harness.report.tables import law_table
-from harness.wording import confidence, percent
+from harness.wording import confidence, count, percent, short
 
 #: The source of the checklist.
 CHECKLIST = 'Li et al. 2025, "(Mis)Fitting: A Survey of Scaling Laws"'
@@ -102,6 +103,14 @@ def gather_facts(analysis: Analysis) -> Facts:
     return Facts(names, sections, (_exponents(analysis), _surfaces(analysis)))
 
 
+def _epochs(part: pd.DataFrame) -> str:
+    known = part.dropna(subset=["epochs", "unique_examples"])
+    if known.empty:
+        return NOT_RECORDED
+    unique, epochs = (span(known[name], form) for name, form in (("unique_examples", count), ("epochs", short)))
+    return f"{epochs} epochs of {unique} examples"
+
+
 def _hypothesis(analysis: Analysis) -> Items:
     forms = [f"`{LAWS[law].formula}` ({LAWS[law].source})" for law in FITTED]
     surface = LAWS["hoffmann"]
@@ -109,7 +118,7 @@ def _hypothesis(analysis: Analysis) -> Items:
         "Form": f"{' or '.join(forms)}, whichever has the lower AICc",
         "Surface": f"`{surface.formula}` ({surface.source}), where runs of the same size differ in training tokens",
         "y": "loss on the evaluation set, all subtasks together (nats per scored token, for runs of this harness)",
-        "x": f"{', '.join(map(size_name, CONVENTIONS))}; one law for each",
+        "x": f"{', '.join(map(size_name, analysis.conventions))}; one law for each",
         "Studies": f"{len(analysis.studies)}, each fitted separately: {', '.join(analysis.studies)}",
     }
 
@@ -131,7 +140,7 @@ def _data(runs: pd.DataFrame) -> Items:
         "How D is counted": by_study(runs, how_d),
         "How C is counted": by_study(runs, how_c),
         "C / (6 N D), N total": by_study(runs, six_nd),
-        "Repeated data": NOT_RECORDED,
+        "Repeated data": by_study(runs, _epochs),
     }
 
 
@@ -208,17 +217,17 @@ def _at_chance(analysis: Analysis) -> str:
 
 
 def _extrapolation_error(analysis: Analysis, study: str) -> str:
-    """Error of the law chosen for total parameters on the larger sizes, when it is fitted to the smaller ones alone."""
-    fit = analysis.fits.get((study, CONVENTIONS[0]))
+    """Error of the law chosen for total parameters (or data) on the larger sizes, fitted to the smaller ones alone."""
+    fit = analysis.fits.get((study, analysis.conventions[0]))
     if fit is None:
         return "no law describes the runs"
     frame = analysis.frame
     loss = frame[(frame["study"] == study) & (frame["metric"] == "loss") & (frame["subtask"] == "all")]
-    table = rolling_extrapolation(loss[CONVENTIONS[0]], loss["value"], loss["run"], law=fit.law_.name)
+    table = rolling_extrapolation(loss[analysis.conventions[0]], loss["value"], loss["run"], law=fit.law_.name)
     if table.empty:
         return f"too few sizes to hold out the largest {100 - 100 * CUTS[0]:.0f} %"
     error, reach = percent(float(table["error"].abs().median())), f"{table['reach'].max():.2g}"
-    return f"median error {error} on sizes up to {reach} x those fitted, in total parameters"
+    return f"median error {error} on sizes up to {reach} x those fitted, in {size_name(analysis.conventions[0])}"
 
 
 def _exponents(analysis: Analysis) -> Table:

@@ -15,12 +15,13 @@ import pandas as pd
 from harness.analysis.fitting.laws import LAWS, NO_LAW
 from harness.records.run_settings import parse_config
 from harness.records.schema import STATUSES
-from harness.report.analyze import CONVENTIONS, Analysis
+from harness.report.analyze import Analysis
 from harness.report.card.facts import FITTED
 from harness.report.card.studies import (
     examples_per_step,
     family,
     joined,
+    loss,
     range_of,
     settings_of,
     span,
@@ -37,6 +38,7 @@ _HASH = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{20,}\b")
 
 #: What is said of each study, or once where all have the same: a phrase, and what fills it in.
 _HOW: dict[str, Callable[[pd.DataFrame], str]] = {
+    "loss {}": loss,
     "optimizer {}": lambda part: _named(part, "optimizer", ("lr",)),
     "{}": lambda part: _rates(part),
     "schedule {}": lambda part: _named(part, "schedule"),
@@ -104,7 +106,7 @@ def _study(study: object, part: pd.DataFrame, own: Sequence[str]) -> str:
         f"readout, with {span(seeds, _whole)} {'seed' if seeds.max() == 1 else 'seeds'} each",
         f"{_counted(part, 'steps', 'steps')} of {examples_per_step(part)}, {range_of('tokens')(part)} tokens in all "
         "(examples, where a task has no tokens)",
-        *(phrase.format(_HOW[phrase](part)) for phrase in own),
+        *(phrase.format(text) for phrase in own if (text := _HOW[phrase](part))),
     ]
     return "; ".join(told) + "."
 
@@ -150,7 +152,7 @@ def _measured(analysis: Analysis) -> Iterator[str]:
     yield f"Every run was evaluated at its last step, on {items}."
     yield (
         f"Sizes are {size_name(analysis.x)} where thresholds are given; exponents are given under each of "
-        f"{', '.join(map(size_name, CONVENTIONS))}."
+        f"{', '.join(map(size_name, analysis.conventions))}."
     )
     if analysis.left_out:
         yield f"Not analysed: {'; '.join(analysis.left_out)}."

@@ -70,6 +70,12 @@ def settings_of(group: str, without: tuple[str, ...] = ()) -> Callable[[pd.DataF
     return describe
 
 
+def loss(part: pd.DataFrame) -> str:
+    """What training minimised; '' where runs do not state it, which is plain cross-entropy of ours."""
+    stated = [value for value in values(part, "loss") if isinstance(value, dict)]
+    return " or ".join(_pairs({"kind": "cross_entropy"} | value) for value in stated)
+
+
 def _pairs(settings: Mapping[str, Any], without: tuple[str, ...] = ()) -> str:
     kind = [str(settings["kind"])] if "kind" in settings else []
     skipped = {"kind", "notes", *without}

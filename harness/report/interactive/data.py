@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from harness.records.run_settings import stated_settings
-from harness.report.analyze import CONVENTIONS, Analysis
+from harness.report.analyze import Analysis
 from harness.report.appearance import only_where_something_appears
 from harness.report.names import metric_name, size_name
 from harness.report.plots import VERDICTS, value_label
@@ -196,7 +196,7 @@ def _laws(analysis: Analysis) -> Iterator[dict[str, Any]]:
     loss = frame[(frame["metric"] == "loss") & (frame["subtask"] == "all")]
     for (study, x), law in analysis.fits.items():
         sizes = loss.loc[loss["study"].astype(str) == study, x]
-        if x in CONVENTIONS and len(sizes):
+        if x in analysis.conventions and len(sizes):
             along = np.geomspace(sizes.min(), sizes.max(), _LAW_POINTS)
             drawn = law.predict(along, level=analysis.level)
             low, middle, high = (_rounded(drawn[name]) for name in ("low", "predicted", "high"))

@@ -13,6 +13,9 @@ from scipy.special import expit
 
 from harness import find_jumps, thresholds
 
+#: What holds, holds whatever the draws.
+pytestmark = pytest.mark.usefixtures("few_draws")
+
 
 @st.composite
 def tables(draw: st.DrawFn) -> pd.DataFrame:

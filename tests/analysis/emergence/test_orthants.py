@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.integrate import quad
+from scipy.special import gammaln, stdtr
 from scipy.stats import norm
 from scipy.stats import t as student
 
@@ -14,9 +15,12 @@ from harness.analysis.emergence.orthants import quadrant_probabilities
 def by_quadrature(h: float, k: float, r: float, freedom: float) -> float:
     """P(X > 0, Y > 0): the integral over x > 0 of the density of X times P(Y > 0 | x)."""
 
+    of_0 = np.exp(gammaln((freedom + 1) / 2) - gammaln(freedom / 2)) / np.sqrt(np.pi * freedom)
+
     def density(x: float) -> float:
         scale = np.sqrt((freedom + x**2) / (freedom + 1) * (1 - r**2))
-        return float(student.pdf(x, freedom) * student.cdf((k + r * x) / scale, freedom + 1))
+        of_x = of_0 * (1 + x**2 / freedom) ** (-(freedom + 1) / 2)
+        return float(of_x * stdtr(freedom + 1, (k + r * x) / scale))
 
     turn = -k / r if abs(r) > 1e-6 else 0.0
     return float(quad(density, -h, 60, points=[turn] if -h < turn < 60 else None, limit=200)[0])

@@ -12,6 +12,9 @@ from harness import thresholds
 from harness.analysis.emergence.refinement import Candidate, is_wide, propose
 from harness.errors import DataError, SettingError
 
+#: What holds, holds whatever the draws.
+pytestmark = pytest.mark.usefixtures("few_draws")
+
 LADDER = (8, 16, 32, 64, 128, 256)
 Runs = Callable[[float, np.ndarray], np.ndarray]
 

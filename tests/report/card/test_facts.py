@@ -110,6 +110,7 @@ def test_strange_configs(analysis: Analysis, config: str) -> None:
     assert told["Optimizer"] == told["Code"] == "not recorded" and told["Batch size"] == "16 examples"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_results_of_other_tools(tmp_path: Path) -> None:
     folder = tmp_path / "imported"
     files = [IMPORTED / "trainer" / name for name in ("small", "large")]
@@ -123,6 +124,7 @@ def test_results_of_other_tools(tmp_path: Path) -> None:
     assert told["Optimizer"] == told["N, non-embedding"] == told["Family"] == "not recorded"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_card_lies_beside_the_page_which_names_it(analysis: Analysis) -> None:
     paths = write_report(analysis)
     assert [path.name for path in paths] == list(FILES)

@@ -1,0 +1,177 @@
+"""``harness data``: what data there are, what preparation removed of them, and a picture of some."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+import numpy as np
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from harness.by_name import import_by_name
+from harness.command_words import told_apart
+from harness.data.dataset import Dataset, Kind
+from harness.data.load import Prepared, prepared
+from harness.data.settings import DataSettings
+from harness.errors import SettingError, UserError
+from harness.records.files import write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from omegaconf import DictConfig
+
+#: Examples in a picture, and classes that the table lists.
+_SHOWN: dict[Kind, int] = {"images": 24, "audio": 12, "text": 8, "features": 0}
+_MOST_CLASSES = 40
+
+
+def run(words: Sequence[str], console: Console) -> int:
+    """Print counts, provenance and what each step did; draw examples into the file of --out; 0.
+
+    Raises:
+        UserError: a mistake in the words, or data that cannot be used.
+    """
+    flags, rest = _flags(words)
+    (overrides,) = told_apart("data", rest).commands()
+    settings, kind = _settings(overrides, flags.get("--kind"))
+    data = prepared(settings, kind)
+    for table in (_counts(data), _steps(data)):
+        console.print(table)
+        console.print()
+    for name, value in data.versions.items():
+        if name != "data_prepared":
+            console.print(f"{name.removeprefix('data_').replace('_', ' ')}: {value}", markup=False, highlight=False)
+    if out := flags.get("--out"):
+        _save(_picture(data, settings, kind), Path(out))
+        console.print(f"picture: {out}", markup=False, highlight=False)
+    return 0
+
+
+def _flags(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """--out and --kind with their values, and the other words."""
+    found, rest, following = dict[str, str](), list[str](), iter(words)
+    for word in following:
+        name, given, value = word.partition("=")
+        if name not in ("--out", "--kind"):
+            rest.append(word)
+        elif not (value := value if given else next(following, "")):
+            raise UserError(f"{name}: a value is wanted, {name} {'FILE' if name == '--out' else 'KIND'}")
+        else:
+            found[name] = value
+    return found, rest
+
+
+def _settings(overrides: Sequence[str], kind: str | None) -> tuple[DataSettings, Kind]:
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from harness import config
+    from harness.explain import explain
+
+    try:
+        with config.composing():
+            studies = config.compose_studies(overrides)
+            if len(studies) > 1:
+                names = ", ".join(study.study for study in studies)
+                raise UserError(f"data shows those of one study; choose one, e.g. by task=NAME. Found {names}")
+            settings = config.to_settings_alone(studies[0]).data
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
+        raise UserError(explain(error)) from error
+    found = kind or _kind_of_task(studies[0])
+    kinds: tuple[Kind, ...] = get_args(Kind)
+    for known in kinds:
+        if found == known:
+            return settings, known
+    raise SettingError("--kind", found or "none", f"one of {', '.join(kinds)}, or a task that reads data: task=NAME")
+
+
+def _kind_of_task(study: DictConfig) -> str | None:
+    """What the chosen task reads, as its class says in `data_kind`."""
+    if study.task is None:
+        return None
+    return getattr(import_by_name("task._target_", str(study.task._target_)), "data_kind", None)
+
+
+def _counts(data: Prepared) -> Table:
+    """A row a class, up to some, and one for all."""
+    table = Table(box=None)
+    table.add_column("class")
+    for side in ("train", "eval"):
+        table.add_column(side, justify="right")
+    if data.train.has_classes:
+        counts = [side.class_counts() for side in (data.train, data.evaluation)]
+        for name, *of in list(zip(data.train.classes, *counts, strict=True))[:_MOST_CLASSES]:
+            table.add_row(name, *(f"{count:,}" for count in of))
+        if (more := len(data.train.classes) - _MOST_CLASSES) > 0:
+            table.add_row(f"... {more:,} more", "", "")
+    table.add_row("all", f"{len(data.train):,}", f"{len(data.evaluation):,}")
+    return table
+
+
+def _steps(data: Prepared) -> Table:
+    table = Table(box=None)
+    for column in data.report:
+        table.add_column(str(column), justify="right" if column in ("removed", "changed", "left") else "left")
+    for row in data.report.itertuples(index=False):
+        table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row))
+    return table
+
+
+def _picture(data: Prepared, settings: DataSettings, kind: Kind) -> Figure:
+    from harness.report import example_plots
+
+    if kind == "features":
+        return example_plots.plot_features(data.train.inputs)
+    some = _some(data.train, _SHOWN[kind])
+    labels = [_label(some, row) for row in range(len(some))]
+    if kind == "text":
+        return example_plots.plot_texts(some.inputs, labels)
+    if kind == "audio":
+        assert some.sample_rate is not None
+        return example_plots.plot_sounds(some.inputs, some.sample_rate, labels)
+    return example_plots.plot_images(some.inputs, labels, _augmented(some, settings))
+
+
+def _some(data: Dataset, count: int) -> Dataset:
+    """Examples that are always the same, class by class."""
+    chosen = np.random.default_rng(0).permutation(len(data))[:count]
+    if data.labels is not None and data.has_classes:
+        chosen = chosen[np.argsort(data.labels[chosen], kind="stable")]
+    return data.take(chosen)
+
+
+def _label(data: Dataset, row: int) -> str:
+    if data.labels is None:
+        return str(data.names[row])
+    if data.has_classes:
+        return data.classes[data.labels[row]]
+    return ", ".join(f"{value:.3g}" for value in data.labels[row])
+
+
+def _augmented(data: Dataset, settings: DataSettings) -> np.ndarray | None:
+    """Images as a training batch would have them; None where `data.augment` asks for nothing."""
+    from harness.data.augment.composed import augmenter
+    from harness.tasks.base import Batch
+
+    how = augmenter(settings, data.kind, len(data.classes))
+    if how is None:
+        return None
+    import torch
+
+    labels = np.zeros(len(data), dtype=np.int64) if not data.has_classes else np.asarray(data.labels)
+    batch = Batch.of_answers(data.inputs.astype(np.float32), labels)
+    drawn = {name: torch.as_tensor(each) for name, each in how.draw(np.random.default_rng(0), batch).items()}
+    return how.apply(torch.as_tensor(batch.inputs), torch.as_tensor(batch.targets), drawn)[0].numpy()
+
+
+def _save(figure: Figure, out: Path) -> None:
+    kinds = figure.canvas.get_supported_filetypes()
+    if (suffix := out.suffix.removeprefix(".").lower()) not in kinds:
+        raise SettingError("--out", out, f"a file that ends with .{', .'.join(sorted(kinds))}")
+    picture = io.BytesIO()
+    figure.savefig(picture, format=suffix, dpi=200)
+    write_whole(out, picture.getvalue())

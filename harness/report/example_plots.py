@@ -1,0 +1,84 @@
+"""Pictures of examples: a contact sheet of images, spectrograms, snippets of text, histograms of features.
+
+Each is drawn at page width (7 in), 8 images or 4 other examples in a row, and never knows where examples came from.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from harness.report.axes import BLUE, PAGE_WIDTH_IN, STYLE
+
+__all__ = ["plot_features", "plot_images", "plot_sounds", "plot_texts"]
+
+
+@rc_context(STYLE)
+def plot_images(images: np.ndarray, labels: Sequence[str], augmented: np.ndarray | None = None) -> Figure:
+    """Images (n, C, H, W) with 1 or 3 channels, of any scale, each under its label; augmented ones in rows below."""
+    shown = images if augmented is None else np.concatenate([images, augmented])
+    low, high = float(images.min()), float(images.max())
+    pixels = np.clip((shown - low) / ((high - low) or 1), 0, 1).transpose(0, 2, 3, 1)
+    titles = [*labels, *(f"{label}, augmented" for label in labels)][: len(shown)]
+    axes = _grid(len(shown), columns=8, row_in=1.0)
+    for ax, picture, title in zip(axes, pixels, titles, strict=True):
+        ax.imshow(picture.squeeze(), cmap="gray", vmin=0, vmax=1)
+        ax.set_axis_off()
+        ax.set_title(_short(title, 18), fontsize=6)
+    return axes[0].figure  # type: ignore[return-value]
+
+
+@rc_context(STYLE)
+def plot_sounds(waves: Sequence[np.ndarray], rate: int, labels: Sequence[str]) -> Figure:
+    """Spectrograms of waves (t,), each under its label: time in seconds, frequency in kHz, power in dB."""
+    axes = _grid(len(waves), columns=4, row_in=1.3)
+    for ax, wave, title in zip(axes, waves, labels, strict=True):
+        window = max(16, min(256, len(wave)))
+        padded = np.pad(wave, (0, max(0, window - len(wave)))) + 1e-9
+        ax.specgram(padded, NFFT=window, Fs=rate / 1000, noverlap=window // 2, xextent=(0, len(padded) / rate))
+        ax.set_title(_short(title, 30), fontsize=7)
+        ax.tick_params(labelsize=6)
+    axes[0].set_xlabel("time (s)", fontsize=6)
+    axes[0].set_ylabel("frequency (kHz)", fontsize=6)
+    return axes[0].figure  # type: ignore[return-value]
+
+
+@rc_context(STYLE)
+def plot_texts(texts: Sequence[str], labels: Sequence[str]) -> Figure:
+    """The beginning of each text, under its label."""
+    axes = _grid(len(texts), columns=2, row_in=1.2)
+    for ax, text, title in zip(axes, texts, labels, strict=True):
+        lines = [part for line in text.splitlines() for part in textwrap.wrap(line, 56) or [""]][:7]
+        ax.text(0, 1, "\n".join(lines), va="top", family="monospace", fontsize=6, parse_math=False)
+        ax.set_axis_off()
+        ax.set_title(_short(title, 60), fontsize=7, loc="left", parse_math=False)
+    return axes[0].figure  # type: ignore[return-value]
+
+
+@rc_context(STYLE)
+def plot_features(values: np.ndarray) -> Figure:
+    """Histograms of the first 16 of the features (n, F)."""
+    count = min(values.shape[1], 16)
+    axes = _grid(count, columns=4, row_in=1.2)
+    for feature, ax in enumerate(axes):
+        ax.hist(values[:, feature], bins=30, color=BLUE)
+        ax.set_title(f"feature {feature}", fontsize=7)
+        ax.tick_params(labelsize=6)
+    axes[0].set_ylabel("examples", fontsize=6)
+    return axes[0].figure  # type: ignore[return-value]
+
+
+def _grid(count: int, columns: int, row_in: float) -> list[Axes]:
+    """As many axes as are asked for, row by row."""
+    rows = -(-count // columns)
+    figure = Figure(figsize=(PAGE_WIDTH_IN, rows * row_in + 0.3), layout="constrained")
+    return [figure.add_subplot(rows, columns, place + 1) for place in range(count)]
+
+
+def _short(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 3]}..."

@@ -1,0 +1,104 @@
+"""Numbers of training examples as an axis of curves, hashes of data that differ, and tables from before there were."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from record_rows import measurement_rows, run_row
+
+from harness.errors import RunsWarning
+from harness.records.comparable import comparable, differing_data
+from harness.records.run_settings import durations, settings_of, stated_settings
+from harness.records.store import collect, load, load_runs
+from harness.records.writer import write_run
+
+LIMITS = [16, 64]
+LENGTHS = [4, 8]
+
+
+def write_grid(folder: Path) -> None:
+    """Two widths, each at two lengths with two numbers of examples."""
+    asked = {"steps": LENGTHS, "train_examples": LIMITS}
+    for width, size in ((8, 50), (16, 100)):
+        for index in range(4):
+            examples = LIMITS[index % 2]
+            config = json.dumps({"version": 1, "train_examples": examples, "ladder": asked})
+            about = {"width": width, "params_total": size, "duration": index, "steps": LENGTHS[index // 2]}
+            about |= {"unique_examples": examples, "epochs": 1.0, "config": config}
+            write_run(folder, run_row(f"{width}-{index}", **about), measurement_rows())
+
+
+def ids(frame: pd.DataFrame) -> set[str]:
+    return set(frame["run_id"])
+
+
+def test_most_examples_and_the_longest_duration_make_a_curve_over_sizes(tmp_path: Path) -> None:
+    write_grid(tmp_path)
+    with pytest.warns(RunsWarning, match="fewer training examples than the most"):
+        frame = load(tmp_path)
+    assert ids(frame) == {"8-3", "16-3"}
+    assert set(frame["unique_examples"]) == {64}
+
+
+def test_over_data_every_number_of_examples_counts_at_the_largest_size(tmp_path: Path) -> None:
+    write_grid(tmp_path)
+    frame, told = comparable(load(tmp_path, runs="all"), x="unique_examples")
+    assert ids(frame) == {"16-2", "16-3"}
+    assert told == (
+        "4 of 8 runs of main are left out: smaller than the largest size of their study, of which a curve over "
+        "unique_examples is",
+        "2 of 8 runs of main are left out: shorter than the longest duration of their study",
+    )
+
+
+def test_a_run_states_its_duration_and_examples(tmp_path: Path) -> None:
+    write_grid(tmp_path)
+    runs = load_runs(tmp_path).query("width == 8")
+    assert durations(runs)["length"].tolist() == [4, 4, 8, 8]
+    assert durations(runs)["examples"].tolist() == [16, 64, 16, 64]
+    assert stated_settings(runs)[2] == {"version": 1, "ladder.steps": 8, "ladder.train_examples": 16}
+
+
+def test_a_setting_by_a_rule_is_the_rule_at_every_size() -> None:
+    rule = {"rule": "power", "at": 0.1, "N": -0.5}
+    configs = [{"optimizer": {"lr": lr}, "batch_size": 8, "rules": {"optimizer.lr": rule}} for lr in (0.1, 0.2)]
+    first, second = map(settings_of, configs)
+    assert first == second == {"optimizer.lr": json.dumps(rule), "ladder.batch_size": 8}
+
+
+def test_tables_from_before_there_were_the_columns_are_read_with_nulls(tmp_path: Path) -> None:
+    write_run(tmp_path, run_row("aa"), measurement_rows())
+    collect(tmp_path)
+    for path in (tmp_path / "runs.parquet", tmp_path / "pieces" / "aa.runs.parquet"):
+        table = pq.read_table(path)
+        pq.write_table(table.drop_columns(["unique_examples", "epochs"]), path, write_page_checksum=True)
+    runs = load_runs(tmp_path)
+    assert runs["run_id"].tolist() == ["aa"] and runs[["unique_examples", "epochs"]].isna().all(axis=None)
+    assert collect(tmp_path).problems == ()
+
+
+def hashed(corpus: str, **more: Any) -> str:
+    return json.dumps({"corpus_sha256": corpus, "python": corpus} | more)
+
+
+def test_runs_of_one_curve_that_saw_different_data_are_told_once(tmp_path: Path) -> None:
+    for i, corpus in enumerate(["0123456789", "0123456789", "abcdefghij"]):
+        write_run(tmp_path, run_row(f"a{i}", study="text", seed=i, versions=hashed(corpus)), measurement_rows())
+        write_run(tmp_path, run_row(f"b{i}", study="other", seed=i, versions=hashed("same")), measurement_rows())
+    said = "study text: runs of one curve saw different data: corpus_sha256 01234567 of 2 runs, abcdefgh of 1 runs"
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        load(tmp_path)
+    assert [str(each.message) for each in found] == [said]
+    assert collect(tmp_path).differing_data == (said,)
+
+
+def test_runs_that_state_no_hash_differ_from_none(tmp_path: Path) -> None:
+    versions = [hashed("abc"), "{}", json.dumps({"python": "3.12"})]
+    assert list(differing_data(pd.DataFrame({"study": "main", "versions": versions}))) == []

@@ -1,0 +1,71 @@
+"""``harness data``: counts, what preparation removed, provenance, and a picture of each kind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command import run
+from data_files import write_mnist
+from PIL import Image
+
+TABLE = "x,label,split\n" + "".join(f"{i % 6},{'ab'[i % 2]},{'train' if i < 8 else 'test'}\n" for i in range(12))
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.csv").write_text(TABLE)
+
+
+def test_counts_steps_and_provenance(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("data.source=path:t.csv", "data.prepare=[duplicates,standardise]", "--kind", "features")
+    shown = run(capsys, "data", *words, "--out", "t.png")
+    assert shown.code == 0
+    lines = [line.split() for line in shown.out.splitlines()]
+    assert ["a", "1", "2"] in lines and ["all", "2", "4"] in lines
+    assert ["duplicates", "train", "6", "0", "2", "4", "of", "them", "of", "held-out", "examples"] in lines
+    assert "licence: unknown: yours" in shown.out and "split rule: by the column split" in shown.out
+    assert Image.open("t.png").size[0] == 1400
+
+
+@pytest.mark.parametrize("augment", ["[]", "[flip,affine,{mixup: {alpha: 1}}]"])
+def test_a_contact_sheet(augment: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_mnist(tmp_path / "mnist")
+    words = ("data=mnist", "data.source=path:mnist", f"data.augment={augment}", "--kind=images", "--out=sheet.png")
+    assert run(capsys, "data", *words).code == 0
+    rows = 2 if augment == "[]" else 3
+    assert Image.open("sheet.png").size == (1400, 200 * rows + 60)
+
+
+def test_spectrograms_and_snippets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.savez(tmp_path / "s.npz", waves=np.random.default_rng(0).normal(size=(20, 400)), sample_rate=8000)
+    (tmp_path / "words.txt").write_text("\n\n".join(f"paragraph {i} of $dollars_" for i in range(20)))
+    for source, kind in (("s.npz", "audio"), ("words.txt", "text")):
+        assert run(capsys, "data", f"data.source=path:{source}", f"--kind={kind}", f"--out={kind}.png").code == 0
+        assert np.asarray(Image.open(f"{kind}.png").convert("L")).std() > 5, "not blank"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["data.source=path:t.csv"], "--kind=none: allowed is one of images, text, audio, features, or a task"),
+        (["data.source=path:t.csv", "task=parity"], "--kind=none"),
+        (["--kind", "text"], "data.source=null"),
+        (["data=digit", "--kind=text"], "digits"),
+        (["data.source=path:t.csv", "--kind=sounds"], "--kind=sounds: allowed is"),
+        (["data.source=path:t.csv", "--kind"], "--kind: a value is wanted"),
+        (["data.source=path:t.csv", "--kind=features", "--out=t.xyz"], "--out=t.xyz: allowed is a file that ends with"),
+        (["data.source=path:gone.csv", "--kind=features"], "gone.csv: no such file or folder"),
+        (["experiment=quickstart", "--kind=features"], "data shows those of one study"),
+        (["t.csv", "--kind=features"], "t.csv: settings are written NAME=VALUE"),
+    ],
+)
+def test_mistakes(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "data", *words).refused(says)
+
+
+def test_help(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = run(capsys, "data", "--help")
+    assert shown.code == 0 and "--out FILE" in shown.out and "harness settings data" in shown.out
