@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 from harness.errors import SettingError
 
 #: Under these keys of a field's metadata.
-MEANING, ALLOWED, DEFAULT_IN_IDENTITY = "meaning", "allowed", "default_in_identity"
+MEANING, ALLOWED, IN_IDENTITY, DEFAULT_IN_IDENTITY = "meaning", "allowed", "in_identity", "default_in_identity"
 
 
 class Range(ABC):
@@ -44,15 +44,19 @@ class Range(ABC):
         return self.words()
 
 
-def setting(default: Any, meaning: str, allowed: Range, *, default_in_identity: bool = True) -> Any:
+def setting(
+    default: Any, meaning: str, allowed: Range, *, in_identity: bool = True, default_in_identity: bool = True
+) -> Any:
     """A dataclass field that is a setting.
 
     Args:
         meaning: what it does, in a phrase, with units.
+        in_identity: False for one that changes no number, such as a name for the record: it is no part of a run's
+            identity.
         default_in_identity: False for a setting that is added to those of recorded runs, at a default that gives their
             numbers: at this value it is left out of a run's identity, so that they keep their run_id.
     """
-    about = {MEANING: meaning, ALLOWED: allowed, DEFAULT_IN_IDENTITY: default_in_identity}
+    about = {MEANING: meaning, ALLOWED: allowed, IN_IDENTITY: in_identity, DEFAULT_IN_IDENTITY: default_in_identity}
     if isinstance(default, list):
         return field(default_factory=lambda: list(default), metadata=about)
     return field(default=default, metadata=about)
@@ -74,12 +78,14 @@ class Checked:
 
 
 def identity_of(settings: Any) -> dict[str, Any]:
-    """The settings of a dataclass as a run's identity has them, by name: without those at a default left out of it."""
+    """The settings of a dataclass as a run's identity has them, by name: without those that are left out of it."""
     values, left_out = dataclasses.asdict(settings), defaults_outside_identity(settings)
     for one in dataclasses.fields(settings):
         if dataclasses.is_dataclass(inner := getattr(settings, one.name)):
             values[one.name] = identity_of(inner)
-        elif one.name in left_out and values[one.name] == left_out[one.name]:
+        elif not one.metadata.get(IN_IDENTITY, True) or (
+            one.name in left_out and values[one.name] == left_out[one.name]
+        ):
             del values[one.name]
     return values
 

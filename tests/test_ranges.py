@@ -135,6 +135,15 @@ def test_an_added_setting_is_in_the_identity_where_it_is_not_at_its_default() ->
     assert identity_of(Outer()) == {"colour": "red", "inner": {"old": 1}}
     assert identity_of(Outer(added=["a"])) == {"colour": "red", "added": ["a"], "inner": {"old": 1}}
     assert identity_of(Outer(inner=Inner(added=2)))["inner"] == {"old": 1, "added": 2}
+
+
+def test_what_changes_no_number_is_never_in_the_identity() -> None:
+    @dataclass
+    class Named(Checked):
+        name: str = setting("a", "for the record", Text("text"), in_identity=False)
+        size: int = setting(1, "of it", whole(1))
+
+    assert identity_of(Named(name="b")) == identity_of(Named()) == {"size": 1}
     assert defaults_outside_identity(Outer(added=["a"])) == {"added": [], "inner": {"added": 0.0}}
 
 

@@ -32,7 +32,9 @@ def test_every_setting_is_listed_once_with_a_meaning() -> None:
 def test_defaults_are_those_of_the_settings_and_of_the_choices() -> None:
     rows = {row.name: row for name in GROUPS for row in group(name).rows}
     assert rows["seeds" if "seeds" in rows else "ladder.batch_size"].default == "64"
-    assert rows["optimizer.lr"].default == "0.01 (0.1 with optimizer=sgd)"
+    assert rows["optimizer.lr"].default == (
+        "0.01 (0.001 with optimizer=adam, 0.1 with optimizer=gd, 0.02 with optimizer=muon, 0.1 with optimizer=sgd)"
+    )
     assert rows["ladder.widths"].allowed == (
         "a list of whole numbers of at least 1, or null for first_width and width_step"
     )

@@ -27,8 +27,12 @@ class DataSettings(Checked):
         "where the data are",
         or_null(Text(SOURCES, lambda source: all(source.partition(":")[::2])), "a task that makes its own"),
     )
-    name: str | None = setting(None, "what to call them", or_null(Text("text"), "what the source calls them"))
-    licence: str | None = setting(None, "their licence, for the record", or_null(Text("text"), "what the source says"))
+    name: str | None = setting(
+        None, "what to call them", or_null(Text("text"), "what the source calls them"), in_identity=False
+    )
+    licence: str | None = setting(
+        None, "their licence, for the record", or_null(Text("text"), "what the source says"), in_identity=False
+    )
     answers: str = setting(
         "classes", "what labels are: classes, or values to be predicted", one_of("classes", "values")
     )

@@ -13,23 +13,25 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from harness.report.axes import BLUE, PAGE_WIDTH_IN, STYLE
+from harness.report.axes import BLACK, BLUE, PAGE_WIDTH_IN, STYLE, VERMILLION
 
 __all__ = ["plot_features", "plot_images", "plot_sounds", "plot_texts"]
 
 
 @rc_context(STYLE)
 def plot_images(images: np.ndarray, labels: Sequence[str], augmented: np.ndarray | None = None) -> Figure:
-    """Images (n, C, H, W) with 1 or 3 channels, of any scale, each under its label; augmented ones in rows below."""
+    """Images (n, C, H, W) of 1 or 3 channels and any scale, each under its label; augmented ones below."""
     shown = images if augmented is None else np.concatenate([images, augmented])
     low, high = float(images.min()), float(images.max())
     pixels = np.clip((shown - low) / ((high - low) or 1), 0, 1).transpose(0, 2, 3, 1)
-    titles = [*labels, *(f"{label}, augmented" for label in labels)][: len(shown)]
     axes = _grid(len(shown), columns=8, row_in=1.0)
-    for ax, picture, title in zip(axes, pixels, titles, strict=True):
+    for place, (ax, picture) in enumerate(zip(axes, pixels, strict=True)):
         ax.imshow(picture.squeeze(), cmap="gray", vmin=0, vmax=1)
         ax.set_axis_off()
-        ax.set_title(_short(title, 18), fontsize=6)
+        colour = BLACK if place < len(images) else VERMILLION
+        ax.set_title(_short(labels[place % len(images)], 18), fontsize=6, color=colour)
+    if augmented is not None:
+        axes[0].figure.supxlabel("labels in colour: augmented, as in training", fontsize=7, color=VERMILLION)
     return axes[0].figure  # type: ignore[return-value]
 
 

@@ -21,6 +21,7 @@ from harness.report.analyze import Analysis
 from harness.report.axes import as_file
 from harness.report.card import cards
 from harness.report.card.methods import number_of_tests
+from harness.report.data_tables import data_sources, preparation, software
 from harness.report.interactive import interactive_page
 from harness.report.names import interval_kind, size_name
 from harness.report.pictures import Drawing, Shape
@@ -99,6 +100,8 @@ def _content(analysis: Analysis, drawn: Path) -> dict[str, Any]:
         "failures": tables.failures(runs),
         "left_out": analysis.left_out,
         "differing_data": analysis.differing_data,
+        "data_sources": data_sources(runs),
+        "preparation": preparation(runs),
         "summary": tables.verdict_summary(analysis.jumps),
         "laws": tables.law_table(analysis.laws),
         "refused": f"{REFUSED:g}",
@@ -161,10 +164,7 @@ def _config(runs: pd.DataFrame, study: str) -> dict[str, Any]:
 
 
 def _version_list(versions: str) -> str:
-    try:
-        return ", ".join(f"{name} {version}" for name, version in sorted(json.loads(versions).items()))
-    except (json.JSONDecodeError, AttributeError):
-        return versions
+    return ", ".join(f"{name} {version}" for name, version in sorted(software(versions).items())) or versions
 
 
 def _distinct(values: pd.Series) -> list[str]:

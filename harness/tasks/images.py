@@ -15,7 +15,7 @@ from harness.tasks.labelled import LabelledTask
 class Images(LabelledTask):
     """Classes (or values) of images (C, H, W); pixels that no step of preparation scales are divided by 255."""
 
-    kind: ClassVar[Kind] = "images"
+    data_kind: ClassVar[Kind] = "images"
     name = "images"
 
     def inputs_of(self, data: Dataset) -> np.ndarray:

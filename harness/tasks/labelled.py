@@ -44,7 +44,7 @@ class LabelledTask(Task):
     )
 
     #: What the examples are.
-    kind: ClassVar[Kind]
+    data_kind: ClassVar[Kind]
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -67,8 +67,8 @@ class LabelledTask(Task):
             UserError: as `harness.data.load.prepared`, or examples without answers.
         """
         if self.data.source is None:
-            raise SettingError("data.source", None, f"where {self.kind} are, for task={self.name}; or data=NAME")
-        found = prepared(self.data, self.kind)
+            raise SettingError("data.source", None, f"where {self.data_kind} are, for task={self.name}; or data=NAME")
+        found = prepared(self.data, self.data_kind)
         if found.train.labels is None:
             raise DataError("the examples have no labels; see data.label_columns", source=str(self.data.source))
         return found
@@ -101,7 +101,7 @@ class LabelledTask(Task):
 
     @property
     def augmenter(self) -> Augmenter | None:
-        return augmenter(self.data, self.kind, self.signature.n_outputs)
+        return augmenter(self.data, self.data_kind, self.signature.n_outputs)
 
     @property
     def n_train(self) -> int:

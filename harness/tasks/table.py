@@ -15,7 +15,7 @@ from harness.tasks.labelled import LabelledTask
 class Table(LabelledTask):
     """Which class, or which values (data.answers=values), does a row of F features have?"""
 
-    kind: ClassVar[Kind] = "features"
+    data_kind: ClassVar[Kind] = "features"
     name = "table"
 
     def inputs_of(self, data: Dataset) -> np.ndarray:

@@ -45,7 +45,7 @@ def test_attention_weights_are_those_that_forward_mixes_by(options):
     torch.testing.assert_close(weights.sum(dim=-1), torch.ones_like(weights[..., 0]))
     assert not weights.triu(1).any()
     # What the first layer adds, from its weights and values, is what it adds in the forward pass.
-    norm, attention = model.blocks[0].attention
+    norm, attention, _ = model.blocks[0].attention
     x = norm(model.embed(tokens))
     mixed = weights[:, 0] @ attention.heads_of(x)[2]
     torch.testing.assert_close(attention.out(mixed.transpose(1, 2).flatten(2)), attention(x))

@@ -37,6 +37,7 @@ from harness.report.card.studies import (
     tokens_per_parameter,
     values,
 )
+from harness.report.data_tables import data_in_words
 from harness.report.names import NOT_RECORDED, interval_kind, size_name
 from harness.report.surfaces import fit_surfaces
 from harness.report.tables import law_table
@@ -127,6 +128,7 @@ def _data(runs: pd.DataFrame) -> Items:
     durations = runs.groupby(["study", "rung"])["tokens"].transform("nunique")
     return {
         "Task": by_study(runs, task),
+        "Source": by_study(runs, lambda part: data_in_words(part) or "made by the task"),
         "Sizes": by_study(runs, lambda part: f"{part['rung'].nunique()}"),
         "Durations at a size": by_study(runs, lambda part: f"up to {durations[part.index].max()}"),
         "Seeds at a size": by_study(runs, lambda part: f"up to {part.groupby('rung')['seed'].nunique().max()}"),

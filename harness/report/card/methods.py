@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 
 from harness.analysis.fitting.laws import LAWS, NO_LAW
-from harness.records.run_settings import parse_config
 from harness.records.schema import STATUSES
 from harness.report.analyze import Analysis
 from harness.report.card.facts import FITTED
@@ -29,6 +28,7 @@ from harness.report.card.studies import (
     tried_rates,
     values,
 )
+from harness.report.data_tables import software
 from harness.report.names import NOT_RECORDED, interval_kind, metric_name, size_name
 from harness.report.surfaces import on_surfaces
 from harness.wording import confidence, counted, percent, plain, short
@@ -209,8 +209,8 @@ def _n_exponents(analysis: Analysis) -> str:
 def _software(runs: pd.DataFrame) -> Iterator[str]:
     versions: dict[str, set[str]] = {}
     for text in runs["versions"].unique():
-        for name, version in parse_config(text).items():
-            versions.setdefault(str(name), set()).add(_begun(str(version)))
+        for name, version in software(text).items():
+            versions.setdefault(name, set()).add(_begun(version))
     told = ", ".join(f"{name} {' or '.join(sorted(found))}" for name, found in sorted(versions.items()))
     yield f"Software: {told or NOT_RECORDED}."
     revisions = joined(_begun(text) for text in runs["git_revision"].dropna().unique())
