@@ -28,7 +28,7 @@ class Speech(LabelledTask):
     hop_ms: float = setting(20.0, "from one frame to the next, in milliseconds", above(0))
     n_mels: int = setting(32, "mel bands of a frame", whole(1))
 
-    kind: ClassVar[Kind] = "audio"
+    data_kind: ClassVar[Kind] = "audio"
     name = "speech"
 
     @property
