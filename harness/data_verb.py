@@ -90,10 +90,10 @@ def _settings(overrides: Sequence[str], kind: str | None) -> tuple[DataSettings,
 
 
 def _kind_of_task(study: DictConfig) -> str | None:
-    """What the chosen task reads, as its class says in `kind`."""
+    """What the chosen task reads, as its class says in `data_kind`."""
     if study.task is None:
         return None
-    return getattr(import_by_name("task._target_", str(study.task._target_)), "kind", None)
+    return getattr(import_by_name("task._target_", str(study.task._target_)), "data_kind", None)
 
 
 def _counts(data: Prepared) -> Table:

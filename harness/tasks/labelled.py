@@ -136,9 +136,12 @@ class LabelledTask(Task):
             both = self.examples
             while len(_kept) >= _MOST_KEPT:
                 del _kept[next(iter(_kept))]
-            train, evaluation = self.inputs_of_both(both.train, both.evaluation)
-            _kept[key] = self._batch(train, both.train), self._batch(evaluation, both.evaluation)
+            _kept[key] = self._batches(both.train, both.evaluation)
         return _kept[key]
+
+    def _batches(self, train: Dataset, evaluation: Dataset) -> tuple[Batch, Batch]:
+        ours, held_out = self.inputs_of_both(train, evaluation)
+        return self._batch(ours, train), self._batch(held_out, evaluation)
 
     def _batch(self, inputs: np.ndarray, data: Dataset) -> Batch:
         assert data.labels is not None

@@ -37,7 +37,7 @@ class Language(Windows):
     data: DataSettings = field(default_factory=DataSettings)
     vocabulary: int | None = setting(None, MEANING, SIZES)
 
-    kind: ClassVar[Kind] = "text"
+    data_kind: ClassVar[Kind] = "text"
     metrics = (LOSS, BITS_PER_BYTE, ACCURACY)
     name = "language"
 
@@ -52,7 +52,7 @@ class Language(Windows):
 
     @property
     def augmenter(self) -> Augmenter | None:
-        return augmenter(self.data, self.kind, self.signature.n_outputs)
+        return augmenter(self.data, self.data_kind, self.signature.n_outputs)
 
     @property
     def target_bytes(self) -> np.ndarray:
@@ -83,16 +83,16 @@ class Language(Windows):
 
     @property
     def _prepared(self) -> Prepared:
-        return prepared(self.data, self.kind)
+        return prepared(self.data, self.data_kind)
 
     @property
     def _vocabulary(self) -> Vocabulary:
-        return vocabulary_of(self.data, self.kind, self.vocabulary)
+        return vocabulary_of(self.data, self.data_kind, self.vocabulary)
 
 
 @lru_cache(maxsize=2)
 def _encoded(settings: str, vocabulary: int | None, folder: Path) -> tuple[np.ndarray, np.ndarray]:
     """Both sides as tokens."""
     data = DataSettings(**json.loads(settings))
-    both, tokens = prepared(data, Language.kind), vocabulary_of(data, Language.kind, vocabulary)
+    both, tokens = prepared(data, Language.data_kind), vocabulary_of(data, Language.data_kind, vocabulary)
     return tokens.joined(both.train.inputs), tokens.joined(both.evaluation.inputs)

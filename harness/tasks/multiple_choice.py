@@ -39,7 +39,7 @@ class MultipleChoice(LabelledTask):
     )
     subtasks_by: str = setting("none", "what has curves of its own beside the whole", one_of("none", "groups"))
 
-    kind: ClassVar[Kind] = "questions"
+    data_kind: ClassVar[Kind] = "questions"
     name = "multiple_choice"
 
     def __post_init__(self) -> None:
@@ -48,7 +48,7 @@ class MultipleChoice(LabelledTask):
 
     @property
     def examples(self) -> Prepared:
-        return prepared(self.data, self.kind)
+        return prepared(self.data, self.data_kind)
 
     @property
     def signature(self) -> Signature:
@@ -96,9 +96,12 @@ class MultipleChoice(LabelledTask):
 
     def inputs_of(self, data: Dataset) -> np.ndarray:
         """int64 tokens (n, context) of questions and right answers, each with its end."""
-        return self._batch(data).inputs
+        return self._learnt(data).inputs
 
-    def _batch(self, data: Dataset) -> Batch:
+    def _batches(self, train: Dataset, evaluation: Dataset) -> tuple[Batch, Batch]:
+        return self._learnt(train), self._learnt(evaluation)
+
+    def _learnt(self, data: Dataset) -> Batch:
         """Questions with right answers as training has them; the end of each is learnt too, the first of its row."""
         tokens, of_answer, _ = self._encoded(data, _right(data))
         is_end = tokens[:, 1:] == self._vocabulary.end
@@ -147,7 +150,7 @@ class MultipleChoice(LabelledTask):
 
     @property
     def _vocabulary(self) -> Vocabulary:
-        return vocabulary_of(self.data, self.kind, self.vocabulary)
+        return vocabulary_of(self.data, self.data_kind, self.vocabulary)
 
 
 def _right(data: Dataset) -> list[int]:

@@ -35,7 +35,7 @@ class TextClassification(LabelledTask):
     form: str = setting("sequence", "what the model is given: tokens in their order, or counts of them",
                         one_of("sequence", "counts"))  # fmt: skip
 
-    kind: ClassVar[Kind] = "text"
+    data_kind: ClassVar[Kind] = "text"
     name = "text_classification"
 
     def __post_init__(self) -> None:
@@ -55,11 +55,11 @@ class TextClassification(LabelledTask):
     @property
     def versions(self) -> dict[str, str]:
         texts_cut = {} if self.form == "counts" else {"texts_cut": self._texts_cut}
-        return super().versions | vocabulary_of(self.data, self.kind, self.vocabulary).versions | texts_cut
+        return super().versions | vocabulary_of(self.data, self.data_kind, self.vocabulary).versions | texts_cut
 
     def inputs_of(self, data: Dataset) -> np.ndarray:
         """int64 tokens (n, context), or float32 features (n, V)."""
-        vocabulary = vocabulary_of(self.data, self.kind, self.vocabulary)
+        vocabulary = vocabulary_of(self.data, self.data_kind, self.vocabulary)
         encoded = vocabulary.encoded(data.inputs)
         if self.form == "counts":
             counts = [np.bincount(tokens, minlength=size_of(self.vocabulary)) for tokens in encoded]
@@ -70,8 +70,8 @@ class TextClassification(LabelledTask):
             row[: len(read)] = read
         return rows
 
-    def _batch(self, data: Dataset) -> Batch:
-        batch = super()._batch(data)
+    def _batch(self, inputs: np.ndarray, data: Dataset) -> Batch:
+        batch = super()._batch(inputs, data)
         if self.form == "counts":
             return batch
         # No text holds the end token, so that the first one ends the text.
@@ -89,8 +89,8 @@ class TextClassification(LabelledTask):
 def _texts_cut(settings: str, vocabulary: int | None, longest: int, folder: Path) -> str:
     """How many texts of each side have more tokens than are read."""
     data = DataSettings(**json.loads(settings))
-    both = prepared(data, TextClassification.kind)
-    tokens = vocabulary_of(data, TextClassification.kind, vocabulary)
+    both = prepared(data, TextClassification.data_kind)
+    tokens = vocabulary_of(data, TextClassification.data_kind, vocabulary)
     train, evaluation = (
         f"{sum(len(one) > longest for one in tokens.encoded(side.inputs))} of {len(side)}"
         for side in (both.train, both.evaluation)

@@ -59,7 +59,7 @@ def _standard_library(settings: DataSettings) -> Found:
 #: Name -> the kinds that it can be read as, and its reader.
 EMBEDDED: dict[str, tuple[tuple[Kind, ...], Callable[[DataSettings], Found]]] = {
     "digits": (("images", "features"), _digits),
-    "numbers": (("questions",), number_questions.found),
+    "numbers": (("questions",), lambda settings: number_questions.found()),
     "spoken_words": (("audio",), spoken_words.read),
     "stdlib": (("text",), _standard_library),
 }
