@@ -14,7 +14,7 @@ from rich.table import Table
 
 from harness.by_name import import_by_name
 from harness.command_words import told_apart
-from harness.data.dataset import Dataset, Kind
+from harness.data.dataset import Dataset, Kind, Question
 from harness.data.load import Prepared, prepared
 from harness.data.settings import DataSettings
 from harness.errors import SettingError, UserError
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 #: Examples in a picture, and classes that the table lists.
-_SHOWN: dict[Kind, int] = {"images": 24, "audio": 12, "text": 8, "features": 0}
+_SHOWN: dict[Kind, int] = {"images": 24, "audio": 12, "text": 8, "questions": 8, "features": 0}
 _MOST_CLASSES = 40
 
 
@@ -130,6 +130,8 @@ def _picture(data: Prepared, settings: DataSettings, kind: Kind) -> Figure:
     labels = [_label(some, row) for row in range(len(some))]
     if kind == "text":
         return example_plots.plot_texts(some.inputs, labels)
+    if kind == "questions":
+        return example_plots.plot_texts([_with_choices(one) for one in some.inputs], labels)
     if kind == "audio":
         assert some.sample_rate is not None
         return example_plots.plot_sounds(some.inputs, some.sample_rate, labels)
@@ -150,6 +152,12 @@ def _label(data: Dataset, row: int) -> str:
     if data.has_classes:
         return data.classes[data.labels[row]]
     return ", ".join(f"{value:.3g}" for value in data.labels[row])
+
+
+def _with_choices(question: Question) -> str:
+    """A question and its choices, the right one marked."""
+    marked = [f"{'*' if i == question.right else ' '} {choice}" for i, choice in enumerate(question.choices)]
+    return "\n".join([question.text, *marked])
 
 
 def _augmented(data: Dataset, settings: DataSettings) -> np.ndarray | None:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from few_draws import quarter_of_the_draws
 from tiny import NextSymbol, SignOfSum
 
 #: Tests of the detector are small cuts of this experiment, and share its cells.
@@ -33,6 +32,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="module")
 def few_draws() -> Iterator[None]:
     """Ladders are calibrated with fewer draws, for tests that do not depend on how many."""
+    from few_draws import quarter_of_the_draws  # scipy is loaded only if there are any
+
     with quarter_of_the_draws():
         yield
 

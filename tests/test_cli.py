@@ -159,6 +159,7 @@ def test_analyze_uses_the_runs_asked_for_and_names_the_others(capsys: pytest.Cap
     assert "18 of 36 runs are left out" in ran.out and "still to do" not in ran.out
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_analyze_shows_each_value_of_a_setting_where_asked(capsys: pytest.CaptureFixture[str]) -> None:
     planted()
     planted("optimizer.lr=.003", able_from=30)
@@ -168,8 +169,13 @@ def test_analyze_shows_each_value_of_a_setting_where_asked(capsys: pytest.Captur
         assert set(verdicts()["study"]) == {"main (optimizer.lr=0.01)", "main (optimizer.lr=0.003)"}
     assert run(capsys, "analyze", *LEAP, "by=[optimizer.lr,task.k]").code == 0
     assert "main (optimizer.lr=0.003, task.k=3)" in set(verdicts()["study"])
-    assert list(Path("results/leap/plots").glob("main__optimizer_lr_0_003*.svg"))
     assert run(capsys, "analyze", *LEAP, "by=optimizer.rate").refused("by=optimizer.rate", "optimizer.lr")
+
+
+def test_analyze_draws_each_value_of_a_setting_where_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    planted("optimizer.lr=.003")
+    assert run(capsys, "analyze", *LEAP, "optimizer.lr=.003", "by=optimizer.lr").code == 0
+    assert list(Path("results/leap/plots").glob("main__optimizer_lr_0_003*.svg"))
 
 
 @pytest.mark.usefixtures("undrawn")

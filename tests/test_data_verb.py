@@ -42,15 +42,23 @@ def test_a_contact_sheet(augment: str, tmp_path: Path, capsys: pytest.CaptureFix
 def test_spectrograms_and_snippets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.savez(tmp_path / "s.npz", waves=np.random.default_rng(0).normal(size=(20, 400)), sample_rate=8000)
     (tmp_path / "words.txt").write_text("\n\n".join(f"paragraph {i} of $dollars_" for i in range(20)))
-    for source, kind in (("s.npz", "audio"), ("words.txt", "text")):
-        assert run(capsys, "data", f"data.source=path:{source}", f"--kind={kind}", f"--out={kind}.png").code == 0
-        assert np.asarray(Image.open(f"{kind}.png").convert("L")).std() > 5, "not blank"
+    sources = (
+        ("path:s.npz", "--kind=audio"),
+        ("path:words.txt", "task=language"),
+        ("embedded:numbers", "--kind=questions"),
+    )
+    for place, (source, kind) in enumerate(sources):
+        assert run(capsys, "data", f"data.source={source}", kind, f"--out={place}.png").code == 0
+        assert np.asarray(Image.open(f"{place}.png").convert("L")).std() > 5, "not blank"
 
 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["data.source=path:t.csv"], "--kind=none: allowed is one of images, text, audio, features, or a task"),
+        (
+            ["data.source=path:t.csv"],
+            "--kind=none: allowed is one of images, text, audio, features, questions",
+        ),
         (["data.source=path:t.csv", "task=parity"], "--kind=none"),
         (["--kind", "text"], "data.source=null"),
         (["data=digit", "--kind=text"], "digits"),

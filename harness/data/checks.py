@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.data.dataset import MISSING, Dataset
+from harness.data.dataset import MISSING, Dataset, Kind
 from harness.errors import DataError
+
+#: What an example is called that cannot be used; it can only be dropped.
+_UNUSABLE: dict[Kind, str] = {
+    "text": "empty text",
+    "audio": "empty sound, or NaN in it",
+    "questions": "empty question or choice",
+}
 
 
 def refuse_unusable(train: Dataset, evaluation: Dataset) -> None:
@@ -27,16 +34,18 @@ def _refuse_inputs(data: Dataset) -> None:
     wrong = unusable(data)
     if wrong.any():
         row = int(wrong.argmax())
-        what = {"text": "empty text", "audio": "empty sound, or NaN in it"}.get(data.kind, "NaN features")
-        remedy = "drop" if data.kind in ("text", "audio") else "drop or mean"
+        what = _UNUSABLE.get(data.kind, "NaN features")
+        remedy = "drop" if data.kind in _UNUSABLE else "drop or mean"
         others = f" ({int(wrong.sum()):,} such rows)" if wrong.sum() > 1 else ""
         raise DataError(f"{what}{others}; the step missing ({remedy}) handles them", source=data.names[row])
 
 
 def unusable(data: Dataset) -> np.ndarray:
-    """(n,) bool: empty texts, NaN or infinite features, audio without samples."""
+    """(n,) bool: empty texts, questions and choices, NaN or infinite features, audio without samples."""
     if data.kind == "text":
         return np.array([not text.strip() for text in data.inputs], dtype=bool)
+    if data.kind == "questions":
+        return np.array([not all(map(str.strip, (one.text, *one.choices))) for one in data.inputs], dtype=bool)
     if data.kind == "audio":
         return np.array([not len(wave) or not np.isfinite(wave).all() for wave in data.inputs], dtype=bool)
     return ~np.isfinite(data.inputs).reshape(len(data), -1).all(axis=1)

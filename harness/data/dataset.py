@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -10,13 +12,28 @@ from typing import Any, Literal
 import numpy as np
 
 #: What examples are.
-Kind = Literal["images", "text", "audio", "features"]
+Kind = Literal["images", "text", "audio", "features", "questions"]
 
 #: The two sides of a split.
 TRAIN, EVAL = "train", "eval"
 
 #: The label of an example that has none, and of one whose label is none of the classes.
 MISSING, UNKNOWN = -1, -2
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question and the answers to choose from.
+
+    Attributes:
+        text: the question.
+        choices: two answers or more.
+        right: which of them is right, from 0.
+    """
+
+    text: str
+    choices: tuple[str, ...]
+    right: int
 
 
 @dataclass(frozen=True)
@@ -48,7 +65,7 @@ class Dataset:
     Attributes:
         kind: what the examples are.
         inputs: images (n, C, H, W) uint8, or float32 once they are scaled; features (n, F) float64; text: a list of n
-            str; audio: a list of n arrays (t,) float32, from -1 to 1.
+            str; audio: a list of n arrays (t,) float32, from -1 to 1; questions: a list of n `Question`.
         labels: (n,) int64 indices into `classes`, `MISSING` for none, `UNKNOWN` for one that is none of the classes;
             (n, K) float64 values to be predicted; or None.
         classes: names of the classes; () where labels are values or None.
@@ -99,10 +116,12 @@ class Dataset:
         return np.bincount(self.labels[self.labels >= 0], minlength=len(self.classes))
 
 
-def content(example: str | np.ndarray) -> bytes:
-    """The bytes of one example: UTF-8 of text, the array's own (in C order, little endian) of anything else."""
+def content(example: str | Question | np.ndarray) -> bytes:
+    """The bytes of one example: UTF-8 of text, a question's as JSON, an array's own in C order, little endian."""
     if isinstance(example, str):
         return example.encode()
+    if isinstance(example, Question):
+        return json.dumps(dataclasses.astuple(example), ensure_ascii=False).encode()
     return np.ascontiguousarray(example).astype(example.dtype.newbyteorder("<"), copy=False).tobytes()
 
 

@@ -43,12 +43,13 @@ class DataSettings(Checked):
     )
     label_columns: Any = setting(
         None,
-        "of a table: the column of the class, or those of the values",
-        or_null(ListOf(_COLUMN), "label, labels, target, class or y"),
+        "of a table: the column of the class or the right answer, or those of the values",
+        or_null(ListOf(_COLUMN), "label, labels, target, class or y; answer, label or answerKey of questions"),
     )
     input_columns: Any = setting(
         None,
-        "of a table: the columns of features, or the one of texts, images or files",
+        "of a table: the columns of features; the one of texts, images or files; or that of questions, then those of "
+        "choices",
         or_null(ListOf(_COLUMN), "all other columns of features; else the one with the kind's usual name"),
     )
     group_column: str | None = setting(

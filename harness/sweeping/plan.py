@@ -100,22 +100,20 @@ def pending(cell: Job, status: Mapping[str, str], device: str) -> Iterator[Job]:
 def _together(cell: Job, device: str) -> int:
     """On a GPU small rungs are bound by launches, so members together win for every family that vmap can run."""
     together = device != "cpu" or cell.settings.family.together_on_cpu
-    return len(cell.members) if together and why_alone(cell.settings) is None else 1
+    return len(cell.members) if together and why_alone(cell) is None else 1
 
 
-def why_alone(settings: Settings) -> str | None:
-    """Why members of a study cannot train side by side, tried on its smallest rung; None where they can.
+def why_alone(cell: Job) -> str | None:
+    """Why members of a study cannot train side by side, tried on the size of its first cell; None where they can.
 
     Raises:
         UserError: the model's roles are not those of its parameters.
     """
-    rung = build_ladder(settings)[0]
-    smallest = Job(settings, rung, 0, members(settings, rung, 0)[:1])
-    (first,) = smallest.members
-    identity = identity_settings(settings, rung, 0, first.seed, first.lr)
-    model = json.dumps({name: identity[name] for name in ("family", "task", "shape", "parametrization", "precision")})
+    (first, *_) = cell.members
+    identity = identity_settings(cell.settings, cell.rung, cell.duration, first.seed, first.lr)
+    model = json.dumps({name: identity[name] for name in ("family", "task", "parametrization", "precision")})
     if model not in _why_alone:
-        _why_alone[model] = Stack.of(smallest, torch.device("cpu")).unbatched
+        _why_alone[model] = Stack.of(replace(cell, members=(first,)), torch.device("cpu")).unbatched
     return _why_alone[model]
 
 

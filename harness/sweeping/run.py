@@ -153,8 +153,9 @@ def train_jobs(jobs: Sequence[Job], known: Mapping[str, str], workers: int, cons
     if not jobs:
         console.print(f"Nothing to train: all runs asked for are done ({n_done} in the results).", highlight=False)
         return []
-    for study in {job.settings.study: job.settings for job in jobs}.values():
-        if (reason := why_alone(study)) is not None:
+    for job in {job.settings.study: job for job in jobs}.values():
+        study = job.settings
+        if (reason := why_alone(job)) is not None:
             line = f"{study.study}: family={study.family.name} trains one member at a time; vmap cannot run several"
             console.print(f"{line}: {reason}", markup=False, highlight=False, soft_wrap=True)
     cost = cost_model(Path(jobs[0].settings.results)).seconds

@@ -66,6 +66,22 @@ class Batch:
         return self.inputs, self.targets, self.scored, self.subtask
 
 
+@dataclass(frozen=True)
+class Choices:
+    """Wrong answers to the B examples of an evaluation set, among which a model is to prefer the example's own.
+
+    Attributes:
+        wrong: A examples, of which the scored positions are a wrong answer's tokens.
+        question: (A,) int64, the example of the evaluation set that each is another answer to.
+        right_bytes, wrong_bytes: (B,) and (A,) bytes of each answer's text.
+    """
+
+    wrong: Batch
+    question: np.ndarray
+    right_bytes: np.ndarray
+    wrong_bytes: np.ndarray
+
+
 #: What a task gives and a family reads; images are features of shape (channels, height, width), and frames those of
 #: shape (T, F), T moments of F features each, such as the columns of a spectrogram.
 InputKind = Literal["tokens", "features", "images", "frames"]
@@ -145,6 +161,11 @@ class Task(Checked, ABC):
         return None
 
     @property
+    def target_bytes(self) -> np.ndarray | None:
+        """(n_outputs,) bytes of text that each answer stands for; None where answers are no text."""
+        return None
+
+    @property
     def augmenter(self) -> Augmenter | None:
         """What changes training batches by random numbers, drawn anew for every batch; None for nothing."""
         return None
@@ -175,6 +196,11 @@ class Task(Checked, ABC):
     @abstractmethod
     def eval_batch(self) -> Batch:
         """The evaluation set: the same examples for every run of the task."""
+
+    @property
+    def choices(self) -> Choices | None:
+        """What evaluation offers beside the right answers, for metrics of choices; None for a task without choices."""
+        return None
 
     def chance(self, metric: str) -> float | None:
         """The value of `metric` for a model that guesses, or None where that is not defined."""

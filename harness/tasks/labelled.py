@@ -55,6 +55,10 @@ class LabelledTask(Task):
     def inputs_of(self, data: Dataset) -> np.ndarray:
         """float32 (n, *feature_shape), or int64 tokens (n, T), of n prepared examples."""
 
+    def inputs_of_both(self, train: Dataset, evaluation: Dataset) -> tuple[np.ndarray, np.ndarray]:
+        """Inputs of training and of evaluation examples, where one side has a say in the other's."""
+        return self.inputs_of(train), self.inputs_of(evaluation)
+
     @property
     def examples(self) -> Prepared:
         """Both sides of the split, prepared.
@@ -70,12 +74,18 @@ class LabelledTask(Task):
         return found
 
     @property
-    def signature(self) -> Signature:
+    def feature_shape(self) -> tuple[int, ...]:
+        """Shape of one input."""
         train, _ = self._sides
-        shape = train.inputs.shape[1:]
+        return train.inputs.shape[1:]
+
+    @property
+    def signature(self) -> Signature:
+        train = self.examples.train
         if self.data.answers == "values":
-            return Signature(n_outputs=train.targets.shape[2], feature_shape=shape, answers="values")
-        return Signature(n_outputs=len(self.examples.train.classes), feature_shape=shape)
+            assert train.labels is not None
+            return Signature(n_outputs=train.labels.shape[1], feature_shape=self.feature_shape, answers="values")
+        return Signature(n_outputs=len(train.classes), feature_shape=self.feature_shape)
 
     @property
     def subtasks(self) -> Sequence[str]:
@@ -126,13 +136,17 @@ class LabelledTask(Task):
             both = self.examples
             while len(_kept) >= _MOST_KEPT:
                 del _kept[next(iter(_kept))]
-            _kept[key] = self._batch(both.train), self._batch(both.evaluation)
+            _kept[key] = self._batches(both.train, both.evaluation)
         return _kept[key]
 
-    def _batch(self, data: Dataset) -> Batch:
+    def _batches(self, train: Dataset, evaluation: Dataset) -> tuple[Batch, Batch]:
+        ours, held_out = self.inputs_of_both(train, evaluation)
+        return self._batch(ours, train), self._batch(held_out, evaluation)
+
+    def _batch(self, inputs: np.ndarray, data: Dataset) -> Batch:
         assert data.labels is not None
         targets = data.labels if data.has_classes else data.labels.astype(np.float32)[:, None]
-        return Batch.of_answers(self.inputs_of(data), targets, self._subtask(data))
+        return Batch.of_answers(inputs, targets, self._subtask(data))
 
     def _subtask(self, data: Dataset) -> np.ndarray | None:
         if self.subtasks_by == "classes":

@@ -11,33 +11,27 @@ from functools import lru_cache
 import numpy as np
 
 from harness.data.sources import standard_library
-from harness.errors import DataError, SettingError
+from harness.errors import DataError
 from harness.metrics import ACCURACY, LOSS
 from harness.ranges import between, setting, whole
-from harness.tasks.base import Batch, Signature, Task
-from harness.tasks.limited import fixed_order
-from harness.tasks.streams import eval_stream
+from harness.tasks.base import Signature
+from harness.tasks.windows import Windows
 
 N_BYTES = 256
 
 
 @dataclass
-class Text(Task):
+class Text(Windows):
     """Predict the next byte at each of `context` positions; the loss is in nats per byte (bits per byte: loss / ln 2).
 
     Each file is used either for training or for evaluation, decided by a hash of its name and so alike on every
-    machine. Training windows start anywhere, or do not overlap where training goes by epochs; evaluation windows do not
-    overlap. Files are concatenated, so that a few windows hold the end of one and the start of the next. Accuracy is
-    the share of bytes for which the most probable byte is right.
+    machine. Files are concatenated. Accuracy is the share of bytes for which the most probable byte is right.
     """
 
-    context: int = setting(64, "bytes of a window", whole(1, 8192))
     max_bytes: int = setting(
         4_000_000, "bytes read: files in the order of their names' hashes, until there are this many", whole(200_000)
     )
     eval_fraction: float = setting(0.1, "probability that a file is held out for evaluation", between(0.02, 0.5))
-    n_eval: int = setting(512, "evaluation windows", whole(1))
-    eval_seed: int = setting(0, "seed of the choice of evaluation windows", whole(0))
 
     metrics = (LOSS, ACCURACY)
     name = "text"
@@ -60,35 +54,8 @@ class Text(Task):
         """
         return _corpus(self.max_bytes, self.eval_fraction)
 
-    @property
-    def n_train(self) -> int:
-        """Windows that do not overlap."""
-        train, _ = self.corpus
-        return (len(train) - 1) // self.context
-
-    def train_batch(self, rng: np.random.Generator, batch_size: int) -> Batch:
-        train, _ = self.corpus
-        return self._windows(train, rng.integers(len(train) - self.context, size=batch_size))
-
-    def first_examples(self, examples: int) -> Batch:
-        train, _ = self.corpus
-        return self._windows(train, fixed_order(self.n_train)[:examples] * self.context)
-
-    def eval_batch(self) -> Batch:
-        _, held_out = self.corpus
-        available = len(held_out) // (self.context + 1)
-        if self.n_eval > available:
-            raise SettingError("task.n_eval", self.n_eval, f"at most {available}, the windows of the held-out files")
-        chosen = eval_stream(self.eval_seed).choice(available, size=self.n_eval, replace=False)
-        return self._windows(held_out, chosen * (self.context + 1))
-
     def chance(self, metric: str) -> float | None:
         return {"loss": math.log(N_BYTES), "accuracy": 1 / N_BYTES}.get(metric)
-
-    def _windows(self, text: np.ndarray, starts: np.ndarray) -> Batch:
-        tokens = text[starts[:, None] + np.arange(self.context + 1)].astype(np.int64)
-        inputs, targets = tokens[:, :-1], tokens[:, 1:]
-        return Batch.of_answers(inputs, targets)
 
 
 @lru_cache

@@ -35,8 +35,10 @@ class Evaluator:
 
     def outputs(self, stack: Stack) -> list[Outputs]:
         """What each member says about the evaluation set."""
-        answers = {name: values.cpu() for name, values in self.answers(stack).items()}
+        answers = {name: values.cpu() for name, values in self.answers(stack, self.inputs, self.targets).items()}
         known = {"scored": self.batch.scored}
+        if (n_bytes := self.task.target_bytes) is not None:
+            known["n_bytes"] = n_bytes[self.batch.targets]
         if self.task.signature.answers == "values":
             known["wanted"] = self.batch.targets
         fields: Iterable[dict[str, Any]] = (
@@ -45,13 +47,13 @@ class Evaluator:
         return [Outputs(**each) for each in fields]
 
     @torch.no_grad()
-    def answers(self, stack: Stack) -> dict[str, torch.Tensor]:
+    def answers(self, stack: Stack, inputs: torch.Tensor, targets: torch.Tensor) -> dict[str, torch.Tensor]:
         """What `Outputs` keeps of every member's outputs, by its field, (M, B, S) or (M, B, S, V) on the device."""
         params, members = stack.by_name(), len(stack.params_MP)
-        chunk = max(1, MAX_LOGITS // (members * self.targets.shape[1] * self.settings.signature.n_outputs))
+        chunk = max(1, MAX_LOGITS // (members * targets.shape[1] * self.settings.signature.n_outputs))
         parts = [
             self._judged(stack.logits(params, x.expand(members, *x.shape)), y.expand(members, *y.shape))
-            for x, y in zip(self.inputs.split(chunk), self.targets.split(chunk), strict=True)
+            for x, y in zip(inputs.split(chunk), targets.split(chunk), strict=True)
         ]
         return {name: torch.cat([part[name] for part in parts], dim=1) for name in parts[0]}
 

@@ -16,6 +16,7 @@ from harness.ladder import Job, Member
 from harness.metrics import LOSS
 from harness.settings import Settings, TrainingSettings
 from harness.training.batches import training_batches
+from harness.training.choices import ChoiceEvaluator
 from harness.training.contrastive import ContrastiveEvaluator
 from harness.training.device import describe, resolve, synchronise
 from harness.training.evaluation import Evaluator, chance
@@ -126,7 +127,10 @@ def _train(job: Job, device: torch.device, outcomes: list[Outcome], on_progress:
 
 
 def _evaluator(settings: Settings, device: torch.device) -> Evaluator:
-    return (ContrastiveEvaluator if settings.loss.kind == "contrastive" else Evaluator)(settings, device)
+    if settings.loss.kind == "contrastive":
+        return ContrastiveEvaluator(settings, device)
+    choices = settings.task.choices
+    return Evaluator(settings, device) if choices is None else ChoiceEvaluator(settings, device, choices)
 
 
 def evaluation_steps(steps: int, settings: TrainingSettings) -> set[int]:

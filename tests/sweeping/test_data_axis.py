@@ -19,7 +19,7 @@ from harness.records.writer import write_run
 from harness.settings import Settings
 from harness.sweeping.asked import choose_runs, load_asked
 from harness.sweeping.cost import CostModel
-from harness.sweeping.plan import cells, recorded_cells
+from harness.sweeping.plan import cells, pending, recorded_cells
 from harness.sweeping.runs_row import recorded_identity, run_row
 from harness.sweeping.tables import plan_table
 
@@ -116,3 +116,12 @@ def test_runs_by_a_rule_are_one_curve_with_the_best_rate_of_each_size() -> None:
     constant = study("ladder.steps=null", "ladder.tokens=640")
     (told,) = choose_runs([constant], runs).left_out
     assert 'optimizer.lr 0.01, {"rule": "power"' in told
+
+
+def test_full_batches_of_several_numbers_of_examples_are_planned() -> None:
+    (study,) = compose(
+        *("family=linear", "ladder=one", "task=linear_regression", "loss=mse", "optimizer=gd", "seeds=2"),
+        *("ladder.batch_size=all", "ladder.train_examples=[16,64]", "ladder.epochs=3"),
+    )
+    jobs = [job for cell in cells(study) for job in pending(cell, {}, "cpu")]
+    assert [(job.examples, job.settings.ladder.batch_size, job.steps) for job in jobs] == [(16, 16, 3), (64, 64, 3)]

@@ -1,4 +1,4 @@
-"""What holds of every task in conf/task: settings, batches, chance levels."""
+"""What holds of every task in conf/task that makes its own examples of classes: settings, batches, chance levels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,20 @@ from omegaconf import OmegaConf
 from harness.metrics import Outputs
 from harness.tasks.base import Batch, Task
 
-CONFIGS = sorted((Path(__file__).parents[2] / "conf" / "task").glob("*.yaml"))
+#: Tasks that read data, and tasks whose answers are values; their own tests say what holds of them.
+OTHERS = (
+    "images",
+    "language",
+    "linear_regression",
+    "multiple_choice",
+    "speech",
+    "table",
+    "teacher_student",
+    "text_classification",
+)
+CONFIGS = [
+    path for path in sorted((Path(__file__).parents[2] / "conf" / "task").glob("*.yaml")) if path.stem not in OTHERS
+]
 pytestmark = pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 
 
@@ -113,6 +126,9 @@ def test_chance_is_what_a_guesser_gets(path):
     outputs = Outputs(log_prob, guesses == targets, scored, -log_prob)
     for metric in task.metrics:
         scores, chance = metric.score(outputs), task.chance(metric.name)
+        if metric.name == "answer_log_likelihood" and len(set(scored.sum(axis=1))) > 1:
+            assert chance is None, "it depends on the length of the answer"
+            continue
         assert chance is not None
         if metric.name in ("loss", "answer_log_likelihood"):
             np.testing.assert_allclose(scores, chance)

@@ -41,10 +41,11 @@ class Labels(Step):
 class Missing(Step):
     """Drops examples with missing inputs, or puts the mean of the training examples in their place.
 
-    Missing are features that are NaN or infinite, texts without a visible character, and sounds without samples.
+    Missing are features that are NaN or infinite, texts, questions and choices without a visible
+    character, and sounds without samples.
     """
 
-    kinds = ("features", "text", "audio")
+    kinds = ("features", "text", "audio", "questions")
 
     how: str = setting(
         "drop", "drop such examples, or give a missing feature its training mean", one_of("drop", "mean")
@@ -83,6 +84,8 @@ class Outliers(Step):
     With `rule=zscore` far is more than `limit` standard deviations from the mean; with `rule=iqr` more than `limit`
     interquartile ranges below the first or above the third quartile (Tukey 1977: 1.5). A missing value is no outlier.
     """
+
+    kinds = ("images", "text", "audio", "features")
 
     rule: str = setting("zscore", "deviations from the mean, or interquartile ranges", one_of("zscore", "iqr"))
     limit: float = setting(4.0, "how many of them are allowed", above(0))

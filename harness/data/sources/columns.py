@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.data.dataset import Kind
+from harness.data.dataset import Kind, Question
 from harness.data.settings import DataSettings
-from harness.data.sources import waves
+from harness.data.sources import questions, waves
 from harness.data.sources.found import Found, side
 from harness.errors import DataError
 
@@ -48,7 +48,7 @@ class Columns:
         Raises:
             DataError: there is no such column, or a cell is not of the kind; names the row.
         """
-        labels = self._listed(settings.label_columns, LABELS, "label_columns")
+        labels = [] if kind == "questions" else self._listed(settings.label_columns, LABELS, "label_columns")
         group = self._optional(settings.group_column, GROUPS, "group_column")
         split = self._optional(settings.split_column, SPLITS, "split_column")
         found = Found(inputs=None, names=self.names, title=self.title)
@@ -60,6 +60,9 @@ class Columns:
         if split:
             found.split = [self._side(word, row) for row, word in enumerate(self.frame[split])]
             found.split_rule = f"by the column {split}"
+        if kind == "questions":
+            found.inputs = self._questions(settings)
+            return found
         if kind == "features":
             taken = {*labels, group, split}
             inputs = self._listed(settings.input_columns, (), "input_columns")
@@ -75,6 +78,26 @@ class Columns:
             sounds = [waves.decoded(file, name) for file, name in zip(found.inputs, self.names, strict=True)]
             found.inputs, found.rates = [wave for wave, _ in sounds], [rate for _, rate in sounds]
         return found
+
+    def _questions(self, settings: DataSettings) -> list[Question]:
+        """The first of `input_columns` has the questions, the others have the choices: all in one, or one in each."""
+        given = self._listed(settings.input_columns, (), "input_columns")
+        texts = given[:1] or self._listed(None, questions.QUESTIONS, "input_columns")
+        choices = given[1:] or self._listed(None, questions.CHOICES, "input_columns")
+        answers = self._listed(settings.label_columns, questions.ANSWERS, "label_columns")
+        for found, what, setting, usual in (
+            (texts, "the column of questions", "input_columns", questions.QUESTIONS),
+            (choices, "the columns of choices, after that of questions,", "input_columns", questions.CHOICES),
+            (answers, "the column of right answers", "label_columns", questions.ANSWERS),
+        ):
+            if not found:
+                has = ", ".join(map(str, self.frame.columns))
+                raise self._error(f"give {what} as data.{setting} (usual: {', '.join(usual)}); it has {has}")
+        columns = [self.frame[column].tolist() for column in (*texts, *choices, *answers)]
+        return [
+            questions.question(text, cells, answer, name)
+            for name, text, *cells, answer in zip(self.names, *columns, strict=True)
+        ]
 
     def _listed(self, wanted: list[str] | None, usual: Iterable[str], setting: str) -> list[str]:
         """The columns that are wanted, or the first that has a usual name, if any."""

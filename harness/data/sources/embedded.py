@@ -1,4 +1,4 @@
-"""``embedded:NAME``: data that every installation has."""
+"""``embedded:NAME``: data that every installation has, or that its packages make."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.data.dataset import Kind
 from harness.data.settings import DataSettings
-from harness.data.sources import digits, standard_library
+from harness.data.sources import digits, number_questions, spoken_words, standard_library
 from harness.data.sources.found import Found
 from harness.errors import SettingError, UserError, nearest
 
@@ -26,10 +26,10 @@ def read(name: str, settings: DataSettings, kind: Kind) -> Found:
     kinds, reader = EMBEDDED[name]
     if kind not in kinds:
         raise UserError(f"data.source=embedded:{name}: has {' or '.join(kinds)}, and the task reads {kind}")
-    return reader()
+    return reader(settings)
 
 
-def _digits() -> Found:
+def _digits(settings: DataSettings) -> Found:
     pixels, labels = digits.images_and_labels()
     return Found(
         inputs=pixels.reshape(-1, 8, 8).astype(np.uint8),
@@ -42,7 +42,7 @@ def _digits() -> Found:
     )
 
 
-def _standard_library() -> Found:
+def _standard_library(settings: DataSettings) -> Found:
     root = standard_library.root()
     # Some packages are marked by an empty file, which is no text.
     files = [file for file in sorted(standard_library.sources(root)) if file.stat().st_size]
@@ -57,7 +57,9 @@ def _standard_library() -> Found:
 
 
 #: Name -> the kinds that it can be read as, and its reader.
-EMBEDDED: dict[str, tuple[tuple[Kind, ...], Callable[[], Found]]] = {
+EMBEDDED: dict[str, tuple[tuple[Kind, ...], Callable[[DataSettings], Found]]] = {
     "digits": (("images", "features"), _digits),
+    "numbers": (("questions",), lambda settings: number_questions.found()),
+    "spoken_words": (("audio",), spoken_words.read),
     "stdlib": (("text",), _standard_library),
 }

@@ -17,6 +17,7 @@ _READ = {
     "features": "a table (.parquet, .csv, .jsonl), .npz or IDX files",
     "text": "a table (.parquet, .csv, .jsonl) with texts, a text file, or a folder of text files",
     "audio": "a table (.csv, .jsonl, .parquet) that lists files, a folder of sound files by class, or .npz",
+    "questions": "a table (.jsonl, .parquet, .csv) with questions, choices and answers",
 }
 #: Words in a path that is not there -> how to get it.
 _HOW_TO_GET = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -63,4 +64,13 @@ def _resampled(wave: np.ndarray, rate: int, target: int) -> np.ndarray:
     from scipy.signal import resample_poly
 
     common = math.gcd(rate, target)
-    return resample_poly(wave, target // common, rate // common).astype(np.float32)
+    up, down = target // common, rate // common
+    return resample_poly(wave, up, down, window=_low_pass(max(up, down))).astype(np.float32)
+
+
+@lru_cache
+def _low_pass(factor: int) -> np.ndarray:
+    """The filter that `resample_poly` would design anew for each wave."""
+    from scipy.signal import firwin
+
+    return firwin(20 * factor + 1, 1 / factor, window=("kaiser", 5.0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -22,14 +23,12 @@ PROBE = 512
 
 
 @dataclass
-class SequenceTask(Task):
-    """Sequences of a fixed length T, of which only the answer tokens are scored.
+class AnswerTask(Task):
+    """Sequences of tokens of which only the answer is scored, some of them held out of training.
 
-    Answer tokens are 0 ... n_answers - 1, followed by separators and other symbols. A hash of its inputs assigns each
-    possible example to training or to evaluation, so that no evaluation example is ever trained on.
-
-    Chance levels are those of a model that draws each answer token uniformly: 1 / n_answers for token accuracy, and
-    n_answers^-L for the exact match of an answer of L tokens.
+    Answer tokens are 0 ... n_answers - 1, followed by separators and other symbols. Chance levels are those of a model
+    that draws each answer token uniformly: 1 / n_answers for token accuracy, and for exact match the mean of
+    n_answers^-L over answers of L tokens. The likelihood of an answer has one where all answers are of one length.
     """
 
     train_fraction: float = setting(
@@ -41,14 +40,6 @@ class SequenceTask(Task):
     eval_seed: int = setting(0, "seed of the evaluation set", whole(0))
 
     metrics = (LOSS, TOKEN_ACCURACY, ANSWER_LOG_LIKELIHOOD, EXACT_MATCH)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        inputs, _ = self.draw(eval_stream(0), PROBE)
-        held_out = self._held_out(_hash(inputs))
-        if held_out.all() or not held_out.any():
-            allowed = "one that leaves examples on both sides of the split; this small a task has too few"
-            raise SettingError("task.train_fraction", self.train_fraction, allowed)
 
     @property
     @abstractmethod
@@ -62,12 +53,51 @@ class SequenceTask(Task):
 
     @property
     @abstractmethod
+    def answer_lengths(self) -> Sequence[int]:
+        """Scored tokens of each evaluation example; one number where all have equally many."""
+
+    def chance(self, metric: str) -> float | None:
+        lengths, nats = self.answer_lengths, math.log(self.n_answers)
+        return {
+            "loss": nats,
+            "token_accuracy": 1 / self.n_answers,
+            "answer_log_likelihood": -lengths[0] * nats if len(set(lengths)) == 1 else None,
+            "exact_match": math.fsum(math.exp(-length * nats) for length in lengths) / len(lengths),
+        }.get(metric)
+
+    def _held_out(self, hashes: np.ndarray) -> np.ndarray:
+        """Which examples, by their uint64 hashes, are never trained on."""
+        return hashes >= np.uint64(self.train_fraction * 2**64)
+
+
+@dataclass
+class SequenceTask(AnswerTask):
+    """Sequences of a fixed length T, drawn from so many that none need be listed.
+
+    A hash of its inputs assigns each possible example to training or to evaluation, so that no evaluation example is
+    ever trained on.
+    """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        inputs, _ = self.draw(eval_stream(0), PROBE)
+        held_out = self._held_out(_hash(inputs))
+        if held_out.all() or not held_out.any():
+            allowed = "one that leaves examples on both sides of the split; this small a task has too few"
+            raise SettingError("task.train_fraction", self.train_fraction, allowed)
+
+    @property
+    @abstractmethod
     def scored(self) -> np.ndarray:
         """(T,) bool, the positions whose target is an answer token."""
 
     @abstractmethod
     def draw(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
         """(n, T) inputs and (n, T) targets, int64, the targets a function of the inputs."""
+
+    @property
+    def answer_lengths(self) -> Sequence[int]:
+        return [int(self.scored.sum())]
 
     @property
     def signature(self) -> Signature:
@@ -96,24 +126,11 @@ class SequenceTask(Task):
                 break
         return self._batch(inputs, targets)
 
-    def chance(self, metric: str) -> float | None:
-        answers = int(self.scored.sum())
-        nats = math.log(self.n_answers)
-        return {
-            "loss": nats,
-            "token_accuracy": 1 / self.n_answers,
-            "answer_log_likelihood": -answers * nats,
-            "exact_match": math.exp(-answers * nats),
-        }.get(metric)
-
     def _training_side(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
         """About n training examples, usually a few more."""
         inputs, targets = self.draw(rng, int(n / self.train_fraction * 1.1) + 8)
         trained = ~self._held_out(_hash(inputs))
         return inputs[trained], targets[trained]
-
-    def _held_out(self, hashes: np.ndarray) -> np.ndarray:
-        return hashes >= np.uint64(self.train_fraction * 2**64)
 
     def _batch(self, inputs: np.ndarray, targets: np.ndarray) -> Batch:
         n = len(inputs)

@@ -1,0 +1,128 @@
+"""Text as tokens: its bytes, or those of a byte-level BPE that is trained on the training texts alone.
+
+A vocabulary ends with one token that no text holds, the end of a document. The tokens of a text are all the others:
+their bytes, one after the other, are the text again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.data.dataset import Dataset, Kind
+from harness.data.load import prepared
+from harness.data.settings import DataSettings
+from harness.errors import SettingError, UserError
+from harness.ranges import Range, or_null, whole
+
+N_BYTES = 256
+
+#: What `vocabulary` of a task on text may be: the bytes, a merge of two and the end of a document at the least.
+SIZES: Range = or_null(whole(N_BYTES + 2), "bytes alone")
+MEANING = "tokens of a byte-level BPE trained on the training texts, single bytes and the end of a document among them"
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The tokens 0 ... V - 1.
+
+    Attributes:
+        n_bytes: (V,) int64 bytes that each token stands for; 0 for the last, the end of a document.
+        encoded: texts -> for each, its tokens as int32.
+        versions: what training depends on, to be recorded: the SHA-256 of a trained tokenizer, and its library.
+    """
+
+    n_bytes: np.ndarray
+    encoded: Callable[[Sequence[str]], list[np.ndarray]]
+    versions: dict[str, str]
+
+    @property
+    def end(self) -> int:
+        """The token that ends a document."""
+        return len(self.n_bytes) - 1
+
+    def joined(self, texts: Sequence[str]) -> np.ndarray:
+        """The tokens of all texts, each with its end after it."""
+        end = np.array([self.end], dtype=np.int32)
+        return np.concatenate([part for tokens in self.encoded(texts) for part in (tokens, end)])
+
+
+def size_of(vocabulary: int | None) -> int:
+    """V by the setting, without a look at the texts."""
+    return N_BYTES + 1 if vocabulary is None else vocabulary
+
+
+def vocabulary_of(settings: DataSettings, kind: Kind, vocabulary: int | None) -> Vocabulary:
+    """The tokens of a task on these data, trained once in a process.
+
+    Args:
+        kind: what the data are read as, text or questions.
+        vocabulary: size of a BPE; None for bytes.
+
+    Raises:
+        SettingError: more tokens than the training texts have pairs to make them of.
+        UserError: the library `tokenizers` is not installed; or as `prepared`.
+    """
+    if vocabulary is None:
+        return BYTES
+    return _trained(json.dumps(dataclasses.asdict(settings), sort_keys=True), kind, vocabulary, Path.cwd())
+
+
+def _bytes_of(texts: Sequence[str]) -> list[np.ndarray]:
+    return [np.frombuffer(text.encode(), dtype=np.uint8).astype(np.int32) for text in texts]
+
+
+#: 256 tokens of one byte, and the end of a document.
+BYTES = Vocabulary(np.array([1] * N_BYTES + [0]), _bytes_of, {})
+
+
+@lru_cache(maxsize=2)
+def _trained(settings: str, kind: Kind, size: int, folder: Path) -> Vocabulary:
+    return _bpe(_texts(prepared(DataSettings(**json.loads(settings)), kind).train), size)
+
+
+def _texts(data: Dataset) -> list[str]:
+    """What a tokenizer is trained on: texts, or questions each with its right answer."""
+    if data.kind == "questions":
+        return [f"{one.text} {one.choices[one.right]}" for one in data.inputs]
+    return list(data.inputs)
+
+
+def _bpe(texts: Sequence[str], size: int) -> Vocabulary:
+    """Byte pairs that occur at least twice are merged, the most frequent first (Sennrich et al. 2016, algorithm 1)."""
+    tokenizers = _library(size)
+    level = tokenizers.pre_tokenizers.ByteLevel
+    bpe = tokenizers.Tokenizer(tokenizers.models.BPE())
+    bpe.pre_tokenizer = level(add_prefix_space=False)
+    trainer = tokenizers.trainers.BpeTrainer(
+        vocab_size=size - 1, min_frequency=2, initial_alphabet=level.alphabet(), show_progress=False
+    )
+    bpe.train_from_iterator(texts, trainer, length=len(texts))
+    if (found := bpe.get_vocab_size() + 1) < size:
+        raise SettingError("task.vocabulary", size, f"at most {found:,}, for the training texts have no more pairs")
+    n_bytes = np.zeros(size, dtype=np.int64)
+    for token, number in bpe.get_vocab().items():
+        n_bytes[number] = len(token)  # each byte is written as a letter of its own
+
+    def encoded(texts: Sequence[str]) -> list[np.ndarray]:
+        return [np.array(one.ids, dtype=np.int32) for one in bpe.encode_batch(list(texts))]
+
+    digest = hashlib.sha256(bpe.to_str().encode()).hexdigest()
+    return Vocabulary(n_bytes, encoded, {"tokenizer_sha256": digest, "tokenizers": tokenizers.__version__})
+
+
+def _library(size: int) -> Any:
+    try:
+        import tokenizers
+    except ImportError as error:
+        needs = "needs Hugging Face tokenizers: pip install 'scaling-harness[text]'"
+        raise UserError(f"task.vocabulary={size}: {needs}") from error
+    return tokenizers

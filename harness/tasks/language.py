@@ -1,0 +1,98 @@
+"""Language modelling of texts from elsewhere, by bytes or by the tokens of a BPE."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from harness.data.augment.base import Augmenter
+from harness.data.augment.composed import augmenter
+from harness.data.dataset import Kind
+from harness.data.load import Prepared, prepared
+from harness.data.settings import DataSettings
+from harness.data.tokens import MEANING, SIZES, Vocabulary, size_of, vocabulary_of
+from harness.errors import SettingError
+from harness.metrics import ACCURACY, BITS_PER_BYTE, LOSS
+from harness.ranges import setting
+from harness.tasks.base import Signature
+from harness.tasks.windows import Windows
+
+
+@dataclass
+class Language(Windows):
+    """Predict the next token of texts (data=NAME), whose documents are on one side of the split each.
+
+    The loss is in nats per token, so that it grows with the vocabulary; bits per byte do not, and vocabularies compare
+    by them. All texts of a side follow each other, with the end of a document between two. Training on the first N
+    examples (ladder.train_examples) takes windows that do not overlap, in a fixed order of them all.
+    """
+
+    data: DataSettings = field(default_factory=DataSettings)
+    vocabulary: int | None = setting(None, MEANING, SIZES)
+
+    data_kind: ClassVar[Kind] = "text"
+    metrics = (LOSS, BITS_PER_BYTE, ACCURACY)
+    name = "language"
+
+    @property
+    def signature(self) -> Signature:
+        size = size_of(self.vocabulary)
+        return Signature(n_outputs=size, vocab_size=size, context=self.context)
+
+    @property
+    def versions(self) -> dict[str, str]:
+        return self._prepared.versions | self._vocabulary.versions
+
+    @property
+    def augmenter(self) -> Augmenter | None:
+        return augmenter(self.data, self.data_kind, self.signature.n_outputs)
+
+    @property
+    def target_bytes(self) -> np.ndarray:
+        return self._vocabulary.n_bytes
+
+    @property
+    def corpus(self) -> tuple[np.ndarray, np.ndarray]:
+        """The tokens of all training and of all evaluation texts, int32.
+
+        Raises:
+            SettingError: a window longer than one of the two; a vocabulary that is too large.
+            UserError: as `prepared`; or the library of the tokenizer is not installed.
+        """
+        settings = json.dumps(dataclasses.asdict(self.data), sort_keys=True)
+        sides = _encoded(settings, self.vocabulary, Path.cwd())
+        for tokens, side in zip(sides, ("training", "evaluation"), strict=True):
+            if len(tokens) <= self.context:
+                allowed = f"at most {len(tokens) - 1:,}: the {side} texts have {len(tokens):,} tokens"
+                raise SettingError("task.context", self.context, allowed)
+        return sides
+
+    def chance(self, metric: str) -> float | None:
+        nats = math.log(self.signature.n_outputs)
+        if metric == BITS_PER_BYTE.name:
+            targets = self.eval_batch().targets
+            return nats * targets.size / (math.log(2) * int(self.target_bytes[targets].sum()))
+        return {"loss": nats, "accuracy": 1 / self.signature.n_outputs}.get(metric)
+
+    @property
+    def _prepared(self) -> Prepared:
+        return prepared(self.data, self.data_kind)
+
+    @property
+    def _vocabulary(self) -> Vocabulary:
+        return vocabulary_of(self.data, self.data_kind, self.vocabulary)
+
+
+@lru_cache(maxsize=2)
+def _encoded(settings: str, vocabulary: int | None, folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Both sides as tokens."""
+    data = DataSettings(**json.loads(settings))
+    both, tokens = prepared(data, Language.data_kind), vocabulary_of(data, Language.data_kind, vocabulary)
+    return tokens.joined(both.train.inputs), tokens.joined(both.evaluation.inputs)

@@ -1,0 +1,1 @@
+"""Spelling to sound: the letters of a word, then its phonemes."""

@@ -1,0 +1,61 @@
+"""Language modelling of one long sequence of tokens, by windows of it."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.errors import SettingError
+from harness.ranges import or_null, setting, whole
+from harness.tasks.base import Batch, Task
+from harness.tasks.limited import fixed_order
+from harness.tasks.streams import eval_stream
+
+
+@dataclass
+class Windows(Task):
+    """Predict the next token at each of `context` positions.
+
+    Training windows start anywhere, or do not overlap where training goes by epochs; evaluation windows do not overlap.
+    A few of them hold the end of one document and the start of the next.
+    """
+
+    context: int = setting(64, "tokens of a window", whole(1, 8192))
+    n_eval: int | None = setting(512, "evaluation windows", or_null(whole(1), "all that do not overlap"))
+    eval_seed: int = setting(0, "seed of the choice of evaluation windows", whole(0))
+
+    @property
+    @abstractmethod
+    def corpus(self) -> tuple[np.ndarray, np.ndarray]:
+        """The tokens of all training and of all evaluation documents, each longer than a window."""
+
+    @property
+    def n_train(self) -> int:
+        """Windows that do not overlap."""
+        train, _ = self.corpus
+        return (len(train) - 1) // self.context
+
+    def train_batch(self, rng: np.random.Generator, batch_size: int) -> Batch:
+        train, _ = self.corpus
+        return self._windows(train, rng.integers(len(train) - self.context, size=batch_size))
+
+    def first_examples(self, examples: int) -> Batch:
+        train, _ = self.corpus
+        return self._windows(train, fixed_order(self.n_train)[:examples] * self.context)
+
+    def eval_batch(self) -> Batch:
+        _, held_out = self.corpus
+        available = len(held_out) // (self.context + 1)
+        if self.n_eval is None:
+            chosen = np.arange(available)
+        elif self.n_eval > available:
+            raise SettingError("task.n_eval", self.n_eval, f"at most {available}, the windows of what is held out")
+        else:
+            chosen = eval_stream(self.eval_seed).choice(available, size=self.n_eval, replace=False)
+        return self._windows(held_out, chosen * (self.context + 1))
+
+    def _windows(self, text: np.ndarray, starts: np.ndarray) -> Batch:
+        tokens = text[starts[:, None] + np.arange(self.context + 1)].astype(np.int64)
+        return Batch.of_answers(tokens[:, :-1], tokens[:, 1:])
