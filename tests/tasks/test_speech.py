@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
+
 import numpy as np
 import pytest
+from omegaconf import OmegaConf
 from planted_sounds import RATE, TONES
 
 from harness.data.settings import DataSettings
@@ -12,6 +16,12 @@ from harness.tasks.speech import Speech
 def speech(data=(), **values):
     settings = {"source": "planted_sounds.tones:20", "split": "groups", "eval_fraction": 0.3, **dict(data)}
     return Speech(**{"seconds": 0.15, "n_mels": 16} | values, data=DataSettings(**settings))
+
+
+def test_config_gives_every_setting_at_its_default():
+    values = OmegaConf.to_container(OmegaConf.load(Path(__file__).parents[2] / "conf" / "task" / "speech.yaml"))
+    assert values.pop("_target_") == "harness.tasks.speech.Speech"
+    assert values == {name: value for name, value in asdict(Speech()).items() if name != "data"}
 
 
 def test_a_clip_is_the_spectrogram_of_its_word():
