@@ -56,6 +56,8 @@ USES: dict[str, Callable[[Used], bool]] = {
     "yang2022": lambda used: "parametrization=mup" in used.settings,
     "su2021": lambda used: "positions=rotary" in used.settings,
     "loshchilov2019": lambda used: "optimizer=adamw" in used.settings,
+    "kingma2015": lambda used: "optimizer=adam" in used.settings,
+    "chen2020": lambda used: "loss=contrastive" in used.settings,
     "hu2024": lambda used: "schedule=wsd" in used.settings,
     "michaud2023": lambda used: "parity" in used.tasks,
     "olsson2022": lambda used: "induction" in used.tasks,
@@ -153,7 +155,7 @@ def used_by(results: str) -> Used:
     kinds = {
         f"{group}={config[group].get('kind')}"
         for config in configs
-        for group in ("optimizer", "schedule", "parametrization")
+        for group in ("optimizer", "schedule", "parametrization", "loss")
         if isinstance(config.get(group), dict)
     }
     families = [config["family"] for config in configs if isinstance(config.get("family"), dict)]

@@ -44,10 +44,15 @@ def test_apa_is_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_folder_is_credited_for_what_it_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    config = {"optimizer": {"kind": "adamw"}, "schedule": {"kind": "constant"}, "parametrization": {"kind": "mup"}}
+    config = {
+        "optimizer": {"kind": "adamw"},
+        "loss": {"kind": "contrastive"},
+        "schedule": {"kind": "constant"},
+        "parametrization": {"kind": "mup"},
+    }
     write_run(tmp_path, run_row(task="parity", config=json.dumps(config)), measurement_rows())
     trained = {key[:8] for key in keys(run(capsys, "cite", str(tmp_path)).out)}
-    assert trained == {"scaling_", "yang2022", "loshchil", "michaud2"}
+    assert trained == {"scaling_", "yang2022", "loshchil", "michaud2", "chen2020"}
     (tmp_path / "laws.csv").write_text("study,x\nmain,params_total\n")
     (tmp_path / "verdicts.csv").write_text("study,metric\n")
     (tmp_path / "analysis.json").write_text(json.dumps({"interval": "bootstrap"}))
