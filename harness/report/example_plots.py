@@ -37,12 +37,17 @@ def plot_images(images: np.ndarray, labels: Sequence[str], augmented: np.ndarray
 
 @rc_context(STYLE)
 def plot_sounds(waves: Sequence[np.ndarray], rate: int, labels: Sequence[str]) -> Figure:
-    """Spectrograms of waves (t,), each under its label: time in seconds, frequency in kHz, power in dB."""
+    """Spectrograms of waves (t,), each under its label: time in seconds, frequency in kHz, the 80 dB below the peak."""
     axes = _grid(len(waves), columns=4, row_in=1.3)
     for ax, wave, title in zip(axes, waves, labels, strict=True):
         window = max(16, min(256, len(wave)))
-        padded = np.pad(wave, (0, max(0, window - len(wave)))) + 1e-9
-        ax.specgram(padded, NFFT=window, Fs=rate / 1000, noverlap=window // 2, xextent=(0, len(padded) / rate))
+        padded = np.pad(wave, (0, max(0, window - len(wave))))
+        with np.errstate(divide="ignore"):  # of digital silence
+            power, *_, image = ax.specgram(
+                padded, NFFT=window, Fs=rate / 1000, noverlap=window // 2, xextent=(0, len(padded) / rate), scale="dB"
+            )
+        peak = 10 * np.log10(max(power.max(), 1e-20))
+        image.set_clim(peak - 80, peak)
         ax.set_title(_short(title, 30), fontsize=7)
         ax.tick_params(labelsize=6)
     axes[0].set_xlabel("time (s)", fontsize=6)
