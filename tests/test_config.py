@@ -44,8 +44,17 @@ def test_every_experiment_begins_with_its_command(name: str) -> None:
 def test_every_family_and_task_compose_where_they_fit(tmp_path: Path) -> None:
     table = tmp_path / "table.csv"
     table.write_text("x,label\n" + "".join(f"{i},{i % 2}\n" for i in range(40)))
+    texts = tmp_path / "texts.csv"
+    texts.write_text("text,label\n" + "".join(f"number {i},{i % 2}\n" for i in range(40)))
     own = {name: ["loss=mse"] for name in ("linear_regression", "teacher_student")}
-    own |= {"images": ["data=digits"], "table": [f"data.source=path:{table}"]}
+    own |= {
+        "images": ["data=digits"],
+        "language": ["data=stdlib"],
+        "multiple_choice": ["data=numbers"],
+        "speech": ["data=spoken_words", "data.classes=[yes,no]"],
+        "table": [f"data.source=path:{table}"],
+        "text_classification": [f"data.source=path:{texts}"],
+    }
     families = {name: compose(f"family={name}", "task=parity")[0].family for name in names("family")}
     studies = [
         compose("family=mlp", f"task={name}", "ladder=one", "ladder.steps=10", *own.get(name, []))[0]

@@ -16,7 +16,7 @@ from harness.data.augment.base import Augmenter
 from harness.data.augment.composed import augmenter
 from harness.data.dataset import Dataset, Kind
 from harness.data.load import Prepared, prepared
-from harness.data.settings import DataSettings
+from harness.data.settings import SOURCES, DataSettings
 from harness.errors import DataError, SettingError
 from harness.metrics import ACCURACY, LOSS, R2, WITHIN_TOLERANCE
 from harness.ranges import one_of, setting
@@ -67,7 +67,8 @@ class LabelledTask(Task):
             UserError: as `harness.data.load.prepared`, or examples without answers.
         """
         if self.data.source is None:
-            raise SettingError("data.source", None, f"where {self.data_kind} are, for task={self.name}; or data=NAME")
+            allowed = f"{SOURCES}, for task={self.name} reads {self.data_kind}; data=NAME chooses a file of conf/data"
+            raise SettingError("data.source", "null", allowed)
         found = prepared(self.data, self.data_kind)
         if found.train.labels is None:
             raise DataError("the examples have no labels; see data.label_columns", source=str(self.data.source))
