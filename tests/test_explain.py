@@ -54,7 +54,7 @@ FILES: dict[str, tuple[str, list[str]]] = {
     ),
     "a choice that is not there": (
         WHOLE.replace("mlp", "mpl"),
-        ["family=mpl", "'mlp'", "cnn, cnn_reference, mlp, mlp_reference, transformer"],
+        ["family=mpl", "'mlp'", "cnn, cnn_reference, linear, mlp, mlp_reference, transformer"],
     ),
     "no header": (CHOICES + BODY, ["conf/experiment/mine.yaml: its first line must be # @package _global_"]),
     "no header and no choices": (BODY, ["mine.yaml: its first line must be # @package _global_"]),
@@ -120,7 +120,7 @@ WORDS = {
     "ladder.widths=(4,8)": "ladder.widths=(4,8): a list is written as [a,b]",
     "ladder.widths=[a,b]": "ladder.widths=['a', 'b']: allowed is a list of whole numbers",
     "ladder.steps=5k": "ladder.steps=5k: allowed is a number or a list of numbers",
-    "optimizer=5": "optimizer=5: one of adamw, sgd is wanted",
+    "optimizer=5": "optimizer=5: one of adam, adamw, gd, muon, sgd is wanted",
     "family=[mlp,cnn]": "family=[mlp,cnn]: one choice is wanted; --multirun family=mlp,cnn takes each in turn",
     "family=MLP": "family=MLP: there is no conf/family/MLP.yaml; did you mean 'mlp'?",
     "experiment=parity": "did you mean 'quickstart/parity'?",
