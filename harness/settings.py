@@ -267,7 +267,7 @@ class TrainingSettings(Checked):
     )
     patience: int | None = setting(
         None,
-        "evaluations in a row without a new lowest evaluation loss after which a run ends",
+        "evaluations in a row without a new lowest evaluation loss after which a run ends; needs evaluate=even",
         or_null(whole(1), "training to the last step"),
         default_in_identity=False,
     )
@@ -277,6 +277,12 @@ class TrainingSettings(Checked):
         at_least(0),
         default_in_identity=False,
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.patience is not None and self.evaluate != "even":
+            # The first geometric evaluations are a step apart: patience would run out in noise.
+            raise SettingError("training.evaluate", self.evaluate, "even, where training.patience counts evaluations")
 
 
 @dataclass

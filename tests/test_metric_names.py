@@ -73,7 +73,10 @@ def test_names_of_our_own_metrics_mean_what_they_state() -> None:
         found = meaning(each.name)
         assert (found.higher_is_better, found.discontinuous) == (each.higher_is_better, each.discontinuous)
         if each.discontinuous:
-            assert usual_pair(each.name, [n for n in names if not meaning(n).discontinuous]) == each.paired_metric
+            # Metrics of choices and of probes are measured beside those of the task, and paired among themselves.
+            of_its_own = each.name.split("_")[0] if each.name.startswith(("choice", "probe")) else ""
+            beside = [n for n in names if not meaning(n).discontinuous and n.startswith(of_its_own)]
+            assert usual_pair(each.name, beside) == each.paired_metric
 
 
 @pytest.mark.parametrize(
