@@ -65,7 +65,7 @@ def test_what_does_not_stop_is_no_other_run():
     plain = make_settings(MLP(), SignOfSum())
     for changes in ({"training__min_delta": 0.1}, {"training__evaluate": "geometric"}):
         assert job_of(make_settings(MLP(), SignOfSum(), **changes)).members == job_of(plain).members
-    for changes in ({"training__patience": 3, "training__evaluate": "even"}, {"training__evaluate": "even"}):
+    for changes in ({"training__evaluate": "even", "training__patience": 3}, {"training__evaluate": "even"}):
         assert job_of(make_settings(MLP(), SignOfSum(), **changes)).members != job_of(plain).members
 
 
@@ -76,7 +76,7 @@ class AccuracyAlone(SignOfSum):
 
 def test_patience_needs_a_loss():
     with pytest.raises(SettingError, match=r"^training\.patience=2: allowed is null, for task=sign_of_sum does not"):
-        job_of(make_settings(MLP(), AccuracyAlone(), training__patience=2, training__evaluate="even"))
+        job_of(make_settings(MLP(), AccuracyAlone(), training__evaluate="even", training__patience=2))
 
 
 def test_patience_needs_even_evaluations():

@@ -228,7 +228,9 @@ class _Line:
         if accepted < 3:
             return np.nan, 1.0
         variance = np.array([np.var(drawn[np.isfinite(drawn)]) for drawn in self._draws.T if np.isfinite(drawn).any()])
-        if len(variance) < accepted or not (variance > 0).all():
+        # Without noise the draws differ by rounding alone, which tells nothing of how far minima may lie off a line.
+        rounding = np.finfo(float).eps * self._places[0] ** 2
+        if len(variance) < accepted or not (variance > rounding).all():
             return np.nan, 1.0
         weight = 1 / np.sqrt(variance)
         design = np.stack([np.ones(accepted), self._x - self._x.mean()], axis=1) * weight[:, None]
