@@ -23,6 +23,11 @@ from harness.ranges import one_of, setting
 from harness.tasks.base import Batch, Signature, Task
 from harness.tasks.limited import epochs, fixed_order
 
+#: Meaning and range of the setting that says what the subtasks are.
+SUBTASKS_BY = (
+    "what has curves of its own beside the whole; groups are speakers and the like",
+    one_of("none", "classes", "groups"),
+)
 #: Both sides as batches, of the tasks used last in this process: members of a job and jobs of a study share them.
 _kept: dict[tuple[type, str], tuple[Batch, Batch]] = {}
 _MOST_KEPT = 2
@@ -37,11 +42,7 @@ class LabelledTask(Task):
     """
 
     data: DataSettings = field(default_factory=DataSettings)
-    subtasks_by: str = setting(
-        "classes",
-        "what has curves of its own beside the whole; groups are speakers and the like",
-        one_of("none", "classes", "groups"),
-    )
+    subtasks_by: str = setting("classes", *SUBTASKS_BY)
 
     #: What the examples are.
     data_kind: ClassVar[Kind]
