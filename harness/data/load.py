@@ -39,17 +39,27 @@ class Prepared:
 
 
 def prepared(settings: DataSettings, kind: Kind) -> Prepared:
-    """The data of these settings, read once in a process.
+    """The data of these settings, read once in a process, and again when the file or folder has changed.
 
     Raises:
         UserError: the source cannot be read, a step cannot be applied, or what is left cannot be trained on: missing or
             unknown labels, NaN, empty texts, a class without examples on a side.
     """
-    return _prepared(json.dumps(dataclasses.asdict(settings), sort_keys=True), kind, Path.cwd())
+    return _prepared(json.dumps(dataclasses.asdict(settings), sort_keys=True), kind, Path.cwd(), _stamp(settings))
+
+
+def _stamp(settings: DataSettings) -> tuple[int, int] | None:
+    """Time of change and size of a source that is a path; None of others, and of what is not there."""
+    kind, _, place = (settings.source or "").partition(":")
+    try:
+        found = Path(place).expanduser().stat() if kind == "path" else None
+    except OSError:
+        return None
+    return None if found is None else (found.st_mtime_ns, found.st_size)
 
 
 @lru_cache(maxsize=8)
-def _prepared(settings: str, kind: Kind, folder: Path) -> Prepared:
+def _prepared(settings: str, kind: Kind, folder: Path, stamp: tuple[int, int] | None) -> Prepared:
     return _prepare(DataSettings(**json.loads(settings)), kind)
 
 

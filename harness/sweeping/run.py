@@ -21,6 +21,7 @@ from harness.sweeping.cost import cost_model
 from harness.sweeping.display import display_for
 from harness.sweeping.failures import Ended, count_by_status, failure_lines
 from harness.sweeping.lock import holder, locked
+from harness.sweeping.other_data import warn_of_other_data
 from harness.sweeping.plan import DONE, cells, is_done, pending, recorded_cells, single_job, why_alone, worker_count
 from harness.sweeping.pool import run_jobs
 from harness.sweeping.progress import running
@@ -41,6 +42,7 @@ def plan(studies: Sequence[Settings], console: Console, check: bool = False) -> 
         UserError: a study that cannot be built, or whose family counts wrongly.
     """
     device = resolve(studies[0].training.device).type
+    warn_of_other_data(studies)
     n_checked = check_models(studies, flops=check, every_rung=check)
     cost = cost_model(Path(studies[0].results))
     for study in studies:
@@ -88,6 +90,7 @@ def train_missing(studies: Sequence[Settings], console: Console) -> list[Ended]:
     """
     device = resolve(studies[0].training.device).type
     with lock_folders(studies):
+        warn_of_other_data(studies)
         known = _known(studies)
         check_models([study for study in studies if not is_done(study, known)], flops=True)
         return train_jobs(_jobs(studies, known, device), known, worker_count(studies[0], device), console)

@@ -29,7 +29,7 @@ SUBTASKS_BY = (
     one_of("none", "classes", "groups"),
 )
 #: Both sides as batches, of the tasks used last in this process: members of a job and jobs of a study share them.
-_kept: dict[tuple[type, str], tuple[Batch, Batch]] = {}
+_kept: dict[tuple[type, str], tuple[Prepared, tuple[Batch, Batch]]] = {}
 _MOST_KEPT = 2
 
 
@@ -133,13 +133,12 @@ class LabelledTask(Task):
 
     @property
     def _sides(self) -> tuple[Batch, Batch]:
-        key = type(self), json.dumps(dataclasses.asdict(self), sort_keys=True)
-        if key not in _kept:
-            both = self.examples
+        key, both = (type(self), json.dumps(dataclasses.asdict(self), sort_keys=True)), self.examples
+        if key not in _kept or _kept[key][0] is not both:
             while len(_kept) >= _MOST_KEPT:
                 del _kept[next(iter(_kept))]
-            _kept[key] = self._batches(both.train, both.evaluation)
-        return _kept[key]
+            _kept[key] = both, self._batches(both.train, both.evaluation)
+        return _kept[key][1]
 
     def _batches(self, train: Dataset, evaluation: Dataset) -> tuple[Batch, Batch]:
         ours, held_out = self.inputs_of_both(train, evaluation)

@@ -1,0 +1,36 @@
+"""Data that changed since runs were recorded are told before anything is trained beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from command import run
+
+TABLE = (
+    "family=mlp",
+    "task=table",
+    "data.source=path:t.csv",
+    "ladder.widths=[2]",
+    "ladder.steps=2",
+    "seeds=1",
+    "name=t",
+)
+
+
+def write_table(rows: int) -> None:
+    Path("t.csv").write_text("x,label\n" + "".join(f"{i},{i % 2}\n" for i in range(rows)))
+
+
+def test_a_changed_file_is_told_by_plan_and_by_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_table(100)
+    first = run(capsys, "sweep", *TABLE)
+    assert first.code == 0 and "saw other data" not in first.err
+    assert "saw other data" not in run(capsys, "plan", *TABLE).err
+    write_table(90)
+    for verb in ("plan", "sweep"):
+        told = run(capsys, verb, *TABLE)
+        assert told.code == 0 and "1 of 1 runs of main saw other data than now (data_sha256 " in told.err
