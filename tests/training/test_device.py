@@ -52,7 +52,7 @@ def train_and_evaluate(device, name, **changes):
     losses = list(training_steps(job, stack, device))
     assert [(losses_M.device, losses_M.shape) for losses_M in losses] == [(device, (3,))] * job.steps
     assert stack.params_MP.device == device
-    for answers_MBS in evaluator.answers(stack).values():
+    for answers_MBS in evaluator.answers(stack, evaluator.inputs, evaluator.targets).values():
         assert (answers_MBS.device, answers_MBS.shape) == (device, (3, *evaluator.targets.shape))
 
 
