@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import inspect
+import os
+import warnings
 from collections.abc import Iterable
+
+#: Start of the paths of our own code.
+_PACKAGE = os.path.dirname(__file__) + os.sep
 
 
 class UserError(Exception):
@@ -30,6 +36,14 @@ class SettingError(UserError):
 
 class RunsWarning(UserWarning):
     """What a user should know of the runs in a results folder: some were left out, or differ in their settings."""
+
+
+def warn_of_runs(message: str) -> None:
+    """Give a `RunsWarning` that points at the line of the user's code from which ours was called."""
+    frame, level = inspect.currentframe(), 1
+    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, RunsWarning, stacklevel=level)
 
 
 class DataError(UserError):

@@ -6,7 +6,6 @@ text that the command line prints.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -20,7 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
 from harness.config import compose
-from harness.errors import DataError, RunsWarning, UserError
+from harness.errors import DataError, UserError, warn_of_runs
 from harness.explain import explain
 from harness.overrides import Given, overrides_of
 
@@ -160,6 +159,6 @@ def _frame_of(studies: Sequence[Settings], failures: Sequence[str]) -> pd.DataFr
     except DataError as error:
         raise UserError("no run has finished: " + "; ".join(failures or [str(error)])) from None
     for line in failures:
-        warnings.warn(f"not in the frame: {line}", RunsWarning, stacklevel=3)
+        warn_of_runs(f"not in the frame: {line}")
     frame.attrs["results"] = str(Path(studies[0].results))
     return frame

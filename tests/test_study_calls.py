@@ -98,6 +98,12 @@ def test_runs_that_failed_are_warned_of_and_tried_again(pool: InThisProcess) -> 
     assert set(harness.sweep(STUDY)["width"]) == {4, 8}
 
 
+def test_warnings_of_runs_left_out_point_at_the_callers_line() -> None:
+    with pytest.warns(RunsWarning, match="are left out: shorter") as told:
+        harness.sweep(STUDY, {"ladder.steps": [2, 3]})
+    assert [warning.filename for warning in told] == [__file__]
+
+
 def test_where_nothing_finishes_the_error_says_why(pool: InThisProcess) -> None:
     pool.failing = 8
     with pytest.raises(UserError, match="no run has finished: failed: 2 runs of main, rung 0: no luck today"):

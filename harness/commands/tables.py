@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -16,7 +15,7 @@ from harness.analysis.fitting.inputs import find_law
 from harness.analysis.fitting.laws import Law
 from harness.commands.cautions import cautions, label_columns
 from harness.commands.metrics_as_columns import refuse_several_studies, with_metrics
-from harness.errors import DataError, RunsWarning, UserError
+from harness.errors import DataError, UserError, warn_of_runs
 from harness.records.columns import NOT_NEGATIVE, POSITIVE, SHARE, Limits, label_column, number_column
 from harness.records.comparable import differing_data
 from harness.records.expressions import derive, select
@@ -260,9 +259,9 @@ def warn_of_mixed(source: str, frame: pd.DataFrame) -> None:
     if not is_results(source):
         return
     if mixed := mixed_in_words(frame):
-        warnings.warn(f"{source}: {mixed}; --where chooses those of one", RunsWarning, stacklevel=3)
+        warn_of_runs(f"{source}: {mixed}; --where chooses those of one")
     for line in differing_data(frame.drop_duplicates("run_id")):
-        warnings.warn(f"{source}: {line}", RunsWarning, stacklevel=3)
+        warn_of_runs(f"{source}: {line}")
 
 
 def limits_of(law: Law) -> Limits:

@@ -1,17 +1,18 @@
 """Which of the runs of a results folder stand beside each other in one curve: one duration, one learning rate a size.
 
 A sweep over several durations has each size trained to several ends, and a sweep over several learning rates has runs
-that were never meant to be good. Of the numbers of training examples of a study the largest counts, of its durations
-the longest; of the learning rates of a size the one with the lowest mean loss, for otherwise a badly chosen learning
-rate would look like a second mode. What is left out is counted and said. Along `unique_examples` all numbers of
-examples make the curve, of the largest size.
+that were never meant to be good. Of the numbers of training examples asked for in a study the largest counts, of its
+durations the longest; of the learning rates of a size the one with the lowest mean loss, for otherwise a badly chosen
+learning rate would look like a second mode. What is left out is counted and said. Along `unique_examples` all numbers
+of examples make the curve, of the largest size.
+
+Where data themselves have changed, no run counts more than another: all are kept, and it is said.
 
 Imported runs are all kept: nobody asked for them as alternatives.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from harness.errors import DataError, RunsWarning
+from harness.errors import DataError, warn_of_runs
 from harness.records.run_settings import durations, is_imported, parse_config
 
 #: Columns of the runs table that say which size a run is of.
@@ -29,7 +30,10 @@ DATA = "unique_examples"
 #: Whether a curve is over data -> columns of which the largest value of a study counts, and what the others are.
 _CHOSEN_BY = {
     False: (
-        ("examples", "fewer training examples than the most of their study"),
+        (
+            "examples",
+            f"fewer training examples than the most of their study (analysis.x={DATA} makes a curve over them)",
+        ),
         ("length", "shorter than the longest duration of their study"),
     ),
     True: (
@@ -93,12 +97,14 @@ def comparable(
         The rows, and a sentence for each reason why runs were left out, with their numbers by study.
 
     Warns:
-        RunsWarning: runs of one curve saw different data.
+        RunsWarning: runs of one curve saw different data, whether they count or not.
 
     Raises:
         DataError: learning rates differ at a size of which there is no loss.
     """
     runs = frame.drop_duplicates("run_id").set_index("run_id")
+    for line in differing_data(runs, apart):
+        warn_of_runs(line)
     asked = durations(runs)
     if lengths is not None:
         asked = asked.assign(unit="", length=runs.index.map(lengths))
@@ -119,8 +125,6 @@ def comparable(
         rated = runs["study"].isin(runs["study"][worse_rate]) & ~worse_rate & ~out
         told.append(f"{_counted(runs['study'], rated)} are kept, those with the best learning rate of each size")
     out |= worse_rate
-    for line in differing_data(runs[~out], apart):
-        warnings.warn(line, RunsWarning, stacklevel=2)
     return frame[~frame["run_id"].isin(runs.index[out])], tuple(told)
 
 

@@ -96,8 +96,7 @@ def duration_of(config: Mapping[str, Any], index: int) -> tuple[str, float]:
     ladder = config.get("ladder")
     if not isinstance(ladder, dict):
         return "duration", index
-    limits = ladder.get("train_examples")
-    position = index // len(limits) if isinstance(limits, list) else index
+    position = index // len(_limits(config))
     for unit in DURATIONS:
         asked = ladder.get(unit)
         values: list[Any] = asked if isinstance(asked, list) else [asked]
@@ -106,16 +105,30 @@ def duration_of(config: Mapping[str, Any], index: int) -> tuple[str, float]:
     return "duration", index
 
 
+def _limit_of(config: Mapping[str, Any], index: int) -> float:
+    """The number of training examples that a run was asked for; `index` as in `duration_of`."""
+    limits = _limits(config)
+    limit = limits[index % len(limits)]
+    return math.inf if limit is None else limit
+
+
+def _limits(config: Mapping[str, Any]) -> list[Any]:
+    """The numbers of training examples that the run's command asked for; None stands for all."""
+    ladder = config.get("ladder")
+    limits = ladder.get("train_examples") if isinstance(ladder, dict) else None
+    return limits if isinstance(limits, list) and limits else [limits]
+
+
 def durations(runs: pd.DataFrame) -> pd.DataFrame:
     """How long runs were asked to train, a row a run; indexed as `runs`.
 
-    Columns are `unit` and `length` of `duration_of`, and `examples`, to which training was limited; inf where it was
-    not.
+    Columns are `unit` and `length` of `duration_of`, and `examples`, to which training was asked to be limited; inf
+    where it was not, however many examples the data held.
     """
     configs = [parse_config(text) for text in runs["config"]]
     found = [duration_of(config, at) for config, at in zip(configs, runs["duration"], strict=True)]
     asked = pd.DataFrame(found, columns=["unit", "length"], index=runs.index)
-    asked["examples"] = [config.get("train_examples", math.inf) for config in configs]
+    asked["examples"] = [_limit_of(config, at) for config, at in zip(configs, runs["duration"], strict=True)]
     return asked.astype({"length": float, "examples": float})
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from harness.errors import DataError, RunsWarning, UserError
+from harness.errors import DataError, UserError, warn_of_runs
 from harness.records.comparable import comparable, differing_data, final_losses
 from harness.records.folders import find_folder
 from harness.records.run_settings import is_duration, mixed_in_words, with_varying_settings
@@ -279,7 +278,7 @@ def load(
         if "finished" in statuses:
             _check_finished(folder, tables[-1])
     for problem in problems:
-        warnings.warn(f"left out {problem}", RunsWarning, stacklevel=2)
+        warn_of_runs(f"left out {problem}")
     frame = pd.concat([_joined(each, steps, split, statuses) for each in tables], ignore_index=True)
     frame, varying = with_varying_settings(frame)
     left_out: tuple[str, ...] = ()
@@ -289,9 +288,9 @@ def load(
         apart = [name for name in varying if not is_duration(name)]
         frame, left_out = comparable(frame, losses.groupby(level=0).first(), apart=apart)
         if varying:
-            warnings.warn(f"{path}: {mixed_in_words(frame)}", RunsWarning, stacklevel=2)
+            warn_of_runs(f"{path}: {mixed_in_words(frame)}")
         if left_out:
-            warnings.warn(f"{path}: {'; '.join(left_out)} (runs='all' keeps them)", RunsWarning, stacklevel=2)
+            warn_of_runs(f"{path}: {'; '.join(left_out)} (runs='all' keeps them)")
     frame = frame.reset_index(drop=True)
     frame.attrs = {"varying": varying, "left_out": list(left_out)}
     return frame
@@ -306,7 +305,7 @@ def load_runs(path: Path | str) -> pd.DataFrame:
     problems: list[str] = []
     runs = [_tables(folder, problems)["runs"].to_pandas() for folder in _folders(path)]
     for problem in problems:
-        warnings.warn(f"left out {problem}", RunsWarning, stacklevel=2)
+        warn_of_runs(f"left out {problem}")
     return pd.concat(runs, ignore_index=True)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from harness.errors import RunsWarning
+from harness.errors import warn_of_runs
 from harness.records.comparable import ChosenRuns
 from harness.records.folders import find_folder
 from harness.report.kept import fingerprint, keep, read_kept
@@ -43,7 +42,7 @@ def show(
     result = read_kept(folder, key)
     if result is not None:
         for line in result.differing_data:
-            warnings.warn(line, RunsWarning, stacklevel=2)
+            warn_of_runs(line)
     else:
         from harness.report.analyze import analyze  # not needed, and slow to load, where nothing has changed
         from harness.report.html import write_report

@@ -42,7 +42,7 @@ class Analysis:
         trajectories: the runs of `frame` at all the steps that they were measured at.
         runs: the runs table, failures included.
         left_out: which runs of the folder are not in `frame`, and why, a sentence each.
-        differing_data: which runs of one curve saw different data, a sentence a study.
+        differing_data: which finished runs saw different data, whether they count or not, a sentence a study.
         jumps: as `find_jumps` returns it.
         laws: as `exponents` returns it.
         fits: (study, convention) -> the law chosen there, where one describes the runs (within NO_LAW).
@@ -153,7 +153,7 @@ def analyze(
         steps[steps["run_id"].isin(frame["run_id"])],
         runs,
         (*(chosen.left_out if chosen else ()), *left_out),
-        tuple(differing_data(frame.drop_duplicates("run_id"))),
+        tuple(differing_data(every_duration.drop_duplicates("run_id"))),
         jumps,
         laws.table,
         fits,

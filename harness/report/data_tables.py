@@ -19,6 +19,8 @@ _COLUMNS = {
     "data_sha256": "SHA-256",
 }
 _PREPARED = "data_prepared"
+#: What stands before the steps: the examples as they were read.
+_READ = "read"
 #: Digits of a hash that a table shows.
 _SHOWN = 12
 
@@ -53,6 +55,11 @@ def data_in_words(part: pd.DataFrame) -> str:
     return "; ".join(
         f"{row['data']} ({row['licence']}; SHA-256 {row['SHA-256']}; split: {row['split']})" for row in rows
     )
+
+
+def steps_in_words(part: pd.DataFrame) -> str:
+    """The names of the steps of preparation of runs, in order; '' where there were none."""
+    return ", ".join(step for step in preparation(part)["step"].astype(str).unique() if step != _READ)
 
 
 def software(versions: str) -> dict[str, str]:

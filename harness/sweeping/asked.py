@@ -8,7 +8,6 @@ the same curve, so they count as asked for. Imported runs, which have no setting
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from harness.durations import ALL, lengths_of, unit_of
-from harness.errors import RunsWarning, UserError
+from harness.errors import UserError, warn_of_runs
 from harness.families.base import Shape
 from harness.ladder import Rung, build_ladder, identity_settings, learning_rates, member, rung_of_size
 from harness.ranges import defaults_outside_identity
@@ -70,7 +69,7 @@ def load_asked(
         frame = frame.assign(study=frame["run_id"].map(split_by(runs, by)))
     frame, left_out = comparable(frame, lengths=chosen.lengths, x=studies[0].analysis.x)
     for line in (*(chosen.left_out if name_others else ()), *left_out):
-        warnings.warn(f"{folder}: {line}", RunsWarning, stacklevel=2)
+        warn_of_runs(f"{folder}: {line}")
     return frame.reset_index(drop=True)
 
 

@@ -17,6 +17,7 @@ from harness.records.comparable import comparable, differing_data
 from harness.records.run_settings import durations, settings_of, stated_settings
 from harness.records.store import collect, load, load_runs
 from harness.records.writer import write_run
+from harness.report.analyze import analyze
 
 LIMITS = [16, 64]
 LENGTHS = [4, 8]
@@ -40,7 +41,7 @@ def ids(frame: pd.DataFrame) -> set[str]:
 
 def test_most_examples_and_the_longest_duration_make_a_curve_over_sizes(tmp_path: Path) -> None:
     write_grid(tmp_path)
-    with pytest.warns(RunsWarning, match="fewer training examples than the most"):
+    with pytest.warns(RunsWarning, match=r"fewer training examples than the most.*analysis\.x=unique_examples makes"):
         frame = load(tmp_path)
     assert ids(frame) == {"8-3", "16-3"}
     assert set(frame["unique_examples"]) == {64}
@@ -97,6 +98,35 @@ def test_runs_of_one_curve_that_saw_different_data_are_told_once(tmp_path: Path)
         load(tmp_path)
     assert [str(each.message) for each in found] == [said]
     assert collect(tmp_path).differing_data == (said,)
+
+
+def write_changed(folder: Path, **asked: Any) -> None:
+    """A run on 80 examples, and one on the 60 of them that were left later."""
+    for examples, corpus in ((80, "0123456789"), (60, "abcdefghij")):
+        config = json.dumps({"version": 1, "train_examples": examples, "ladder": {"epochs": 5} | asked})
+        about = {"unique_examples": examples, "config": config, "versions": hashed(corpus)}
+        write_run(folder, run_row(f"of-{examples}", **about), measurement_rows())
+
+
+@pytest.mark.parametrize("asked", [{}, {"train_examples": None}, {"train_examples": [None]}])
+def test_runs_are_not_left_out_because_files_were_deleted(tmp_path: Path, asked: dict[str, Any]) -> None:
+    write_changed(tmp_path, **asked)
+    with pytest.warns(RunsWarning, match="main: runs of one curve saw different data"):
+        frame = load(tmp_path)
+    assert ids(frame) == {"of-80", "of-60"} and frame.attrs["left_out"] == []
+
+
+def test_different_data_are_told_also_of_runs_that_are_left_out(tmp_path: Path) -> None:
+    write_changed(tmp_path)
+    config = json.dumps({"version": 1, "ladder": {"epochs": 9}})
+    write_run(tmp_path, run_row("longer", config=config, versions=hashed("abcdefghij")), measurement_rows())
+    with pytest.warns(RunsWarning) as told:
+        assert ids(load(tmp_path)) == {"longer"}
+    said = [str(each.message) for each in told]
+    assert any("corpus_sha256 abcdefgh of 2 runs, 01234567 of 1 runs" in line for line in said)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert "corpus_sha256" in analyze(tmp_path, bootstrap=100).differing_data[0]
 
 
 def test_runs_that_state_no_hash_differ_from_none(tmp_path: Path) -> None:

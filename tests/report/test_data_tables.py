@@ -6,7 +6,7 @@ import json
 
 import pandas as pd
 
-from harness.report.data_tables import data_in_words, data_sources, preparation, software
+from harness.report.data_tables import data_in_words, data_sources, preparation, software, steps_in_words
 
 PREPARED = [
     {"step": "read", "split": "train", "removed": 0, "changed": 0, "left": 100, "note": ""},
@@ -54,6 +54,10 @@ def test_software_leaves_described_data_out_and_keeps_other_hashes() -> None:
 def test_words() -> None:
     assert data_in_words(runs()[:2]) == "Letters (MIT; SHA-256 abababababab; split: source)"
     assert data_in_words(runs()[2:]) == ""
+
+
+def test_steps_in_words() -> None:
+    assert steps_in_words(runs()[:2]) == "duplicates" and steps_in_words(runs()[2:]) == ""
 
 
 def test_versions_that_are_no_json_are_passed_over() -> None:

@@ -20,6 +20,7 @@ from harness.records.schema import STATUSES
 from harness.report.analyze import Analysis
 from harness.report.card.studies import (
     by_study,
+    criterion,
     examples_per_step,
     family,
     how_c,
@@ -27,6 +28,7 @@ from harness.report.card.studies import (
     how_n,
     joined,
     learning_rates,
+    loss,
     lr_choice,
     range_of,
     settings_of,
@@ -37,7 +39,7 @@ from harness.report.card.studies import (
     tokens_per_parameter,
     values,
 )
-from harness.report.data_tables import data_in_words
+from harness.report.data_tables import data_in_words, steps_in_words
 from harness.report.names import NOT_RECORDED, interval_kind, size_name
 from harness.report.surfaces import fit_surfaces
 from harness.report.tables import law_table
@@ -118,7 +120,7 @@ def _hypothesis(analysis: Analysis) -> Items:
     return {
         "Form": f"{' or '.join(forms)}, whichever has the lower AICc",
         "Surface": f"`{surface.formula}` ({surface.source}), where runs of the same size differ in training tokens",
-        "y": "loss on the evaluation set, all subtasks together (nats per scored token, for runs of this harness)",
+        "y": f"loss on the evaluation set, all subtasks together ({by_study(analysis.runs, criterion)})",
         "x": f"{', '.join(map(size_name, analysis.conventions))}; one law for each",
         "Studies": f"{len(analysis.studies)}, each fitted separately: {', '.join(analysis.studies)}",
     }
@@ -129,6 +131,7 @@ def _data(runs: pd.DataFrame) -> Items:
     return {
         "Task": by_study(runs, task),
         "Source": by_study(runs, lambda part: data_in_words(part) or "made by the task"),
+        "Preparation": by_study(runs, lambda part: steps_in_words(part) or "none"),
         "Sizes": by_study(runs, lambda part: f"{part['rung'].nunique()}"),
         "Durations at a size": by_study(runs, lambda part: f"up to {durations[part.index].max()}"),
         "Seeds at a size": by_study(runs, lambda part: f"up to {part.groupby('rung')['seed'].nunique().max()}"),
@@ -151,6 +154,7 @@ def _training(runs: pd.DataFrame) -> Items:
         "Family": by_study(runs, family),
         "Width and depth": by_study(runs, shape),
         "Parametrization": by_study(runs, settings_of("parametrization")),
+        "Loss": by_study(runs, loss),
         "Optimizer": by_study(runs, settings_of("optimizer", without=("lr",))),
         "Schedule": by_study(runs, settings_of("schedule")),
         "Batch size": by_study(runs, examples_per_step),

@@ -106,7 +106,7 @@ def _study(study: object, part: pd.DataFrame, own: Sequence[str]) -> str:
         f"readout, with {span(seeds, _whole)} {'seed' if seeds.max() == 1 else 'seeds'} each",
         f"{_counted(part, 'steps', 'steps')} of {examples_per_step(part)}, {range_of('tokens')(part)} tokens in all "
         "(examples, where a task has no tokens)",
-        *(phrase.format(text) for phrase in own if (text := _HOW[phrase](part))),
+        *(phrase.format(_HOW[phrase](part)) for phrase in own),
     ]
     return "; ".join(told) + "."
 

@@ -56,10 +56,10 @@ def family(part: pd.DataFrame) -> str:
 
 
 def _named(part: pd.DataFrame, column: str, setting: str) -> str:
-    """The names in the column, followed by their settings in the config."""
+    """The names in the column, followed by their settings in the config, but those of data, which have an item."""
     names = [str(name) for name in dict.fromkeys(part[column]) if name != "unknown"]
     settings = [value for value in values(part, setting) if isinstance(value, dict)]
-    details = joined(_pairs(value, without=("name",)) for value in settings)
+    details = joined(_pairs(value, without=("name", "data")) for value in settings)
     return joined(names) + (f" ({details})" if names and details != NOT_RECORDED else "")
 
 
@@ -71,9 +71,21 @@ def settings_of(group: str, without: tuple[str, ...] = ()) -> Callable[[pd.DataF
 
 
 def loss(part: pd.DataFrame) -> str:
-    """What training minimised; '' where runs do not state it, which is plain cross-entropy of ours."""
-    stated = [value for value in values(part, "loss") if isinstance(value, dict)]
-    return " or ".join(_pairs({"kind": "cross_entropy"} | value) for value in stated)
+    """What training minimised."""
+    return joined(map(_pairs, _losses(part)))
+
+
+def criterion(part: pd.DataFrame) -> str:
+    """What the metric "loss" is, with its unit where all tasks share it."""
+    units = {"cross_entropy": ", in nats per scored token"}
+    return joined(f"{kind}{units.get(kind, '')}" for kind in (str(each["kind"]) for each in _losses(part)))
+
+
+def _losses(part: pd.DataFrame) -> list[dict[str, Any]]:
+    """The settings of the loss of runs that we trained; those that state none had plain cross-entropy."""
+    configs = [parse_config(text) for text in part["config"].unique()]
+    stated = [config.get("loss", {}) for config in configs if "version" in config]
+    return [{"kind": "cross_entropy"} | each for each in stated if isinstance(each, dict)]
 
 
 def _pairs(settings: Mapping[str, Any], without: tuple[str, ...] = ()) -> str:

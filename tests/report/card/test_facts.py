@@ -4,6 +4,7 @@ import io
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -69,6 +70,20 @@ def test_nothing_is_invented(analysis: Analysis) -> None:
     unknown = text.split("## Not known")[1]
     assert "- Training setup: Schedule" in unknown and "- Data: Repeated data" in unknown
     assert "Batch size" not in unknown
+
+
+def test_the_loss_is_named_and_its_unit_told_where_all_tasks_share_it(analysis: Analysis) -> None:
+    configs: dict[str, dict[str, Any]] = {
+        "text": {"task": {"name": "text", "n_bits": 3, "data": {"source": "path:x"}}},
+        "digits": {"loss": {"kind": "mse", "l2": 0.5}},
+        "lookup": {"loss": {"l2": 0.5}},
+    }
+    written = analysis.runs["study"].map({study: json.dumps({"version": 1} | own) for study, own in configs.items()})
+    told = items(cards(Analysis(**(vars(analysis) | {"runs": analysis.runs.assign(config=written)})))[0])
+    assert "(digits: mse; lookup, text: cross_entropy, in nats per scored token)" in told["y"]
+    assert told["Loss"] == "digits: mse, l2 0.5; lookup: cross_entropy, l2 0.5; text: cross_entropy"
+    assert told["Task"] == "digits: digits; lookup: lookup; text: text (n_bits 3)"
+    assert told["Preparation"] == "none"
 
 
 def test_exponents_stand_side_by_side_with_intervals_and_status(analysis: Analysis) -> None:
