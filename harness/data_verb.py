@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 import numpy as np
+import pandas as pd
 import yaml
 from rich.console import Console
 from rich.table import Table
 
 from harness.by_name import import_by_name
+from harness.choices import choices, read_config
 from harness.command_words import told_apart
 from harness.data.dataset import Dataset, Kind, Question
 from harness.data.load import Prepared, prepared
@@ -86,14 +88,29 @@ def _settings(overrides: Sequence[str], kind: str | None) -> tuple[DataSettings,
     for known in kinds:
         if found == known:
             return settings, known
-    raise SettingError("--kind", found or "none", f"one of {', '.join(kinds)}, or a task that reads data: task=NAME")
+    if found is not None:
+        raise SettingError("--kind", found, f"one of {', '.join(kinds)}")
+    problem = "no task is chosen" if studies[0].task is None else "the chosen task reads no data"
+    tasks = ", ".join(_tasks_that_read())
+    remedy = f"give task=NAME ({tasks}) or --kind KIND ({', '.join(kinds)})"
+    raise UserError(f"data: {problem}; {remedy}, e.g. harness data task=table data.source=path:mine.csv")
 
 
 def _kind_of_task(study: DictConfig) -> str | None:
-    """What the chosen task reads, as its class says in `data_kind`."""
-    if study.task is None:
-        return None
-    return getattr(import_by_name("task._target_", str(study.task._target_)), "data_kind", None)
+    """What the chosen task reads."""
+    return None if study.task is None else _kind_read_by(study.task._target_)
+
+
+def _tasks_that_read() -> list[str]:
+    targets = {
+        name: (yaml.safe_load(read_config(path)) or {}).get("_target_") for name, path in choices("task").items()
+    }
+    return [name for name, target in targets.items() if target and _kind_read_by(target)]
+
+
+def _kind_read_by(target: object) -> str | None:
+    """What a class of tasks reads, as it says in `data_kind`."""
+    return getattr(import_by_name("task._target_", str(target)), "data_kind", None)
 
 
 def _counts(data: Prepared) -> Table:
@@ -125,25 +142,30 @@ def _picture(data: Prepared, settings: DataSettings, kind: Kind) -> Figure:
     from harness.report import example_plots
 
     if kind == "features":
-        return example_plots.plot_features(data.train.inputs)
+        names = [data.train.feature_name(i) for i in range(data.train.inputs.shape[1])]
+        labels = data.train.labels if data.train.has_classes else None
+        return example_plots.plot_features(data.train.inputs, names, labels, data.train.classes)
     some = _some(data.train, _SHOWN[kind])
-    labels = [_label(some, row) for row in range(len(some))]
+    titles = [_label(some, row) for row in range(len(some))]
     if kind == "text":
-        return example_plots.plot_texts(some.inputs, labels)
+        return example_plots.plot_texts(some.inputs, titles)
     if kind == "questions":
-        return example_plots.plot_texts([_with_choices(one) for one in some.inputs], labels)
+        return example_plots.plot_texts([_with_choices(one) for one in some.inputs], titles)
     if kind == "audio":
         assert some.sample_rate is not None
-        return example_plots.plot_sounds(some.inputs, some.sample_rate, labels)
-    return example_plots.plot_images(some.inputs, labels, _augmented(some, settings))
+        return example_plots.plot_sounds(some.inputs, some.sample_rate, titles)
+    return example_plots.plot_images(some.inputs, titles, _augmented(some, settings))
 
 
 def _some(data: Dataset, count: int) -> Dataset:
-    """Examples that are always the same, class by class."""
-    chosen = np.random.default_rng(0).permutation(len(data))[:count]
-    if data.labels is not None and data.has_classes:
-        chosen = chosen[np.argsort(data.labels[chosen], kind="stable")]
-    return data.take(chosen)
+    """Examples that are always the same, class by class, as many of each class as of any other while they last."""
+    order = np.random.default_rng(0).permutation(len(data))
+    if data.labels is None or not data.has_classes:
+        return data.take(order[:count])
+    labels = pd.Series(data.labels[order])
+    before_in_class = labels.groupby(labels).cumcount()
+    chosen = order[np.argsort(before_in_class, kind="stable")][:count]
+    return data.take(chosen[np.argsort(data.labels[chosen], kind="stable")])
 
 
 def _label(data: Dataset, row: int) -> str:

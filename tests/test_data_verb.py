@@ -9,6 +9,10 @@ import pytest
 from command import run
 from data_files import write_mnist
 from PIL import Image
+from planted_data import planted
+
+from harness import data_verb
+from harness.report.example_plots import plot_features
 
 TABLE = "x,label,split\n" + "".join(f"{i % 6},{'ab'[i % 2]},{'train' if i < 8 else 'test'}\n" for i in range(12))
 
@@ -39,6 +43,23 @@ def test_a_contact_sheet(augment: str, tmp_path: Path, capsys: pytest.CaptureFix
     assert Image.open("sheet.png").size == (1400, 200 * rows + 60)
 
 
+def test_a_contact_sheet_shows_every_class_alike() -> None:
+    labels = np.repeat([0, 1, 2], [90, 2, 8])
+    shown = data_verb._some(planted("features", np.arange(100.0)[:, None], labels), 12)
+    assert shown.labels is not None and shown.labels.tolist() == [0] * 5 + [1] * 2 + [2] * 5
+    assert len(set(shown.inputs[:, 0])) == 12
+
+
+def test_histograms_have_the_names_of_columns_and_the_colours_of_classes() -> None:
+    labels = np.array([0, 1, 1])
+    figure = plot_features(np.eye(3)[:, :2], ["size", "$weight"], labels, ["light", "heavy"])
+    assert [ax.get_title() for ax in figure.axes] == ["size", "$weight"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["light", "heavy"]
+    colours = {bar.get_facecolor() for bar in figure.axes[0].patches}
+    assert len(colours) == 2
+    assert not plot_features(np.eye(3), ["a", "b", "c"], np.arange(3), [str(i) for i in range(9)]).legends
+
+
 def test_spectrograms_and_snippets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.savez(tmp_path / "s.npz", waves=np.random.default_rng(0).normal(size=(20, 400)), sample_rate=8000)
     (tmp_path / "words.txt").write_text("\n\n".join(f"paragraph {i} of $dollars_" for i in range(20)))
@@ -57,9 +78,10 @@ def test_spectrograms_and_snippets(tmp_path: Path, capsys: pytest.CaptureFixture
     [
         (
             ["data.source=path:t.csv"],
-            "--kind=none: allowed is one of images, text, audio, features, questions",
+            "data: no task is chosen; give task=NAME (images, language, multiple_choice, speech, table, "
+            "text_classification) or --kind KIND (images, text, audio, features, questions), e.g. harness data task=",
         ),
-        (["data.source=path:t.csv", "task=parity"], "--kind=none"),
+        (["data.source=path:t.csv", "task=parity"], "data: the chosen task reads no data; give task=NAME"),
         (["--kind", "text"], "data.source=null"),
         (["data=digit", "--kind=text"], "digits"),
         (["data.source=path:t.csv", "--kind=sounds"], "--kind=sounds: allowed is"),

@@ -69,10 +69,11 @@ class Dataset:
         labels: (n,) int64 indices into `classes`, `MISSING` for none, `UNKNOWN` for one that is none of the classes;
             (n, K) float64 values to be predicted; or None.
         classes: names of the classes; () where labels are values or None.
-        names: n names of where each example came from: ``file`` or ``file:row``.
+        names: n names of where each example came from: ``file``, ``file, row N`` or ``file, line N``.
         groups: (n,) str, such as the speaker of each, or None.
         split: (n,) str, "train" or "eval", where the source has a split of its own, else None.
         sample_rate: of audio, in Hz.
+        features: F names of the features, or () where they have none.
         provenance: of the whole.
     """
 
@@ -85,6 +86,7 @@ class Dataset:
     groups: np.ndarray | None = None
     split: np.ndarray | None = None
     sample_rate: int | None = None
+    features: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -93,6 +95,10 @@ class Dataset:
     def has_classes(self) -> bool:
         """Whether labels are classes, rather than values or none."""
         return self.labels is not None and self.labels.ndim == 1
+
+    def feature_name(self, feature: int) -> str:
+        """The name of a feature, or its number from 0."""
+        return self.features[feature] if self.features else f"feature {feature}"
 
     def take(self, chosen: np.ndarray) -> Dataset:
         """The examples at these indices, in their order, or those for which a mask of (n,) bool is true."""

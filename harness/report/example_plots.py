@@ -12,8 +12,9 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
-from harness.report.axes import BLACK, BLUE, PAGE_WIDTH_IN, STYLE, VERMILLION
+from harness.report.axes import BLACK, LOOKS, PAGE_WIDTH_IN, STYLE, VERMILLION
 
 __all__ = ["plot_features", "plot_images", "plot_sounds", "plot_texts"]
 
@@ -68,15 +69,25 @@ def plot_texts(texts: Sequence[str], labels: Sequence[str]) -> Figure:
 
 
 @rc_context(STYLE)
-def plot_features(values: np.ndarray) -> Figure:
-    """Histograms of the first 16 of the features (n, F)."""
-    count = min(values.shape[1], 16)
-    axes = _grid(count, columns=4, row_in=1.2)
-    for feature, ax in enumerate(axes):
-        ax.hist(values[:, feature], bins=30, color=BLUE)
-        ax.set_title(f"feature {feature}", fontsize=7)
+def plot_features(
+    values: np.ndarray, names: Sequence[str], labels: np.ndarray | None = None, classes: Sequence[str] = ()
+) -> Figure:
+    """Histograms of the first 16 of the features (n, F), under their names.
+
+    Labels (n,) from 0 to len(classes) - 1 stack the examples of up to six classes, each in a colour of its own.
+    """
+    stacked = labels is not None and 1 < len(classes) <= len(LOOKS)
+    sides = [labels == label for label in range(len(classes))] if stacked else [np.ones(len(values), dtype=bool)]
+    colours = [colour for colour, _ in LOOKS[: len(sides)]]
+    axes = _grid(min(values.shape[1], 16), columns=4, row_in=1.2)
+    for feature, (ax, name) in enumerate(zip(axes, names, strict=False)):
+        ax.hist([values[side, feature] for side in sides], bins=30, stacked=True, color=colours)
+        ax.set_title(_short(name, 30), fontsize=7, parse_math=False)
         ax.tick_params(labelsize=6)
     axes[0].set_ylabel("examples", fontsize=6)
+    if stacked:
+        keys = [Patch(color=colour, label=_short(name, 18)) for colour, name in zip(colours, classes, strict=True)]
+        axes[0].figure.legend(handles=keys, loc="outside lower center", ncols=len(keys), fontsize=6)
     return axes[0].figure  # type: ignore[return-value]
 
 

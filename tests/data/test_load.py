@@ -49,10 +49,20 @@ def test_steps_are_applied_in_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "kind", "settings", "says"),
     [
-        ("a,y\n1,u\nnan,u\n", "features", {}, r"t\.csv:2: NaN features; the step missing \(drop or mean\) handles"),
-        ("text,y\nb,u\n ,u\n", "text", {}, r"t\.csv:2: empty text; the step missing \(drop\) handles"),
-        ("a,y\n1,u\n2,\n3,\n", "features", {}, r"t\.csv:2: label missing \(2 such rows\); the step labels drops"),
-        ("a,y\n1,u\n2,w\n", "features", {"classes": ["u", "v"]}, r"t\.csv:2: label out of range; classes are u, v"),
+        (
+            "a,y\n1,u\nnan,u\n",
+            "features",
+            {},
+            r"t\.csv, row 2: NaN features; the step missing \(drop or mean\) handles",
+        ),
+        ("text,y\nb,u\n ,u\n", "text", {}, r"t\.csv, row 2: empty text; the step missing \(drop\) handles"),
+        ("a,y\n1,u\n2,\n3,\n", "features", {}, r"t\.csv, row 2: label missing \(2 such rows\); the step labels drops"),
+        (
+            "a,y\n1,u\n2,w\n",
+            "features",
+            {"classes": ["u", "v"]},
+            r"t\.csv, row 2: label out of range; classes are u, v",
+        ),
         ("a,y\n1,u\n2,v\n", "features", {}, r"t: class v has no evaluation examples \(split: by the column split\)"),
         ("a,y\n1,u\n", "features", {"classes": ["u", "v"]}, r"t: class v has no training examples"),
         ("a,y\n1,u\n", "features", {"split": "hash", "eval_fraction": 0.01}, r"t: no evaluation examples are left"),
@@ -79,6 +89,6 @@ def test_examples_keep_their_rows_through_preparation(tmp_path: Path) -> None:
     data = prepared(DataSettings(source=table(tmp_path, rows), prepare=["balance", "scale"]), "features")
     for side in (data.train, data.evaluation):
         for name, value, label in zip(side.names, side.inputs[:, 0], side.labels, strict=True):  # type: ignore[arg-type]
-            row = int(name.partition(":")[2]) - 1
+            row = int(name.rpartition(" ")[2]) - 1
             np.testing.assert_allclose(value, row / 19)
             assert label == row % 2

@@ -125,7 +125,7 @@ def test_a_task_travels_without_its_questions(few: DataSettings) -> None:
 
 
 def test_an_answer_longer_than_the_context(few: DataSettings) -> None:
-    with pytest.raises(UserError, match=r"q\.jsonl:\d: an answer of 10 tokens; task.context=9 holds no more"):
+    with pytest.raises(UserError, match=r"q\.jsonl, line \d: an answer of 10 tokens; task.context=9 holds no more"):
         MultipleChoice(few, context=9).eval_batch()
 
 

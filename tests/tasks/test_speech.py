@@ -73,7 +73,9 @@ def test_files_of_ones_own(tmp_path):
 
 def test_a_wrong_sampling_rate(tmp_path):
     table = write_clips(tmp_path, labels=["yes", "no"], rates=[8000, 16000])
-    with pytest.raises(DataError, match=r"clips\.csv:2: 16000 Hz, and .*:1 is of 8000 Hz; data\.sample_rate=HZ"):
+    with pytest.raises(
+        DataError, match=r"clips\.csv, row 2: 16000 Hz, and .*, row 1 is of 8000 Hz; data\.sample_rate=HZ"
+    ):
         speech({"source": f"path:{table}"}).signature  # noqa: B018
 
 

@@ -62,8 +62,8 @@ class Missing(Step):
             raise DataError(f"missing: {train.kind} have no mean; how=drop drops them", source=train.provenance.name)
         finite = np.isfinite(train.inputs)
         if not finite.any(axis=0).all():
-            feature = int(finite.any(axis=0).argmin())
-            problem = f"missing: feature {feature} (from 0) has no value in training, so that it has no mean"
+            name = train.feature_name(int(finite.any(axis=0).argmin()))
+            problem = f"missing: {name} has no value in training, so that it has no mean"
             raise DataError(problem, source=train.provenance.name)
         means = np.nanmean(np.where(finite, train.inputs, np.nan), axis=0)
 

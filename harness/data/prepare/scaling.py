@@ -9,7 +9,7 @@ import numpy as np
 from harness.data.dataset import EVAL, TRAIN, Dataset
 from harness.data.prepare.base import Change, Step
 from harness.errors import DataError
-from harness.ranges import one_of, setting
+from harness.ranges import one_of, or_null, setting
 
 
 class _Scaling(Step):
@@ -43,17 +43,18 @@ class Standardise(_Scaling):
     is subtracted and nothing more, and the note counts it.
     """
 
-    by: str = setting(
-        "global",
+    by: str | None = setting(
+        None,
         "what shares a mean and a deviation: all numbers, those of a channel of images, or those of a feature or pixel",
-        one_of("global", "channel", "feature"),
+        or_null(one_of("global", "channel", "feature"), "global (images) or feature (features)"),
     )
 
     def fit(self, train: Dataset) -> tuple[np.ndarray, np.ndarray, str]:
         values = train.inputs
-        if self.by == "channel" and train.kind != "images":
+        by = self.by or ("feature" if train.kind == "features" else "global")
+        if by == "channel" and train.kind != "images":
             raise DataError("standardise by channel: only images have channels; by feature does the same for features")
-        axes = {"global": tuple(range(values.ndim)), "channel": (0, 2, 3), "feature": (0,)}[self.by]
+        axes = {"global": tuple(range(values.ndim)), "channel": (0, 2, 3), "feature": (0,)}[by]
         mean = values.mean(axis=axes, keepdims=True, dtype=np.float64)
         deviation = values.std(axis=axes, keepdims=True, dtype=np.float64)
         # Rounding of the mean leaves a little deviation where all values are alike.

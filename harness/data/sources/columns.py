@@ -66,7 +66,8 @@ class Columns:
         if kind == "features":
             taken = {*labels, group, split}
             inputs = self._listed(settings.input_columns, (), "input_columns")
-            found.inputs = self._numbers(inputs or [str(name) for name in self.frame if name not in taken])
+            inputs = inputs or [str(name) for name in self.frame if name not in taken]
+            found.inputs, found.features = self._numbers(inputs), tuple(inputs)
             return found
         column = self._one_input(settings, kind)
         cells = self.frame[column].tolist()

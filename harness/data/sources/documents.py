@@ -27,7 +27,7 @@ def read(path: Path, settings: DataSettings, kind: Kind) -> Found:
     """
     if path.is_file():
         paragraphs = list(_paragraphs(_text(path)))
-        names = [f"{path.name}:{line}" for line, _ in paragraphs]
+        names = [f"{path.name}, line {line}" for line, _ in paragraphs]
         return Found(inputs=[text for _, text in paragraphs], names=names, title=path.stem)
     files = sorted(p for p in path.rglob("*") if p.is_file() and not _hidden(p.relative_to(path)))
     names = [file.relative_to(path).as_posix() for file in files]

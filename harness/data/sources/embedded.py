@@ -35,7 +35,7 @@ def _digits(settings: DataSettings) -> Found:
         inputs=pixels.reshape(-1, 8, 8).astype(np.uint8),
         labels=labels,
         classes=tuple(map(str, range(10))),
-        names=[f"{digits.FILE.name}:{row}" for row in range(1, len(labels) + 1)],
+        names=[f"{digits.FILE.name}, row {row}" for row in range(1, len(labels) + 1)],
         title="Optical Recognition of Handwritten Digits (test set)",
         licence="CC BY 4.0",
         version="UCI Machine Learning Repository, doi:10.24432/C50P49",

@@ -30,11 +30,12 @@ class Found:
         inputs: images: an array (n, H, W), (n, H, W, C) or (n, C, H, W) of whole numbers from 0 to 255, or a list of
             encoded bytes, paths or images of Pillow; audio: a list of arrays (t,) from -1 to 1; text: a list of str;
             features: an array (n, ...) of numbers.
-        names: where each example came from, ``file`` or ``file:row``.
+        names: where each example came from, ``file``, ``file, row N`` or ``file, line N``.
         title: what the whole is called.
         labels: None, or n labels as they are written: names or numbers of classes (None or NaN for a missing one), or
             an array (n, K) of values.
         classes: names of the classes, where the source knows them; a label that is a number counts them from 0.
+        features: the names of the columns of features, or () where they have none.
         groups, split: n names each, or None.
         rates: of audio, n sampling rates in Hz.
         licence, version, split_rule: see `Provenance`.
@@ -45,6 +46,7 @@ class Found:
     title: str
     labels: Any = None
     classes: tuple[str, ...] | None = None
+    features: tuple[str, ...] = ()
     groups: Sequence[str] | None = None
     split: Sequence[str] | None = None
     rates: Sequence[int] | None = None
@@ -80,6 +82,9 @@ def assembled(found: Found, settings: DataSettings, kind: Kind) -> Dataset:
         inputs, sample_rate = waves.at_one_rate(inputs, found.rates, found.names, settings.sample_rate)
     elif kind == "features":
         inputs = _features(inputs, found.title)
+        if found.features and len(found.features) != inputs.shape[1]:
+            problem = f"{len(found.features):,} names for {inputs.shape[1]:,} features"
+            raise DataError(problem, source=found.title)
     labels, classes = numbering.numbered(found.labels, settings, found.classes, found.names)
     provenance = Provenance(
         name=title,
@@ -89,7 +94,7 @@ def assembled(found: Found, settings: DataSettings, kind: Kind) -> Dataset:
         split_rule=found.split_rule if found.split is not None else "none",
     )
     groups, split = (None if v is None else np.asarray(v, dtype=str) for v in (found.groups, found.split))
-    return Dataset(kind, inputs, labels, classes, found.names, provenance, groups, split, sample_rate)
+    return Dataset(kind, inputs, labels, classes, found.names, provenance, groups, split, sample_rate, found.features)
 
 
 def _features(inputs: Any, title: str) -> np.ndarray:

@@ -30,7 +30,7 @@ def read(argument: str, settings: DataSettings, kind: Kind) -> Found:
     chosen = _chosen(splits, argument)
     parts = {part: _undecoded(splits[part]) for part in chosen}
     frames = {part: data.to_pandas() for part, data in parts.items()}
-    names = [f"{part}:{row}" for part, frame in frames.items() for row in range(1, len(frame) + 1)]
+    names = [f"{part}, row {row}" for part, frame in frames.items() for row in range(1, len(frame) + 1)]
     frame = pd.concat(frames.values(), ignore_index=True)
     found = Columns(frame, names, f"hf:{argument}", Path()).found(settings, kind)
     first = parts[chosen[0]]

@@ -49,7 +49,7 @@ def read(path: Path, settings: DataSettings, kind: Kind) -> Found:
         if len(images[-1]) != len(labels[-1]):
             problem = f"{len(labels[-1]):,} labels for the {len(images[-1]):,} images of {file.name}"
             raise DataError(problem, source=labels_file)
-        names += [f"{file.name}:{row}" for row in range(1, len(images[-1]) + 1)]
+        names += [f"{file.name}, row {row}" for row in range(1, len(images[-1]) + 1)]
         split += [_side(before)] * len(images[-1])
     if not images:
         raise DataError(f"labels without images; wanted are {FOUR_FILES}, each .gz or not", source=path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,10 +21,11 @@ def numbered(
 
     A label is one of the classes by its name. Where it is a number and no class is called so, it counts the classes
     from 0. Without a list of classes (`data.classes`, or `known` to the source) those found are the classes, numbers
-    in their order, else names in alphabetical order.
+    in their order, else names in alphabetical order. Numbers that are not all whole are classes only where a list
+    names them.
 
     Raises:
-        DataError: labels that are to be values and are no numbers.
+        DataError: labels that are to be values and are no numbers; labels that are to be classes and are measurements.
     """
     if written is None:
         return None, ()
@@ -33,6 +35,8 @@ def numbered(
         raise DataError(f"labels of shape {np.shape(written)} are no classes; values need data.answers=values")
     codes, distinct = pd.factorize(pd.Series(written, dtype=object).replace("", None))
     labels = [_as_word(label) for label in distinct]
+    if not (settings.classes or known):
+        _refuse_measurements(labels, getattr(written, "name", None))
     classes = tuple(settings.classes or known or _in_order(set(labels)))
     index = {name: i for i, name in enumerate(classes)}
     numbers_are_names = all(_is_number(name) for name in classes)
@@ -44,6 +48,17 @@ def numbered(
         of_distinct.append(position)
     # A code of -1, which marks a missing label, takes the last entry.
     return np.array([*of_distinct, -1], dtype=np.int64)[codes], classes
+
+
+def _refuse_measurements(labels: Sequence[str], column: object) -> None:
+    if not all(map(_is_number, labels)):
+        return
+    broken = next((value for value in map(float, labels) if math.isfinite(value) and not value.is_integer()), None)
+    if broken is not None:
+        where = "labels" if column is None else f"column {column}"
+        problem = f"{len(labels):,} different numbers, such as {broken:.2g}"
+        remedy = "data.answers=values (with loss=mse) predicts them, data.label_columns names another column"
+        raise DataError(f"{where}: {problem}; {remedy}, or data.classes lists them as classes")
 
 
 def _values(written: Any, names: Sequence[str]) -> np.ndarray:

@@ -43,7 +43,7 @@ def read(path: Path, settings: DataSettings, kind: Kind) -> Found:
         inputs=[str(one) for one in inputs] if kind == "text" else inputs,
         labels=_joined(arrays, LABELS, n_train, n_eval, path),
         groups=None if groups is None else groups.astype(str).tolist(),
-        names=[f"{path.name}:{row}" for row in range(1, n_train + n_eval + 1)],
+        names=[f"{path.name}, row {row}" for row in range(1, n_train + n_eval + 1)],
         title=path.stem,
         split=[TRAIN] * n_train + [EVAL] * n_eval if n_eval else None,
         split_rule="train and test by the names of the arrays",

@@ -37,7 +37,9 @@ def read(path: Path, settings: DataSettings, kind: Kind) -> Found:
             problem = f"has other columns than {files[0].name}; name the one table as data.source"
             raise DataError(problem, source=file)
     names = [
-        f"{file.name}:{row}" for file, frame in zip(files, frames, strict=True) for row in range(1, len(frame) + 1)
+        f"{file.name}, {frame.index.name} {number}"
+        for file, frame in zip(files, frames, strict=True)
+        for number in frame.index
     ]
     title = path.stem if path.is_file() else path.name
     found = Columns(pd.concat(frames, ignore_index=True), names, title, files[0].parent).found(settings, kind)
@@ -73,11 +75,11 @@ def _csv(file: Path) -> pd.DataFrame:
         raise DataError(f"line {rows.line_num} cannot be read ({error})", source=file) from error
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot be read ({error})", source=file) from error
-    return pd.DataFrame(cells, columns=columns, dtype=str)
+    return _by_row(pd.DataFrame(cells, columns=columns, dtype=str))
 
 
 def _json_lines(file: Path) -> pd.DataFrame:
-    rows = []
+    rows, lines = [], []
     try:
         with file.open(encoding="utf-8") as text:
             for number, line in enumerate(text, start=1):
@@ -90,17 +92,23 @@ def _json_lines(file: Path) -> pd.DataFrame:
                 if not isinstance(row, dict):
                     raise DataError(f"line {number} is no object of columns", source=file)
                 rows.append(row)
+                lines.append(number)
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot be read ({error})", source=file) from error
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, index=pd.Index(lines, dtype="int64", name="line"))
 
 
 def _parquet(file: Path) -> pd.DataFrame:
     try:
-        return pd.read_parquet(file)
+        return _by_row(pd.read_parquet(file))
     except (OSError, ValueError) as error:  # of which pyarrow's errors are
         raise DataError(f"cannot be read ({str(error).splitlines()[0]})", source=file) from error
 
 
-#: By the ends of names of files.
+def _by_row(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same with its rows numbered from 1, which a header does not count among."""
+    return frame.set_axis(pd.RangeIndex(1, len(frame) + 1, name="row"))
+
+
+#: By the ends of names of files. A table's index is called what it counts, row or line, for the names of its examples.
 READERS: dict[str, Callable[[Path], pd.DataFrame]] = {".parquet": _parquet, ".csv": _csv, ".jsonl": _json_lines}

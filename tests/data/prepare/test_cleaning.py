@@ -38,7 +38,7 @@ def test_missing_features_are_dropped_or_given_the_training_mean() -> None:
     kept, evaluation, changes = Missing(how="mean").apply(train, held_out, RNG)
     assert kept.inputs.tolist() == [[1, 2], [3, 4], [2, 6]] and evaluation.inputs.tolist() == [[2, 4], [1, 1]]
     assert [(c.removed, c.changed, c.note) for c in changes] == [(0, 2, "2 values"), (0, 1, "2 values")]
-    with pytest.raises(DataError, match=r"feature 1 \(from 0\) has no value in training"):
+    with pytest.raises(DataError, match=r"missing: feature 1 has no value in training"):
         Missing(how="mean").apply(features([[1, np.nan]]), held_out, RNG)
 
 

@@ -26,6 +26,12 @@ def test_images_are_standardised_by_training_examples(by: str, axes: int | tuple
     assert train.inputs.dtype == np.float32 and [c.changed for c in changes] == [20, 5]
 
 
+def test_features_have_scales_of_their_own_and_images_share_one_unless_said_otherwise() -> None:
+    for data, by in ((FEATURES, "feature"), (IMAGES, "global")):
+        found, stated = (step.apply(data, data, RNG)[0].inputs for step in (Standardise(), Standardise(by=by)))
+        np.testing.assert_array_equal(found, stated)
+
+
 def test_a_feature_without_variance_is_said_and_not_divided() -> None:
     train, _, changes = Standardise(by="feature").apply(FEATURES, FEATURES, RNG)
     np.testing.assert_allclose(train.inputs.std(axis=0), [1, 1, 0])

@@ -76,7 +76,7 @@ def test_a_folder_of_texts_and_a_file_of_paragraphs(tmp_path: Path) -> None:
     file = tmp_path / "c.txt"
     file.write_text("\none\ntwo\n \n\nthree")
     found = source_of(file, "text")
-    assert found.inputs == ["one\ntwo\n", "three"] and found.names == ["c.txt:2", "c.txt:6"]
+    assert found.inputs == ["one\ntwo\n", "three"] and found.names == ["c.txt, line 2", "c.txt, line 6"]
     file.write_bytes(b"good\n\xff\n")
     with pytest.raises(DataError, match=r"c\.txt: line 2 is not UTF-8"):
         source_of(file, "text")

@@ -32,7 +32,7 @@ def test_texts_with_names_of_classes(tmp_path: Path) -> None:
     assert found.inputs == ["a", "b", "c"] and found.classes == ("bad", "good")
     assert found.labels is not None and found.labels.tolist() == [1, 0, -2]  # -1 is no class
     assert found.split is not None and found.split.tolist() == ["train", "train", "eval"]
-    assert found.names[2] == "test:1" and found.provenance.split_rule == "train and test (validation unused)"
+    assert found.names[2] == "test, row 1" and found.provenance.split_rule == "train and test (validation unused)"
 
 
 def test_images_and_features_of_one_split(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ def test_mnists_four_files(tmp_path: Path, dots: bool) -> None:
     assert found.labels is not None and found.labels.tolist() == labels.tolist()
     assert found.classes == ("0", "1", "2")
     assert found.split is not None and found.split.tolist() == ["train"] * 12 + ["eval"] * 6
-    assert found.names[0].endswith("ubyte:1") and found.names[-1].endswith("ubyte.gz:6")
+    assert found.names[0].endswith("ubyte, row 1") and found.names[-1].endswith("ubyte.gz, row 6")
     assert found.inputs.shape == (18, 1, 4, 3) and found.inputs.dtype == np.uint8
     flat = source_of(tmp_path, "features").inputs
     np.testing.assert_array_equal(flat, images.reshape(18, 12).astype(float))

@@ -23,7 +23,7 @@ def written(tmp_path: Path, **arrays: np.ndarray) -> Path:
 def test_arrays_by_their_usual_names(tmp_path: Path) -> None:
     found = source_of(written(tmp_path, images=IMAGES, labels=LABELS), "images")
     np.testing.assert_array_equal(found.inputs[:, 0], IMAGES)
-    assert found.split is None and found.names[5] == "data.npz:6"
+    assert found.split is None and found.names[5] == "data.npz, row 6"
     colour = RNG.integers(256, size=(6, 4, 5, 3), dtype=np.uint8)
     found = source_of(written(tmp_path, X=colour), "images")
     np.testing.assert_array_equal(found.inputs, colour.transpose(0, 3, 1, 2))
@@ -61,7 +61,7 @@ def test_speakers_and_a_sampling_rate(tmp_path: Path) -> None:
     [
         ({"pixels": IMAGES}, r"data\.npz: no array of inputs; it has pixels, and wanted is one of x, images"),
         ({"x": IMAGES, "y": LABELS[:5]}, r"data\.npz: 5 labels for 6 training examples"),
-        ({"x": IMAGES.astype(float) / 255}, r"data\.npz:1: pixels are not whole numbers from 0 to 255"),
+        ({"x": IMAGES.astype(float) / 255}, r"data\.npz, row 1: pixels are not whole numbers from 0 to 255"),
         ({"x": IMAGES[:, 0]}, r"an array of shape \(6, 5\) is no images"),
         ({"x": np.array([None, 1])}, r"data\.npz: cannot be read \(Object arrays"),
     ],

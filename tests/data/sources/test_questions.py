@@ -46,7 +46,7 @@ def test_layouts_of_benchmarks(tmp_path: Path, layout: str, suffix: str) -> None
         pd.DataFrame(LAYOUTS[layout]).to_parquet(file)
     found = source_of(file, "questions")
     assert found.inputs == WANTED and found.labels is None
-    assert found.names[0] == f"table{suffix}:1"
+    assert found.names[0] == f"table{suffix}, {'line' if suffix == '.jsonl' else 'row'} 1"
 
 
 def test_a_column_for_each_choice(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_a_column_for_each_choice(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"question": "?", "choices": ["a", "b"], "answer": 2}, r"q.jsonl:1: answer 2 is none of the 2 choices"),
+        ({"question": "?", "choices": ["a", "b"], "answer": 2}, r"q.jsonl, line 1: answer 2 is none of the 2 choices"),
         ({"question": "?", "choices": ["a", "b"], "answer": None}, "answer None is none"),
         ({"question": "?", "choices": ["a"], "answer": 0}, "1 choices, of which at least 2"),
         ({"question": "?", "answer": 0}, "give the columns of choices, after that of questions, as data.input_columns"),

@@ -62,6 +62,8 @@ def test_sources_that_are_not_there(source: str | None, says: str) -> None:
         (["b", "", "a"], {}, [1, MISSING, 0], ("a", "b")),
         (["b", None, "c"], {"classes": ["b", "a"]}, [0, MISSING, UNKNOWN], ("b", "a")),
         (np.array([0, 1, 2]), {"classes": ["no", "yes"]}, [0, 1, UNKNOWN], ("no", "yes")),
+        ([1.5, 2.0], {"classes": ["1.5", "2"]}, [0, 1], ("1.5", "2")),
+        (["1.5", "unknown"], {}, [0, 1], ("1.5", "unknown")),
         (np.array([5, 0, 3]), {"classes": ["3", "5"]}, [1, UNKNOWN, 0], ("3", "5")),
     ],
 )

@@ -37,7 +37,13 @@ def test_features_labels_groups_and_split(tmp_path: Path, suffix: str) -> None:
     assert found.labels is not None and found.groups is not None and found.split is not None
     assert found.labels.tolist() == [0, 1, 0] and found.classes == ("cat", "dog")
     assert found.groups.tolist() == ["ann", "bob", "bob"] and found.split.tolist() == ["train", "eval", "eval"]
-    assert found.names[1] == f"table{suffix}:2"
+    assert found.names[1] == f"table{suffix}, {'line' if suffix == '.jsonl' else 'row'} 2"
+    assert found.features == ("a", "b") and found.take(np.array([2, 0])).features == ("a", "b")
+
+
+def test_lines_of_json_are_those_of_the_file(tmp_path: Path) -> None:
+    found = source_of(write(tmp_path / "t.jsonl", '\n{"a": 1}\n\n{"a": 2}\n'), "features")
+    assert found.names == ["t.jsonl, line 2", "t.jsonl, line 4"]
 
 
 def test_columns_can_be_named_and_labels_be_values(tmp_path: Path) -> None:
@@ -52,7 +58,7 @@ def test_several_files_make_train_and_test(tmp_path: Path) -> None:
     for name, rows in (("train-0", "x,0\ny,1"), ("train-1", "z,0"), ("test", "u,1")):
         write(tmp_path / f"{name}.csv", f"text,label\n{rows}\n")
     found = source_of(tmp_path, "text")
-    assert found.inputs == ["x", "y", "z", "u"] and found.names[3] == "test.csv:1"
+    assert found.inputs == ["x", "y", "z", "u"] and found.names[3] == "test.csv, row 1"
     assert found.split is not None and found.split.tolist() == ["train"] * 3 + ["eval"]
 
 
@@ -69,7 +75,7 @@ def test_images_as_bytes_in_parquet_and_as_files_in_csv(tmp_path: Path) -> None:
     for file in (tmp_path / "a.parquet", listed):
         np.testing.assert_array_equal(source_of(file, "images").inputs[:, 0], pixels)
     (tmp_path / "1.png").write_bytes(encoded[1][:45])
-    with pytest.raises(DataError, match=r"^b\.csv:2: damaged image"):
+    with pytest.raises(DataError, match=r"^b\.csv, row 2: damaged image"):
         source_of(listed, "images")
 
 
@@ -78,7 +84,9 @@ def test_sounds_of_two_rates_need_a_rate(tmp_path: Path) -> None:
         wave = np.sin(2 * np.pi * 440 * np.arange(rate // 10) / rate)
         soundfile.write(tmp_path / f"{name}.wav", np.stack([wave, wave], axis=1) / 2, rate)
     table = write(tmp_path / "list.csv", "file,label,speaker\na.wav,x,ann\nb.wav,y,bob\n")
-    with pytest.raises(DataError, match=r"^list\.csv:2: 16000 Hz, and list\.csv:1 is of 8000 Hz; data\.sample_rate"):
+    with pytest.raises(
+        DataError, match=r"^list\.csv, row 2: 16000 Hz, and list\.csv, row 1 is of 8000 Hz; data\.sample_rate"
+    ):
         source_of(table, "audio")
     found = source_of(tmp_path, "audio", sample_rate=8000)
     assert found.sample_rate == 8000 and [len(wave) for wave in found.inputs] == [800, 800]
@@ -86,7 +94,7 @@ def test_sounds_of_two_rates_need_a_rate(tmp_path: Path) -> None:
     np.testing.assert_allclose(found.inputs[0][50:-50], found.inputs[1][50:-50], atol=2e-3)
     assert found.groups is not None and found.groups.tolist() == ["ann", "bob"]
     (tmp_path / "b.wav").write_bytes(b"RIFF")
-    with pytest.raises(DataError, match=r"^list\.csv:2: damaged audio"):
+    with pytest.raises(DataError, match=r"^list\.csv, row 2: damaged audio"):
         source_of(tmp_path, "audio", sample_rate=8000)
 
 
@@ -95,7 +103,7 @@ def test_sounds_of_two_rates_need_a_rate(tmp_path: Path) -> None:
     [
         ("t.csv", "a,label\n1,x\n2,y,z\n", {}, r"t\.csv: line 3 has 3 cells for 2 columns"),
         ("t.csv", 'a,label\n1,"x\n', {}, r"t\.csv: line 2 cannot be read \(unexpected end of data\)"),
-        ("t.csv", "a,label\n1,x\ntwo,y\n", {}, r"t\.csv:2: column a: 'two' is no number"),
+        ("t.csv", "a,label\n1,x\ntwo,y\n", {}, r"t\.csv, row 2: column a: 'two' is no number"),
         (
             "t.csv",
             "a,label\n1,x\n",
@@ -104,8 +112,14 @@ def test_sounds_of_two_rates_need_a_rate(tmp_path: Path) -> None:
         ),
         ("t.csv", "a,label\n1,x\n", {"input_columns": ["c"]}, r"no column c \(data\.input_columns\); it has a, label"),
         ("t.csv", "a,label\n1,x\n", {"group_column": "who"}, r"no column who \(data\.group_column\)"),
-        ("t.csv", "a,y,split\n1,x,holdout\n", {}, r"t\.csv:1: split 'holdout'; allowed is train, test"),
-        ("t.csv", "a,y\n1,x\n", {"answers": "values"}, r"t\.csv:1: label 'x' is no number"),
+        ("t.csv", "a,y,split\n1,x,holdout\n", {}, r"t\.csv, row 1: split 'holdout'; allowed is train, test"),
+        ("t.csv", "a,y\n1,x\n", {"answers": "values"}, r"t\.csv, row 1: label 'x' is no number"),
+        (
+            "t.csv",
+            "a,y\n1,-2.3003434\n2,4\n3,\n",
+            {},
+            r"^column y: 2 different numbers, such as -2\.3; data\.answers=values \(with loss=mse\) predicts them",
+        ),
         ("t.csv", "a,label\n", {}, r"holds no examples"),
         ("t.jsonl", '{"a": 1}\n{"a": 1\n', {}, r"t\.jsonl: line 2 is no JSON"),
         ("t.jsonl", "[1]\n", {}, r"t\.jsonl: line 1 is no object"),
