@@ -56,7 +56,7 @@ def _prepared(settings: str, kind: Kind, folder: Path) -> Prepared:
 def _prepare(settings: DataSettings, kind: Kind) -> Prepared:
     whole = read(settings, kind)
     train, evaluation = split(whole, settings)
-    rows = [("read", TRAIN, 0, 0, len(train), ""), ("read", EVAL, 0, 0, len(evaluation), "")]
+    rows = [("read", TRAIN, 0, 0, len(train), whole.note), ("read", EVAL, 0, 0, len(evaluation), "")]
     _refuse_empty(train, evaluation)
     rng = np.random.default_rng([settings.split_seed, 5])
     for i, step in enumerate(Steps("harness.data.prepare").build("data.prepare", settings.prepare)):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -28,11 +30,14 @@ def read(path: Path, settings: DataSettings, kind: Kind) -> Found:
     relative to the folder of the table.
 
     Raises:
-        DataError: a file is damaged, tables of one folder have different columns, or as `Columns.found`.
+        DataError: a file is damaged or has a column twice, tables of one folder have different columns, or as
+            `Columns.found`.
     """
     files = _files(path)
     frames = [READERS[file.suffix.lower()](file) for file in files]
     for file, frame in zip(files, frames, strict=True):
+        if (twice := frame.columns[frame.columns.duplicated()].unique()).size:
+            raise DataError(f"two columns are called {', '.join(map(str, twice))}", source=file)
         if list(frame.columns) != list(frames[0].columns):
             problem = f"has other columns than {files[0].name}; name the one table as data.source"
             raise DataError(problem, source=file)
@@ -84,15 +89,33 @@ def _json_lines(file: Path) -> pd.DataFrame:
                 if not line.strip():
                     continue
                 try:
-                    row = json.loads(line)
-                except json.JSONDecodeError as error:
-                    raise DataError(f"line {number} is no JSON ({error.msg})", source=file) from error
+                    row = json.loads(line, object_pairs_hook=_object)
+                    json.dumps(row, ensure_ascii=False).encode()
+                except (ValueError, RecursionError) as error:
+                    raise DataError(f"line {number}{_fault(error)}", source=file) from error
                 if not isinstance(row, dict):
                     raise DataError(f"line {number} is no object of columns", source=file)
                 rows.append(row)
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot be read ({error})", source=file) from error
     return pd.DataFrame(rows)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise ValueError(f"{twice} is there twice")
+    return found
+
+
+def _fault(error: Exception) -> str:
+    """What is wrong with a line of JSON."""
+    if isinstance(error, json.JSONDecodeError):
+        return f" is no JSON ({error.msg})"
+    if isinstance(error, UnicodeEncodeError):
+        return f" has {error.object[error.start]!r}, half a character that UTF-16 writes as two"
+    return " is nested too deeply" if isinstance(error, RecursionError) else f": {error}".partition(";")[0]
 
 
 def _parquet(file: Path) -> pd.DataFrame:
