@@ -78,10 +78,13 @@ def _prepare(settings: DataSettings, kind: Kind) -> Prepared:
 
 
 def _refuse_empty(train: Dataset, evaluation: Dataset) -> None:
-    for data, side in ((train, "training"), (evaluation, "evaluation")):
+    for data, other, side in ((train, evaluation, "training"), (evaluation, train, "evaluation")):
         if not len(data):
+            same = len(other) > 1 and len(np.unique(other.digests())) == 1
+            why = f"; all {len(other):,} examples are the same" if same else ""
+            why = "; there is only one example" if len(other) == 1 else why
             rule = data.provenance.split_rule
-            raise DataError(f"no {side} examples are left (split: {rule})", source=data.provenance.name)
+            raise DataError(f"no {side} examples are left (split: {rule}){why}", source=data.provenance.name)
 
 
 def _versions(data: Dataset, report: pd.DataFrame) -> dict[str, str]:

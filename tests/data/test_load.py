@@ -78,6 +78,8 @@ def test_what_cannot_be_trained_on_is_named(
     ("rows", "settings", "says"),
     [
         ("a,y\n1,u\n2,u\n3,u\n4,u\n", {"eval_fraction": 0.5}, r"t: one class only, u; wanted are two or more"),
+        ("a,y\n1,u\n", {}, r"t: no training examples are left .*; there is only one example"),
+        ("a,y\n1,u\n1,u\n", {}, r"t: no training examples are left .*; all 2 examples are the same"),
         ("a,y,speaker\n1,u,ann\n2,v,\n3,v,\n", {"split": "groups"}, r"t\.csv.*2: no group \(2 such rows\), and"),
         ("a,y\n1,u\ninf,u\n3,v\n4,v\n5,v\n6,u\n", {"eval_fraction": 0.5}, r"t\.csv.*2: infinite features; the step"),
     ],

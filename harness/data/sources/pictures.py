@@ -78,7 +78,10 @@ def _opened(image: Any, name: str) -> Image.Image:
     try:
         opened = pillow.open(image if isinstance(image, Path) else io.BytesIO(image))
         opened.load()
-    except (OSError, SyntaxError, ValueError, TypeError, pillow.DecompressionBombError) as error:
+    except pillow.DecompressionBombError as error:
+        problem = f"too large an image; Pillow opens up to {2 * pillow.MAX_IMAGE_PIXELS:,} pixels"
+        raise DataError(problem, source=name) from error
+    except (OSError, SyntaxError, ValueError, TypeError) as error:
         # Pillow tells the file or the buffer once more; the first words say what is wrong.
         said = "not an image that Pillow knows" if "cannot identify" in str(error) else str(error)
         raise DataError(f"damaged image ({said})", source=name) from error

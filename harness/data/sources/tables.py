@@ -67,6 +67,8 @@ def _csv(file: Path) -> pd.DataFrame:
         with file.open(encoding="utf-8-sig", newline="") as text:
             rows = csv.reader(text, strict=True)
             columns = next(rows, [])
+            if len(columns) == 1 and (mark := next((one for one in ";\t" if one in columns[0]), None)):
+                raise DataError(f"one column, {columns[0]!r}; it looks separated by {mark!r}, not commas", source=file)
             cells = []
             for row in rows:
                 if row and len(row) != len(columns):

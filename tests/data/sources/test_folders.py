@@ -98,6 +98,19 @@ def test_transparency_and_motion_that_are_ignored_are_said(tmp_path: Path) -> No
     assert note == "transparency ignored in 1 images; frames after the first ignored in 1 images"
 
 
+def test_an_image_too_large_to_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture(tmp_path / "a/1.png", size=(9, 9))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 40)
+    with pytest.raises(DataError, match=r"a/1\.png: too large an image; Pillow opens up to 80 pixels"):
+        source_of(tmp_path, "images")
+
+
+def test_a_path_that_is_a_link_to_nothing(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(DataError, match=r"link: a link to nothing"):
+        source_of(tmp_path / "link", "images")
+
+
 def test_sounds_by_class(tmp_path: Path) -> None:
     for name, value in (("no/1.wav", 0.25), ("yes/2.wav", -0.5)):
         (tmp_path / name).parent.mkdir()

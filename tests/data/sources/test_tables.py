@@ -118,6 +118,7 @@ def test_sounds_of_two_rates_need_a_rate(tmp_path: Path) -> None:
             r"t\.csv.*2: column a: 1e\+39 is too large for 32 bits",
         ),
         ("t.csv", "a,y\n1,1e300\n", {"answers": "values"}, r"t\.csv.*1: label 1e\+300 is too large for 32 bits"),
+        ("t.csv", "a;y\n1;2\n", {}, r"t\.csv: one column, 'a;y'; it looks separated by ';', not commas"),
         ("t.csv", "a,a,y\n1,2,x\n", {}, r"t\.csv: two columns are called a"),
         ("t.jsonl", '{"a": 1, "a": 2}\n', {}, r"t\.jsonl: line 1: a is there twice"),
         ("t.jsonl", '{"a": [1, 2]}\n', {}, r"t\.jsonl.*1: column a: \[1, 2\] is no number"),
