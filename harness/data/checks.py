@@ -16,12 +16,15 @@ _UNUSABLE: dict[Kind, str] = {
 
 
 def refuse_unusable(train: Dataset, evaluation: Dataset) -> None:
-    """Raise DataError for an example that cannot be trained on, and for a class that a side has no example of."""
+    """Raise DataError for an example that cannot be trained on, a class alone, and one that a side has none of."""
     for data in (train, evaluation):
         _refuse_inputs(data)
         _refuse_labels(data)
     if not train.has_classes:
         return
+    if len(train.classes) < 2:
+        problem = f"one class only, {', '.join(train.classes)}; wanted are two or more, which data.classes can list"
+        raise DataError(problem, source=train.provenance.name)
     for data, side in ((train, "training"), (evaluation, "evaluation")):
         counts = data.class_counts()
         if not counts.all():
@@ -35,6 +38,8 @@ def _refuse_inputs(data: Dataset) -> None:
     if wrong.any():
         row = int(wrong.argmax())
         what = _UNUSABLE.get(data.kind, "NaN features")
+        if data.kind not in _UNUSABLE and np.isinf(data.inputs[row]).any():
+            what = "infinite features"
         remedy = "drop" if data.kind in _UNUSABLE else "drop or mean"
         others = f" ({int(wrong.sum()):,} such rows)" if wrong.sum() > 1 else ""
         raise DataError(f"{what}{others}; the step missing ({remedy}) handles them", source=data.names[row])

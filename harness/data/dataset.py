@@ -70,11 +70,12 @@ class Dataset:
             (n, K) float64 values to be predicted; or None.
         classes: names of the classes; () where labels are values or None.
         names: n names of where each example came from: ``file``, ``file, row N`` or ``file, line N``.
-        groups: (n,) str, such as the speaker of each, or None.
+        groups: (n,) str, such as the speaker of each, "" for an example of none; or None.
         split: (n,) str, "train" or "eval", where the source has a split of its own, else None.
         sample_rate: of audio, in Hz.
         features: F names of the features, or () where they have none.
         provenance: of the whole.
+        note: what the source left out or ignored, in a phrase, or "".
     """
 
     kind: Kind
@@ -87,6 +88,7 @@ class Dataset:
     split: np.ndarray | None = None
     sample_rate: int | None = None
     features: tuple[str, ...] = ()
+    note: str = ""
 
     def __len__(self) -> int:
         return len(self.inputs)

@@ -66,7 +66,7 @@ def _prepared(settings: str, kind: Kind, folder: Path, stamp: tuple[int, int] | 
 def _prepare(settings: DataSettings, kind: Kind) -> Prepared:
     whole = read(settings, kind)
     train, evaluation = split(whole, settings)
-    rows = [("read", TRAIN, 0, 0, len(train), ""), ("read", EVAL, 0, 0, len(evaluation), "")]
+    rows = [("read", TRAIN, 0, 0, len(train), whole.note), ("read", EVAL, 0, 0, len(evaluation), "")]
     _refuse_empty(train, evaluation)
     rng = np.random.default_rng([settings.split_seed, 5])
     for i, step in enumerate(Steps("harness.data.prepare").build("data.prepare", settings.prepare)):
@@ -88,10 +88,13 @@ def _prepare(settings: DataSettings, kind: Kind) -> Prepared:
 
 
 def _refuse_empty(train: Dataset, evaluation: Dataset) -> None:
-    for data, side in ((train, "training"), (evaluation, "evaluation")):
+    for data, other, side in ((train, evaluation, "training"), (evaluation, train, "evaluation")):
         if not len(data):
+            same = len(other) > 1 and len(np.unique(other.digests())) == 1
+            why = f"; all {len(other):,} examples are the same" if same else ""
+            why = "; there is only one example" if len(other) == 1 else why
             rule = data.provenance.split_rule
-            raise DataError(f"no {side} examples are left (split: {rule})", source=data.provenance.name)
+            raise DataError(f"no {side} examples are left (split: {rule}){why}", source=data.provenance.name)
 
 
 def _versions(data: Dataset, report: pd.DataFrame) -> dict[str, str]:

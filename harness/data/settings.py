@@ -87,7 +87,13 @@ class DataSettings(Checked):
     augment: Any = setting([], "steps of augmentation of training batches, in order", Steps("harness.data.augment"))
 
     def __post_init__(self) -> None:
+        if isinstance(self.classes, list | tuple):  # a number is a name too
+            self.classes = [str(one) if type(one) in (int, float) else one for one in self.classes]
         super().__post_init__()
+        for name in ("classes", "label_columns", "input_columns"):
+            listed = getattr(self, name) or []
+            if len(set(listed)) < len(listed):
+                raise SettingError(f"data.{name}", listed, "names that differ from each other")
         if self.image_size is not None and len(self.image_size) > 2:
             raise SettingError("data.image_size", self.image_size, "one number, or height and width")
         if self.channels == 2:

@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.data.dataset import EVAL, Dataset
 from harness.data.settings import DataSettings
-from harness.errors import SettingError
+from harness.errors import DataError, SettingError
 
 
 def split(data: Dataset, settings: DataSettings) -> tuple[Dataset, Dataset]:
@@ -21,6 +21,7 @@ def split(data: Dataset, settings: DataSettings) -> tuple[Dataset, Dataset]:
 
     Raises:
         SettingError: the source has no split, or no groups.
+        DataError: an example has no group, with `split=groups`.
     """
     rule = settings.split or ("hash" if data.split is None else "source")
     if rule == "source":
@@ -30,12 +31,22 @@ def split(data: Dataset, settings: DataSettings) -> tuple[Dataset, Dataset]:
     else:
         if rule == "groups" and data.groups is None:
             raise SettingError("data.split", "groups", "source or hash, for no groups are known; see data.group_column")
-        keys = data.digests() if rule == "hash" else np.asarray(data.groups)
+        keys = data.digests() if rule == "hash" else _groups(data)
         held_out = _held_out(keys, settings)
         whose = "each example" if rule == "hash" else "each group"
         said = f"hash of {whose}: {settings.eval_fraction:g} held out, seed {settings.split_seed}"
     data = replace(data, provenance=replace(data.provenance, split_rule=said))
     return data.take(~held_out), data.take(held_out)
+
+
+def _groups(data: Dataset) -> np.ndarray:
+    groups = np.asarray(data.groups)
+    without = np.char.strip(groups) == ""
+    if without.any():
+        others = f" ({int(without.sum()):,} such rows)" if without.sum() > 1 else ""
+        problem = f"no group{others}, and data.split=groups holds out whole groups"
+        raise DataError(problem, source=data.names[int(without.argmax())])
+    return groups
 
 
 def _held_out(keys: np.ndarray, settings: DataSettings) -> np.ndarray:

@@ -84,6 +84,28 @@ def test_what_cannot_be_trained_on_is_named(
     assert len(str(raised.value).splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("rows", "settings", "says"),
+    [
+        ("a,y\n1,u\n2,u\n3,u\n4,u\n", {"eval_fraction": 0.5}, r"t: one class only, u; wanted are two or more"),
+        ("a,y\n1,u\n", {}, r"t: no training examples are left .*; there is only one example"),
+        ("a,y\n1,u\n1,u\n", {}, r"t: no training examples are left .*; all 2 examples are the same"),
+        ("a,y,speaker\n1,u,ann\n2,v,\n3,v,\n", {"split": "groups"}, r"t\.csv.*2: no group \(2 such rows\), and"),
+        ("a,y\n1,u\ninf,u\n3,v\n4,v\n5,v\n6,u\n", {"eval_fraction": 0.5}, r"t\.csv.*2: infinite features; the step"),
+    ],
+)
+def test_what_the_split_and_the_whole_need(tmp_path: Path, rows: str, settings: dict[str, object], says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        prepared(DataSettings(source=table(tmp_path, rows), **settings), "features")  # type: ignore[arg-type]
+
+
+def test_what_the_source_left_out_is_in_the_report(tmp_path: Path) -> None:
+    x, y = np.arange(20.0)[:, None], np.arange(20) % 2
+    np.savez(tmp_path / "d.npz", x=x[:10], y=y[:10], x_test=x[10:], y_test=y[10:], more=x)
+    data = prepared(DataSettings(source=f"path:{tmp_path / 'd.npz'}"), "features")
+    assert data.report["note"].tolist() == ["arrays left out: more", ""]
+
+
 def test_examples_keep_their_rows_through_preparation(tmp_path: Path) -> None:
     rows = "a,y,split\n" + "".join(f"{i},{'uv'[i % 2]},{'train' if i < 20 else 'test'}\n" for i in range(30))
     data = prepared(DataSettings(source=table(tmp_path, rows), prepare=["balance", "scale"]), "features")

@@ -104,3 +104,13 @@ def test_every_file_of_data_composes() -> None:
 def test_steps_that_cannot_be_used_are_named_with_their_place(prepare: object, says: str) -> None:
     with pytest.raises(UserError, match=f"^{says}"):
         DataSettings(prepare=prepare)
+
+
+def test_numbers_among_classes_are_names() -> None:
+    assert DataSettings(classes=[0, 1, "two", 2.5]).classes == ["0", "1", "two", "2.5"]
+
+
+@pytest.mark.parametrize("name", ["classes", "input_columns", "label_columns"])
+def test_a_name_stands_in_a_list_once(name: str) -> None:
+    with pytest.raises(UserError, match=rf"data\.{name}=\['a', 'b', 'a'\]: allowed is names that differ"):
+        DataSettings(**{name: ["a", "b", "a"]})  # type: ignore[arg-type]

@@ -29,7 +29,13 @@ def read(settings: DataSettings, kind: Kind) -> Dataset:
     if name not in READERS and "." not in name:
         raise SettingError("data.source", settings.source, SOURCES + nearest(name, READERS))
     reader = import_by_name("data.source", READERS.get(name, name))
-    found = reader(argument, settings, kind)
+    try:
+        found = reader(argument, settings, kind)
+    except TypeError as error:
+        if error.__traceback__ is None or error.__traceback__.tb_next is not None:
+            raise  # the function was called, and the mistake is in it
+        wanted = "wanted is a function (argument, settings, kind)"
+        raise UserError(f"data.source={settings.source}: {error}; {wanted}") from error
     if not isinstance(found, Found):
         raise UserError(f"data.source={settings.source}: gave {type(found).__name__}; wanted is a Found")
     return assembled(found, settings, kind)

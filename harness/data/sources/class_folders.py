@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from harness.data.dataset import Kind
@@ -10,26 +11,39 @@ from harness.data.sources import pictures, waves
 from harness.data.sources.found import Found, side
 from harness.errors import DataError
 
+_CALLED = {"images": "images", "audio": "sounds"}
+
 
 def fits(path: Path, kind: Kind) -> bool:
     """Whether this is a folder with files of the kind in folders of it."""
-    return kind in ("images", "audio") and path.is_dir() and any(_files(path, kind))
+    return kind in _CALLED and path.is_dir() and any(_is(file, kind) and file.parent != path for file in _files(path))
 
 
 def read(path: Path, settings: DataSettings, kind: Kind) -> Found:
     """Each file with the name of its folder as its class; folders ``train`` and ``test`` above those make the split.
 
+    Links to folders are followed, and hidden files and folders left out. The note counts files outside folders of
+    classes and those of another kind.
+
     Raises:
-        DataError: files lie on other levels too, or a sound file is damaged.
+        DataError: files lie on other levels too, a folder is empty or a link leads nowhere or back up, or a sound file
+            is damaged.
     """
-    files = _files(path, kind)
+    everything = _files(path)
+    of_kind = [file for file in everything if _is(file, kind)]
+    files = [file for file in of_kind if file.parent != path]
     parts = [file.relative_to(path).parts for file in files]
     has_split = all(side(part[0]) and len(part) == 3 for part in parts) and len({side(part[0]) for part in parts}) > 1
     for part in parts:
         if len(part) != (3 if has_split else 2):
             wanted = "CLASS/FILE, or train/CLASS/FILE and test/CLASS/FILE for all"
             raise DataError(f"lies at {'/'.join(part)}; wanted is {wanted}", source=path)
+    filled = {folder for file in files for folder in file.parents}
+    for folder in _folders(path):
+        if folder not in filled:
+            raise DataError(f"a folder without {_CALLED[kind]}; each folder is a class", source=folder)
     names = ["/".join(part) for part in parts]
+    outside, others = len(of_kind) - len(files), len(everything) - len(of_kind)
     found = Found(
         inputs=files,
         names=names,
@@ -37,6 +51,7 @@ def read(path: Path, settings: DataSettings, kind: Kind) -> Found:
         title=path.name,
         split=[side(part[0]) or "" for part in parts] if has_split else None,
         split_rule="train and test by the names of the folders",
+        note=_left_out({f"{_CALLED[kind]} outside a class": outside, f"files that are no {_CALLED[kind]}": others}),
     )
     if kind == "audio":
         sounds = [waves.decoded(file, name) for file, name in zip(files, names, strict=True)]
@@ -44,6 +59,32 @@ def read(path: Path, settings: DataSettings, kind: Kind) -> Found:
     return found
 
 
-def _files(path: Path, kind: Kind) -> list[Path]:
-    suffixes = pictures.SUFFIXES if kind == "images" else waves.SUFFIXES
-    return sorted(file for file in path.rglob("*") if file.suffix.lower() in suffixes and file.parent != path)
+def _left_out(counts: dict[str, int]) -> str:
+    return "; ".join(f"{what} left out: {count:,}" for what, count in counts.items() if count)
+
+
+def _is(file: Path, kind: Kind) -> bool:
+    return file.suffix.lower() in (pictures.SUFFIXES if kind == "images" else waves.SUFFIXES)
+
+
+def _files(path: Path) -> list[Path]:
+    return [entry for entry in _entries(path) if not entry.is_dir()]
+
+
+def _folders(path: Path) -> list[Path]:
+    return [entry for entry in _entries(path) if entry.is_dir()]
+
+
+def _entries(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
+    """Files and folders below a folder in the order of their names, through links too."""
+    above |= {folder.resolve()}
+    for entry in sorted(folder.iterdir()):
+        if entry.name.startswith("."):
+            continue
+        if not entry.exists():
+            raise DataError("a link to nothing", source=entry)
+        yield entry
+        if entry.is_dir():
+            if entry.resolve() in above:
+                raise DataError("a link that leads back to a folder that it is in", source=entry)
+            yield from _entries(entry, above)

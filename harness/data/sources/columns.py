@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable, Sequence
+from datetime import date, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from harness.data.dataset import Kind, Question
 from harness.data.settings import DataSettings
 from harness.data.sources import questions, waves
 from harness.data.sources.found import Found, side
+from harness.data.sources.labels import as_numbers
 from harness.errors import DataError
 
 LABELS = ("label", "labels", "target", "class", "y")
@@ -56,7 +59,7 @@ class Columns:
             raise self._error(f"data.label_columns={labels}: one column has the class; values need data.answers=values")
         if labels:
             found.labels = self.frame[labels].to_numpy() if settings.answers == "values" else self.frame[labels[0]]
-        found.groups = self.frame[group].astype(str).tolist() if group else None
+        found.groups = self._scalars(group) if group else None
         if split:
             found.split = [self._side(word, row) for row, word in enumerate(self.frame[split])]
             found.split_rule = f"by the column {split}"
@@ -70,10 +73,10 @@ class Columns:
             found.inputs, found.features = self._numbers(inputs), tuple(inputs)
             return found
         column = self._one_input(settings, kind)
-        cells = self.frame[column].tolist()
         if kind == "text":
-            found.inputs = ["" if _is_missing(cell) else str(cell) for cell in cells]
+            found.inputs = ["" if _is_missing(cell) else str(cell) for cell in self._scalars(column)]
         else:
+            cells = self.frame[column].tolist()
             found.inputs = [self._file(cell, name, column) for cell, name in zip(cells, self.names, strict=True)]
         if kind == "audio":
             sounds = [waves.decoded(file, name) for file, name in zip(found.inputs, self.names, strict=True)]
@@ -125,12 +128,22 @@ class Columns:
         values = np.empty((len(self.frame), len(columns)))
         for i, column in enumerate(columns):
             cells = self.frame[column]
-            values[:, i] = pd.to_numeric(cells, errors="coerce")
+            values[:, i] = as_numbers(cells)
             for row in np.flatnonzero(np.isnan(values[:, i])).tolist():
                 if not _is_missing(cell := cells.iloc[row]) and str(cell).strip().lower() not in _NO_NUMBER:
-                    problem = f"column {column}: {cell!r} is no number; data.input_columns lists those of features"
+                    what = f"{cell}, a date," if isinstance(cell, date | time | timedelta) else reprlib.repr(cell)
+                    problem = f"column {column}: {what} is no number; data.input_columns lists those of features"
                     raise DataError(problem, source=self.names[row])
         return values
+
+    def _scalars(self, column: str) -> list[Any]:
+        """The cells of a column of texts, numbers and nothing."""
+        cells = self.frame[column].tolist()
+        for cell, name in zip(cells, self.names, strict=True):
+            if isinstance(cell, list | dict | np.ndarray):
+                problem = f"column {column}: {reprlib.repr(cell)} is a list or mapping; wanted is a text or number"
+                raise DataError(problem, source=name)
+        return cells
 
     def _file(self, cell: Any, name: str, column: str) -> Path | bytes:
         """The encoded file in a cell, or its path."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from harness.data.dataset import EVAL, TRAIN, UNKNOWN_LICENCE, Dataset, Kind, Provenance, content_sha256
 from harness.data.settings import DataSettings
@@ -35,10 +36,12 @@ class Found:
         labels: None, or n labels as they are written: names or numbers of classes (None or NaN for a missing one), or
             an array (n, K) of values.
         classes: names of the classes, where the source knows them; a label that is a number counts them from 0.
-        features: the names of the columns of features, or () where they have none.
-        groups, split: n names each, or None.
+        features: the names of the F columns of features, or () where they have none.
+        groups: n names, None or NaN or "" for an example of none; or None.
+        split: n times "train" or "eval", or None.
         rates: of audio, n sampling rates in Hz.
         licence, version, split_rule: see `Provenance`.
+        note: what was left out or ignored, in a phrase, for the report of preparation.
     """
 
     inputs: Any
@@ -47,12 +50,13 @@ class Found:
     labels: Any = None
     classes: tuple[str, ...] | None = None
     features: tuple[str, ...] = ()
-    groups: Sequence[str] | None = None
+    groups: Sequence[Any] | None = None
     split: Sequence[str] | None = None
     rates: Sequence[int] | None = None
     licence: str = UNKNOWN_LICENCE
     version: str = "files as found"
     split_rule: str = "as the source has it"
+    note: str = ""
 
 
 def side(word: str) -> str | None:
@@ -75,16 +79,14 @@ def assembled(found: Found, settings: DataSettings, kind: Kind) -> Dataset:
         values = getattr(found, what)
         if values is not None and len(values) != n:
             raise DataError(f"{len(values):,} {what} for {n:,} examples", source=found.title)
-    inputs, sample_rate = found.inputs, None
+    inputs, sample_rate, note = found.inputs, None, found.note
     if kind == "images":
-        inputs = pictures.of_one_shape(inputs, found.names, settings)
+        inputs, ignored = pictures.of_one_shape(inputs, found.names, settings)
+        note = "; ".join(filter(None, (note, ignored)))
     elif kind == "audio":
         inputs, sample_rate = waves.at_one_rate(inputs, found.rates, found.names, settings.sample_rate)
     elif kind == "features":
-        inputs = _features(inputs, found.title)
-        if found.features and len(found.features) != inputs.shape[1]:
-            problem = f"{len(found.features):,} names for {inputs.shape[1]:,} features"
-            raise DataError(problem, source=found.title)
+        inputs = _features(found)
     labels, classes = numbering.numbered(found.labels, settings, found.classes, found.names)
     provenance = Provenance(
         name=title,
@@ -93,13 +95,29 @@ def assembled(found: Found, settings: DataSettings, kind: Kind) -> Dataset:
         sha256=content_sha256(inputs, labels),
         split_rule=found.split_rule if found.split is not None else "none",
     )
-    groups, split = (None if v is None else np.asarray(v, dtype=str) for v in (found.groups, found.split))
-    return Dataset(kind, inputs, labels, classes, found.names, provenance, groups, split, sample_rate, found.features)
+    groups = None if found.groups is None else np.array(["" if pd.isna(one) else str(one) for one in found.groups])
+    split = None if found.split is None else np.asarray(found.split, dtype=str)
+    return Dataset(
+        kind, inputs, labels, classes, found.names, provenance, groups, split, sample_rate, found.features, note
+    )
 
 
-def _features(inputs: Any, title: str) -> np.ndarray:
+def _features(found: Found) -> np.ndarray:
+    """(n, F) float64 that fit the 32 bits that models compute with."""
     try:
-        values = np.asarray(inputs, dtype=np.float64)
+        values = np.asarray(found.inputs, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise DataError(f"features are not numbers ({error})", source=title) from error
-    return values.reshape(len(values), -1)
+        raise DataError(f"features are not numbers ({error})", source=found.title) from error
+    values = values.reshape(len(values), -1)
+    if found.features and len(found.features) != values.shape[1]:
+        problem = f"{len(found.features):,} names for {values.shape[1]:,} features"
+        raise DataError(problem, source=found.title)
+    too_large = numbering.beyond_range(values)
+    if too_large.any():
+        row, column = np.argwhere(too_large)[0]
+        where = f"column {found.features[column]}" if found.features else f"feature {column + 1}"
+        raise DataError(
+            f"{where}: {values[row, column]:g} is too large for 32 bits (at most {numbering.LARGEST:.3g})",
+            source=found.names[row],
+        )
+    return values

@@ -1,11 +1,15 @@
 """``hf:NAME`` or ``hf:NAME:CONFIG``: data sets of Hugging Face, by its library `datasets`.
 
 NAME is that of a data set on the hub, which the library downloads once and keeps in its cache (with HF_HUB_OFFLINE=1 it
-asks nobody), or a folder that `save_to_disk` has written.
+asks nobody, as where it cannot be reached), or a folder that `save_to_disk` has written.
 """
 
 from __future__ import annotations
 
+import logging
+import os
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -45,17 +49,34 @@ def read(argument: str, settings: DataSettings, kind: Kind) -> Found:
     return found
 
 
+def _stay_offline_if_unreachable() -> None:
+    """Set HF_HUB_OFFLINE where the hub does not answer: else the library tries again and again, for half a minute.
+
+    It has to be set before the library is imported.
+    """
+    if "HF_HUB_OFFLINE" in os.environ:
+        return
+    try:
+        urllib.request.urlopen(os.environ.get("HF_ENDPOINT", "https://huggingface.co"), timeout=3).close()
+    except urllib.error.HTTPError:
+        return  # an answer
+    except (OSError, ValueError):
+        os.environ["HF_HUB_OFFLINE"] = "1"
+
+
 def _loaded(name: str, config: str) -> dict[str, Any]:
+    saved = Path(name).expanduser()
+    is_saved = any((saved / file).is_file() for file in ("dataset_dict.json", "dataset_info.json", "state.json"))
+    if not is_saved:
+        _stay_offline_if_unreachable()
     try:
         import datasets
     except ImportError as error:
         raise UserError("hf: needs Hugging Face datasets: pip install 'scaling-harness[hf]'") from error
-    saved = Path(name).expanduser()
+    for library in ("datasets", "huggingface_hub"):
+        logging.getLogger(library).setLevel(logging.ERROR)
     try:
-        if any((saved / file).is_file() for file in ("dataset_dict.json", "dataset_info.json", "state.json")):
-            loaded = datasets.load_from_disk(str(saved))
-        else:
-            loaded = datasets.load_dataset(name, config or None)
+        loaded = datasets.load_from_disk(str(saved)) if is_saved else datasets.load_dataset(name, config or None)
     except Exception as error:  # the library raises errors of many kinds, its own and those of the network
         said = str(error).strip().splitlines() or [type(error).__name__]
         how = "neither in the cache nor to be had" if isinstance(error, OSError) else "cannot be loaded"

@@ -34,7 +34,8 @@ def read(path: Path, settings: DataSettings, kind: Kind) -> Found:
     Files of train are training examples, those of t10k or test evaluation.
 
     Raises:
-        DataError: a file is missing or damaged, or images and labels are not of one number.
+        DataError: a file is missing, damaged or empty, there are two of one name that differ, or images and labels are
+            not of one number.
     """
     pairs = _pairs(path)
     images, labels, names, split = [], [], [], []
@@ -45,6 +46,8 @@ def read(path: Path, settings: DataSettings, kind: Kind) -> Found:
         if labels_file is None:
             raise DataError(f"no file of labels beside it; wanted are {FOUR_FILES}, each .gz or not", source=file)
         images.append(read_idx(file))
+        if not len(images[-1]):
+            raise DataError("holds no images", source=file)
         labels.append(read_idx(labels_file))
         if len(images[-1]) != len(labels[-1]):
             problem = f"{len(labels[-1]):,} labels for the {len(images[-1]):,} images of {file.name}"
@@ -93,11 +96,13 @@ def read_idx(file: Path) -> np.ndarray:
 
 
 def _pairs(path: Path) -> dict[tuple[str, str], Path]:
-    """Files by what stands before 'images' or 'labels', and which of the two it is; one that is not .gz first."""
+    """Files by what stands before 'images' or 'labels', and which of the two it is."""
     found: dict[tuple[str, str], Path] = {}
     for file in sorted((path if path.is_dir() else path.parent).iterdir()):
         if match := _NAME.match(file.name):
-            found.setdefault((match["before"].lower(), match["what"].lower()), file)
+            same = found.setdefault((match["before"].lower(), match["what"].lower()), file)
+            if same != file and not np.array_equal(read_idx(same), read_idx(file)):
+                raise DataError(f"differs from {same.name}, which is of the same name; keep one of them", source=file)
     if path.is_dir():
         return found
     own = _NAME.match(path.name)

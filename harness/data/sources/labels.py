@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,9 @@ import pandas as pd
 from harness.data.dataset import UNKNOWN
 from harness.data.settings import DataSettings
 from harness.errors import DataError
+
+#: The largest number of 32 bits, with which models compute.
+LARGEST = float(np.finfo(np.float32).max)
 
 
 def numbered(
@@ -25,7 +29,8 @@ def numbered(
     names them.
 
     Raises:
-        DataError: labels that are to be values and are no numbers; labels that are to be classes and are measurements.
+        DataError: labels that are to be values and are no numbers of 32 bits, or to be classes and are measurements,
+            infinite, lists or mappings.
     """
     if written is None:
         return None, ()
@@ -33,6 +38,7 @@ def numbered(
         return _values(written, names), ()
     if getattr(written, "ndim", 1) > 1:
         raise DataError(f"labels of shape {np.shape(written)} are no classes; values need data.answers=values")
+    _refuse_nameless(written, names)
     codes, distinct = pd.factorize(pd.Series(written, dtype=object).replace("", None))
     labels = [_as_word(label) for label in distinct]
     if not (settings.classes or known):
@@ -63,12 +69,49 @@ def _refuse_measurements(labels: Sequence[str], column: object) -> None:
 
 def _values(written: Any, names: Sequence[str]) -> np.ndarray:
     columns = pd.DataFrame(np.asarray(written).reshape(len(written), -1))
-    numbers = columns.apply(pd.to_numeric, errors="coerce")
+    numbers = columns.apply(as_numbers)
     wrong = numbers.isna() & columns.notna() & (columns.astype(str) != "") & (columns.astype(str) != "nan")
     if wrong.to_numpy().any():
         row, column = np.argwhere(wrong.to_numpy())[0]
-        raise DataError(f"label {columns.iat[row, column]!r} is no number", source=names[row])
-    return numbers.to_numpy(dtype=np.float64)
+        raise DataError(f"label {reprlib.repr(columns.iat[row, column])} is no number", source=names[row])
+    values = numbers.to_numpy(dtype=np.float64)
+    too_large = beyond_range(values)
+    if too_large.any():
+        row, column = np.argwhere(too_large)[0]
+        raise DataError(
+            f"label {values[row, column]:g} is too large for 32 bits (at most {LARGEST:.3g})", source=names[row]
+        )
+    return values
+
+
+def as_numbers(cells: pd.Series) -> pd.Series:
+    """As float64, NaN where a cell is no number; a date is none."""
+    if cells.dtype.kind in "mM":
+        return pd.Series(np.nan, index=cells.index)
+    try:
+        return pd.to_numeric(cells, errors="coerce").astype(np.float64)
+    except (TypeError, ValueError, OverflowError):  # lists and mappings, or integers of hundreds of digits
+        return cells.map(_number).astype(np.float64)
+
+
+def beyond_range(values: np.ndarray) -> np.ndarray:
+    """Which numbers are finite, and not so in the 32 bits that models compute with."""
+    return np.isfinite(values) & (np.abs(values) > LARGEST)
+
+
+def _number(cell: Any) -> float:
+    try:
+        return float(cell)
+    except (TypeError, ValueError, OverflowError):
+        return np.nan
+
+
+def _refuse_nameless(written: Any, names: Sequence[str]) -> None:
+    """Raise DataError for a label that no class can be called: infinity, or a list or mapping of Parquet or JSON."""
+    for row, label in enumerate(written):
+        infinite = isinstance(label, float | np.floating) and np.isinf(label)
+        if infinite or isinstance(label, list | tuple | dict | np.ndarray):
+            raise DataError(f"label {reprlib.repr(label)} is neither a name nor a number of a class", source=names[row])
 
 
 def _as_word(label: Any) -> str:

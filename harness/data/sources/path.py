@@ -33,6 +33,8 @@ def read(where: str, settings: DataSettings, kind: Kind) -> Found:
         DataError: there is nothing, or nothing that is read as this kind of data; or as the reader of its format.
     """
     path = Path(where).expanduser()
+    if path.is_symlink() and not path.exists():
+        raise DataError("a link to nothing", source=path)
     if not path.exists():
         how = next((how for word, how in _HOW_TO_GET.items() if word in where.lower()), "nothing is fetched")
         raise DataError(f"no such file or folder; {how}", source=path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 
 
-def of_one_shape(images: Any, names: Sequence[str], settings: DataSettings) -> np.ndarray:
-    """(n, C, H, W) uint8.
+def of_one_shape(images: Any, names: Sequence[str], settings: DataSettings) -> tuple[np.ndarray, str]:
+    """(n, C, H, W) uint8, and what of the images was ignored, in a phrase.
 
-    Images of a palette and of four channels become RGB, and transparency is ignored. `data.channels` and
-    `data.image_size` convert and resize (bilinear, over all source pixels of a target pixel).
+    Images of a palette and of four channels become RGB; transparency and all frames but the first are ignored.
+    `data.channels` and `data.image_size` convert and resize (bilinear, over all source pixels of a target pixel).
 
     Args:
         images: see `Found.inputs`.
@@ -35,19 +36,22 @@ def of_one_shape(images: Any, names: Sequence[str], settings: DataSettings) -> n
     if isinstance(images, np.ndarray):
         whole = _channels_first(images, names)
         if settings.size in (None, whole.shape[2:]) and settings.channels in (None, whole.shape[1]):
-            return whole
+            return whole, ""
         pillow = _pillow()
         images = [pillow.fromarray(one[0] if len(one) == 1 else one.transpose(1, 2, 0)) for one in whole]
     arrays: list[np.ndarray] = []
+    ignored = Counter[str]()
     for image, name in zip(images, names, strict=True):
-        arrays.append(_array(_converted(_opened(image, name), name, settings)))
+        opened = _opened(image, name)
+        ignored.update(_ignored(opened))
+        arrays.append(_array(_converted(opened, name, settings)))
         if arrays[-1].shape != arrays[0].shape:
             raise DataError(
                 f"{_size(arrays[-1])}, and {names[0]} is {_size(arrays[0])}; data.image_size=[HEIGHT,WIDTH] "
                 "resizes them all, data.channels=1 or 3 makes all grey or coloured",
                 source=name,
             )
-    return np.stack(arrays)
+    return np.stack(arrays), "; ".join(f"{what} ignored in {count:,} images" for what, count in ignored.items())
 
 
 def _channels_first(images: np.ndarray, names: Sequence[str]) -> np.ndarray:
@@ -74,11 +78,24 @@ def _opened(image: Any, name: str) -> Image.Image:
     try:
         opened = pillow.open(image if isinstance(image, Path) else io.BytesIO(image))
         opened.load()
-    except (OSError, SyntaxError, ValueError, TypeError, pillow.DecompressionBombError) as error:
+    except pillow.DecompressionBombError as error:
+        problem = f"too large an image; Pillow opens up to {2 * pillow.MAX_IMAGE_PIXELS:,} pixels"
+        raise DataError(problem, source=name) from error
+    except (OSError, SyntaxError, ValueError, TypeError) as error:
         # Pillow tells the file or the buffer once more; the first words say what is wrong.
         said = "not an image that Pillow knows" if "cannot identify" in str(error) else str(error)
         raise DataError(f"damaged image ({said})", source=name) from error
     return opened
+
+
+def _ignored(image: Image.Image) -> list[str]:
+    """What the pixels of an image without alpha and motion do not tell."""
+    found = []
+    if image.has_transparency_data and np.asarray(image.convert("RGBA"))[..., 3].min() < 255:
+        found.append("transparency")
+    if getattr(image, "n_frames", 1) > 1:
+        found.append("frames after the first")
+    return found
 
 
 def _converted(image: Image.Image, name: str, settings: DataSettings) -> Image.Image:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -28,11 +30,14 @@ def read(path: Path, settings: DataSettings, kind: Kind) -> Found:
     relative to the folder of the table.
 
     Raises:
-        DataError: a file is damaged, tables of one folder have different columns, or as `Columns.found`.
+        DataError: a file is damaged or has a column twice, tables of one folder have different columns, or as
+            `Columns.found`.
     """
     files = _files(path)
     frames = [READERS[file.suffix.lower()](file) for file in files]
     for file, frame in zip(files, frames, strict=True):
+        if (twice := frame.columns[frame.columns.duplicated()].unique()).size:
+            raise DataError(f"two columns are called {', '.join(map(str, twice))}", source=file)
         if list(frame.columns) != list(frames[0].columns):
             problem = f"has other columns than {files[0].name}; name the one table as data.source"
             raise DataError(problem, source=file)
@@ -64,6 +69,8 @@ def _csv(file: Path) -> pd.DataFrame:
         with file.open(encoding="utf-8-sig", newline="") as text:
             rows = csv.reader(text, strict=True)
             columns = next(rows, [])
+            if len(columns) == 1 and (mark := next((one for one in ";\t" if one in columns[0]), None)):
+                raise DataError(f"one column, {columns[0]!r}; it looks separated by {mark!r}, not commas", source=file)
             cells = []
             for row in rows:
                 if row and len(row) != len(columns):
@@ -86,9 +93,10 @@ def _json_lines(file: Path) -> pd.DataFrame:
                 if not line.strip():
                     continue
                 try:
-                    row = json.loads(line)
-                except json.JSONDecodeError as error:
-                    raise DataError(f"line {number} is no JSON ({error.msg})", source=file) from error
+                    row = json.loads(line, object_pairs_hook=_object)
+                    json.dumps(row, ensure_ascii=False).encode()
+                except (ValueError, RecursionError) as error:
+                    raise DataError(f"line {number}{_fault(error)}", source=file) from error
                 if not isinstance(row, dict):
                     raise DataError(f"line {number} is no object of columns", source=file)
                 rows.append(row)
@@ -96,6 +104,23 @@ def _json_lines(file: Path) -> pd.DataFrame:
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot be read ({error})", source=file) from error
     return pd.DataFrame(rows, index=pd.Index(lines, dtype="int64", name="line"))
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise ValueError(f"{twice} is there twice")
+    return found
+
+
+def _fault(error: Exception) -> str:
+    """What is wrong with a line of JSON."""
+    if isinstance(error, json.JSONDecodeError):
+        return f" is no JSON ({error.msg})"
+    if isinstance(error, UnicodeEncodeError):
+        return f" has {error.object[error.start]!r}, half a character that UTF-16 writes as two"
+    return " is nested too deeply" if isinstance(error, RecursionError) else f": {error}".partition(";")[0]
 
 
 def _parquet(file: Path) -> pd.DataFrame:

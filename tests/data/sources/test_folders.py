@@ -58,6 +58,59 @@ def test_a_damaged_image_is_named(tmp_path: Path) -> None:
         source_of(tmp_path, "images")
 
 
+def test_what_is_left_out_of_folders_is_counted_and_links_are_followed(tmp_path: Path) -> None:
+    picture(tmp_path / "data" / "cat" / "1.png")
+    picture(tmp_path / "elsewhere" / "2.png")
+    (tmp_path / "data" / "dog").symlink_to(tmp_path / "elsewhere")
+    picture(tmp_path / "data" / "3.png")
+    for name in ("cat/notes.txt", "readme.md", ".hidden"):
+        (tmp_path / "data" / name).write_text("?")
+    found = source_of(tmp_path / "data", "images")
+    assert found.classes == ("cat", "dog") and found.names == ["cat/1.png", "dog/2.png"]
+    assert found.note == "images outside a class left out: 1; files that are no images left out: 2"
+
+
+@pytest.mark.parametrize(
+    ("name", "to", "says"),
+    [
+        ("b", None, r"b: a folder without images; each folder is a class"),
+        ("a/again", "..", r"a/again: a link that leads back to a folder that it is in"),
+        ("a/2.png", "nowhere.png", r"a/2\.png: a link to nothing"),
+    ],
+)
+def test_folders_and_links_that_hold_nothing(tmp_path: Path, name: str, to: str | None, says: str) -> None:
+    picture(tmp_path / "a/1.png")
+    if to is None:
+        (tmp_path / name).mkdir()
+    else:
+        (tmp_path / name).symlink_to(to)
+    with pytest.raises(DataError, match=says):
+        source_of(tmp_path, "images")
+
+
+def test_transparency_and_motion_that_are_ignored_are_said(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    for name, alpha in (("1", 0), ("2", 255)):
+        Image.new("RGBA", (3, 3), (9, 9, 9, alpha)).save(tmp_path / "a" / f"{name}.png")
+    frames = [Image.new("RGB", (3, 3), (value, 0, 0)) for value in (0, 255)]
+    frames[0].save(tmp_path / "a" / "3.gif", save_all=True, append_images=frames[1:])
+    note = source_of(tmp_path, "images").note
+    assert note == "transparency ignored in 1 images; frames after the first ignored in 1 images"
+
+
+def test_an_image_too_large_to_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture(tmp_path / "a/1.png", size=(9, 9))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 40)
+    with pytest.raises(DataError, match=r"a/1\.png: too large an image; Pillow opens up to 80 pixels"):
+        source_of(tmp_path, "images")
+
+
+def test_a_path_that_is_a_link_to_nothing(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(DataError, match=r"link: a link to nothing"):
+        source_of(tmp_path / "link", "images")
+
+
 def test_sounds_by_class(tmp_path: Path) -> None:
     for name, value in (("no/1.wav", 0.25), ("yes/2.wav", -0.5)):
         (tmp_path / name).parent.mkdir()

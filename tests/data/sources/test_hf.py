@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import os
 from pathlib import Path
+from urllib.error import URLError
 
 import datasets
 import numpy as np
@@ -54,10 +57,28 @@ def test_neither_in_the_cache_nor_on_a_network(tmp_path: Path, monkeypatch: pyte
     def unreachable(*_: object) -> None:
         raise ConnectionError("Couldn't reach 'nobody/nothing' on the Hub (OfflineModeIsEnabled)\nand more")
 
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr(datasets, "load_dataset", unreachable)
     says = r"^hf:nobody/nothing: neither in the cache nor to be had: Couldn't reach .*\(OfflineModeIsEnabled\)$"
     with pytest.raises(DataError, match=says):
         read(DataSettings(source="hf:nobody/nothing"), "text")
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_hub_that_does_not_answer_is_not_asked_again(monkeypatch: pytest.MonkeyPatch, answers: bool) -> None:
+    def opened(address: str, timeout: float) -> io.BytesIO:
+        assert address == "https://hub.invalid" and timeout <= 5
+        if answers:
+            return io.BytesIO()
+        raise URLError("no network")
+
+    monkeypatch.setenv("HF_HUB_OFFLINE", "")  # so that it is as it was after the test
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setenv("HF_ENDPOINT", "https://hub.invalid")
+    monkeypatch.setattr("urllib.request.urlopen", opened)
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_: {"all": datasets.Dataset.from_dict({"text": ["a"]})})
+    assert read(DataSettings(source="hf:nobody/nothing"), "text").inputs == ["a"]
+    assert os.environ.get("HF_HUB_OFFLINE") == (None if answers else "1")
 
 
 def test_splits_that_are_no_train_and_test(tmp_path: Path) -> None:

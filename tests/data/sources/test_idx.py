@@ -52,6 +52,8 @@ def test_big_endian_numbers(tmp_path: Path) -> None:
         ("t10k-images-idx3-ubyte.gz", b"\x1f\x8b\x08\0nothing", r"t10k-images-idx3-ubyte\.gz: cannot be read"),
         ("train-labels-idx1-ubyte", idx_bytes(np.zeros(11)), r"labels-idx1-ubyte: 11 labels for the 12 images"),
         ("t10k-labels-idx1-ubyte.gz", None, r"t10k-images-idx3-ubyte\.gz: no file of labels beside it"),
+        ("train-images-idx3-ubyte", idx_bytes(np.zeros((0, 4, 3))), r"train-images-idx3-ubyte: holds no images"),
+        ("t10k-images-idx3-ubyte", idx_bytes(np.zeros((6, 4, 3))), r"ubyte\.gz: differs from t10k-images-idx3-ubyte"),
         ("train-images-idx3-ubyte", idx_bytes(np.zeros((12, 5, 3))), r"images of two sizes, \(5, 3\) and \(4, 3\)"),
     ],
 )

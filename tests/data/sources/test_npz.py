@@ -64,11 +64,44 @@ def test_speakers_and_a_sampling_rate(tmp_path: Path) -> None:
         ({"x": IMAGES.astype(float) / 255}, r"data\.npz, row 1: pixels are not whole numbers from 0 to 255"),
         ({"x": IMAGES[:, 0]}, r"an array of shape \(6, 5\) is no images"),
         ({"x": np.array([None, 1])}, r"data\.npz: cannot be read \(Object arrays"),
+        ({"x_train": IMAGES, "y_train": LABELS, "x_test": IMAGES}, r"no labels of the test examples, and the others"),
+        (
+            {"x_train": IMAGES, "x_test": IMAGES, "y_test": LABELS},
+            r"no labels of the training examples, and the others",
+        ),
+        ({"x": IMAGES, "y": LABELS, "y_test": LABELS}, r"y_test is there, and x_test is not"),
+        ({"x": IMAGES, "X": IMAGES}, r"x and X mean the same; leave one of them"),
+        ({"images": IMAGES, "x_train": IMAGES}, r"images and x_train mean the same"),
+        ({"x": IMAGES, "y": LABELS, "labels": LABELS}, r"y and labels mean the same"),
+        ({"x_train": IMAGES, "x_test": IMAGES[:, :2]}, r"of two shapes, \(4, 5\) and \(2, 5\)"),
+        ({"x": IMAGES * 1j}, r"x holds complex128; wanted are real numbers or texts"),
+        ({"x": np.array(3)}, r"x is one value; wanted is an array with an entry for each example"),
+        ({"x": IMAGES, "y": LABELS - 1}, r"data\.npz:1: label -1: classes are whole numbers from 0"),
+        ({"x": IMAGES, "y": LABELS / 2}, r"data\.npz:2: label 0\.5: classes are whole numbers from 0"),
+        ({"x": IMAGES, "sample_rate": LABELS}, r"sample_rate is an array of shape \(6,\); allowed is one whole number"),
+        ({"x": IMAGES, "sample_rate": np.array(0.5)}, r"sample_rate is 0\.5; allowed is one whole number of Hz"),
     ],
 )
 def test_arrays_that_cannot_be_used(tmp_path: Path, arrays: dict[str, np.ndarray], says: str) -> None:
     with pytest.raises(DataError, match=says):
         source_of(written(tmp_path, **arrays), "images")
+
+
+def test_labels_may_be_negative_where_they_are_names(tmp_path: Path) -> None:
+    found = source_of(written(tmp_path, x=IMAGES, y=2 * LABELS - 1), "images", classes=[1, -1])
+    assert found.classes == ("1", "-1") and found.labels is not None and found.labels[:2].tolist() == [1, 0]
+
+
+def test_arrays_left_out_are_said(tmp_path: Path) -> None:
+    found = source_of(written(tmp_path, x=IMAGES, x_val=IMAGES, weights=LABELS), "images")
+    assert found.note == "arrays left out: x_val, weights"
+
+
+def test_one_array_under_the_name_of_an_archive(tmp_path: Path) -> None:
+    with (tmp_path / "a.npz").open("wb") as file:
+        np.save(file, IMAGES)
+    with pytest.raises(DataError, match=r"a\.npz: one array \(\.npy\) and no \.npz"):
+        source_of(tmp_path / "a.npz", "images")
 
 
 def test_a_damaged_file(tmp_path: Path) -> None:

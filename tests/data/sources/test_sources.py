@@ -46,12 +46,25 @@ def test_a_source_of_the_users_own(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         ("embedded:digits", r"embedded:digits: has images or features, and the task reads text"),
         ("nowhere.read:x", r"data\.source=nowhere\.read cannot be imported"),
-        ("math.floor:3", r"data\.source=math\.floor:3: gave|must be real|takes"),
+        ("math.floor:3", r"data\.source=math\.floor:3: .*; wanted is a function \(argument, settings, kind\)"),
+        ("os.getcwd:ls", r"data\.source=os\.getcwd:ls: .*; wanted is a function"),
+        ("os.sep:ls", r"data\.source=os\.sep:ls: .*not callable; wanted is a function"),
+        ("builtins.print:x", r"data\.source=builtins\.print:x: gave NoneType; wanted is a Found"),
     ],
 )
 def test_sources_that_are_not_there(source: str | None, says: str) -> None:
-    with pytest.raises((UserError, TypeError), match=says):
+    with pytest.raises(UserError, match=says):
         read(DataSettings(source=source), "text")
+
+
+def mistaken(argument: str, settings: DataSettings, kind: str) -> Found:
+    return len(3)  # type: ignore[arg-type,return-value]
+
+
+def test_a_mistake_in_a_source_of_the_users_own_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mine", sys.modules[__name__])
+    with pytest.raises(TypeError, match="has no len"):
+        read(DataSettings(source="mine.mistaken:x"), "features")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 import json
 from pathlib import Path
@@ -124,12 +125,42 @@ def test_sounds_of_two_rates_need_a_rate(tmp_path: Path) -> None:
         ("t.jsonl", '{"a": 1}\n{"a": 1\n', {}, r"t\.jsonl: line 2 is no JSON"),
         ("t.jsonl", "[1]\n", {}, r"t\.jsonl: line 1 is no object"),
         ("t.parquet", "PAR1", {}, r"t\.parquet: cannot be read"),
+        (
+            "t.csv",
+            "a,b\n1,2\n1e39,3\n",
+            {},
+            r"t\.csv.*2: column a: 1e\+39 is too large for 32 bits",
+        ),
+        ("t.csv", "a,y\n1,1e300\n", {"answers": "values"}, r"t\.csv.*1: label 1e\+300 is too large for 32 bits"),
+        ("t.csv", "a;y\n1;2\n", {}, r"t\.csv: one column, 'a;y'; it looks separated by ';', not commas"),
+        ("t.csv", "a,a,y\n1,2,x\n", {}, r"t\.csv: two columns are called a"),
+        ("t.jsonl", '{"a": 1, "a": 2}\n', {}, r"t\.jsonl: line 1: a is there twice"),
+        ("t.jsonl", '{"a": [1, 2]}\n', {}, r"t\.jsonl.*1: column a: \[1, 2\] is no number"),
+        ("t.jsonl", '{"a": 1, "y": [1]}\n', {}, r"t\.jsonl.*1: label \[1\] is neither a name nor a number of a class"),
+        ("t.jsonl", '{"a": 1, "y": {"b": 1}}\n', {}, r"t\.jsonl.*1: label \{'b': 1\} is neither a name"),
+        ("t.jsonl", '{"a": 1, "y": [1]}\n', {"answers": "values"}, r"t\.jsonl.*1: label \[1\] is no number"),
+        ("t.jsonl", '{"a": 1, "y": Infinity}\n', {}, r"t\.jsonl.*1: label inf is neither a name nor a number"),
+        ("t.jsonl", '{"a": 1, "group": [1]}\n', {}, r"t\.jsonl.*1: column group: \[1\] is a list or mapping"),
+        ("t.jsonl", f'{{"a": 1{"0" * 400}}}\n', {}, r"t\.jsonl.*1: column a: 1000+\.\.\.0+ is no number"),
+        ("t.jsonl", f'{{"a": 1{"0" * 5000}}}\n', {}, r"t\.jsonl: line 1: .*4300 digits"),
+        ("t.jsonl", '{"a": 1, "y": "\\ud800"}\n', {}, r"t\.jsonl: line 1 has '\\ud800', half a character"),
+        ("t.jsonl", "[" * 100_000, {}, r"t\.jsonl: line 1 is nested too deeply"),
     ],
 )
 def test_what_cannot_be_read(tmp_path: Path, name: str, text: str, settings: dict[str, object], says: str) -> None:
     with pytest.raises(DataError, match=says) as raised:
         source_of(write(tmp_path / name, text), "features", **settings)
     assert len(str(raised.value).splitlines()) == 1
+
+
+def test_a_date_is_no_number(tmp_path: Path) -> None:
+    for column in (
+        pd.to_datetime(["2020-02-01", "2020-02-02"]),
+        [datetime.date(2020, 2, 1), datetime.date(2020, 2, 2)],
+    ):
+        pd.DataFrame({"when": column, "y": ["a", "b"]}).to_parquet(tmp_path / "t.parquet")
+        with pytest.raises(DataError, match=r"1: column when: 2020-02-01.*, a date, is no number"):
+            source_of(tmp_path / "t.parquet", "features")
 
 
 def test_the_one_column_of_texts_has_to_be_clear(tmp_path: Path) -> None:
