@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import io
+import json
 import re
 import shutil
 import subprocess
@@ -222,6 +223,15 @@ def test_chromium_shows_all_of_the_page_on_a_desk_and_on_a_phone(page: str, tmp_
         assert out == 0 and images == page.count("<img ") and forest >= 99
         assert reasons == page.count("<summary>why</summary>") > 8
     assert numbers[4] == numbers[3] and numbers[9] == 0  # all can be read on a desk; a phone folds them
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_the_contents_lead_to_the_data_where_there_are_any(tmp_path: Path, page: str) -> None:
+    assert "#data" not in page
+    analysis = analyze(make_results(tmp_path / "data", ("text",), max_seeds=1, failures=False), bootstrap=100)
+    runs = analysis.runs.assign(versions=json.dumps({"data_name": "Letters"}))
+    words = write_report(Analysis(**(vars(analysis) | {"runs": runs})))[0].read_text()
+    assert words.count('href="#data"') == words.count('id="data"') == 1
 
 
 @pytest.mark.usefixtures("undrawn")
