@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.errors import RunsWarning
+from harness.errors import warn_of_runs
 from harness.records.integrity import recorded_runs
 from harness.records.run_settings import parse_config
 from harness.settings import Settings
@@ -26,7 +25,7 @@ def warn_of_other_data(studies: Sequence[Settings]) -> None:
     rows = {folder: recorded_runs(Path(folder)) for folder in dict.fromkeys(study.results for study in studies)}
     for study in studies:
         for line in _changes(study, [row for row in rows[study.results] if row["study"] == study.study]):
-            warnings.warn(line, RunsWarning, stacklevel=3)
+            warn_of_runs(line)
 
 
 def _changes(study: Settings, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -56,7 +56,7 @@ def test_clips_that_are_cut_are_counted():
         ({"hop_ms": 0.01}, "task.hop_ms=0.01"),
         ({"window_ms": 300.0}, "task.window_ms=300.0: allowed is at most a clip, seconds=0.15"),
         ({"n_mels": 0}, "task.n_mels=0"),
-        ({"data": {"source": None}}, "data.source=None: allowed is where audio are"),
+        ({"data": {"source": None}}, "data.source=null: allowed is embedded:NAME, path:FILE_OR_FOLDER"),
     ],
 )
 def test_settings_that_cannot_be(values, problem):
