@@ -56,7 +56,7 @@ REFUSED: dict[str, list[Any]] = {
     "data.name": [""],
     "data.licence": [""],
     "data.answers": ["soft"],
-    "data.classes": [[], [""], [0]],
+    "data.classes": [[], [""], [True]],
     "data.label_columns": [[], 1],
     "data.input_columns": [[], 1],
     "data.group_column": [""],
