@@ -13,7 +13,7 @@ import argparse
 from pathlib import Path
 
 import pandas as pd
-import pyarrow.compute as pc
+import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
@@ -48,9 +48,7 @@ def keep_last_steps(folder: Path, to: Path) -> None:
     measurements = pq.read_table(folder / "measurements.parquet")
     steps = measurements.select(["run_id", "step"]).to_pandas()
     last = steps["step"] == steps.groupby("run_id")["step"].transform("max")
-    pq.write_table(
-        measurements.filter(pc.equal(last.to_numpy(), True)), to / "measurements.parquet", compression="zstd"
-    )
+    pq.write_table(measurements.filter(pa.array(last)), to / "measurements.parquet", compression="zstd")
     pq.write_table(pq.read_table(folder / "runs.parquet"), to / "runs.parquet", compression="zstd")
 
 

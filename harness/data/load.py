@@ -21,9 +21,9 @@ from harness.data.steps import Steps, name_of
 from harness.errors import DataError, SettingError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Prepared:
-    """Data as a task uses them.
+    """Data as a task uses them; an object is equal to itself alone, so that what follows from it can be kept beside it.
 
     Attributes:
         train, evaluation: the two sides of the split.

@@ -6,20 +6,16 @@ their bytes, one after the other, are the text again.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness.data.dataset import Dataset, Kind
-from harness.data.load import prepared
-from harness.data.settings import DataSettings
+from harness.data.dataset import Dataset
+from harness.data.load import Prepared
 from harness.errors import SettingError, UserError
 from harness.ranges import Range, or_null, whole
 
@@ -60,20 +56,23 @@ def size_of(vocabulary: int | None) -> int:
     return N_BYTES + 1 if vocabulary is None else vocabulary
 
 
-def vocabulary_of(settings: DataSettings, kind: Kind, vocabulary: int | None) -> Vocabulary:
-    """The tokens of a task on these data, trained once in a process.
+@lru_cache(maxsize=2)
+def vocabulary_of(data: Prepared, vocabulary: int | None) -> Vocabulary:
+    """The tokens of texts or questions, trained once in a process.
 
     Args:
-        kind: what the data are read as, text or questions.
         vocabulary: size of a BPE; None for bytes.
 
     Raises:
         SettingError: more tokens than the training texts have pairs to make them of.
-        UserError: the library `tokenizers` is not installed; or as `prepared`.
+        UserError: the library `tokenizers` is not installed.
     """
-    if vocabulary is None:
-        return BYTES
-    return _trained(json.dumps(dataclasses.asdict(settings), sort_keys=True), kind, vocabulary, Path.cwd())
+    return BYTES if vocabulary is None else _bpe(_texts(data.train), vocabulary)
+
+
+def first_ends(is_end: np.ndarray) -> np.ndarray:
+    """(n, T) bool, the first end token of each row, of (n, T) bool that are true at every one."""
+    return np.asarray(is_end & (is_end.cumsum(axis=1) == 1))
 
 
 def _bytes_of(texts: Sequence[str]) -> list[np.ndarray]:
@@ -82,11 +81,6 @@ def _bytes_of(texts: Sequence[str]) -> list[np.ndarray]:
 
 #: 256 tokens of one byte, and the end of a document.
 BYTES = Vocabulary(np.array([1] * N_BYTES + [0]), _bytes_of, {})
-
-
-@lru_cache(maxsize=2)
-def _trained(settings: str, kind: Kind, size: int, folder: Path) -> Vocabulary:
-    return _bpe(_texts(prepared(DataSettings(**json.loads(settings)), kind).train), size)
 
 
 def _texts(data: Dataset) -> list[str]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -135,13 +136,23 @@ def differing_data(runs: pd.DataFrame, apart: Sequence[str] = ()) -> Iterator[st
         runs: a row a run.
         apart: columns besides `study` that hold curves apart.
     """
-    versions = pd.Series([parse_config(text) for text in runs["versions"]], runs.index, dtype=object)
-    for _, part in versions.groupby([runs["study"], *(runs[name] for name in apart)], sort=False, dropna=False):
-        for key in sorted({key for each in part for key in each if key.endswith("_sha256")}):
-            seen = Counter(str(each[key]) for each in part if key in each)
+    hashes = pd.Series([data_hashes(parse_config(text)) for text in runs["versions"]], runs.index, dtype=object)
+    for _, part in hashes.groupby([runs["study"], *(runs[name] for name in apart)], sort=False, dropna=False):
+        for key in sorted({key for each in part for key in each}):
+            seen = Counter(each[key] for each in part if key in each)
             if len(seen) > 1:
-                counted = ", ".join(f"{digest[:_SHORT]} of {n} runs" for digest, n in seen.most_common())
+                counted = ", ".join(f"{shortened(digest)} of {n} runs" for digest, n in seen.most_common())
                 yield f"study {runs.loc[part.index[0], 'study']}: runs of one curve saw different data: {key} {counted}"
+
+
+def data_hashes(versions: Mapping[str, Any]) -> dict[str, str]:
+    """The hashes of data in the versions of a run or task, by the keys under which they stand."""
+    return {key: str(digest) for key, digest in versions.items() if key.endswith("_sha256")}
+
+
+def shortened(digest: str) -> str:
+    """The beginning of a hash, which tells it from others."""
+    return digest[:_SHORT]
 
 
 def best_learning_rates(runs: pd.DataFrame, losses: pd.Series, apart: Sequence[str] = ()) -> np.ndarray:

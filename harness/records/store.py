@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 import pyarrow as pa
@@ -214,15 +214,21 @@ def _set_aside(paths: Iterable[Path]) -> None:
 
 
 def finished_run_ids(folder: Path | str) -> dict[str, str]:
-    """Status of every run that a folder holds, by run_id; {} for a folder that is not there yet.
+    """Status of every run that a folder holds, by run_id; as `cells_of_runs`."""
+    return {run_id: cells["status"] for run_id, cells in cells_of_runs(folder, ["status"]).items()}
 
-    Cheap: reads one column of each piece. Pieces that cannot be read are passed over, for `collect` names them.
+
+def cells_of_runs(folder: Path | str, columns: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Some columns of every run that a folder holds, by run_id; {} for a folder that is not there yet.
+
+    Cheap: reads these columns alone of each piece. Pieces that cannot be read are passed over, for `collect` names
+    them.
 
     Raises:
         OtherVersionError: the folder's tables are of another schema version.
     """
     folder = Path(folder)
-    found: dict[str, str] = {}
+    found: dict[str, dict[str, Any]] = {}
     if (path := folder / "runs.parquet").exists():
         try:
             runs = read_table(path, "runs")
@@ -230,10 +236,10 @@ def finished_run_ids(folder: Path | str) -> dict[str, str]:
             raise
         except DataError:
             runs = RUNS.empty_table()
-        found |= zip(runs.column("run_id").to_pylist(), runs.column("status").to_pylist(), strict=True)
+        found |= zip(runs.column("run_id").to_pylist(), runs.select(columns).to_pylist(), strict=True)
     for run_id in _piece_ids(folder, problems=[]):
-        if status := _status(piece_path(folder, run_id, "runs")):
-            found[run_id] = status
+        if cells := _cells(piece_path(folder, run_id, "runs"), columns):
+            found[run_id] = cells
     return found
 
 
@@ -365,18 +371,18 @@ def _pieces_are_newer(folder: Path, runs: pa.Table) -> bool:
         path = piece_path(folder, run_id, "runs")
         if run_id not in known or os.stat(path).st_mtime_ns >= written_ns:
             return True
-        if known[run_id] == "failed" and _status(path) != "failed":
+        if known[run_id] == "failed" and _cells(path, ["status"]).get("status") != "failed":
             return True
     return False
 
 
-def _status(path: Path) -> str | None:
-    """How the run of a runs piece ended; None where the piece cannot be read."""
+def _cells(path: Path, columns: Sequence[str]) -> dict[str, Any]:
+    """Some columns of the run of a runs piece; {} where the piece cannot be read."""
     try:
-        column = pq.read_table(path, columns=["status"], partitioning=None).column("status")
-        return str(column[0].as_py())
+        table = pq.read_table(path, columns=list(columns), partitioning=None)
+        return {name: table.column(name)[0].as_py() for name in columns}
     except (pa.ArrowException, OSError, IndexError, KeyError):
-        return None
+        return {}
 
 
 def _folders(path: Path | str) -> list[Path]:

@@ -2,41 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from harness.errors import warn_of_runs
-from harness.records.integrity import recorded_runs
+from harness.records.comparable import data_hashes, shortened
 from harness.records.run_settings import parse_config
 from harness.settings import Settings
 
-#: Keys of `Task.versions` that end so are hashes of data.
-_HASH = "_sha256"
-#: Characters of a hash that tell it from others.
-_SHORT = 8
+#: Columns of the runs table that tell.
+COLUMNS = ("study", "task", "versions")
 
 
-def warn_of_other_data(studies: Sequence[Settings]) -> None:
-    """A RunsWarning for each study whose data have another content than those of its runs in the results folder.
+def warn_of_other_data(study: Settings, runs: Collection[Mapping[str, Any]]) -> None:
+    """Give a RunsWarning where a study's data have another content than those of its runs.
 
     What is trained now would make one curve with them; nothing is refused, for data may be mended on purpose.
+
+    Args:
+        runs: `COLUMNS` of every run in the study's results folder.
     """
-    rows = {folder: recorded_runs(Path(folder)) for folder in dict.fromkeys(study.results for study in studies)}
-    for study in studies:
-        for line in _changes(study, [row for row in rows[study.results] if row["study"] == study.study]):
+    own = [run for run in runs if run["study"] == study.study]
+    if own:  # The data need not be read for a folder that holds nothing.
+        for line in _changes(study, own):
             warn_of_runs(line)
 
 
-def _changes(study: Settings, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    if not rows:
-        return  # The data need not be read for a folder that holds nothing.
-    now = {key: value for key, value in study.task.versions.items() if key.endswith(_HASH)}
-    recorded = [parse_config(row["versions"]) for row in rows if row["task"] == study.task.name]
-    for key, value in now.items():
-        others = [versions[key] for versions in recorded if versions.get(key, value) != value]
+def _changes(study: Settings, runs: Collection[Mapping[str, Any]]) -> Iterator[str]:
+    recorded = [data_hashes(parse_config(run["versions"])) for run in runs if run["task"] == study.task.name]
+    for key, digest in data_hashes(study.task.versions).items():
+        others = [hashes[key] for hashes in recorded if hashes.get(key, digest) != digest]
         if others:
             yield (
-                f"{study.results}: {len(others)} of {len(rows)} runs of {study.study} saw other data than now "
-                f"({key} {str(others[0])[:_SHORT]}, now {value[:_SHORT]}): another study= or name= keeps them apart"
+                f"{study.results}: {len(others)} of {len(runs)} runs of {study.study} saw other data than now "
+                f"({key} {shortened(others[0])}, now {shortened(digest)}): another study= or name= keeps them apart"
             )

@@ -14,14 +14,14 @@ from harness.errors import UserError
 from harness.families.check import FLOPS_TOLERANCE
 from harness.ladder import Job
 from harness.records.integrity import recorded_runs
-from harness.records.store import finished_run_ids
+from harness.records.store import cells_of_runs
 from harness.settings import Settings
 from harness.sweeping.check import check_models
 from harness.sweeping.cost import cost_model
 from harness.sweeping.display import display_for
 from harness.sweeping.failures import Ended, count_by_status, failure_lines
 from harness.sweeping.lock import holder, locked
-from harness.sweeping.other_data import warn_of_other_data
+from harness.sweeping.other_data import COLUMNS, warn_of_other_data
 from harness.sweeping.plan import DONE, cells, is_done, pending, recorded_cells, single_job, why_alone, worker_count
 from harness.sweeping.pool import run_jobs
 from harness.sweeping.progress import running
@@ -42,13 +42,13 @@ def plan(studies: Sequence[Settings], console: Console, check: bool = False) -> 
         UserError: a study that cannot be built, or whose family counts wrongly.
     """
     device = resolve(studies[0].training.device).type
-    warn_of_other_data(studies)
+    known = _known(studies)
     n_checked = check_models(studies, flops=check, every_rung=check)
     cost = cost_model(Path(studies[0].results))
     for study in studies:
         console.print(plan_table(study, cost, device))
     workers = worker_count(studies[0], device)
-    console.print(plan_totals(studies, _known(studies), cost, device, workers), highlight=False)
+    console.print(plan_totals(studies, known, cost, device, workers), highlight=False)
     if check:
         agreed = f"parameters are those of the models, FLOPs within {100 * FLOPS_TOLERANCE:g} % of torch's count"
         console.print(f"Checked {n_checked} sizes: {agreed}.", highlight=False)
@@ -90,7 +90,6 @@ def train_missing(studies: Sequence[Settings], console: Console) -> list[Ended]:
     """
     device = resolve(studies[0].training.device).type
     with lock_folders(studies):
-        warn_of_other_data(studies)
         known = _known(studies)
         check_models([study for study in studies if not is_done(study, known)], flops=True)
         return train_jobs(_jobs(studies, known, device), known, worker_count(studies[0], device), console)
@@ -192,11 +191,11 @@ def _folders(studies: Sequence[Settings]) -> list[Path]:
 
 
 def _known(studies: Sequence[Settings]) -> dict[str, str]:
-    """How every run in the studies' results folders ended."""
-    known: dict[str, str] = {}
-    for folder in _folders(studies):
-        known |= finished_run_ids(folder)
-    return known
+    """How every run in the studies' results folders ended; warns of data that have changed since."""
+    cells = {folder: cells_of_runs(folder, ["status", *COLUMNS]) for folder in _folders(studies)}
+    for study in studies:
+        warn_of_other_data(study, cells[Path(study.results)].values())
+    return {run_id: run["status"] for of_folder in cells.values() for run_id, run in of_folder.items()}
 
 
 def lock_folders(studies: Sequence[Settings]) -> ExitStack:

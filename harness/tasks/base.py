@@ -109,6 +109,11 @@ class Signature:
     feature_shape: tuple[int, ...] | None = None
     answers: Literal["classes", "values"] = "classes"
 
+    @classmethod
+    def of_tokens(cls, vocab_size: int, context: int) -> Signature:
+        """Of a task that answers each of `context` tokens by one of the same vocabulary."""
+        return cls(n_outputs=vocab_size, vocab_size=vocab_size, context=context)
+
     @property
     def positions(self) -> int:
         """Length of the sequence that an example is: of tokens or frames; 1 where it is none."""

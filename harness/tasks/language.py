@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import math
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -43,8 +40,7 @@ class Language(Windows):
 
     @property
     def signature(self) -> Signature:
-        size = size_of(self.vocabulary)
-        return Signature(n_outputs=size, vocab_size=size, context=self.context)
+        return Signature.of_tokens(size_of(self.vocabulary), self.context)
 
     @property
     def versions(self) -> dict[str, str]:
@@ -66,8 +62,7 @@ class Language(Windows):
             SettingError: a window longer than one of the two; a vocabulary that is too large.
             UserError: as `prepared`; or the library of the tokenizer is not installed.
         """
-        settings = json.dumps(dataclasses.asdict(self.data), sort_keys=True)
-        sides = _encoded(settings, self.vocabulary, Path.cwd())
+        sides = _encoded(self._prepared, self.vocabulary)
         for tokens, side in zip(sides, ("training", "evaluation"), strict=True):
             if len(tokens) <= self.context:
                 allowed = f"at most {len(tokens) - 1:,}: the {side} texts have {len(tokens):,} tokens"
@@ -87,12 +82,11 @@ class Language(Windows):
 
     @property
     def _vocabulary(self) -> Vocabulary:
-        return vocabulary_of(self.data, self.data_kind, self.vocabulary)
+        return vocabulary_of(self._prepared, self.vocabulary)
 
 
 @lru_cache(maxsize=2)
-def _encoded(settings: str, vocabulary: int | None, folder: Path) -> tuple[np.ndarray, np.ndarray]:
+def _encoded(data: Prepared, vocabulary: int | None) -> tuple[np.ndarray, np.ndarray]:
     """Both sides as tokens."""
-    data = DataSettings(**json.loads(settings))
-    both, tokens = prepared(data, Language.data_kind), vocabulary_of(data, Language.data_kind, vocabulary)
-    return tokens.joined(both.train.inputs), tokens.joined(both.evaluation.inputs)
+    tokens = vocabulary_of(data, vocabulary)
+    return tokens.joined(data.train.inputs), tokens.joined(data.evaluation.inputs)

@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.data.dataset import Dataset, Kind, Question
 from harness.data.load import Prepared, prepared
-from harness.data.tokens import MEANING, SIZES, Vocabulary, size_of, vocabulary_of
+from harness.data.tokens import MEANING, SIZES, Vocabulary, first_ends, size_of, vocabulary_of
 from harness.errors import DataError
 from harness.metrics import CHOICE_ACCURACY, CHOICE_ACCURACY_NORM, CHOICE_BRIER, CHOICE_LOG_PROB, LOSS
 from harness.ranges import Text, one_of, setting, whole
@@ -52,8 +52,7 @@ class MultipleChoice(LabelledTask):
 
     @property
     def signature(self) -> Signature:
-        size = size_of(self.vocabulary)
-        return Signature(n_outputs=size, vocab_size=size, context=self.context)
+        return Signature.of_tokens(size_of(self.vocabulary), self.context)
 
     @property
     def versions(self) -> dict[str, str]:
@@ -105,7 +104,7 @@ class MultipleChoice(LabelledTask):
         """Questions with right answers as training has them; the end of each is learnt too, the first of its row."""
         tokens, of_answer, _ = self._encoded(data, _right(data))
         is_end = tokens[:, 1:] == self._vocabulary.end
-        scored = (of_answer if self.train_on == "answers" else ~is_end) | (is_end & (is_end.cumsum(axis=1) == 1))
+        scored = (of_answer if self.train_on == "answers" else ~is_end) | first_ends(is_end)
         return Batch(tokens[:, :-1], tokens[:, 1:], scored, np.zeros(len(data), dtype=np.int64))
 
     def _answered(self, data: Dataset, chosen: Sequence[int]) -> Batch:
@@ -150,7 +149,7 @@ class MultipleChoice(LabelledTask):
 
     @property
     def _vocabulary(self) -> Vocabulary:
-        return vocabulary_of(self.data, self.data_kind, self.vocabulary)
+        return vocabulary_of(self.examples, self.vocabulary)
 
 
 def _right(data: Dataset) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -32,9 +33,9 @@ class _Regression(Task):
     def signature(self) -> Signature:
         return Signature(n_outputs=1, feature_shape=(self.n_features,), answers="values")
 
+    @abstractmethod
     def taught(self, features: np.ndarray) -> np.ndarray:
         """(n,) the teacher's values, without noise, of features (n, n_features)."""
-        raise NotImplementedError
 
     def train_batch(self, rng: np.random.Generator, batch_size: int) -> Batch:
         features = rng.standard_normal((batch_size, self.n_features))

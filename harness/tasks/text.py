@@ -38,7 +38,7 @@ class Text(Windows):
 
     @property
     def signature(self) -> Signature:
-        return Signature(n_outputs=N_BYTES, vocab_size=N_BYTES, context=self.context)
+        return Signature.of_tokens(N_BYTES, self.context)
 
     @property
     def versions(self) -> dict[str, str]:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
 from harness.data.dataset import Dataset, Kind
-from harness.data.load import prepared
-from harness.data.settings import DataSettings
-from harness.data.tokens import MEANING, SIZES, size_of, vocabulary_of
+from harness.data.load import Prepared
+from harness.data.tokens import MEANING, SIZES, first_ends, size_of, vocabulary_of
 from harness.errors import SettingError
 from harness.ranges import one_of, setting, whole
 from harness.tasks.base import Batch, Signature
@@ -54,12 +50,13 @@ class TextClassification(LabelledTask):
 
     @property
     def versions(self) -> dict[str, str]:
-        texts_cut = {} if self.form == "counts" else {"texts_cut": self._texts_cut}
-        return super().versions | vocabulary_of(self.data, self.data_kind, self.vocabulary).versions | texts_cut
+        longest = self.context - 1
+        texts_cut = {} if self.form == "counts" else {"texts_cut": _texts_cut(self.examples, self.vocabulary, longest)}
+        return super().versions | vocabulary_of(self.examples, self.vocabulary).versions | texts_cut
 
     def inputs_of(self, data: Dataset) -> np.ndarray:
         """int64 tokens (n, context), or float32 features (n, V)."""
-        vocabulary = vocabulary_of(self.data, self.data_kind, self.vocabulary)
+        vocabulary = vocabulary_of(self.examples, self.vocabulary)
         encoded = vocabulary.encoded(data.inputs)
         if self.form == "counts":
             counts = [np.bincount(tokens, minlength=size_of(self.vocabulary)) for tokens in encoded]
@@ -75,24 +72,16 @@ class TextClassification(LabelledTask):
         if self.form == "counts":
             return batch
         # No text holds the end token, so that the first one ends the text.
-        is_end = batch.inputs == size_of(self.vocabulary) - 1
-        scored = is_end & (is_end.cumsum(axis=1) == 1)
+        scored = first_ends(batch.inputs == size_of(self.vocabulary) - 1)
         return Batch(batch.inputs, np.where(scored, batch.targets, 0), scored, batch.subtask)
-
-    @property
-    def _texts_cut(self) -> str:
-        settings = json.dumps(dataclasses.asdict(self.data), sort_keys=True)
-        return _texts_cut(settings, self.vocabulary, self.context - 1, Path.cwd())
 
 
 @lru_cache(maxsize=8)
-def _texts_cut(settings: str, vocabulary: int | None, longest: int, folder: Path) -> str:
+def _texts_cut(data: Prepared, vocabulary: int | None, longest: int) -> str:
     """How many texts of each side have more tokens than are read."""
-    data = DataSettings(**json.loads(settings))
-    both = prepared(data, TextClassification.data_kind)
-    tokens = vocabulary_of(data, TextClassification.data_kind, vocabulary)
+    tokens = vocabulary_of(data, vocabulary)
     train, evaluation = (
         f"{sum(len(one) > longest for one in tokens.encoded(side.inputs))} of {len(side)}"
-        for side in (both.train, both.evaluation)
+        for side in (data.train, data.evaluation)
     )
     return f"{train} to train on, {evaluation} to evaluate on"

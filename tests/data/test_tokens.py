@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from harness.data import tokens
+from harness.data.load import prepared
 from harness.data.settings import DataSettings
 from harness.data.tokens import BYTES, size_of, vocabulary_of
 from harness.errors import SettingError, UserError
@@ -34,7 +35,7 @@ def test_bytes() -> None:
 
 
 def test_tokens_of_a_bpe_hold_every_byte_of_the_text(settings: DataSettings) -> None:
-    vocabulary = vocabulary_of(settings, "text", 262)
+    vocabulary = vocabulary_of(prepared(settings, "text"), 262)
     assert size_of(262) == len(vocabulary.n_bytes) == 262
     assert vocabulary.n_bytes[-1] == 0 and (vocabulary.n_bytes[:-1] >= 1).all()
     unseen = [*TEXTS, "never seen: \x00\x7f ☃ <|endoftext|>"]
@@ -45,8 +46,8 @@ def test_tokens_of_a_bpe_hold_every_byte_of_the_text(settings: DataSettings) -> 
 
 
 def test_it_is_trained_on_the_training_texts_alone_and_the_same_every_time(settings: DataSettings) -> None:
-    first = vocabulary_of(settings, "text", 262)
-    assert vocabulary_of(settings, "text", 262) is first
+    first = vocabulary_of(prepared(settings, "text"), 262)
+    assert vocabulary_of(prepared(settings, "text"), 262) is first
     again = tokens._bpe(TEXTS, 262)
     assert again.versions == first.versions and len(first.versions["tokenizer_sha256"]) == 64
     assert tokens._bpe([*TEXTS, " zzzz zzzz" * 9], 262).versions != first.versions
@@ -54,17 +55,17 @@ def test_it_is_trained_on_the_training_texts_alone_and_the_same_every_time(setti
 
 def test_more_tokens_than_pairs(settings: DataSettings) -> None:
     with pytest.raises(SettingError, match=r"task.vocabulary=5000: allowed is at most \d\d\d, for the training texts"):
-        vocabulary_of(settings, "text", 5000)
+        vocabulary_of(prepared(settings, "text"), 5000)
 
 
 def test_without_the_library(settings: DataSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tokenizers", None)
     with pytest.raises(UserError, match=r"task.vocabulary=263: needs .* pip install 'scaling-harness\[text\]'"):
-        vocabulary_of(settings, "text", 263)
+        vocabulary_of(prepared(settings, "text"), 263)
 
 
 def test_joined_texts_of_a_bpe(settings: DataSettings) -> None:
-    vocabulary = vocabulary_of(settings, "text", 262)
+    vocabulary = vocabulary_of(prepared(settings, "text"), 262)
     joined = vocabulary.joined(TEXTS)
     np.testing.assert_array_equal(
         np.split(joined, np.flatnonzero(joined == 261) + 1)[0][:-1], vocabulary.encoded(TEXTS)[0]

@@ -42,6 +42,20 @@ def test_windows_are_of_their_side_and_end_documents(data: DataSettings) -> None
     assert task.signature.n_outputs == task.signature.vocab_size == 257
 
 
+@pytest.mark.parametrize("vocabulary", [None, 262])
+def test_a_file_that_changed_is_tokenised_anew(tmp_path: Path, vocabulary: int | None) -> None:
+    path = tmp_path / "texts.jsonl"
+    task = Language(context=8, n_eval=None, vocabulary=vocabulary, data=DataSettings(source=f"path:{path}"))
+    sides = []
+    for text in ("the other one and the end", "that hat on the other hand"):
+        path.write_text("".join(f'{{"text": "{text} {i}"}}\n' for i in range(60)))
+        sides.append((task.corpus, task.versions))
+    (first, before), (second, after) = sides
+    assert before["data_sha256"] != after["data_sha256"]
+    assert not np.array_equal(first[0], second[0])
+    assert vocabulary is None or before["tokenizer_sha256"] != after["tokenizer_sha256"]
+
+
 def test_a_training_set_of_windows_is_nested_and_does_not_overlap(data: DataSettings) -> None:
     task = Language(context=16, data=data)
     whole = task.first_examples(task.n_train)

@@ -61,7 +61,7 @@ def test_counts_of_a_bpe() -> None:
     task = TextClassification(DATA, vocabulary=280, form="counts")
     batch = task.eval_batch()
     assert task.signature.kind == "features" and batch.inputs.shape[1:] == (280,)
-    (encoded,) = vocabulary_of(DATA, "text", 280).encoded(task.examples.evaluation.inputs[:1])
+    (encoded,) = vocabulary_of(task.examples, 280).encoded(task.examples.evaluation.inputs[:1])
     assert np.expm1(batch.inputs[0]).sum() == pytest.approx(len(encoded), rel=1e-5)
     assert "texts_cut" not in task.versions and task.versions["tokenizer_sha256"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,9 +19,9 @@ class _Scaling(Step):
     kinds = ("images", "features")
     stage = "scale"
 
+    @abstractmethod
     def fit(self, train: Dataset) -> tuple[np.ndarray, np.ndarray, str]:
         """Offset and divisor, each broadcast over the examples, and a note that says what was fitted."""
-        raise NotImplementedError
 
     def apply(
         self, train: Dataset, evaluation: Dataset, rng: np.random.Generator

@@ -16,7 +16,11 @@ _CALLED = {"images": "images", "audio": "sounds"}
 
 def fits(path: Path, kind: Kind) -> bool:
     """Whether this is a folder with files of the kind in folders of it."""
-    return kind in _CALLED and path.is_dir() and any(_is(file, kind) and file.parent != path for file in _files(path))
+    return (
+        kind in _CALLED
+        and path.is_dir()
+        and any(_is(entry, kind) and entry.parent != path and not entry.is_dir() for entry in _entries(path))
+    )
 
 
 def read(path: Path, settings: DataSettings, kind: Kind) -> Found:
@@ -29,7 +33,8 @@ def read(path: Path, settings: DataSettings, kind: Kind) -> Found:
         DataError: files lie on other levels too, a folder is empty or a link leads nowhere or back up, or a sound file
             is damaged.
     """
-    everything = _files(path)
+    entries = list(_entries(path))
+    everything = [entry for entry in entries if not entry.is_dir()]
     of_kind = [file for file in everything if _is(file, kind)]
     files = [file for file in of_kind if file.parent != path]
     parts = [file.relative_to(path).parts for file in files]
@@ -39,8 +44,8 @@ def read(path: Path, settings: DataSettings, kind: Kind) -> Found:
             wanted = "CLASS/FILE, or train/CLASS/FILE and test/CLASS/FILE for all"
             raise DataError(f"lies at {'/'.join(part)}; wanted is {wanted}", source=path)
     filled = {folder for file in files for folder in file.parents}
-    for folder in _folders(path):
-        if folder not in filled:
+    for folder in entries:
+        if folder.is_dir() and folder not in filled:
             raise DataError(f"a folder without {_CALLED[kind]}; each folder is a class", source=folder)
     names = ["/".join(part) for part in parts]
     outside, others = len(of_kind) - len(files), len(everything) - len(of_kind)
@@ -54,8 +59,7 @@ def read(path: Path, settings: DataSettings, kind: Kind) -> Found:
         note=_left_out({f"{_CALLED[kind]} outside a class": outside, f"files that are no {_CALLED[kind]}": others}),
     )
     if kind == "audio":
-        sounds = [waves.decoded(file, name) for file, name in zip(files, names, strict=True)]
-        found.inputs, found.rates = [wave for wave, _ in sounds], [rate for _, rate in sounds]
+        found.inputs, found.rates = waves.all_decoded(files, names)
     return found
 
 
@@ -65,14 +69,6 @@ def _left_out(counts: dict[str, int]) -> str:
 
 def _is(file: Path, kind: Kind) -> bool:
     return file.suffix.lower() in (pictures.SUFFIXES if kind == "images" else waves.SUFFIXES)
-
-
-def _files(path: Path) -> list[Path]:
-    return [entry for entry in _entries(path) if not entry.is_dir()]
-
-
-def _folders(path: Path) -> list[Path]:
-    return [entry for entry in _entries(path) if entry.is_dir()]
 
 
 def _entries(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:

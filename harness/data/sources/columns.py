@@ -79,8 +79,7 @@ class Columns:
             cells = self.frame[column].tolist()
             found.inputs = [self._file(cell, name, column) for cell, name in zip(cells, self.names, strict=True)]
         if kind == "audio":
-            sounds = [waves.decoded(file, name) for file, name in zip(found.inputs, self.names, strict=True)]
-            found.inputs, found.rates = [wave for wave, _ in sounds], [rate for _, rate in sounds]
+            found.inputs, found.rates = waves.all_decoded(found.inputs, self.names)
         return found
 
     def _questions(self, settings: DataSettings) -> list[Question]:

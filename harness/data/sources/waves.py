@@ -37,6 +37,12 @@ def decoded(source: Path | bytes, name: str) -> tuple[np.ndarray, int]:
     return wave.mean(axis=1), int(rate)
 
 
+def all_decoded(sources: Sequence[Path | bytes], names: Sequence[str]) -> tuple[list[np.ndarray], list[int]]:
+    """Waves and rates of several files, as `decoded`."""
+    sounds = [decoded(source, name) for source, name in zip(sources, names, strict=True)]
+    return [wave for wave, _ in sounds], [rate for _, rate in sounds]
+
+
 def at_one_rate(
     waves: Any, rates: Sequence[int] | None, names: Sequence[str], wanted: int | None
 ) -> tuple[list[np.ndarray], int]:

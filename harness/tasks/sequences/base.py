@@ -101,7 +101,7 @@ class SequenceTask(AnswerTask):
 
     @property
     def signature(self) -> Signature:
-        return Signature(n_outputs=self.vocab_size, vocab_size=self.vocab_size, context=len(self.scored))
+        return Signature.of_tokens(self.vocab_size, len(self.scored))
 
     def train_batch(self, rng: np.random.Generator, batch_size: int) -> Batch:
         inputs, targets = self._training_side(rng, batch_size)

@@ -85,7 +85,7 @@ class Spelling(AnswerTask):
 
     @property
     def signature(self) -> Signature:
-        return Signature(n_outputs=self.vocab_size, vocab_size=self.vocab_size, context=self.words.tokens.shape[1] - 1)
+        return Signature.of_tokens(self.vocab_size, self.words.tokens.shape[1] - 1)
 
     @property
     def subtasks(self) -> list[str]:
