@@ -2,7 +2,7 @@
 
     python experiments/modalities/run.py [--results FOLDER] [--table]
 
-2 cores, about 25 minutes; what is trained already is not trained again. Experiments whose data or extras this machine
+2 cores, about 15 minutes; what is trained already is not trained again. Experiments whose data or extras this machine
 lacks are said and left out. --table: from the tables beside this file, without training. The last step of every run is
 kept beside this file, for notebooks/modalities.ipynb.
 """

@@ -2,7 +2,7 @@
 
     python experiments/vision_reference/run.py [--mnist10k FILE.npz] [--mnist FOLDER] [--fashion FOLDER]
 
-2 quiet cores, about 25 minutes; what is trained already is not trained again. FILE.npz holds arrays images
+2 cores, about 15 minutes; what is trained already is not trained again. FILE.npz holds arrays images
 and labels of 10,000 digits of MNIST, FOLDER the four IDX files. What is not there is said and left out. Tables go to
 results/vision_*, the figure to results/vision_reference/figure.png.
 """

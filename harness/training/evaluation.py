@@ -17,6 +17,10 @@ from harness.training.members import Stack
 
 #: Upper bound on the logits held at once, in numbers; bounds memory, not results.
 MAX_LOGITS = 2**23
+#: Upper bound on the FLOPs of a forward pass, and so on the activations that it holds: they are few for the FLOPs where
+#: layers are dense, many where they are convolutions of few channels. One of 3 x 3 on one channel gives a number for 18
+#: FLOPs, a gigabyte for 2^32.
+MAX_FLOPS = 2**32
 
 
 class Evaluator:
@@ -50,7 +54,7 @@ class Evaluator:
     def answers(self, stack: Stack, inputs: torch.Tensor, targets: torch.Tensor) -> dict[str, torch.Tensor]:
         """What `Outputs` keeps of every member's outputs, by its field, (M, B, S) or (M, B, S, V) on the device."""
         params, members = stack.by_name(), len(stack.params_MP)
-        chunk = max(1, MAX_LOGITS // (members * targets.shape[1] * self.settings.signature.n_outputs))
+        chunk = examples_at_once(stack, targets.shape[1] * self.settings.signature.n_outputs)
         parts = [
             self._judged(stack.logits(params, x.expand(members, *x.shape)), y.expand(members, *y.shape))
             for x, y in zip(inputs.split(chunk), targets.split(chunk), strict=True)
@@ -89,6 +93,16 @@ class Evaluator:
             ]
             for outputs in self.outputs(stack)
         ]
+
+
+def examples_at_once(stack: Stack, n_logits: int) -> int:
+    """How many examples the members evaluate in one forward pass.
+
+    Args:
+        n_logits: of an example.
+    """
+    most = min(MAX_LOGITS / n_logits, MAX_FLOPS / max(stack.forward_flops, 1.0))
+    return max(1, int(most / len(stack.params_MP)))
 
 
 def chance(settings: Settings, metric: str) -> float | None:

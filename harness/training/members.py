@@ -9,8 +9,8 @@ another, without vmap and without a trace.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -29,9 +29,6 @@ from harness.tasks.base import Signature
 from harness.training.losses import Criterion, criterion
 from harness.training.rates import Rates
 
-# An operation without a batching rule of its own is run member by member, which costs no more than training alone.
-warnings.filterwarnings("ignore", message="There is a performance drop because we have not yet implemented")
-
 #: Inputs, targets, weights and the step -> losses and gradient.
 LossAndGrad = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, int], tuple[torch.Tensor, torch.Tensor]]
 
@@ -48,6 +45,7 @@ class Stack:
         buffers: what the module keeps beside its parameters (tables of constants), shared by all members.
         params_MP: (M, P) all parameters of each member.
         rates: settings of the optimizer, entry by entry.
+        forward_flops: of one member's forward pass on one example, by the family's formula.
         criterion: what training minimises, without its penalties.
         decays_P: (P,) bool, the entries to which weight decay and penalties apply.
         bfloat16: whether matrix products run in bfloat16 under autocast.
@@ -59,6 +57,7 @@ class Stack:
     buffers: dict[str, torch.Tensor]
     params_MP: torch.Tensor
     rates: Rates
+    forward_flops: float
     criterion: Criterion
     decays_P: torch.Tensor
     bfloat16: bool
@@ -86,6 +85,7 @@ class Stack:
             skeleton=model.to("meta"),
             params_MP=torch.stack(rows).to(device),
             rates=Rates.of(job, model, device),
+            forward_flops=settings.family.forward_flops(shape, settings.signature),
             criterion=criterion(settings.loss),
             decays_P=_decays(model).to(device),
             bfloat16=settings.training.precision == "bfloat16",
@@ -132,7 +132,8 @@ class Stack:
         with _kernels_that_transform(inputs.device, batched=self.unbatched is None):
             of_members = params | (dropout_keys or {})
             if self.unbatched is None:
-                return vmap(one)(of_members, inputs).float()
+                with _member_by_member_in_silence():
+                    return vmap(one)(of_members, inputs).float()
             by_member = zip(*(value.unbind() for value in of_members.values()), strict=True)
             alone = [dict(zip(of_members, values, strict=True)) for values in by_member]
             return torch.stack([one(own, x) for own, x in zip(alone, inputs.unbind(), strict=True)]).float()
@@ -185,12 +186,21 @@ def why_unbatched(model: nn.Module, signature: Signature) -> str | None:
     inputs = zero_inputs(signature)[None]
     params = {name: parameter.detach()[None] for name, parameter in model.named_parameters()}
     try:
-        vmap(lambda p, x: functional_call(model, p, (x,)))(params, inputs)
+        with _member_by_member_in_silence():
+            vmap(lambda p, x: functional_call(model, p, (x,)))(params, inputs)
     except Exception as error:
         with torch.no_grad():
             model(inputs[0])
         return str(error).strip().splitlines()[0]
     return None
+
+
+@contextmanager
+def _member_by_member_in_silence() -> Iterator[None]:
+    """torch warns of operations without a batching rule, which it runs member by member: no slower than one alone."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="There is a performance drop because we have not yet implemented")
+        yield
 
 
 def _kernels_that_transform(device: torch.device, batched: bool) -> AbstractContextManager[None]:

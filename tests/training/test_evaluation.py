@@ -67,10 +67,16 @@ def test_standard_errors_are_those_of_a_mean():
     assert (alone["subtask"], alone["value"], alone["stderr"]) == ("all", 1.0, 0.0)
 
 
-def test_chunks_change_no_number(monkeypatch):
-    whole = measured(NextSymbol(), Transformer(zero_head=False))
-    monkeypatch.setattr(evaluation, "MAX_LOGITS", 3 * 8 * 7 * 5)  # five examples at a time, of 32
-    for rows, others in zip(whole, measured(NextSymbol(), Transformer(zero_head=False)), strict=True):
+@pytest.mark.parametrize(
+    ("bound", "of_an_example"), [("MAX_LOGITS", lambda stack: 8 * 7), ("MAX_FLOPS", lambda stack: stack.forward_flops)]
+)
+def test_chunks_change_no_number(monkeypatch, bound, of_an_example):
+    settings = make_settings(Transformer(zero_head=False), NextSymbol())
+    stack = Stack.of(job_of(settings), CPU)
+    whole = Evaluator(settings, CPU).measure(stack)
+    monkeypatch.setattr(evaluation, bound, 5 * len(stack.params_MP) * of_an_example(stack))
+    assert evaluation.examples_at_once(stack, 8 * 7) == 5  # of 32
+    for rows, others in zip(whole, Evaluator(settings, CPU).measure(stack), strict=True):
         assert [row["value"] for row in rows] == pytest.approx([row["value"] for row in others], rel=1e-6)
 
 
