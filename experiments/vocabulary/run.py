@@ -4,8 +4,8 @@
     (2 cores, about 3 minutes; what is trained already is not trained again)
 
 Trains six widths x three seeds by bytes and by BPEs of 512 and 2,048 tokens, and fits bits per byte to two counts of N:
-all parameters, or those that are neither embedding nor readout. A / N^alpha is fitted to each vocabulary by itself, with
-a floor E and without; whether one exponent serves all three is asked by an F test.
+all parameters, or those that are neither embedding nor readout. A / N^alpha is fitted to each vocabulary by itself,
+with a floor E and without; whether one exponent serves all three is asked by an F test.
 """
 
 from __future__ import annotations

@@ -87,12 +87,14 @@ def plot_mirage(
         figure = Figure(figsize=(COLUMN_WIDTH_IN, _STACKED_HEIGHT_IN) if stacked else (PAGE_WIDTH_IN, _HEIGHT_IN))
     left, right = figure.subplots(*((2, 1) if stacked else (1, 2)))
     _panel(left, jump, str(jump["state"]), *tested, axis)
+    left.set_ylabel(value_label(metrics[0], frame))
     if paired is None:
         right.set_axis_off()
         missing = f"no {metric_name(metrics[1]) or 'continuous metric'} was measured\non the same outputs"
         right.text(0.5, 0.5, missing, ha="center", va="center", color=GREY)
     else:
         _panel(right, jump, str(jump["continuous_state"]), *paired, axis)
+        right.set_ylabel(value_label(metrics[1], frame))
         if jump["link_residual"] <= REPRODUCES:
             _draw_power(left, jump, paired[0])
     _head(figure, f"{verbatim(curve_name(jump))} – {jump['verdict']}", (left, right), stacked)
@@ -170,7 +172,6 @@ def _panel(ax: Axes, jump: Mapping[str, Any], state: str, curve: Curve, finding:
     runs = runs.assign(chance=curve.chance, higher_is_better=curve.higher_is_better)
     size_axis(ax, runs[x], axis.x, falls=axis.falls)
     value_axis(ax, runs)
-    ax.set_ylabel(value_label(curve.metric))
     if finding is not None:
         _draw_models(ax, finding, jump=False)
         if finding.test.by_seed:

@@ -173,7 +173,7 @@ def _set_axes(ax: Axes, rows: pd.DataFrame, x: str, metric: str, is_loss: bool) 
         log_value_axis(ax, rows["value"])
     else:
         value_axis(ax, rows)
-    ax.set_ylabel(value_label(metric))
+    ax.set_ylabel(value_label(metric, rows))
     if Axis.of(x).falls:
         ax.xaxis.set_inverted(True)
 

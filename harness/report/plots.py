@@ -39,6 +39,7 @@ from harness.report.axes import (
     split_off_below,
     verbatim,
 )
+from harness.report.losses import is_in_nats
 from harness.report.names import metric_name, size_name
 from harness.wording import estimate, interval
 
@@ -97,7 +98,7 @@ def plot_scaling(
     ax = ax or (new_figure(3.2, top_in=0.52) if law else new_figure(2.8, top_in=0.12)).add_subplot()
     _points(ax, runs, x)
     ax.set_yscale("log")
-    ax.set_ylabel(value_label(metric))
+    ax.set_ylabel(value_label(metric, runs))
     if law is None:
         size_axis(ax, runs[x], x)
         log_value_axis(ax, runs["value"])
@@ -138,7 +139,7 @@ def plot_curve(
     size_axis(ax, runs[x], x)
     value_axis(ax, runs)
     draw_runs(ax, runs, x)
-    ax.set_ylabel(value_label(metric))
+    ax.set_ylabel(value_label(metric, runs))
     return ax
 
 
@@ -379,10 +380,10 @@ def _law_label(law: Law) -> str:
     return f"$\\alpha$ = {estimate(law.params_['alpha'], *law.intervals_['alpha'])}{floor}{doubt}"
 
 
-def value_label(metric: str) -> str:
-    """Label of an axis that shows this metric, with its unit."""
+def value_label(metric: str, runs: pd.DataFrame) -> str:
+    """Label of an axis that shows this metric of these runs, with its unit."""
     name = verbatim(metric_name(metric))
-    return f"{name} (nats)" if metric in ("loss", "answer_log_likelihood") else name
+    return f"{name} (nats)" if is_in_nats(metric, runs) else name
 
 
 def value_axis(ax: Axes, runs: pd.DataFrame) -> None:

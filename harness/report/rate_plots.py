@@ -87,7 +87,7 @@ def plot_rates(
     legend_in = 0.3 + 0.14 * legend_rows(len(sizes), explained)
     ax = ax or new_figure(3.7 + legend_in, top_in=legend_in).add_subplot()
     below = split_off_below(ax, (3, 1), 0.72)
-    ax.set(xscale="log", yscale="log", xlabel="learning rate", ylabel=value_label(found.metric))
+    ax.set(xscale="log", yscale="log", xlabel="learning rate", ylabel=value_label(found.metric, runs))
     round_ticks(ax.xaxis, *padded(runs[found.rate]), plain)
     log_value_axis(ax, runs["value"].clip(upper=_highest(runs, found)))
     handles = [

@@ -142,7 +142,7 @@ def _axes(ax: Axes | None, rows: pd.DataFrame, metric: str, x: str, size: str, e
         log_value_axis(ax, rows["value"])
     else:
         value_axis(ax, rows)
-    ax.set_ylabel(value_label(metric))
+    ax.set_ylabel(value_label(metric, rows))
     return ax
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -45,6 +47,17 @@ def test_scaling_with_law_band_and_residuals(frame: pd.DataFrame, study: str, x:
     residuals = below.lines[1].get_ydata()
     assert np.allclose(residuals, 100 * np.expm1(law.residuals_))
     assert below.get_xlabel() in ("total parameters", "training FLOPs") and "nats" in main.get_ylabel()
+
+
+@pytest.mark.parametrize(
+    ("stated", "label"), [({}, "loss (nats)"), ({"kind": "contrastive"}, "loss (nats)"), ({"kind": "mse"}, "loss")]
+)
+def test_a_loss_has_the_unit_of_what_training_minimised(stated: dict[str, str], label: str) -> None:
+    runs = pd.DataFrame({"config": [json.dumps({"version": 1, "loss": stated}), '{"version": 1}']})
+    assert plots.value_label("loss", runs[:1]) == label
+    assert plots.value_label("loss", pd.DataFrame({"value": [1.0]})) == "loss (nats)"
+    if label == "loss":
+        assert plots.value_label("loss", runs) == "loss"
 
 
 def test_no_line_joins_models_of_several_families() -> None:

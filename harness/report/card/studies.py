@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from harness.records.run_settings import parse_config
+from harness.report.losses import losses_of
 from harness.report.names import NOT_RECORDED
 from harness.wording import count, short
 
@@ -72,20 +73,13 @@ def settings_of(group: str, without: tuple[str, ...] = ()) -> Callable[[pd.DataF
 
 def loss(part: pd.DataFrame) -> str:
     """What training minimised."""
-    return joined(map(_pairs, _losses(part)))
+    return joined(map(_pairs, losses_of(part)))
 
 
 def criterion(part: pd.DataFrame) -> str:
     """What the metric "loss" is, with its unit where all tasks share it."""
     units = {"cross_entropy": ", in nats per scored token"}
-    return joined(f"{kind}{units.get(kind, '')}" for kind in (str(each["kind"]) for each in _losses(part)))
-
-
-def _losses(part: pd.DataFrame) -> list[dict[str, Any]]:
-    """The settings of the loss of runs that we trained; those that state none had plain cross-entropy."""
-    configs = [parse_config(text) for text in part["config"].unique()]
-    stated = [config.get("loss", {}) for config in configs if "version" in config]
-    return [{"kind": "cross_entropy"} | each for each in stated if isinstance(each, dict)]
+    return joined(f"{kind}{units.get(kind, '')}" for kind in (str(each["kind"]) for each in losses_of(part)))
 
 
 def _pairs(settings: Mapping[str, Any], without: tuple[str, ...] = ()) -> str:

@@ -97,7 +97,7 @@ def _encoded(analysis: Analysis, points: pd.DataFrame) -> str:
         "curves": list(_curves(analysis, points, runs)),
         "laws": list(_laws(analysis)),
         "metrics": {name: metric_name(name) for name in _metrics(analysis, points)},
-        "units": {name: value_label(name) for name in dict.fromkeys(points["metric"])},
+        "units": {name: value_label(name, runs) for name in dict.fromkeys(points["metric"])},
         "verdicts": [{"name": name, "colour": colour, "marker": marker} for name, (colour, marker) in VERDICTS.items()],
         "threshold_x": analysis.x,
     }
