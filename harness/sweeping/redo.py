@@ -21,7 +21,7 @@ from harness.sweeping.cost import cost_model
 from harness.sweeping.plan import pending, recorded_cells, worker_count
 from harness.sweeping.recorded import count_differences
 from harness.sweeping.run import lock_folders, tell_failures, train_jobs
-from harness.sweeping.tables import prediction
+from harness.sweeping.tables import cell_columns, cell_values, prediction
 from harness.training.device import resolve
 
 #: Lists under `redo` that choose runs -> the column of the runs table that they name.
@@ -121,15 +121,14 @@ def _before_now() -> str:
 
 
 def _table(jobs: Sequence[Job]) -> Table:
+    columns = cell_columns(jobs)
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name in ("study", "rung", "width", "depth", "steps", "seeds", "runs"):
+    for name in ("study", *columns, "seeds", "runs"):
         table.add_column(name, justify="left" if name in ("study", "seeds") else "right")
-    cells: dict[tuple[Any, ...], list[int]] = {}
+    cells: dict[tuple[str, ...], list[int]] = {}
     for job in jobs:
-        shape = job.rung.shape
-        key = (job.settings.study, job.rung.index, shape.width, shape.depth, job.steps)
-        cells.setdefault(key, []).extend(member.seed for member in job.members)
-    for (study, *size), seeds in cells.items():
-        distinct = ", ".join(map(str, sorted(set(seeds))))
-        table.add_row(study, *(f"{n:,}" for n in size), distinct, str(len(seeds)))
+        seeds = cells.setdefault((job.settings.study, *cell_values(job, columns)), [])
+        seeds += [member.seed for member in job.members]
+    for cell, seeds in cells.items():
+        table.add_row(*cell, ", ".join(map(str, sorted(set(seeds)))), str(len(seeds)))
     return table

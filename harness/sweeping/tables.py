@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 from rich.box import SIMPLE_HEAD
@@ -134,22 +134,36 @@ def prediction(studies: Sequence[Settings], jobs: Sequence[Job], cost: CostModel
 
 def status_table(studies: Sequence[Settings], status: Mapping[str, str], running: set[str]) -> Table:
     """Runs of each rung by state; `running` are the run_ids in training now."""
+    by_study = [list(cells(study)) for study in studies]
+    columns = cell_columns(cell for of_study in by_study for cell in of_study)
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name in ("study", "rung", "width", "depth", "steps"):
+    for name in ("study", *columns):
         table.add_column(name, justify="left" if name == "study" else "right")
     for name in (*STATUSES, "running", "pending"):
         table.add_column(name, justify="right")
     total: Counter[str] = Counter()
-    for study in studies:
-        for cell in cells(study):
+    for of_study in by_study:
+        for cell in of_study:
             counts = count_by_state(cell, status, running)
             total += counts
-            shape = cell.rung.shape
-            size = (cell.rung.index, shape.width, shape.depth, cell.steps)
-            table.add_row(study.study, *(f"{n:,}" for n in size), *_numbers(counts))
+            table.add_row(cell.settings.study, *cell_values(cell, columns), *_numbers(counts))
         table.add_section()
-    table.add_row("all", "", "", "", "", *_numbers(total))
+    table.add_row("all", *[""] * len(columns), *_numbers(total))
     return table
+
+
+def cell_columns(found: Iterable[Job]) -> tuple[str, ...]:
+    """What tells cells of a study apart; the examples only where some study trains by epochs."""
+    by_epochs = any(cell.examples is not None for cell in found)
+    return ("rung", "width", "depth", *(["examples"] if by_epochs else []), "steps")
+
+
+def cell_values(cell: Job, columns: Sequence[str]) -> tuple[str, ...]:
+    """A cell's values of `cell_columns`."""
+    shape = cell.rung.shape
+    known = {"rung": cell.rung.index, "width": shape.width, "depth": shape.depth, "steps": cell.steps}
+    known |= {} if cell.examples is None else {"examples": cell.examples}
+    return tuple(f"{known[name]:,}" if name in known else "-" for name in columns)
 
 
 def count_by_state(cell: Job, status: Mapping[str, str], running: set[str]) -> Counter[str]:

@@ -21,7 +21,7 @@ from harness.sweeping.asked import choose_runs, load_asked
 from harness.sweeping.cost import CostModel
 from harness.sweeping.plan import cells, pending, recorded_cells
 from harness.sweeping.runs_row import recorded_identity, run_row
-from harness.sweeping.tables import plan_table
+from harness.sweeping.tables import cell_columns, cell_values, plan_table
 
 LIMITS = (8, 16, 32, 64, 128)
 DATA = ("ladder.steps=null", "ladder.epochs=2", f"ladder.train_examples=[{','.join(map(str, LIMITS))}]", "seeds=3")
@@ -60,6 +60,15 @@ def shown(asked: Settings) -> str:
     console = Console(width=250, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
     console.print(plan_table(asked, CostModel(), "cpu"))
     return console.export_text()
+
+
+def test_cells_of_one_length_are_told_apart_by_their_examples() -> None:
+    first, second, *_ = cells(study("ladder.steps=5", "ladder.train_examples=[8,16]"))
+    columns = cell_columns([first, second])
+    assert columns == ("rung", "width", "depth", "examples", "steps")
+    assert cell_values(first, columns)[-2:] == ("8", "5") and cell_values(second, columns)[-2:] == ("16", "5")
+    (endless, *_) = cells(study())
+    assert "examples" not in cell_columns([endless]) and cell_values(endless, columns)[-2:] == ("-", "5")
 
 
 def test_a_plan_shows_examples_and_epochs_where_training_goes_by_them() -> None:
