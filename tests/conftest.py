@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,10 @@ from tiny import NextSymbol, SignOfSum
 
 #: Tests of the detector are small cuts of this experiment, and share its cells.
 sys.path.append(str(Path(__file__).parents[1] / "experiments" / "detector_calibration"))
+
+
+#: The processes of one run of the tests, and the commands that they start, share what is slow to compute.
+os.environ.setdefault("HARNESS_CACHE", str(Path(__file__).parents[1] / ".pytest_cache" / "harness"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

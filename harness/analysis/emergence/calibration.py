@@ -18,10 +18,12 @@ taken if it is larger. Within a group the level is measured, on other kinds and 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from harness.analysis.emergence import disk_cache
 from harness.analysis.emergence.bounded_cache import BoundedCache, array_bytes
 from harness.analysis.emergence.marginals import height_scale
 from harness.analysis.emergence.model_comparison import compare_means
@@ -92,6 +94,19 @@ class Calibration:
     slowing: Drawn
     turning: Drawn
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All draws, by "group.name"."""
+        return {f"{group}.{name}": array for group, drawn in vars(self).items() for name, array in vars(drawn).items()}
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Calibration:
+        """That of which these are the `arrays`."""
+        groups: dict[str, dict[str, np.ndarray]] = {}
+        for label, array in arrays.items():
+            group, _, name = label.partition(".")
+            groups.setdefault(group, {})[name] = array
+        return cls(**{group: Drawn(**drawn) for group, drawn in groups.items()})
+
     @property
     def nbytes(self) -> int:
         return sum(array_bytes(vars(drawn).values()) for drawn in (self.rising, self.slowing, self.turning))
@@ -156,12 +171,17 @@ def calibration_of_means(draws: NullDraws, pooled: float = 0.0, with_powers: boo
         with_powers: whether powers of smooth laws are smooth (`rise_shapes.shapes_of`).
     """
     share = round(POOLED_STEPS * pooled) / POOLED_STEPS
-    return _KEPT.get((draws.design.key, share, with_powers), lambda: _of_means(draws, share, with_powers))
+    return _kept((draws.design.key, share, with_powers), lambda: _of_means(draws, share, with_powers))
 
 
 def calibration_of_seeds(draws: NullDraws, with_powers: bool = True) -> Calibration:
     """Calibration for the curves of single seeds, their noise estimated from the residuals of all seeds together."""
-    return _KEPT.get((draws.design.key, "seeds", with_powers), lambda: _of_seeds(draws, with_powers))
+    return _kept((draws.design.key, "seeds", with_powers), lambda: _of_seeds(draws, with_powers))
+
+
+def _kept(asked: Hashable, make: Callable[[], Calibration]) -> Calibration:
+    """From memory, from a file, or made."""
+    return _KEPT.get(asked, lambda: Calibration.of_arrays(disk_cache.kept(__name__, asked, lambda: make().arrays())))
 
 
 def _of_means(draws: NullDraws, pooled: float, with_powers: bool) -> Calibration:
