@@ -16,6 +16,7 @@ from rich.table import Table
 from harness.by_name import import_by_name
 from harness.choices import choices, read_config
 from harness.command_words import told_apart
+from harness.data.augment.composed import augmenter
 from harness.data.dataset import Dataset, Kind, Question
 from harness.data.load import Prepared, prepared
 from harness.data.settings import DataSettings
@@ -40,6 +41,7 @@ def run(words: Sequence[str], console: Console) -> int:
     flags, rest = _flags(words)
     (overrides,) = told_apart("data", rest).commands()
     settings, kind = _settings(overrides, flags.get("--kind"))
+    augmenter(settings, kind, n_outputs=1)  # a step for other data is refused, pictures or not
     data = prepared(settings, kind)
     for table in (_counts(data), _steps(data)):
         console.print(table)
@@ -184,7 +186,6 @@ def _with_choices(question: Question) -> str:
 
 def _augmented(data: Dataset, settings: DataSettings) -> np.ndarray | None:
     """Images as a training batch would have them; None where `data.augment` asks for nothing."""
-    from harness.data.augment.composed import augmenter
     from harness.tasks.base import Batch
 
     how = augmenter(settings, data.kind, len(data.classes))

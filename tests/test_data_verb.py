@@ -85,6 +85,10 @@ def test_spectrograms_and_snippets(tmp_path: Path, capsys: pytest.CaptureFixture
         (["--kind", "text"], "data.source=null"),
         (["data=digit", "--kind=text"], "digits"),
         (["data.source=path:t.csv", "--kind=sounds"], "--kind=sounds: allowed is"),
+        (
+            ["data.source=path:t.csv", "--kind=features", "data.augment=[noise,specaugment]"],
+            "data.augment[1]=specaugment: allowed is a step for features; specaugment is for audio",
+        ),
         (["data.source=path:t.csv", "--kind"], "--kind: a value is wanted"),
         (["data.source=path:t.csv", "--kind=features", "--out=t.xyz"], "--out=t.xyz: allowed is a file that ends with"),
         (["data.source=path:gone.csv", "--kind=features"], "gone.csv: no such file or folder"),
