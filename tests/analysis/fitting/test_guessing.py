@@ -93,3 +93,14 @@ def test_it_is_said_in_a_line() -> None:
     above = judge_guessing(planted(rng, np.full(5, -0.1)), CHANCE)
     assert above is not None and "0.6931" in above.message and "all above" in above.message
     assert "\n" not in above.message and "p = 1 for 5 sizes" in above.message
+
+
+def test_runs_that_all_lie_below_have_learnt_however_much_they_scatter() -> None:
+    """Ten of ten, .001 by their signs, where the t test of two seeds at five sizes gives no more than .03."""
+    below = np.array([0.02, 0.4, 0.01, 0.44, 0.05, 0.4, 0.02, 0.3, 0.1, 0.44])
+    runs = gather_runs(np.repeat(1000.0 * 2 ** np.arange(5), 2), CHANCE - below)
+    found = judge_guessing(runs, CHANCE)
+    assert found is not None and not found.nothing_learnt and found.p_value == pytest.approx(7 / 1024)
+    one_above = judge_guessing(gather_runs(runs.sizes[runs.rung], CHANCE - np.append(-0.1, below[1:])), CHANCE)
+    assert one_above is not None and one_above.nothing_learnt
+    assert one_above.message.startswith("learning is not established") and "more seeds may show it" in one_above.message
