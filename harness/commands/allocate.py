@@ -15,7 +15,7 @@ from harness.commands.fit import LAW_SETTINGS, fit_as_json, fit_one, report_fit
 from harness.commands.output import given, write_json
 from harness.commands.tables import RunTable, choose_runs
 from harness.errors import UserError
-from harness.report.tables import as_rich
+from harness.report.terminal import as_rich
 from harness.wording import between
 
 #: Ways of reading the optimum off the runs, by approach of Hoffmann et al. 2022.

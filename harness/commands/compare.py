@@ -19,7 +19,7 @@ from harness.commands.output import check_plot, given, report_files, save_plot, 
 from harness.commands.overlays import draw_overlays
 from harness.commands.tables import choose_curve_rows, split_names
 from harness.errors import DataError, UserError
-from harness.report.tables import as_rich
+from harness.report.terminal import as_rich
 from harness.wording import ABSENT, confidence, ends, interval, p_value
 
 #: Columns of a table that a comparison uses, beside its sizes.

@@ -23,7 +23,7 @@ from harness.commands.tables import choose_curve_rows
 from harness.errors import DataError, UserError
 from harness.report.appearance import place
 from harness.report.names import curve_name, metric_name
-from harness.report.tables import as_rich
+from harness.report.terminal import as_rich
 from harness.wording import ABSENT, confidence, counted, interval, p_value
 
 _KEY = ["study", "task", "subtask", "metric"]

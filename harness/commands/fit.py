@@ -17,7 +17,7 @@ from harness.commands.output import check_plot, given, report_files, save_plot, 
 from harness.commands.tables import RunTable, choose_runs, numbers, split_names
 from harness.errors import UserError
 from harness.records.columns import POSITIVE
-from harness.report.tables import as_rich
+from harness.report.terminal import as_rich
 from harness.wording import ABSENT, between, confidence, counted, percent
 
 #: Flags of a single law: `fit_best` compares laws by squares.

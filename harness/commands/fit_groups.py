@@ -16,7 +16,7 @@ from harness.commands.output import given, write_json
 from harness.commands.tables import RunTable, split_names
 from harness.errors import UserError
 from harness.records.columns import label_column
-from harness.report.tables import as_rich
+from harness.report.terminal import as_rich
 from harness.wording import ABSENT, between, confidence
 
 NOT_TESTED = "whether sharing is refused was not tested: some group has too few runs for a fit of its own"

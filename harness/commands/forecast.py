@@ -21,7 +21,7 @@ from harness.commands.tables import Rows, RunTable, choose_runs
 from harness.errors import DataError, UserError, nearest
 from harness.records.columns import number_column
 from harness.records.expressions import derive
-from harness.report.tables import as_rich
+from harness.report.terminal import as_rich
 from harness.wording import ABSENT, between, confidence, counted, listed, percent
 
 #: What the flags of a metric are called, for a mistake without --metric.

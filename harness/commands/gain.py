@@ -15,7 +15,7 @@ from harness.commands.output import given, write_json
 from harness.commands.tables import RunTable, choose_runs, split_names
 from harness.errors import UserError, nearest
 from harness.records.columns import label_column
-from harness.report.tables import as_rich
+from harness.report.terminal import as_rich
 from harness.wording import ABSENT, between, confidence, p_equals, p_value
 
 SETTINGS = (

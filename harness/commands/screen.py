@@ -23,7 +23,7 @@ from harness.commands.output import check_plot, given, report_files, save_plot, 
 from harness.commands.tables import choose_curve_rows
 from harness.errors import DataError, UserError
 from harness.report.names import metric_name
-from harness.report.tables import as_rich
+from harness.report.terminal import as_rich
 from harness.wording import ABSENT, between, confidence, count, counted, interval, p_value
 
 _SETTINGS = ("table", *SETTINGS, "step", "noise", "last", "target", "target_metric", "small", "accuracy", "alpha")

@@ -13,11 +13,9 @@ from harness.records.comparable import ChosenRuns
 from harness.records.folders import find_folder
 from harness.report.kept import fingerprint, keep, read_kept
 from harness.report.names import interval_kind, size_name
-from harness.report.tables import as_rich, law_table, verdict_counts, verdict_summary
+from harness.report.tables import law_table, verdict_counts, verdict_summary
+from harness.report.terminal import as_rich
 from harness.wording import confidence, counted
-
-#: Columns that a terminal needs at least this many characters for; the report has them all.
-NEEDED_WIDTH = {"why": 170, "choice of law": 150, "onset": 130, "metric": 110, "judged by": 110}
 
 
 def show(
@@ -49,14 +47,13 @@ def show(
 
         analysis = analyze(folder, **settings, chosen=chosen, by=by)
         result = keep(analysis, key, write_report(analysis))
-    left_out = tuple(name for name, width in NEEDED_WIDTH.items() if console.width < width)
     level = confidence(result.level)
     title = f"Verdicts; N* in {size_name(result.x)}, {level} intervals"
-    console.print(as_rich(verdict_summary(result.jumps), title, left_out))
+    console.print(as_rich(verdict_summary(result.jumps), title))
     if len(result.jumps):
         console.print(f"{counted(len(result.jumps), 'curve')}: {verdict_counts(result.jumps)}", highlight=False)
     title = f"Exponents of the loss, {level} intervals {interval_kind(result.interval)}"
-    console.print(as_rich(law_table(result.laws), title, left_out))
+    console.print(as_rich(law_table(result.laws), title))
     for study, reason in result.impossible.items():
         console.print(f"{study}: not tested, {reason}", markup=False)
     for line in result.left_out:

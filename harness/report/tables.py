@@ -1,4 +1,4 @@
-"""Runs, verdicts and laws in words: as frames for the page, and as tables for a terminal."""
+"""Runs, verdicts and laws in words: as frames, for the page and for a terminal."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 
 from harness.analysis.fitting.laws import NO_LAW
 from harness.analysis.fitting.selection import REFUSED
@@ -159,26 +157,6 @@ def _choices(part: pd.DataFrame) -> Iterator[str]:
             other = "without a floor" if law == "power_floor" else "with a floor"
             doubt = "is ruled out" if margin > REFUSED else "is not ruled out"
             yield f"{where}a law {other} {doubt} (AICc higher by {margin:.1f})"
-
-
-def as_rich(frame: pd.DataFrame, title: str, leave_out: tuple[str, ...] = ()) -> Table:
-    """A frame of words as a table for a terminal, without the columns `leave_out`."""
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
-    shown = [str(name) for name in frame.columns if name not in leave_out]
-    for name in shown:
-        table.add_column(name, overflow="fold", no_wrap=name in ("what", "study", "verdict", "N*", "onset"))
-    for row in frame.to_dict("records"):
-        cells = [_escaped(row[name]) for name in shown]
-        if "verdict" in shown:
-            place = shown.index("verdict")
-            style = VERDICT_STYLES.get(row["verdict"], "")
-            cells[place] = f"[{style}]{cells[place]}[/]" if style else cells[place]
-        table.add_row(*cells)
-    return table
-
-
-def _escaped(cell: object) -> str:
-    return str(cell).replace("[", r"\[")
 
 
 def _joined(values: pd.Series) -> str:

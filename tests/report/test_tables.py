@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 from rich.console import Console
 
 from harness.analysis.emergence.verdicts import Verdict
@@ -15,7 +16,6 @@ from harness.report import plots
 from harness.report.analyze import Analysis
 from harness.report.tables import (
     VERDICT_STYLES,
-    as_rich,
     failures,
     law_table,
     overview,
@@ -23,6 +23,7 @@ from harness.report.tables import (
     verdict_summary,
     verdict_table,
 )
+from harness.report.terminal import as_rich
 
 
 def test_tables_in_words(analysis: Analysis) -> None:
@@ -56,15 +57,27 @@ def test_a_study_of_one_curve_is_called_by_its_subtask(analysis: Analysis) -> No
     assert set(verdict_summary(one)["what"]) == {f"parity: {subtask}" for subtask in one["subtask"]}
 
 
-def test_a_terminal_table_has_every_column_or_those_that_fit(analysis: Analysis) -> None:
-    def shown(width: int, *left_out: str) -> str:
-        console = Console(file=io.StringIO(), width=width)
-        console.print(as_rich(verdict_summary(analysis.jumps), "Verdicts", left_out))
-        return console.file.getvalue()  # type: ignore[attr-defined]
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_a_terminal_of_any_width_is_told_everything(analysis: Analysis, width: int) -> None:
+    words = verdict_summary(analysis.jumps)
+    console = Console(file=io.StringIO(), width=width)
+    console.print(as_rich(words, "Verdicts"))
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert max(len(line.rstrip()) for line in shown.splitlines()) <= width
+    told = re.sub(r"\W", "", shown)
+    for cell in words[["what", "verdict", "N*", "onset"]].to_numpy().ravel():
+        assert re.sub(r"\W", "", cell) in told
+    for name in words.columns[1:]:
+        assert name in shown
+    for word in {word for why in words["why"] for word in why.split()}:
+        assert re.sub(r"\W", "", word) in told
 
-    assert "why" in shown(200) and "judged by" in shown(200)
-    narrow = shown(80, "why", "metric", "judged by")
-    assert "why" not in narrow and max(map(len, narrow.splitlines())) <= 80
+
+def test_what_looks_like_markup_is_text() -> None:
+    console = Console(file=io.StringIO(), width=80)
+    console.print(as_rich(pd.DataFrame({"what": ["[red]a[/]"], "why": ["[/b]"]}), "[b]"))
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "[red]a[/]" in shown and "[/b]" in shown
 
 
 def rows_of_every_verdict() -> pd.DataFrame:

@@ -15,9 +15,9 @@ lies below chance by more than `GROSS` times a noise that such runs cannot infla
 within them, or the typical distance from chance of the runs above it, whichever is less.
 
 Error rates, by `python experiments/guessing/run.py`: a loss that stays at chance is taken for one that fell in 1 % of
-studies (1.5 % with two seeds at four or five sizes, 2.5 % at three), in 4 to 6 % where the noise changes fivefold along the
-ladder; an improvement of the largest size by 3 standard deviations of a run is seen in 91 % of studies of 7 sizes and 3
-seeds, by 4 in more than 99 %; one seed of two that learns everything is always seen.
+studies (1.5 % with two seeds at four or five sizes, 2.5 % at three), in 4 to 6 % where the noise changes fivefold along
+the ladder; an improvement of the largest size by 3 standard deviations of a run is seen in 90 % of studies of 7 sizes
+and 3 seeds, by 4 in more than 99 %; one seed of two that learns everything is always seen.
 """
 
 from __future__ import annotations
