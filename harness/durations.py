@@ -6,7 +6,6 @@ Tokens are known first, then the batch size, then the other settings that follow
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import product
@@ -23,6 +22,9 @@ if TYPE_CHECKING:
 
 #: Settings that say how long a run trains, of which a ladder has one.
 UNITS = ("steps", "tokens", "tokens_per_param", "flops", "epochs")
+
+#: Steps that no run reaches: one that takes a microsecond would train for a decade.
+MOST_STEPS = 1e15
 
 #: The batch size that is the whole training set.
 ALL = "all"
@@ -109,6 +111,8 @@ def _duration(settings: Settings, rung: Rung, length: float, limit: int | None) 
     batch_size: int = values.get(BATCH_SIZE, settings.ladder.batch_size)
     if examples is not None and batch_size > examples:
         raise SettingError(BATCH_SIZE, batch_size, f"at most the {examples} training examples, or {ALL}")
+    if batch_size < 2 and settings.loss.kind == "contrastive":
+        raise SettingError(BATCH_SIZE, batch_size, "at least 2 with loss=contrastive, which tells examples apart")
     steps = _steps(unit, length, rung, examples, batch_size, context)
     scale = replace(scale, tokens=tokens or length * batch_size * context, batch_size=batch_size)
     values |= {name: rule_of(name, rule).resolved(name, scale) for name, rule in rules.items() if name != BATCH_SIZE}
@@ -158,8 +162,11 @@ def _steps(unit: str, length: float, rung: Rung, examples: int | None, batch_siz
         "epochs": (examples or 0) / batch_size,
     }
     count = length * per_unit[unit]
-    if not 0.5 <= count < math.inf:
-        raise SettingError(f"ladder.{unit}", length, f"enough for one step (here {1 / per_unit[unit]:.4g})")
+    if unit == "steps" and not float(length).is_integer():
+        raise SettingError("ladder.steps", length, "whole numbers")
+    if not 0.5 < count < MOST_STEPS:
+        fewest, most = (f"{steps / per_unit[unit]:.4g}" for steps in (1, MOST_STEPS))
+        raise SettingError(f"ladder.{unit}", length, f"enough for one step (here {fewest}) and fewer than {most}")
     return round(count)
 
 

@@ -102,6 +102,9 @@ def _wrong_setting(cause: OmegaConfBaseException, file: str, alone: bool, first_
         found = re.search(r"[Vv]alue '(.*?)'", str(cause))
         value = "null" if found is None or found[1] == "None" else found[1]
         return f"{where}{override or f'{name}={value}'}: allowed is {allowed}"
+    named = override.partition("=")[0]
+    if str(cause).startswith("Cannot merge") and (allowed := allowed_words(named)):
+        return f"{where}{override}: allowed is {allowed}"
     return f"{where}{override or name}: {_first_line(cause)}"
 
 

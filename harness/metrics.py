@@ -15,9 +15,9 @@ answer there, c_s = 1 where its most probable answer is right and 0 elsewhere, a
 
 Where an answer at position s stands for b_s bytes of text, with b the mean over examples of the sum over S of b_s:
 
-    bits_per_byte           1/(b ln 2) sum over S of l_s      continuous       lower is better
+    bits_per_byte           1/(b ln 2) sum over S of -ln p_s  continuous       lower is better
 
-Its mean is the loss of all text over the bytes of all text, whatever the tokens are that the text is cut into.
+Its mean is the cross-entropy of all text over the bytes of all text, whatever the tokens are that the text is cut into.
 
 Token accuracy and accuracy are the same formula. For answers of many tokens it moves in small steps and counts as
 continuous; for answers of one token it is all or nothing, and counts as discontinuous.
@@ -152,7 +152,7 @@ def _loss(outputs: Outputs) -> np.ndarray:
 
 
 def _bits_per_byte(outputs: Outputs) -> np.ndarray:
-    nats = np.where(outputs.scored, outputs.loss, 0.0).sum(axis=1)
+    nats = -np.where(outputs.scored, outputs.log_prob, 0.0).sum(axis=1)
     return nats / (np.log(2) * outputs.bytes_of_example)
 
 

@@ -95,7 +95,7 @@ class LadderSettings(Checked):
     train_examples: Any = setting(
         None,
         "examples to train on, the first of a fixed order, epoch by epoch; a list makes a grid with the durations",
-        or_null(OneOrMore(whole(1)), "as the task draws them"),
+        or_null(OneOrMore(whole(1, 10**8)), "as the task draws them"),
     )
 
 
@@ -137,6 +137,9 @@ class LossSettings(Checked):
         super().__post_init__()
         if self.label_smoothing and self.kind not in ("cross_entropy", "binary"):
             raise SettingError("loss.label_smoothing", self.label_smoothing, f"0 with loss.kind={self.kind}")
+        for name, default in (("temperature", 0.1), ("dimensions", 32)):
+            if self.kind != "contrastive" and (found := getattr(self, name)) != default:
+                raise SettingError(f"loss.{name}", found, f"{default} with loss.kind={self.kind}, which has none")
 
     @property
     def views(self) -> int:
@@ -283,6 +286,8 @@ class TrainingSettings(Checked):
         if self.patience is not None and self.evaluate != "even":
             # The first geometric evaluations are a step apart: patience would run out in noise.
             raise SettingError("training.evaluate", self.evaluate, "even, where training.patience counts evaluations")
+        if self.patience is None and self.min_delta:
+            raise SettingError("training.min_delta", self.min_delta, "0 without training.patience")
 
 
 @dataclass

@@ -66,6 +66,11 @@ def test_all_is_the_whole_training_set():
         ({"steps": 3, "train_examples": 4}, "ladder.batch_size=8: allowed is at most the 4 training examples, or all"),
         ({"steps": 3, "train_examples": [16, 16]}, "numbers that differ"),
         ({"epochs": 0.1, "train_examples": 16}, r"ladder.epochs=0.1: allowed is enough for one step \(here 0.5\)"),
+        ({"epochs": 0.25, "train_examples": 16}, r"ladder.epochs=0.25: allowed is enough for one step"),
+        ({"steps": 0.5}, "ladder.steps=0.5: allowed is whole numbers"),
+        ({"steps": [2, 2.7]}, "ladder.steps=2.7: allowed is whole numbers"),
+        ({"tokens": 1e300}, "ladder.tokens=1e[+]300: allowed is .* fewer than"),
+        ({"tokens": 64, "batch_size": {"rule": "power", "at": 8, "N": 500}}, "which gives no finite number at"),
         ({"steps": 3, "batch_size": {"rule": "power", "at": 8, "D": 0.5}}, "batch_size=a rule in D: .*ladder.tokens"),
     ],
 )

@@ -119,6 +119,7 @@ WORDS = {
     "ladder.widths=[4,": "ladder.widths=[4,: a list is written as [a,b], without spaces",
     "ladder.widths=(4,8)": "ladder.widths=(4,8): a list is written as [a,b]",
     "ladder.widths=[a,b]": "ladder.widths=['a', 'b']: allowed is a list of whole numbers",
+    "ladder.widths={rule:power,at:8}": "ladder.widths={'rule': 'power', 'at': 8}: allowed is a list of whole numbers",
     "ladder.steps=5k": "ladder.steps=5k: allowed is a number or a list of numbers",
     "optimizer=5": "optimizer=5: one of adam, adamw, gd, muon, sgd is wanted",
     "family=[mlp,cnn]": "family=[mlp,cnn]: one choice is wanted; --multirun family=mlp,cnn takes each in turn",
@@ -132,6 +133,12 @@ WORDS = {
 @pytest.mark.parametrize(("word", "says"), WORDS.items(), ids=WORDS)
 def test_mistakes_in_a_command(word: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "plan", "family=mlp", "task=parity", "ladder.steps=5", word).refused(says)
+
+
+def test_a_rule_in_place_of_a_list_is_told_what_is_allowed(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("ladder.widths=[2]", "ladder.widths={rule: power, at: 8}")
+    says = "ladder.widths={rule: power, at: 8}: allowed is a list of whole numbers"
+    assert run(capsys, "plan", "family=mlp", "task=parity", "ladder.steps=5", *words).refused(says)
 
 
 def test_an_experiment_may_be_named_with_its_suffix() -> None:

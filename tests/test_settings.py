@@ -33,8 +33,8 @@ REFUSED: dict[str, list[Any]] = {
     "loss.label_smoothing": [1.0, -0.1, NAN],
     "loss.l1": [-0.1, NAN, INF],
     "loss.l2": [-0.1, NAN, INF],
-    "loss.temperature": [0.0, NAN, INF],
-    "loss.dimensions": [1, 2.5],
+    "loss.temperature": [0.0, NAN, INF, 0.2],  # the last without loss.kind=contrastive
+    "loss.dimensions": [1, 2.5, 64],
     "optimizer.kind": ["lion", ""],
     "optimizer.adamw_lr": [0.0, -1.0, NAN],
     "optimizer.nesterov": [1, "yes"],
@@ -74,7 +74,7 @@ REFUSED: dict[str, list[Any]] = {
     "training.evaluations": [0],
     "training.evaluate": ["log"],
     "training.patience": [0, 1.5],
-    "training.min_delta": [-0.1, NAN],
+    "training.min_delta": [-0.1, NAN, 0.1],  # the last without training.patience
     "launcher.workers": [0, -1],
     "launcher.members_together": [0],
     "analysis.alpha": [0.7, -0.1, NAN],

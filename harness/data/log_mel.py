@@ -20,7 +20,7 @@ _CHUNK = 256
 def log_mel(
     clips: Sequence[np.ndarray], sample_rate: int, samples: int, window: int, hop: int, n_mels: int
 ) -> np.ndarray:
-    """(n, T, n_mels) float32 log-mel spectrograms of n clips, T = 1 + samples // hop.
+    """(n, T, n_mels) float32 log-mel spectrograms of n clips, T = `frames`.
 
     Frame t of a clip x, padded by half a window of zeros on each side, is
 
@@ -51,6 +51,11 @@ def log_mel(
         energies = filters @ spectrum.abs().square()
         spectrograms.append(energies.clamp(min=FLOOR).log().transpose(1, 2).float().numpy())
     return np.concatenate(spectrograms)
+
+
+def frames(samples: int, window: int, hop: int) -> int:
+    """Frames of a clip; its padding by half a window on each side is a sample short of an odd window."""
+    return 1 + (samples - window % 2) // hop
 
 
 def mel_filters(sample_rate: int, window: int, n_mels: int) -> np.ndarray:

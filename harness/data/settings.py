@@ -73,7 +73,7 @@ class DataSettings(Checked):
     image_size: Any = setting(
         None,
         "height and width in pixels that images are resized to; one number for squares",
-        or_null(ListOf(whole(1)), "that of the files, which must agree"),
+        or_null(ListOf(whole(1, 4096)), "that of the files, which must agree"),
     )
     channels: int | None = setting(
         None, "1 for grey images, 3 for colours", or_null(whole(1, 3), "those of the files, which must agree")

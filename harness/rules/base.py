@@ -13,6 +13,8 @@ from harness.ranges import Checked, Flag, OneOrMore, above, number_list, setting
 
 BATCH_SIZE, LR, BETA2 = "ladder.batch_size", "optimizer.lr", "optimizer.beta2"
 WEIGHT_DECAY, WARMUP = "optimizer.weight_decay", "schedule.warmup"
+#: Examples of a step that no machine holds.
+MOST_EXAMPLES = 1e9
 #: The settings that may follow a rule, in the order in which they are resolved: the others may depend on the batch.
 RULED = (BATCH_SIZE, LR, BETA2, WEIGHT_DECAY, WARMUP)
 
@@ -65,15 +67,32 @@ class Rule(Checked, ABC):
     times: Any = setting(1.0, "factor on what the rule gives; a list of them for optimizer.lr", OneOrMore(above(0)))
     power_of_two: bool = setting(False, "whether a batch size is rounded to a power of two of examples", Flag())
 
+    def _number(self, name: str, at: Scale) -> float:
+        try:
+            value = self.value(name, at)
+        except (OverflowError, ZeroDivisionError, ValueError):
+            value = math.nan
+        if not math.isfinite(value):
+            where = f"{at.params.non_embedding:,} parameters"
+            raise SettingError(name, f"rule {self.name}, which gives no finite number at {where}", "one that does")
+        return value
+
     @abstractmethod
     def value(self, name: str, at: Scale) -> float:
         """The value of the setting of this name, one of `gives`; a batch size in examples, not yet rounded."""
 
     def resolved(self, name: str, at: Scale) -> Any:
-        """The value as the setting would have it: a whole batch size of at least 1, a list for a list of `times`."""
-        value = self.value(name, at)
+        """The value as the setting would have it: a whole batch size of at least 1, a list for a list of `times`.
+
+        Raises:
+            SettingError: the rule gives no number at this scale, or a batch size that rounds to nothing.
+        """
+        value = self._number(name, at)
         if name == BATCH_SIZE:
             examples = value * self.times
+            if not 0.5 <= examples < MOST_EXAMPLES:
+                found = f"rule {self.name}, which gives {examples:.3g} examples"
+                raise SettingError(name, found, f"a rule that gives 1 to {MOST_EXAMPLES:.0e}")
             return max(1, 2 ** round(math.log2(examples)) if self.power_of_two else round(examples))
         if isinstance(self.times, list):
             return [value * factor for factor in number_list(name, self.times)]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from harness.errors import UserError
+from harness.errors import SettingError, UserError
 from harness.families.check import check_size
 from harness.ladder import Rung, build_ladder
 from harness.settings import Settings
 from harness.sweeping.failures import reason
+from harness.training.rates import hidden_matrices
 
 
 def check_models(studies: Iterable[Settings], *, flops: bool, every_rung: bool = False) -> int:
@@ -43,6 +44,7 @@ def _smallest_of_each_depth(rungs: Sequence[Rung]) -> list[Rung]:
 
 
 def _check(study: Settings, rung: Rung, flops: bool) -> None:
+    _refuse_targets_beyond_shares(study)
     try:
         check_size(study.family, rung.shape, study.signature, study.parametrization, flops=flops)
     except UserError as error:
@@ -51,3 +53,18 @@ def _check(study: Settings, rung: Rung, flops: bool) -> None:
         name, shape = study.family.name, rung.shape
         place = f"study {study.study}, rung {rung.index}: family={name} at width {shape.width}, depth {shape.depth}"
         raise UserError(f"{place} cannot be built and run: {reason(error)}") from error
+    if study.optimizer.kind == "muon":
+        model = study.family.build(rung.shape, study.signature, study.parametrization)
+        if not hidden_matrices(model):
+            allowed = f"another, for family={study.family.name} has no hidden matrix to orthogonalise at this depth"
+            raise SettingError("optimizer.kind", "muon", allowed)
+
+
+def _refuse_targets_beyond_shares(study: Settings) -> None:
+    """Raise SettingError for values that binary cross-entropy would take for probabilities, and that are none."""
+    if study.loss.kind != "binary" or study.task.signature.answers != "values":
+        return
+    targets = study.task.eval_batch().targets
+    if targets.min() < 0 or targets.max() > 1:
+        found = f"values from {targets.min():.3g} to {targets.max():.3g}"
+        raise SettingError("loss.kind", "binary", f"mse, for task={study.task.name} asks for {found}, not from 0 to 1")

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from harness.data.dataset import Dataset, Kind
-from harness.data.log_mel import log_mel
+from harness.data.log_mel import frames, log_mel, mel_filters
 from harness.errors import SettingError
 from harness.ranges import above, setting, whole
 from harness.tasks.labelled import LabelledTask
@@ -34,8 +34,8 @@ class Speech(LabelledTask):
     @property
     def feature_shape(self) -> tuple[int, ...]:
         # Known without the spectrograms, for which torch would be loaded.
-        samples, _, hop = self._samples(self.examples.train)
-        return 1 + samples // hop, self.n_mels
+        samples, window, hop = self._samples(self.examples.train)
+        return frames(samples, window, hop), self.n_mels
 
     @property
     def versions(self) -> dict[str, str]:
@@ -60,7 +60,7 @@ class Speech(LabelledTask):
         """Samples of a clip, of a window, and from one frame to the next.
 
         Raises:
-            SettingError: clips are shorter than a window, or windows leave gaps.
+            SettingError: clips are shorter than a window, windows leave gaps, or bands hear nothing.
         """
         assert data.sample_rate is not None
         milliseconds = (1e3 * self.seconds, self.window_ms, self.hop_ms)
@@ -69,4 +69,7 @@ class Speech(LabelledTask):
             raise SettingError("task.hop_ms", self.hop_ms, f"from a sample to window_ms={self.window_ms:g}")
         if window > samples:
             raise SettingError("task.window_ms", self.window_ms, f"at most a clip, seconds={self.seconds:g}")
+        if not mel_filters(data.sample_rate, window, self.n_mels).any(axis=1).all():
+            resolved = f"so few that each band has a frequency of its own, of the {window // 2} that a window resolves"
+            raise SettingError("task.n_mels", self.n_mels, resolved)
         return samples, window, hop

@@ -41,7 +41,7 @@ class Rates:
         ]
         lr_M1 = torch.tensor([[member.lr] for member in job.members])
         lr_MP = lr_M1.expand(-1, sum(sizes))
-        matrices = _hidden_matrices(model) if optimizer.kind == "muon" else ()
+        matrices = hidden_matrices(model) if optimizer.kind == "muon" else ()
         if optimizer.kind == "muon":
             of_muon = torch.zeros(sum(sizes), dtype=torch.bool)
             for start, rows, columns in matrices:
@@ -58,7 +58,7 @@ class Rates:
         )
 
 
-def _hidden_matrices(model: nn.Module) -> tuple[tuple[int, int, int], ...]:
+def hidden_matrices(model: nn.Module) -> tuple[tuple[int, int, int], ...]:
     """(start, rows, columns) of the parameters whose fan-in and fan-out both grow with width."""
     roles, found, start = roles_of(model), [], 0
     for name, parameter in model.named_parameters():

@@ -30,7 +30,7 @@ def test_batch_sizes_are_whole():
     assert value(BATCH_SIZE, rule="power", at=64) == 64
     assert value(BATCH_SIZE, rule="power", at=90.4) == 90
     assert value(BATCH_SIZE, rule="power", at=90.4, power_of_two=True) == 64
-    assert value(BATCH_SIZE, rule="power", at=0.01) == 1
+    assert value(BATCH_SIZE, rule="power", at=0.6) == 1
     assert isinstance(value(BATCH_SIZE, rule="power", at=100, power_of_two=True), int)
 
 
@@ -57,6 +57,22 @@ def test_olmo_core():
     assert found == pytest.approx([160, 0.00235, 0.99, 0.1, 0.05])
     large = Scale(AT.params, 2048, 7e8, tokens=2.16e9, batch_size=256)
     assert rule_of(BETA2, {"rule": "olmo_core"}).resolved(BETA2, large) == 0.95
+
+
+@pytest.mark.parametrize(
+    ("setting", "rule", "says"),
+    [
+        (LR, {"rule": "power", "at": 0.01, "N0": 10, "N": 500}, "gives no finite number at 108,000,000 parameters"),
+        (WARMUP, {"rule": "tokens", "at": 1, "D0": 1e-300, "D": 2}, "gives no finite number"),
+        (BETA2, {"rule": "half_life", "at": 1, "N0": 1, "N": -500}, "gives no finite number"),
+        (BATCH_SIZE, {"rule": "power", "at": 8, "N0": 1e10, "N": 200, "power_of_two": True}, "gives 0 examples"),
+        (BATCH_SIZE, {"rule": "power", "at": 0.4}, "gives 0.4 examples"),
+        (BATCH_SIZE, {"rule": "steplaw", "times": 1e308}, "gives inf examples"),
+    ],
+)
+def test_a_rule_that_gives_no_usable_number_is_refused(setting, rule, says):
+    with pytest.raises(SettingError, match=f"^{setting}=rule {rule['rule']}, which {says}"):
+        rule_of(setting, rule).resolved(setting, AT)
 
 
 @pytest.mark.parametrize(

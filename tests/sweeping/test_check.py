@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import pytest
 from tiny import SignOfSum, make_settings
 
-from harness.errors import UserError
+from harness.errors import SettingError, UserError
 from harness.families.base import ParameterCount
+from harness.families.linear import Linear
 from harness.families.mlp import MLP
 from harness.settings import Settings
 from harness.sweeping.check import check_models
+from harness.tasks.regression import LinearRegression
 
 
 @dataclass
@@ -43,6 +45,26 @@ def test_the_smallest_size_of_each_study_and_depth_is_built() -> None:
     assert check_models([study_of(MLP()), study_of(MLP())], flops=True) == 2
     assert check_models([study_of(MLP(), ladder__depths=[1, 2, 2])], flops=True) == 2
     assert check_models([study_of(MLP())], flops=True, every_rung=True) == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        (
+            {"optimizer__kind": "muon"},
+            "optimizer.kind=muon: allowed is another, for family=linear has no hidden matrix",
+        ),
+        (
+            {"loss__kind": "binary"},
+            "loss.kind=binary: allowed is mse, for task=linear_regression asks for values from -",
+        ),
+    ],
+)
+def test_what_would_train_nothing_that_is_meant_is_refused(changes: dict[str, str], says: str) -> None:
+    # A linear model has one size.
+    study = make_settings(Linear(), LinearRegression(), ladder__widths=[1], **({"loss__kind": "mse"} | changes))
+    with pytest.raises(SettingError, match=says):
+        check_models([study], flops=False)
 
 
 def test_a_mistake_names_study_and_size() -> None:

@@ -86,10 +86,11 @@ def test_bits_per_byte_are_all_nats_over_all_bytes(data: DataSettings) -> None:
     """A model of words by their frequencies gets the same bits per byte however its words are cut into tokens."""
     task = Language(context=16, n_eval=None, data=data, vocabulary=280)
     outputs = uniform(task)
-    loss = np.random.default_rng(0).exponential(size=outputs.loss.shape)
-    found = BITS_PER_BYTE.score(dataclasses.replace(outputs, loss=loss)).mean()
+    nats = np.random.default_rng(0).exponential(size=outputs.loss.shape)
+    # Of the probabilities, whatever the loss of training is: a squared error is no nat.
+    found = BITS_PER_BYTE.score(dataclasses.replace(outputs, log_prob=-nats, loss=0 * nats)).mean()
     decoded = sum(task.target_bytes[row].sum() for row in task.eval_batch().targets)
-    assert found == pytest.approx(loss.sum() / decoded / np.log(2))
+    assert found == pytest.approx(nats.sum() / decoded / np.log(2))
 
 
 def test_versions_name_corpus_and_tokenizer(data: DataSettings) -> None:

@@ -49,6 +49,12 @@ def test_clips_that_are_cut_are_counted():
     assert speech().versions["data_name"] == "tones"
 
 
+@pytest.mark.parametrize("window_ms", [32.0, 32.125, 20.0, 20.125])  # 256, 257, 160 and 161 samples
+def test_frames_are_as_many_as_the_signature_says(window_ms):
+    task = speech(window_ms=window_ms, hop_ms=0.25)
+    assert task.eval_batch().inputs.shape[1:] == task.signature.feature_shape
+
+
 @pytest.mark.parametrize(
     ("values", "problem"),
     [
@@ -56,6 +62,7 @@ def test_clips_that_are_cut_are_counted():
         ({"hop_ms": 0.01}, "task.hop_ms=0.01"),
         ({"window_ms": 300.0}, "task.window_ms=300.0: allowed is at most a clip, seconds=0.15"),
         ({"n_mels": 0}, "task.n_mels=0"),
+        ({"n_mels": 400}, "task.n_mels=400: allowed is so few that each band has a frequency"),
         ({"data": {"source": None}}, "data.source=null: allowed is embedded:NAME, path:FILE_OR_FOLDER"),
     ],
 )

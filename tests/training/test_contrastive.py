@@ -28,6 +28,11 @@ def contrastive(**changes):
     return make_settings(MLP(), NoisySign(noise=0.3), **changes)
 
 
+def test_one_example_has_nobody_to_be_told_from():
+    with pytest.raises(SettingError, match=r"^ladder\.batch_size=1: allowed is at least 2 with loss=contrastive"):
+        job_of(contrastive(ladder__batch_size=1))
+
+
 def of_last(outcome):
     return {row["metric"]: row for row in outcome.measurements if row["split"] == "eval" and row["subtask"] == "all"}
 

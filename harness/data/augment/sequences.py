@@ -10,7 +10,7 @@ import numpy as np
 from harness.data.augment.base import Augmentation
 from harness.data.augment.images import shifted
 from harness.data.augment.noise import seeds, uniform
-from harness.ranges import between, setting, whole
+from harness.ranges import Number, between, setting, whole
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -84,7 +84,7 @@ class TokenDropout(Augmentation):
 
     kinds = ("text",)
 
-    probability: float = setting(0.1, "of a token to be replaced; 0 changes nothing", between(0, 1))
+    probability: float = setting(0.1, "of a token to be replaced; 0 changes nothing", Number(0, 1, below=True))
     token: int = setting(0, "the number of the token that stands for them", whole(0))
 
     def draw(self, rng: np.random.Generator, batch: Batch) -> dict[str, np.ndarray]:
