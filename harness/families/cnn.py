@@ -103,6 +103,15 @@ class CNN(Family):
     def fixed_depth(self) -> int | None:
         return None if self.layers is None else depth(read_layers("family.layers", self.layers))
 
+    @property
+    def mlp_holds(self) -> str:
+        """Convolutions, and dense layers where `layers` has some."""
+        layers = [] if self.layers is None else read_layers("family.layers", self.layers)
+        kinds = {"conv": Conv, "dense": Dense}
+        return (
+            " + ".join(name for name, kind in kinds.items() if any(isinstance(each, kind) for each in layers)) or "conv"
+        )
+
     def check(self, shape: Shape, signature: Signature) -> None:
         layers, image = self._layers(shape), _image(signature)
         for i, (layer, size) in enumerate(zip(layers, sizes(layers, image), strict=False)):

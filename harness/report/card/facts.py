@@ -40,6 +40,7 @@ from harness.report.card.studies import (
     values,
 )
 from harness.report.data_tables import data_in_words, steps_in_words
+from harness.report.early_stops import early_stops
 from harness.report.names import NOT_RECORDED, interval_kind, size_name
 from harness.report.surfaces import fit_surfaces
 from harness.report.tables import law_table
@@ -178,7 +179,7 @@ def _extraction(analysis: Analysis) -> Items:
     n_eval = [f"{int(n):,}" for n in sorted(set(loss["n_eval"].dropna()))]
     return {
         "Step": "the last evaluation of each run; earlier ones are not used",
-        "Runs": f"{len(runs)}: {ended}",
+        "Runs": "; ".join(filter(None, [f"{len(runs)}: {ended}", early_stops(analysis)])),
         "Left out, did not finish": "; ".join(named + more) or "none",
         "Left out, other runs of the folder": "; ".join(analysis.left_out) or "none",
         "Choice of learning rate": by_study(runs, lambda part: lr_choice(part, frame)),
