@@ -20,7 +20,9 @@ from harness.records.schema import STATUSES
 from harness.report.analyze import Analysis
 from harness.report.card.studies import (
     by_study,
+    columns,
     criterion,
+    data_of,
     examples_per_step,
     family,
     how_c,
@@ -35,6 +37,7 @@ from harness.report.card.studies import (
     shape,
     six_nd,
     span,
+    steps,
     task,
     tokens_per_parameter,
     values,
@@ -132,7 +135,7 @@ def _data(runs: pd.DataFrame) -> Items:
     return {
         "Task": by_study(runs, task),
         "Source": by_study(runs, lambda part: data_in_words(part) or "made by the task"),
-        "Preparation": by_study(runs, lambda part: steps_in_words(part) or "none"),
+        **_of_data(runs),
         "Sizes": by_study(runs, lambda part: f"{part['rung'].nunique()}"),
         "Durations at a size": by_study(runs, lambda part: f"up to {durations[part.index].max()}"),
         "Seeds at a size": by_study(runs, lambda part: f"up to {part.groupby('rung')['seed'].nunique().max()}"),
@@ -148,6 +151,17 @@ def _data(runs: pd.DataFrame) -> Items:
         "C / (6 N D), N total": by_study(runs, six_nd),
         "Repeated data": by_study(runs, _epochs),
     }
+
+
+def _of_data(runs: pd.DataFrame) -> Items:
+    """What was made of the data; the records have the names of steps alone, the settings also what they were given."""
+    prepared = steps("prepare")
+    found = {"Preparation": lambda part: prepared(part) if data_of(part) else steps_in_words(part) or "none"}
+    if data_of(runs):
+        augmented = steps("augment")
+        found["Columns"] = lambda part: columns(part) if data_of(part) else "none"
+        found["Augmentation"] = lambda part: augmented(part) if data_of(part) else "none"
+    return {item: by_study(runs, describe) for item, describe in found.items()}
 
 
 def _training(runs: pd.DataFrame) -> Items:

@@ -166,7 +166,10 @@ def _tests(analysis: Analysis) -> Iterator[str]:
         yield "No curve of a discontinuous metric was tested for a jump."
         return
     metrics = ", ".join(dict.fromkeys(metric_name(str(metric)) for metric in jumps["metric"]))
-    n_tests = number_of_tests(jumps)
+    verdicts = ", ".join(f"{n:,} {verdict}" for verdict, n in jumps["verdict"].value_counts().items())
+    if not (n_tests := number_of_tests(jumps)):
+        yield f"No curve of a discontinuous metric ({metrics}) could be tested for a jump. Verdicts: {verdicts}."
+        return
     tested = "One curve" if len(jumps) == 1 else f"Each of {len(jumps):,} curves"
     yield (
         f"{tested} of discontinuous metrics ({metrics}) was tested for a jump: smooth curves were compared with smooth "
@@ -179,7 +182,6 @@ def _tests(analysis: Analysis) -> Iterator[str]:
         f"to jump where its adjusted p value is below {plain(analysis.alpha)} and models with a jump are likelier than "
         "smooth ones."
     )
-    verdicts = ", ".join(f"{n:,} {verdict}" for verdict, n in jumps["verdict"].value_counts().items())
     yield f"Verdicts: {verdicts}. Intervals of thresholds are {level} posterior intervals, averaged over models."
     if analysis.impossible:
         yield f"Not tested: {'; '.join(f'{study} ({why})' for study, why in analysis.impossible.items())}."
