@@ -107,10 +107,8 @@ class CNN(Family):
     def mlp_holds(self) -> str:
         """Convolutions, and dense layers where `layers` has some."""
         layers = [] if self.layers is None else read_layers("family.layers", self.layers)
-        kinds = {"conv": Conv, "dense": Dense}
-        return (
-            " + ".join(name for name, kind in kinds.items() if any(isinstance(each, kind) for each in layers)) or "conv"
-        )
+        found = {"dense" if isinstance(layer, Dense) else "conv" for layer in layers if isinstance(layer, Conv | Dense)}
+        return " + ".join(sorted(found)) or "conv"
 
     def check(self, shape: Shape, signature: Signature) -> None:
         layers, image = self._layers(shape), _image(signature)

@@ -167,9 +167,18 @@ def _tests(analysis: Analysis) -> Iterator[str]:
         return
     metrics = ", ".join(dict.fromkeys(metric_name(str(metric)) for metric in jumps["metric"]))
     verdicts = ", ".join(f"{n:,} {verdict}" for verdict, n in jumps["verdict"].value_counts().items())
-    if not (n_tests := number_of_tests(jumps)):
+    if number_of_tests(jumps):
+        yield from _corrected_tests(analysis, metrics)
+        yield f"Verdicts: {verdicts}. Intervals of thresholds are {level} posterior intervals, averaged over models."
+    else:
         yield f"No curve of a discontinuous metric ({metrics}) could be tested for a jump. Verdicts: {verdicts}."
-        return
+    if analysis.impossible:
+        yield f"Not tested: {'; '.join(f'{study} ({why})' for study, why in analysis.impossible.items())}."
+
+
+def _corrected_tests(analysis: Analysis, metrics: str) -> Iterator[str]:
+    """How curves were tested and their p values corrected."""
+    jumps, n_tests = analysis.jumps, number_of_tests(analysis.jumps)
     tested = "One curve" if len(jumps) == 1 else f"Each of {len(jumps):,} curves"
     yield (
         f"{tested} of discontinuous metrics ({metrics}) was tested for a jump: smooth curves were compared with smooth "
@@ -182,9 +191,6 @@ def _tests(analysis: Analysis) -> Iterator[str]:
         f"to jump where its adjusted p value is below {plain(analysis.alpha)} and models with a jump are likelier than "
         "smooth ones."
     )
-    yield f"Verdicts: {verdicts}. Intervals of thresholds are {level} posterior intervals, averaged over models."
-    if analysis.impossible:
-        yield f"Not tested: {'; '.join(f'{study} ({why})' for study, why in analysis.impossible.items())}."
 
 
 def _laws(analysis: Analysis) -> Iterator[str]:
