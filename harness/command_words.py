@@ -21,6 +21,8 @@ _WITH_VALUE = (
     *("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn"),
 )
 _COMPLETION = ("--shell-completion", "-sc")
+#: What a verb needs that finds the runs of a sweep by its settings.
+AS_FOR_SWEEP = "the settings of its sweep (experiment=NAME, or family=NAME, task=NAME and the rest)"
 #: Flags of other tools -> what does the same here.
 _INSTEAD = {
     "--dry-run": "`harness plan` shows what `harness sweep` would train",
@@ -101,11 +103,13 @@ def _flag_of_hydra(verb: str | None, word: str, following: Iterator[str]) -> lis
 
 
 def _no_setting(verb: str | None, word: str) -> str:
-    if word in choices("experiment"):
-        return f"{word}: write experiment={word}"
+    # Data are those of a task; every other verb is of an experiment first.
+    for group in ("task", "experiment") if verb == "data" else ("experiment", "task", "family"):
+        if word in choices(group):
+            return f"{word}: write {group}={word}"
     if is_results(word) or word.startswith(f"{RESULTS}/"):
         takes = ", ".join(FOLDER_VERBS)
-        return f"{word}: {verb} takes an experiment, by experiment=NAME, and finds its results; a folder is for {takes}"
+        return f"{word}: {verb} takes {AS_FOR_SWEEP}, and finds the results; a folder is for {takes}"
     if word in setting_names():
         return f"{word}: a value is wanted, {word}=VALUE, without spaces around ="
     return f"{word}: settings are written NAME=VALUE, without spaces around ="

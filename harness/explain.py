@@ -21,6 +21,8 @@ from harness.settings import Settings
 HEADER = "# @package _global_"
 #: More choices than these are not listed in an error.
 _MOST_LISTED = 12
+#: Where a second setting begins in a word.
+_FURTHER = re.compile(r"\s+[~+]{0,2}[A-Za-z_][\w./]*=")
 #: What Hydra says of a list of defaults that makes a choice in another way than by override.
 _UNCHOSEN = (
     r"Multiple values for (?P<group>\w+)\. To override a value use 'override \w+: (?P<choice>[^']+)'",
@@ -121,9 +123,16 @@ def _not_an_override(override: str) -> str:
     name, given, value = override.partition("=")
     if not given:
         return f"{override}: settings are written NAME=VALUE, without spaces around ="
+    if (found := _FURTHER.search(value)) and _is_closed(first := value[: found.start()]):
+        return f"{override}: holds several settings; write one string a setting: '{name}={first}', ..."
     if value.startswith("(") or value.startswith("[") != value.endswith("]"):
         return f"{override}: a list is written as [a,b], without spaces, or with the whole in quotes: '{name}=[a, b]'"
     return f"{override}: not a value that can be read; put one with signs in quotes twice: \"{name}='...'\""
+
+
+def _is_closed(text: str) -> bool:
+    """Whether as many brackets end in a text as begin in it."""
+    return all(text.count(begins) == text.count(ends) for begins, ends in ("[]", "{}", "()"))
 
 
 # ------------------------------------------------------------------------------------------------- files and choices

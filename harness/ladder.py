@@ -177,7 +177,8 @@ def _refuse_other_answers(settings: Settings) -> None:
     """Raise SettingError for a loss that is not of the answers that the task gives, or that it does not measure."""
     task, kind = settings.task, settings.loss.kind
     if task.signature.answers == "values" and kind not in ("mse", "binary"):
-        raise SettingError("loss.kind", kind, f"mse or binary, for the answers of task={task.name} are values")
+        allowed = f"mse or binary, for the answers of task={task.name} are values: write loss=mse"
+        raise SettingError("loss.kind", kind, allowed)
     if kind == "contrastive" and task.augmenter is None:
         raise SettingError("loss.kind", kind, f"another loss, for task={task.name} augments no batch (data.augment)")
     if settings.training.patience is not None and LOSS not in settings.metrics:

@@ -50,6 +50,7 @@ def setting(
     """A dataclass field that is a setting.
 
     Args:
+        default: `dataclasses.MISSING` for one that must be given.
         meaning: what it does, in a phrase, with units.
         in_identity: False for one that changes no number, such as a name for the record: it is no part of a run's
             identity.

@@ -28,7 +28,7 @@ from rich.console import Console
 
 from harness import config
 from harness.choices import config_folders
-from harness.command_words import told_apart
+from harness.command_words import AS_FOR_SWEEP, told_apart
 from harness.errors import UserError
 from harness.explain import explain
 from harness.verbs import READING, VERBS
@@ -78,6 +78,8 @@ class Command:
         if self.verb == "analyze" and not any(map(config.names_a_study, configs)):
             for overrides in commands:
                 config.refuse_settings_of_a_study(overrides)
+        if self.verb in ("status", "redo") and not all(map(config.names_a_study, configs)):
+            raise UserError(f"{self.verb}: no study is chosen; give {AS_FOR_SWEEP}")
         if self.verb == "verify":
             self.exit_code = _verify(configs, self.console)
         elif self.verb in READING:

@@ -125,6 +125,18 @@ def duration(seconds: float) -> str:
     return f"{m} min {s} s" if minutes else f"{s} s"
 
 
+def stopped_early(shares: Sequence[float]) -> str:
+    """4 of them stopped early, after 35 % to 60 % of the steps asked for; '' where none did.
+
+    Args:
+        shares: of the steps asked for, a number below 1 for each run that stopped early.
+    """
+    if not shares:
+        return ""
+    span = " to ".join(dict.fromkeys(map(percent, (min(shares), max(shares)))))
+    return f"{len(shares):,} of them stopped early, after {span} of the steps asked for"
+
+
 def counted(n: int, noun: str) -> str:
     """1 curve, 4,000 curves; of nouns with a plural in -s."""
     return f"{n:,} {noun}{'s' * (n != 1)}"

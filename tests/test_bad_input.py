@@ -74,6 +74,8 @@ def test_heads_that_do_not_divide(capsys: pytest.CaptureFixture[str]) -> None:
         (["--multirun", "seeds=1,2"], ["verb"]),
         (["train", "experiment=quickstart"], ["one study", "parity (mlp on parity)"]),
         (["plan"], ["family is not chosen"]),
+        (["status", "name=mine"], ["status: no study is chosen", "settings of its sweep (experiment=NAME, or family="]),
+        (["redo", "name=mine"], ["redo: no study is chosen"]),
     ],
 )
 def test_commands_that_cannot_be(argv: list[str], words: list[str], capsys: pytest.CaptureFixture[str]) -> None:

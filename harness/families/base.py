@@ -90,6 +90,11 @@ class Family(Checked, ABC):
         return True
 
     @property
+    def mlp_holds(self) -> str:
+        """What the group "mlp" of its parameters is, in the words of `harness plan`."""
+        return "mlp"
+
+    @property
     def uses_heads(self) -> bool:
         """Whether `Shape.heads` means something for this family."""
         return False

@@ -103,6 +103,13 @@ class CNN(Family):
     def fixed_depth(self) -> int | None:
         return None if self.layers is None else depth(read_layers("family.layers", self.layers))
 
+    @property
+    def mlp_holds(self) -> str:
+        """Convolutions, and dense layers where `layers` has some."""
+        layers = [] if self.layers is None else read_layers("family.layers", self.layers)
+        found = {"dense" if isinstance(layer, Dense) else "conv" for layer in layers if isinstance(layer, Conv | Dense)}
+        return " + ".join(sorted(found)) or "conv"
+
     def check(self, shape: Shape, signature: Signature) -> None:
         layers, image = self._layers(shape), _image(signature)
         for i, (layer, size) in enumerate(zip(layers, sizes(layers, image), strict=False)):

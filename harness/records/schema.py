@@ -64,7 +64,7 @@ RUNS = pa.schema(
         _field("device", pa.string(), "cpu, cuda:<name> or mps"),
         _field("config", pa.string(), "resolved settings (JSON)"),
         _field("versions", pa.string(), "versions of Python, torch, numpy, harness and of the task's data (JSON)"),
-        _field("git_revision", pa.string(), "revision of the working folder's repository", nullable=True),
+        _field("git_revision", pa.string(), "revision of the harness's own checkout", nullable=True),
         _field("finished_at", pa.timestamp("ms", tz="UTC"), "UTC"),
     ],
     metadata=_VERSION,

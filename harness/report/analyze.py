@@ -26,6 +26,13 @@ INTERVALS = ("profile", "bootstrap")
 CONVENTIONS = (*PARAMETER_CONVENTIONS, "flops")
 
 
+#: How to analyse a folder that holds runs of several settings under one name.
+_WAY_OUT = (
+    "add by={names} for a curve of each value, or the words that the sweep of one of them was given; "
+    "another name=NAME for a sweep keeps its runs apart"
+)
+
+
 @dataclass(frozen=True)
 class Analysis:
     """What the runs of a results folder show.
@@ -163,7 +170,7 @@ def analyze(
 
 def _refuse_mixed(runs: pd.DataFrame, folder: Path) -> None:
     try:
-        refuse_mixed(runs, "give the settings of one, as for sweep, or by={names} for a curve of each value")
+        refuse_mixed(runs, _WAY_OUT)
     except DataError as error:
         raise DataError(f"{folder}: {error}") from error
 

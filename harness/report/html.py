@@ -22,6 +22,7 @@ from harness.report.axes import as_file
 from harness.report.card import cards
 from harness.report.card.methods import number_of_tests
 from harness.report.data_tables import data_sources, preparation, software
+from harness.report.early_stops import early_stops
 from harness.report.interactive import interactive_page
 from harness.report.names import interval_kind, size_name
 from harness.report.pictures import Drawing, Shape
@@ -98,6 +99,7 @@ def _content(analysis: Analysis, drawn: Path) -> dict[str, Any]:
         "n_tests": number_of_tests(analysis.jumps),
         "overview": tables.overview(runs),
         "failures": tables.failures(runs),
+        "early_stops": early_stops(analysis),
         "left_out": analysis.left_out,
         "differing_data": analysis.differing_data,
         "data_sources": data_sources(runs),

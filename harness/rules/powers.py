@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
 from typing import ClassVar
 
 from harness.ranges import Number, above, one_of, setting
 from harness.rules.base import BETA2, RULED, WARMUP, Rule, Scale
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Power(Rule):
-    """at (N / N0)^n (D / D0)^d, with the exponents under the names N and D."""
+    """at (N / N0)^n (D / D0)^d, with the exponents under the names N and D; `at` must be given."""
 
     name = "power"
     gives: ClassVar[tuple[str, ...]] = RULED
 
-    at: float = setting(1.0, "the value at N = N0 and D = D0", above(0))
+    at: float = setting(MISSING, "the value at N = N0 and D = D0", above(0))
     N: float = setting(0.0, "exponent of the parameters", Number())
     N0: float = setting(1.0, "parameters at which N changes nothing", above(0))
     D: float = setting(0.0, "exponent of the training tokens", Number())
@@ -37,7 +37,7 @@ class Power(Rule):
         return found
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Tokens(Power):
     """A share of training that is so many tokens, by `Power`: warmup of one token a parameter is {at: 1, N: 1}."""
 
@@ -48,7 +48,7 @@ class Tokens(Power):
         return self.power(at) / at.D
 
 
-@dataclass
+@dataclass(kw_only=True)
 class HalfLife(Power):
     """The decay of an average that forgets half of its past in so many tokens, by `Power`.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.errors import SettingError, nearest
-from harness.ranges import Number, OneOrMore, Range
+from harness.ranges import ALLOWED, MEANING, Number, OneOrMore, Range
 from harness.rules.base import BATCH_SIZE, LR, Rule
 from harness.rules.powers import HalfLife, Power, Tokens
 from harness.rules.published import DeepSeek, OlmoCore, StepLaw
@@ -23,18 +23,25 @@ def rule_of(setting: str, value: Mapping[str, Any]) -> Rule:
         setting: full name of the setting that follows it.
 
     Raises:
-        SettingError: an unknown rule or constant, one out of its range, or a rule that does not give this setting.
+        SettingError: an unknown rule or constant, one out of its range or not given though the rule has no default
+            for it, or a rule that does not give this setting.
     """
     giving = [name for name, kind in RULES.items() if setting in kind.gives]
     constants = {str(name): constant for name, constant in value.items()}
     if (name := constants.pop("rule", None)) not in giving:
         raise SettingError(f"{setting}.rule", name, f"one of {', '.join(giving)}")
     kind = RULES[str(name)]
-    known = [field.name for field in dataclasses.fields(kind)]
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    known = list(fields)
     for constant in constants:
         if constant not in known:
             allowed = f"for the rule {name}: {', '.join(known)}{nearest(constant, known)}"
             raise SettingError(f"{setting}.{constant}", constants[constant], allowed)
+    for constant, field in fields.items():
+        if field.default is dataclasses.MISSING and constant not in constants:
+            about = field.metadata
+            allowed = f"{about[ALLOWED]}: {about[MEANING]}, which the rule {name} needs"
+            raise SettingError(f"{setting}.{constant}", "(not given)", allowed)
     try:
         rule = kind(**constants)
     except SettingError as error:

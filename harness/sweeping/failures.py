@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.records.schema import STATUSES
+from harness.wording import stopped_early
 
 _NUMBER = re.compile(r"\d[\d,.]*(e[+-]?\d+)?")
 
@@ -24,6 +25,7 @@ class Ended:
 
     Attributes:
         run: its study, rung, size and member, in words.
+        done: the share of the steps asked for that it trained; below 1 in a finished run that stopped early.
     """
 
     study: str
@@ -31,6 +33,7 @@ class Ended:
     run: str
     status: str
     error: str | None = None
+    done: float = 1.0
 
 
 def reason(error: BaseException) -> str:
@@ -55,6 +58,11 @@ def count_by_status(ended: Sequence[Ended]) -> str:
     """ "3 finished, 1 failed"."""
     statuses = [run.status for run in ended]
     return ", ".join(f"{statuses.count(status)} {status}" for status in STATUSES if status in statuses)
+
+
+def early_stops(ended: Sequence[Ended]) -> str:
+    """ "4 of them stopped early, after 35 % to 60 % of the steps asked for"; '' where none did."""
+    return stopped_early([run.done for run in ended if run.status == "finished" and run.done < 1])
 
 
 def failure_lines(ended: Iterable[Ended]) -> list[str]:

@@ -35,5 +35,6 @@ def _changes(study: Settings, runs: Collection[Mapping[str, Any]]) -> Iterator[s
         if others:
             yield (
                 f"{study.results}: {len(others)} of {len(runs)} runs of {study.study} saw other data than now "
-                f"({key} {shortened(others[0])}, now {shortened(digest)}): another study= or name= keeps them apart"
+                f"({key} {shortened(others[0])}, now {shortened(digest)}); new runs join "
+                "their curve, unless name=NAME gives them another folder, or study=NAME another curve"
             )

@@ -19,7 +19,7 @@ from harness.settings import Settings
 from harness.sweeping.check import check_models
 from harness.sweeping.cost import cost_model
 from harness.sweeping.display import display_for
-from harness.sweeping.failures import Ended, count_by_status, failure_lines
+from harness.sweeping.failures import Ended, count_by_status, early_stops, failure_lines
 from harness.sweeping.lock import holder, locked
 from harness.sweeping.other_data import COLUMNS, warn_of_other_data
 from harness.sweeping.plan import DONE, cells, is_done, pending, recorded_cells, single_job, why_alone, worker_count
@@ -164,7 +164,8 @@ def train_jobs(jobs: Sequence[Job], known: Mapping[str, str], workers: int, cons
     jobs = sorted(jobs, key=cost, reverse=True)
     with display_for(console, jobs, cost) as display:
         ended = run_jobs(jobs, workers, git_revision(), display)
-    console.print(f"Trained {len(ended)}: {count_by_status(ended)}.", highlight=False)
+    counts = "; ".join(filter(None, [count_by_status(ended), early_stops(ended)]))
+    console.print(f"Trained {len(ended)}: {counts}.", highlight=False, soft_wrap=True)
     return ended
 
 

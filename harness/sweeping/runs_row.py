@@ -6,6 +6,7 @@ import dataclasses
 import json
 import subprocess
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import harness
@@ -105,8 +106,14 @@ def recorded_identity(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def git_revision() -> str | None:
-    """Revision of the working folder's repository, with "-dirty" where files differ from it; None outside one."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    """Revision of the harness's own checkout, with "-dirty" where files differ from it; None where it lies in none.
+
+    Git is not asked about any other repository that the package or the working folder may lie in.
+    """
+    checkout = Path(harness.__file__).resolve().parents[1]
+    if not (checkout / ".git").exists():  # a file in a worktree
+        return None
+    command = ["git", "-C", str(checkout), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         found = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):

@@ -25,7 +25,8 @@ from harness.wording import duration
 def plan_table(study: Settings, cost: CostModel, device: str) -> Group:
     """A study's rungs: sizes as built (and as asked, where rounding changed them), counts, durations, cost.
 
-    Tokens and FLOPs are those of one run, time is for all runs of the rung on one worker, memory is that of one worker.
+    Tokens (or examples) and FLOPs are those of one run, time is for all runs of the rung on one worker, memory is that
+    of one worker.
     Columns with one value for all rungs are in the title instead.
     """
     rows = [_plan_row(cell, cost, device) for cell in cells(study)]
@@ -44,7 +45,8 @@ def plan_table(study: Settings, cost: CostModel, device: str) -> Group:
 
 
 def _plan_row(job: Job, cost: CostModel, device: str) -> dict[str, str]:
-    rung, jobs = job.rung, list(pending(job, {}, device))
+    rung, family, jobs = job.rung, job.settings.family, list(pending(job, {}, device))
+    groups = dataclasses.asdict(rung.params)
     asked_width, asked_depth = rung.asked
     return {
         "rung": str(rung.index),
@@ -52,15 +54,22 @@ def _plan_row(job: Job, cost: CostModel, device: str) -> dict[str, str]:
         "depth": _rounded(asked_depth, rung.shape.depth),
         "heads": str(rung.shape.heads or "-"),
         "params": f"{rung.params.total:,}",
-        **{group: f"{count:,}" for group, count in dataclasses.asdict(rung.params).items()},
+        **{family.mlp_holds if group == "mlp" else group: f"{count:,}" for group, count in groups.items()},
         "steps": f"{job.steps:,}",
         **_data_and_rules(job),
-        "tokens": f"{job.tokens:.3g}",
+        **_seen(job),
         "FLOPs": f"{job.flops:.2g}",
         "runs": str(len(job.members)),
         "time": duration(sum(cost.seconds(j) for j in jobs)),
         "memory": f"{max(cost.bytes(j) for j in jobs) / 1e6:.0f} MB",
     }
+
+
+def _seen(job: Job) -> dict[str, str]:
+    """How much a run trains on; the column `examples` is of those that differ."""
+    if job.settings.task.signature.kind == "tokens":
+        return {"tokens": f"{job.tokens:.3g}"}
+    return {"examples seen": f"{job.tokens:,}"}
 
 
 #: Setting that may follow a rule -> its column.

@@ -33,20 +33,20 @@ def run_job(job: Job, git_revision: str | None) -> list[Ended]:
         raise JobError(reason(error)) from None
     ended = []
     for outcome in outcomes:
-        steps_done = max((row["step"] for row in outcome.measurements), default=0)
+        done = max((row["step"] for row in outcome.measurements), default=0) / job.steps
         row = run_row(
             job,
             outcome.member,
             outcome.status,
             error=outcome.error,
-            done=steps_done / job.steps,
+            done=done,
             wall_s=outcome.wall_s,
             tokens_per_s=outcome.tokens_per_s,
             device=outcome.device,
             versions=outcome.versions,
             git_revision=git_revision,
         )
-        ended.append(_write(job, outcome.member, row, outcome.measurements))
+        ended.append(_write(job, outcome.member, row, outcome.measurements, done))
     return ended
 
 
@@ -62,12 +62,12 @@ def write_failure(job: Job, error: str, git_revision: str | None) -> list[Ended]
     # A killed worker could not take its progress file away.
     progress_path(job).unlink(missing_ok=True)
     return [
-        _write(job, member, run_row(job, member, "failed", error=error, done=0.0, git_revision=git_revision), [])
+        _write(job, member, run_row(job, member, "failed", error=error, done=0.0, git_revision=git_revision), [], 0.0)
         for member in job.members
     ]
 
 
-def _write(job: Job, member: Member, row: dict[str, Any], measurements: list[dict[str, Any]]) -> Ended:
+def _write(job: Job, member: Member, row: dict[str, Any], measurements: list[dict[str, Any]], done: float) -> Ended:
     written = write_run(Path(job.settings.results), row, measurements)
     error = row["error"] if written else f"{row['error']}{_KEPT}"
-    return Ended(job.settings.study, job.rung.index, f"{job.label} {member.label}", row["status"], error)
+    return Ended(job.settings.study, job.rung.index, f"{job.label} {member.label}", row["status"], error, done)

@@ -66,7 +66,8 @@ def test_one_name_for_several_settings_is_refused_where_none_is_asked_for() -> N
         analyze(FOLDER)
     assert str(refused.value) == (
         "results/leap: study main holds runs of several settings: task.n_bits 6, 12\n"
-        "give the settings of one, as for sweep, or by=task.n_bits for a curve of each value"
+        "add by=task.n_bits for a curve of each value, or the words that the sweep of one of them was given; another "
+        "name=NAME for a sweep keeps its runs apart"
     )
 
 

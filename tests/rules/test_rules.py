@@ -81,11 +81,14 @@ def test_a_rule_that_gives_no_usable_number_is_refused(setting, rule, says):
         (LR, {"rule": "exponential"}, "optimizer.lr.rule=exponential: allowed is one of power, steplaw"),
         (LR, {"at": 0.1}, "optimizer.lr.rule=None"),
         (BETA2, {"rule": "steplaw"}, "optimizer.beta2.rule=steplaw: allowed is one of power, half_life, olmo_core"),
-        (LR, {"rule": "power", "n": 1}, "optimizer.lr.n=1: allowed is for the rule power: .*at, N, N0"),
+        (LR, {"rule": "power", "at": 1, "n": 1}, "optimizer.lr.n=1: allowed is for the rule power: .*at, N, N0"),
+        (LR, {"rule": "power"}, "optimizer.lr.at=.not given.: allowed is a number above 0: the value at .* rule power"),
+        (WARMUP, {"rule": "tokens", "N": 1}, "schedule.warmup.at=.not given.: .* which the rule tokens needs"),
+        (BETA2, {"rule": "half_life"}, "optimizer.beta2.at=.not given.: .* which the rule half_life needs"),
         (LR, {"rule": "power", "at": -1}, "optimizer.lr.at=-1: allowed is a number above 0"),
-        (LR, {"rule": "power", "count": "all"}, "optimizer.lr.count=all"),
-        (LR, {"rule": "power", "power_of_two": True}, "optimizer.lr.power_of_two=True"),
-        (BETA2, {"rule": "power", "times": [1, 2]}, "optimizer.beta2.times"),
+        (LR, {"rule": "power", "at": 1, "count": "all"}, "optimizer.lr.count=all"),
+        (LR, {"rule": "power", "at": 1, "power_of_two": True}, "optimizer.lr.power_of_two=True"),
+        (BETA2, {"rule": "power", "at": 1, "times": [1, 2]}, "optimizer.beta2.times"),
     ],
 )
 def test_what_is_no_rule_is_refused_by_name(setting, rule, says):

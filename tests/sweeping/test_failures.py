@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from harness.sweeping.failures import Ended, count_by_status, death, failure_lines, reason, rungs_in_words
+from harness.sweeping.failures import Ended, count_by_status, death, early_stops, failure_lines, reason, rungs_in_words
 
 
 def caught(call) -> Exception:
@@ -79,3 +79,13 @@ def test_rungs_in_words(rungs: list[int], words: str) -> None:
 
 def test_counts_come_in_the_order_of_statuses() -> None:
     assert count_by_status([ended(0, "x"), ended(0, None), ended(0, "x"), ended(0, None)]) == "2 finished, 2 failed"
+
+
+def test_runs_that_stopped_early_are_counted_with_the_share_that_they_trained() -> None:
+    whole, half, most = (Ended("a", 0, "a", "finished", done=done) for done in (1.0, 0.5, 0.8))
+    lost = Ended("a", 0, "a", "diverged", "why", done=0.1)
+    assert early_stops([whole, half, most, lost]) == (
+        "2 of them stopped early, after 50 % to 80 % of the steps asked for"
+    )
+    assert early_stops([half, lost]) == "1 of them stopped early, after 50 % of the steps asked for"
+    assert early_stops([whole, lost]) == ""

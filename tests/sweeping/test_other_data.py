@@ -34,3 +34,4 @@ def test_a_changed_file_is_told_by_plan_and_by_sweep(
     for verb in ("plan", "sweep"):
         told = run(capsys, verb, *TABLE)
         assert told.code == 0 and "1 of 1 runs of main saw other data than now (data_sha256 " in told.err
+        assert "unless name=NAME gives them another folder, or study=NAME another curve" in told.err

@@ -111,3 +111,11 @@ def test_a_sweep_with_nothing_to_do_builds_nothing(
 ) -> None:
     monkeypatch.setattr(type(trained.family), "build", None)
     assert "Nothing to train" in run(capsys, "sweep", *TINY).out
+
+
+def test_a_sweep_ends_with_how_many_runs_stopped_early(capsys: pytest.CaptureFixture[str]) -> None:
+    stopping = ("training.evaluate=even", "training.evaluations=5", "training.patience=1", "training.min_delta=100")
+    swept = run(capsys, "sweep", *TINY, *stopping)
+    # The first evaluation falls from infinity; the second ends it.
+    assert "Trained 4: 4 finished; 4 of them stopped early, after 40 % of the steps asked for." in swept.out
+    assert "stopped" not in run(capsys, "sweep", *TINY, *stopping).out

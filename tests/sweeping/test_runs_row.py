@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from pathlib import Path
 
+import pytest
+
+import harness
 from harness.ladder import identity_hash
 from harness.records.schema import RUNS
 from harness.records.writer import to_table
@@ -36,3 +41,36 @@ def test_the_identity_of_a_run_can_be_had_from_its_row(study: Settings) -> None:
     for member in job.members:
         config = json.loads(run_row(job, member, "finished")["config"])
         assert identity_hash(recorded_identity(config)) == member.run_id
+
+
+def committed(folder: Path) -> str:
+    """Make a repository of a folder; the revision of its only commit."""
+    me = ("-c", "user.name=a", "-c", "user.email=a@b.c")
+    for command in (("init", "-q"), ("add", "."), (*me, "commit", "-qm", "one", "--allow-empty")):
+        subprocess.run(["git", "-C", str(folder), *command], check=True)
+    head = subprocess.run(["git", "-C", str(folder), "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+    return head.stdout.strip()
+
+
+def test_the_revision_is_that_of_the_checkout_that_the_harness_lies_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (package := tmp_path / "clone" / "harness").mkdir(parents=True)
+    (file := package / "__init__.py").touch()
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    committed(elsewhere)
+    monkeypatch.chdir(elsewhere)
+    monkeypatch.setattr(harness, "__file__", str(file))
+    assert git_revision() is None, "the working folder's repository is somebody else's"
+    revision = committed(package.parent)
+    assert git_revision() == revision
+    file.write_text("changed")
+    assert git_revision() == f"{revision}-dirty"
+
+
+def test_a_repository_around_an_installed_harness_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (package := tmp_path / ".venv" / "site-packages" / "harness").mkdir(parents=True)
+    (file := package / "__init__.py").touch()
+    committed(tmp_path)
+    monkeypatch.setattr(harness, "__file__", str(file))
+    assert git_revision() is None

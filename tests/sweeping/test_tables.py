@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import io
 
+import pytest
 from rich.console import Console, RenderableType
+from tiny import NextSymbol, SignOfSum, make_settings
 
+from harness.families.cnn import CNN
+from harness.families.mlp import MLP
+from harness.families.transformer import Transformer
 from harness.settings import Settings
 from harness.sweeping.cost import CostModel
 from harness.sweeping.plan import cells
@@ -24,6 +29,27 @@ def test_a_plan_says_once_what_is_the_same_for_all_rungs(study: Settings) -> Non
     assert title.startswith("main: mlp on parity (depth 1, runs 6")
     assert "width" not in title
     assert len(rows) == 2 + 4, "a header, a rule, and two rungs at two durations"
+
+
+@pytest.mark.parametrize(
+    ("family", "task", "group", "seen"),
+    [
+        (CNN(), SignOfSum(image=True), "conv", "examples seen 192"),
+        (
+            CNN(layers=["conv 8 1x1 same", "global_mean", "dense 4"]),
+            SignOfSum(image=True),
+            "conv + dense",
+            "examples seen",
+        ),
+        (MLP(), SignOfSum(), "mlp", "examples seen 192"),
+        (Transformer(), NextSymbol(), "mlp", "tokens 1.54e+03"),
+    ],
+)
+def test_a_plan_calls_parameters_and_lengths_by_what_they_are(family, task, group, seen) -> None:
+    shown = printed(plan_table(make_settings(family, task), CostModel(), "cpu"))
+    title, header, *_ = [line for line in shown.splitlines() if line.strip()]
+    assert seen in title and f" {group} " in header
+    assert ("tokens" in title) == ("tokens" in seen) and ("mlp" in header) == (group == "mlp")
 
 
 def test_totals_count_what_is_left(study: Settings) -> None:

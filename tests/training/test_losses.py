@@ -138,7 +138,9 @@ def test_values_are_learnt_by_squared_error():
 
 
 def test_values_ask_for_a_loss_of_values():
-    with pytest.raises(SettingError, match=r"^loss\.kind=cross_entropy: allowed is mse or binary, for .* task=plane"):
+    with pytest.raises(
+        SettingError, match=r"^loss\.kind=cross_entropy: allowed is mse or binary, for .* task=plane .* loss=mse$"
+    ):
         job_of(make_settings(MLP(), Plane()))
 
 

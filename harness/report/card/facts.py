@@ -20,7 +20,9 @@ from harness.records.schema import STATUSES
 from harness.report.analyze import Analysis
 from harness.report.card.studies import (
     by_study,
+    columns,
     criterion,
+    data_of,
     examples_per_step,
     family,
     how_c,
@@ -35,11 +37,13 @@ from harness.report.card.studies import (
     shape,
     six_nd,
     span,
+    steps,
     task,
     tokens_per_parameter,
     values,
 )
 from harness.report.data_tables import data_in_words, steps_in_words
+from harness.report.early_stops import early_stops
 from harness.report.names import NOT_RECORDED, interval_kind, size_name
 from harness.report.surfaces import fit_surfaces
 from harness.report.tables import law_table
@@ -131,7 +135,7 @@ def _data(runs: pd.DataFrame) -> Items:
     return {
         "Task": by_study(runs, task),
         "Source": by_study(runs, lambda part: data_in_words(part) or "made by the task"),
-        "Preparation": by_study(runs, lambda part: steps_in_words(part) or "none"),
+        **_of_data(runs),
         "Sizes": by_study(runs, lambda part: f"{part['rung'].nunique()}"),
         "Durations at a size": by_study(runs, lambda part: f"up to {durations[part.index].max()}"),
         "Seeds at a size": by_study(runs, lambda part: f"up to {part.groupby('rung')['seed'].nunique().max()}"),
@@ -147,6 +151,17 @@ def _data(runs: pd.DataFrame) -> Items:
         "C / (6 N D), N total": by_study(runs, six_nd),
         "Repeated data": by_study(runs, _epochs),
     }
+
+
+def _of_data(runs: pd.DataFrame) -> Items:
+    """What was made of the data; the records have the names of steps alone, the settings also what they were given."""
+    prepared = steps("prepare")
+    found = {"Preparation": lambda part: prepared(part) if data_of(part) else steps_in_words(part) or "none"}
+    if data_of(runs):
+        augmented = steps("augment")
+        found["Columns"] = lambda part: columns(part) if data_of(part) else "none"
+        found["Augmentation"] = lambda part: augmented(part) if data_of(part) else "none"
+    return {item: by_study(runs, describe) for item, describe in found.items()}
 
 
 def _training(runs: pd.DataFrame) -> Items:
@@ -178,7 +193,7 @@ def _extraction(analysis: Analysis) -> Items:
     n_eval = [f"{int(n):,}" for n in sorted(set(loss["n_eval"].dropna()))]
     return {
         "Step": "the last evaluation of each run; earlier ones are not used",
-        "Runs": f"{len(runs)}: {ended}",
+        "Runs": "; ".join(filter(None, [f"{len(runs)}: {ended}", early_stops(analysis)])),
         "Left out, did not finish": "; ".join(named + more) or "none",
         "Left out, other runs of the folder": "; ".join(analysis.left_out) or "none",
         "Choice of learning rate": by_study(runs, lambda part: lr_choice(part, frame)),

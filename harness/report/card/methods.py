@@ -29,6 +29,7 @@ from harness.report.card.studies import (
     values,
 )
 from harness.report.data_tables import software
+from harness.report.early_stops import early_stops, trained_steps
 from harness.report.names import NOT_RECORDED, interval_kind, metric_name, size_name
 from harness.report.surfaces import on_surfaces
 from harness.wording import confidence, counted, percent, plain, short
@@ -53,7 +54,7 @@ def describe(analysis: Analysis, not_known: Sequence[str] = ()) -> list[str]:
     Args:
         not_known: items of the card that the records do not contain, as `Facts.not_known`.
     """
-    runs = analysis.runs
+    runs = analysis.runs.assign(steps=trained_steps(analysis))
     shared = {phrase: text for phrase, of in _HOW.items() if (text := _of_all(runs, of))}
     own = [phrase for phrase in _HOW if phrase not in shared]
     told = "; ".join(phrase.format(text) for phrase, text in shared.items())
@@ -86,6 +87,7 @@ def number_of_tests(jumps: pd.DataFrame) -> int:
 def _runs(analysis: Analysis) -> str:
     runs = analysis.runs
     ended = [f"{n:,} {status}" for status in STATUSES if (n := int((runs["status"] == status).sum()))]
+    stopped = f"; {told}" if (told := early_stops(analysis)) else ""
     lost = int((runs["status"] != "finished").sum())
     left_out = "; those that did not finish are in no curve, fit or test" if lost else ""
     flops = runs["flops"].sum()
@@ -93,7 +95,7 @@ def _runs(analysis: Analysis) -> str:
         f"their training took {short(flops)} FLOPs in all" if flops > 0 else f"their training FLOPs are {NOT_RECORDED}"
     )
     studies = "one study" if len(analysis.studies) == 1 else f"{len(analysis.studies)} studies"
-    return f"We trained {counted(len(runs), 'run')} ({', '.join(ended)}{left_out}) in {studies}; {cost}."
+    return f"We trained {counted(len(runs), 'run')} ({', '.join(ended)}{stopped}{left_out}) in {studies}; {cost}."
 
 
 def _study(study: object, part: pd.DataFrame, own: Sequence[str]) -> str:
@@ -164,7 +166,19 @@ def _tests(analysis: Analysis) -> Iterator[str]:
         yield "No curve of a discontinuous metric was tested for a jump."
         return
     metrics = ", ".join(dict.fromkeys(metric_name(str(metric)) for metric in jumps["metric"]))
-    n_tests = number_of_tests(jumps)
+    verdicts = ", ".join(f"{n:,} {verdict}" for verdict, n in jumps["verdict"].value_counts().items())
+    if number_of_tests(jumps):
+        yield from _corrected_tests(analysis, metrics)
+        yield f"Verdicts: {verdicts}. Intervals of thresholds are {level} posterior intervals, averaged over models."
+    else:
+        yield f"No curve of a discontinuous metric ({metrics}) could be tested for a jump. Verdicts: {verdicts}."
+    if analysis.impossible:
+        yield f"Not tested: {'; '.join(f'{study} ({why})' for study, why in analysis.impossible.items())}."
+
+
+def _corrected_tests(analysis: Analysis, metrics: str) -> Iterator[str]:
+    """How curves were tested and their p values corrected."""
+    jumps, n_tests = analysis.jumps, number_of_tests(analysis.jumps)
     tested = "One curve" if len(jumps) == 1 else f"Each of {len(jumps):,} curves"
     yield (
         f"{tested} of discontinuous metrics ({metrics}) was tested for a jump: smooth curves were compared with smooth "
@@ -177,10 +191,6 @@ def _tests(analysis: Analysis) -> Iterator[str]:
         f"to jump where its adjusted p value is below {plain(analysis.alpha)} and models with a jump are likelier than "
         "smooth ones."
     )
-    verdicts = ", ".join(f"{n:,} {verdict}" for verdict, n in jumps["verdict"].value_counts().items())
-    yield f"Verdicts: {verdicts}. Intervals of thresholds are {level} posterior intervals, averaged over models."
-    if analysis.impossible:
-        yield f"Not tested: {'; '.join(f'{study} ({why})' for study, why in analysis.impossible.items())}."
 
 
 def _laws(analysis: Analysis) -> Iterator[str]:

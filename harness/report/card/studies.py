@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
@@ -50,6 +50,43 @@ def span(values: pd.Series, write: Callable[[float], str]) -> str:
 
 def task(part: pd.DataFrame) -> str:
     return _named(part, "task", "task")
+
+
+def columns(part: pd.DataFrame) -> str:
+    """The columns of a table that were asked for by name."""
+    return joined(", ".join(_columns(data)) or "the usual ones, or the source's own" for data in data_of(part))
+
+
+def _columns(data: Mapping[str, Any]) -> Iterator[str]:
+    answers = "values" if data.get("answers") == "values" else "answers"
+    for setting, what in {"label_columns": answers, "input_columns": "inputs"}.items():
+        if names := data.get(setting):
+            yield f"{what} in {' and '.join(map(str, names))}"
+    for setting, what in {"group_column": "groups", "split_column": "split"}.items():
+        if name := data.get(setting):
+            yield f"{what} in {name}"
+
+
+def steps(setting: str) -> Callable[[pd.DataFrame], str]:
+    """The steps of `prepare` or `augment` with the settings that they were given; "none" where there are none."""
+
+    def describe(part: pd.DataFrame) -> str:
+        return joined(", ".join(map(_step, data.get(setting) or ())) or "none" for data in data_of(part))
+
+    return describe
+
+
+def _step(written: Any) -> str:
+    """A name, or a name over its settings: standardise (by channel)."""
+    if not isinstance(written, Mapping):
+        return str(written)
+    return ", ".join(f"{name} ({_pairs(given)})" if given else str(name) for name, given in written.items())
+
+
+def data_of(part: pd.DataFrame) -> list[Mapping[str, Any]]:
+    """The settings of data that runs state; [] of a task that makes its own."""
+    tasks = [task for task in values(part, "task") if isinstance(task, dict)]
+    return [data for task in tasks if isinstance(data := task.get("data"), dict)]
 
 
 def family(part: pd.DataFrame) -> str:

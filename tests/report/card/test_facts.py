@@ -83,7 +83,24 @@ def test_the_loss_is_named_and_its_unit_told_where_all_tasks_share_it(analysis: 
     assert "(digits: mse; lookup, text: cross_entropy, in nats per scored token)" in told["y"]
     assert told["Loss"] == "digits: mse, l2 0.5; lookup: cross_entropy, l2 0.5; text: cross_entropy"
     assert told["Task"] == "digits: digits; lookup: lookup; text: text (n_bits 3)"
-    assert told["Preparation"] == "none"
+    assert told["Preparation"] == "none" and told["Augmentation"] == "none"
+
+
+def test_columns_and_steps_are_told_with_what_they_were_given(analysis: Analysis) -> None:
+    assert not {"Columns", "Augmentation"} & set(items(cards(analysis)[0])), "no run states settings of data"
+    data = {
+        "answers": "values",
+        "label_columns": ["y", "z"],
+        "group_column": "who",
+        "prepare": ["duplicates", {"standardise": {"by": "feature"}}],
+        "augment": [{"noise": {"deviation": 0.1}}],
+    }
+    config = json.dumps({"version": 1, "task": {"name": "table", "data": data}})
+    written = analysis.runs["study"].map({"text": config, "digits": "{}", "lookup": "{}"})
+    told = items(cards(Analysis(**(vars(analysis) | {"runs": analysis.runs.assign(config=written)})))[0])
+    assert told["Columns"] == "digits, lookup: none; text: values in y and z, groups in who"
+    assert told["Preparation"] == "digits, lookup: none; text: duplicates, standardise (by feature)"
+    assert told["Augmentation"] == "digits, lookup: none; text: noise (deviation 0.1)"
 
 
 def test_exponents_stand_side_by_side_with_intervals_and_status(analysis: Analysis) -> None:

@@ -70,5 +70,12 @@ def test_what_was_not_measured_is_not_told(analysis: Analysis) -> None:
     assert "Bayes" not in said and "AICc" not in said
 
 
+def test_without_a_tested_curve_no_p_value_is_told(analysis: Analysis) -> None:
+    jumps = analysis.jumps.assign(p_value=float("nan"), continuous_p_value=float("nan"), verdict="too few sizes")
+    said = " ".join(describe(Analysis(**(vars(analysis) | {"jumps": jumps}))))
+    assert f"could be tested for a jump. Verdicts: {len(jumps)} too few sizes." in said
+    assert "p value" not in said and "corrected" not in said
+
+
 def test_numbers_are_in_one_style(told: str) -> None:
     check_one_style(told)
