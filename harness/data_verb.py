@@ -19,8 +19,9 @@ from harness.command_words import told_apart
 from harness.data.augment.composed import augmenter
 from harness.data.dataset import Dataset, Kind, Question
 from harness.data.load import Prepared, prepared
+from harness.data.scale import cautions
 from harness.data.settings import DataSettings
-from harness.errors import SettingError, UserError
+from harness.errors import SettingError, UserError, warn_of_runs
 from harness.records.files import write_whole
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ def run(words: Sequence[str], console: Console) -> int:
     settings, kind = _settings(overrides, flags.get("--kind"))
     augmenter(settings, kind, n_outputs=1)  # a step for other data is refused, pictures or not
     data = prepared(settings, kind)
+    for caution in cautions(data.train):
+        warn_of_runs(caution)
     for table in (_counts(data), _steps(data)):
         console.print(table)
         console.print()

@@ -34,6 +34,25 @@ def test_counts_steps_and_provenance(capsys: pytest.CaptureFixture[str]) -> None
     assert Image.open("t.png").size[0] == 1400
 
 
+def test_numbers_far_from_unit_scale_are_cautioned_of_before_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = np.random.default_rng(0).normal([300, 50], [99, 15], size=(60, 2))
+    np.savetxt(tmp_path / "v.csv", rows, delimiter=",", header="x,y", comments="")
+    data = ("task=table", "data.source=path:v.csv", "data.answers=values")
+    study = ("family=mlp", "loss=mse", "ladder.widths=[2,4]", "ladder.steps=2", "ladder.batch_size=4", "seeds=1")
+    for words in (("data", *data), ("plan", *data, *study), ("sweep", *data, *study, "results=raw")):
+        shown = run(capsys, *words)
+        assert shown.code == 0, shown.err
+        assert shown.err.count("the features are far from unit scale (root mean square") == 1
+        assert shown.err.count("values to be predicted are far from unit scale (mean ") == 1
+    for words in (
+        ("sweep", *data, *study, "results=raw"),  # nothing is left to be trained
+        ("plan", *data, *study, "data.prepare=[{standardise: {targets: true}}]"),
+    ):
+        assert "far from unit scale" not in run(capsys, *words).err
+
+
 @pytest.mark.parametrize("augment", ["[]", "[flip,affine,{mixup: {alpha: 1}}]"])
 def test_a_contact_sheet(augment: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_mnist(tmp_path / "mnist")
