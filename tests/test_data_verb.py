@@ -12,7 +12,7 @@ from PIL import Image
 from planted_data import planted
 
 from harness import data_verb
-from harness.report.example_plots import plot_features
+from harness.report.example_plots import plot_features, plot_texts
 
 TABLE = "x,label,split\n" + "".join(f"{i % 6},{'ab'[i % 2]},{'train' if i < 8 else 'test'}\n" for i in range(12))
 
@@ -77,6 +77,29 @@ def test_histograms_have_the_names_of_columns_and_the_colours_of_classes() -> No
     colours = {bar.get_facecolor() for bar in figure.axes[0].patches}
     assert len(colours) == 2
     assert not plot_features(np.eye(3), ["a", "b", "c"], np.arange(3), [str(i) for i in range(9)]).legends
+
+
+def test_histograms_of_values_to_be_predicted_come_first(capsys: pytest.CaptureFixture[str]) -> None:
+    targets = {"price": np.arange(3.0)}
+    figure = plot_features(np.eye(3), ["a", "b", "c"], targets=targets)
+    assert [ax.get_title() for ax in figure.axes] == ["price (to be predicted)", "a", "b", "c"]
+    data = planted("features", np.eye(3), np.array([[1.0, 2], [3, 4], [5, 6]]))
+    named = data_verb._targets(data, data_verb.DataSettings(label_columns=["u", "v"]))
+    assert {name: values.tolist() for name, values in named.items()} == {"u": [1, 3, 5], "v": [2, 4, 6]}
+    assert list(data_verb._targets(data, data_verb.DataSettings())) == ["value 0", "value 1"]
+    assert not data_verb._targets(planted("features", np.eye(3), [0, 1, 1]), data_verb.DataSettings())
+
+
+def test_snippets_fill_their_boxes() -> None:
+    for text in ("words and words " * 8, "words and words " * 20, "words and words " * 900):
+        figure = plot_texts([text] * 8, ["about words"] * 8)
+        figure.set_dpi(200)  # at which pictures are saved
+        figure.draw_without_rendering()
+        box, (drawn,) = figure.axes[0].get_window_extent(), figure.axes[0].texts
+        extent = drawn.get_window_extent()
+        assert 0.7 * box.height < extent.height <= box.height
+        assert 0.8 * box.width < extent.width <= box.width
+    assert drawn.get_text().endswith("\n...")
 
 
 def test_spectrograms_and_snippets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
