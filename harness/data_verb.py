@@ -19,8 +19,9 @@ from harness.command_words import told_apart
 from harness.data.augment.composed import augmenter
 from harness.data.dataset import Dataset, Kind, Question
 from harness.data.load import Prepared, prepared
+from harness.data.scale import cautions
 from harness.data.settings import DataSettings
-from harness.errors import SettingError, UserError
+from harness.errors import SettingError, UserError, warn_of_runs
 from harness.records.files import write_whole
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ def run(words: Sequence[str], console: Console) -> int:
     settings, kind = _settings(overrides, flags.get("--kind"))
     augmenter(settings, kind, n_outputs=1)  # a step for other data is refused, pictures or not
     data = prepared(settings, kind)
+    for caution in cautions(data.train):
+        warn_of_runs(caution)
     for table in (_counts(data), _steps(data)):
         console.print(table)
         console.print()
@@ -146,7 +149,8 @@ def _picture(data: Prepared, settings: DataSettings, kind: Kind) -> Figure:
     if kind == "features":
         names = [data.train.feature_name(i) for i in range(data.train.inputs.shape[1])]
         labels = data.train.labels if data.train.has_classes else None
-        return example_plots.plot_features(data.train.inputs, names, labels, data.train.classes)
+        targets = _targets(data.train, settings)
+        return example_plots.plot_features(data.train.inputs, names, labels, data.train.classes, targets)
     some = _some(data.train, _SHOWN[kind])
     titles = [_label(some, row) for row in range(len(some))]
     if kind == "text":
@@ -176,6 +180,16 @@ def _label(data: Dataset, row: int) -> str:
     if data.has_classes:
         return data.classes[data.labels[row]]
     return ", ".join(f"{value:.3g}" for value in data.labels[row])
+
+
+def _targets(data: Dataset, settings: DataSettings) -> dict[str, np.ndarray]:
+    """The values to be predicted by the names of their columns; none where answers are classes."""
+    if data.labels is None or data.has_classes:
+        return {}
+    names = settings.label_columns
+    if names is None or len(names) != data.labels.shape[1]:
+        names = [f"value {i}" for i in range(data.labels.shape[1])]
+    return dict(zip(names, data.labels.T, strict=True))
 
 
 def _with_choices(question: Question) -> str:

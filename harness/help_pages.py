@@ -39,7 +39,7 @@ _EXAMPLES = {
 }
 
 _SETTINGS = """\
-usage: harness settings [GROUP]
+usage: harness settings [GROUP | STEP | RULE ...]
 
 Prints every setting as `name: default  # meaning [what is allowed]`, or those of one group, as YAML that can be
 pasted into an experiment's file. On the command line the same setting is GROUP.NAME=VALUE.
@@ -52,11 +52,17 @@ Groups
   family, task, experiment, ...
                      what can be chosen, each with what it is; your own ./conf is included
 
+Others
+  a step             of data.prepare or data.augment: standardise, missing, crop, ...
+  a rule             of {{rule: NAME, ...}}: power, steplaw, ...
+
 Examples
   # sizes and durations
   harness settings ladder
   # a task
   harness settings task=parity
+  # a step of preparation
+  harness settings standardise
   # all tasks
   harness settings task
   # everything

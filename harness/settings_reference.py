@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -106,16 +106,30 @@ def group(name: str) -> Group:
     return _chosen(chosen, choice, path)
 
 
-def unknown_group(name: str) -> UserError:
-    """The error of a group that is not there; of a setting, with the group that it is in."""
-    if (setting := meant(name)) and "." in setting:
+def group_of_class(name: str, kind: type) -> Group:
+    """The settings of one dataclass, under a name."""
+    return Group(name, _paragraph(kind), [_row(name, f, {}) for f in dataclasses.fields(kind)])
+
+
+def setting_meant(name: str) -> str | None:
+    """The one setting of a group whose name, without the group, is this; None where there is none."""
+    return setting if (setting := meant(name)) and "." in setting else None
+
+
+def unknown_group(name: str, others: Iterable[str] = ()) -> UserError:
+    """The error of a group that is not there; of a setting, with the group that it is in.
+
+    Args:
+        others: names of what is explained besides groups.
+    """
+    if setting := setting_meant(name):
         inside = setting.partition(".")[0]
         return UserError(f"{name}: is no group of settings; harness settings {inside} explains {setting}")
     for chosen in config_groups():
         if name in files(chosen):
             explained = f"{chosen}={name}" if chosen in CHOSEN else chosen
             return UserError(f"{name}: no such group of settings; did you mean '{explained}'?")
-    near = nearest(name, [*group_names(), *config_groups()])
+    near = nearest(name, [*group_names(), *config_groups(), *others])
     known = dict.fromkeys(("top", *GROUPS, "family=NAME", "task=NAME", *config_groups()))
     return UserError(f"{name}: no such group of settings{near or '; groups are ' + ', '.join(known)}")
 

@@ -1,4 +1,4 @@
-"""``harness settings [GROUP]``: every setting, or those of one group, as YAML that can be pasted."""
+"""``harness settings [GROUP]``: every setting, or those of one group, step or rule, as YAML that can be pasted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,18 @@ from rich.console import Console
 from harness.choices import config_groups
 from harness.errors import UserError
 from harness.settings import GROUPS
-from harness.settings_reference import CHOSEN, TOP, Choice, Group, choices, group, reference, unknown_group
+from harness.settings_reference import (
+    CHOSEN,
+    TOP,
+    Choice,
+    Group,
+    Row,
+    choices,
+    group,
+    reference,
+    setting_meant,
+    unknown_group,
+)
 
 
 def run(words: Sequence[str], console: Console) -> int:
@@ -35,7 +46,7 @@ def _all() -> Iterator[str]:
 
 
 def _lines(word: str) -> Iterator[str]:
-    """The settings of a group, what can be chosen in it, or both."""
+    """The settings of a group, what can be chosen in it, or both; those of a step or rule."""
     name = TOP if word in ("top", TOP) else word
     can_be_chosen = choices().get(name, []) if name in config_groups() else []
     if can_be_chosen:
@@ -43,7 +54,7 @@ def _lines(word: str) -> Iterator[str]:
     if name in GROUPS or name == TOP or "=" in name:
         yield from _of_group(group(name))
     elif not can_be_chosen:
-        raise unknown_group(word)
+        yield from _of_part(name)
 
 
 def _of_choices(config_group: str, found: Sequence[Choice]) -> Iterator[str]:
@@ -53,6 +64,21 @@ def _of_choices(config_group: str, found: Sequence[Choice]) -> Iterator[str]:
         yield f"#   {choice.name:<{wide}}  {choice.purpose}".rstrip()
     if config_group in CHOSEN:
         yield f"# harness settings {config_group}={found[0].name}, say, explains the settings of one."
+
+
+def _of_part(name: str) -> Iterator[str]:
+    from harness.parts_reference import parts
+
+    known = parts()
+    if name not in known:
+        raise unknown_group(name, known)
+    if setting := setting_meant(name):
+        yield f"# {setting}, a setting of this name: harness settings {setting.partition('.')[0]}"
+    part = known[name]
+    yield f"# {name}: {part.about}. {part.purpose}"
+    yield from part.head
+    for row in part.rows:
+        yield part.indent + _line(row)
 
 
 def _of_group(found: Group) -> Iterator[str]:
@@ -65,8 +91,11 @@ def _of_group(found: Group) -> Iterator[str]:
     if found.name != TOP:
         yield f"{chosen}:"
     for row in found.rows:
-        name = row.name if found.name == TOP else f"  {row.name.rpartition('.')[2]}"
-        allowed = f"[{'; '.join(filter(None, (row.allowed, row.elsewhere)))}]"
         # What is pasted must not undo the choices that are made under defaults.
-        comment = "# " if found.name == TOP and name in CHOSEN else ""
-        yield f"{comment}{name}: {row.value}  # {' '.join(filter(None, (row.meaning, allowed)))}"
+        before = "  " if found.name != TOP else "# " if row.name in CHOSEN else ""
+        yield before + _line(row)
+
+
+def _line(row: Row) -> str:
+    allowed = f"[{'; '.join(filter(None, (row.allowed, row.elsewhere)))}]"
+    return f"{row.name.rpartition('.')[2]}: {row.value}  # {' '.join(filter(None, (row.meaning, allowed)))}"

@@ -12,7 +12,7 @@ from PIL import Image
 from planted_data import planted
 
 from harness import data_verb
-from harness.report.example_plots import plot_features
+from harness.report.example_plots import plot_features, plot_texts
 
 TABLE = "x,label,split\n" + "".join(f"{i % 6},{'ab'[i % 2]},{'train' if i < 8 else 'test'}\n" for i in range(12))
 
@@ -32,6 +32,25 @@ def test_counts_steps_and_provenance(capsys: pytest.CaptureFixture[str]) -> None
     assert ["duplicates", "train", "6", "0", "2", "4", "of", "them", "of", "held-out", "examples"] in lines
     assert "licence: unknown: yours" in shown.out and "split rule: by the column split" in shown.out
     assert Image.open("t.png").size[0] == 1400
+
+
+def test_numbers_far_from_unit_scale_are_cautioned_of_before_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = np.random.default_rng(0).normal([300, 50], [99, 15], size=(60, 2))
+    np.savetxt(tmp_path / "v.csv", rows, delimiter=",", header="x,y", comments="")
+    data = ("task=table", "data.source=path:v.csv", "data.answers=values")
+    study = ("family=mlp", "loss=mse", "ladder.widths=[2,4]", "ladder.steps=2", "ladder.batch_size=4", "seeds=1")
+    for words in (("data", *data), ("plan", *data, *study), ("sweep", *data, *study, "results=raw")):
+        shown = run(capsys, *words)
+        assert shown.code == 0, shown.err
+        assert shown.err.count("the features are far from unit scale (root mean square") == 1
+        assert shown.err.count("values to be predicted are far from unit scale (mean ") == 1
+    for words in (
+        ("sweep", *data, *study, "results=raw"),  # nothing is left to be trained
+        ("plan", *data, *study, "data.prepare=[{standardise: {targets: true}}]"),
+    ):
+        assert "far from unit scale" not in run(capsys, *words).err
 
 
 @pytest.mark.parametrize("augment", ["[]", "[flip,affine,{mixup: {alpha: 1}}]"])
@@ -58,6 +77,29 @@ def test_histograms_have_the_names_of_columns_and_the_colours_of_classes() -> No
     colours = {bar.get_facecolor() for bar in figure.axes[0].patches}
     assert len(colours) == 2
     assert not plot_features(np.eye(3), ["a", "b", "c"], np.arange(3), [str(i) for i in range(9)]).legends
+
+
+def test_histograms_of_values_to_be_predicted_come_first(capsys: pytest.CaptureFixture[str]) -> None:
+    targets = {"price": np.arange(3.0)}
+    figure = plot_features(np.eye(3), ["a", "b", "c"], targets=targets)
+    assert [ax.get_title() for ax in figure.axes] == ["price (to be predicted)", "a", "b", "c"]
+    data = planted("features", np.eye(3), np.array([[1.0, 2], [3, 4], [5, 6]]))
+    named = data_verb._targets(data, data_verb.DataSettings(label_columns=["u", "v"]))
+    assert {name: values.tolist() for name, values in named.items()} == {"u": [1, 3, 5], "v": [2, 4, 6]}
+    assert list(data_verb._targets(data, data_verb.DataSettings())) == ["value 0", "value 1"]
+    assert not data_verb._targets(planted("features", np.eye(3), [0, 1, 1]), data_verb.DataSettings())
+
+
+def test_snippets_fill_their_boxes() -> None:
+    for text in ("words and words " * 8, "words and words " * 20, "words and words " * 900):
+        figure = plot_texts([text] * 8, ["about words"] * 8)
+        figure.set_dpi(200)  # at which pictures are saved
+        figure.draw_without_rendering()
+        box, (drawn,) = figure.axes[0].get_window_extent(), figure.axes[0].texts
+        extent = drawn.get_window_extent()
+        assert 0.7 * box.height < extent.height <= box.height
+        assert 0.8 * box.width < extent.width <= box.width
+    assert drawn.get_text().endswith("\n...")
 
 
 def test_spectrograms_and_snippets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,9 @@ from command import loaded_after, run
 
 from harness.choices import config_groups
 from harness.config import compose
+from harness.data.steps import Steps
+from harness.parts_reference import STEPS, parts
+from harness.rules.reading import RULES, rule_of
 from harness.settings import GROUPS
 from harness.settings_reference import group_names
 from harness.verbs import STUDY_VERBS, VERBS
@@ -55,6 +58,35 @@ def test_a_setting_has_its_meaning_and_range_beside_it(capsys: pytest.CaptureFix
     assert "#   sgd    Stochastic gradient descent" in shown
 
 
+@pytest.mark.parametrize("name", parts())
+def test_a_step_or_rule_is_explained_and_what_is_pasted_is_one_with_its_defaults(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = run(capsys, "settings", name)
+    assert shown.code == 0, shown.err
+    ((group, settings),) = yaml.safe_load(shown.out).items()
+    ((own, written),) = settings.items()
+    kind = next((known[name] for known in STEPS.values() if name in known), RULES.get(name))
+    if f"{group}.{own}" in STEPS:
+        (built,) = Steps(f"harness.{group}.{own}").build(f"{group}.{own}", written)
+    else:
+        built = rule_of(f"{group}.{own}", written)
+    assert kind is not None and built == kind()
+    for row in parts()[name].rows:
+        assert row.meaning and row.allowed and f"  {row.name.partition('.')[2]}: " in shown.out
+
+
+def test_settings_of_data_name_the_steps(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = run(capsys, "settings", "data").out.splitlines()
+    for setting, known in STEPS.items():
+        (line,) = [line for line in lines if line.startswith(f"  {setting.partition('.')[2]}: ")]
+        assert ", ".join(known) in line and "harness settings STEP explains each" in line
+
+
+def test_a_rule_with_the_name_of_a_setting_says_where_that_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "# ladder.tokens, a setting of this name: harness settings ladder\n" in run(capsys, "settings", "tokens").out
+
+
 @pytest.mark.parametrize("group", config_groups())
 def test_what_can_be_chosen_is_listed(group: str, capsys: pytest.CaptureFixture[str]) -> None:
     shown = run(capsys, "settings", group)
@@ -67,6 +99,7 @@ def test_what_can_be_chosen_is_listed(group: str, capsys: pytest.CaptureFixture[
         ("laddr", ["laddr", "did you mean 'ladder'"]),
         ("task=partiy", ["'task=parity'"]),
         ("zzzz", ["zzzz", "ladder", "task=NAME"]),
+        ("missng", ["did you mean 'missing'"]),
         ("lr", ["lr", "harness settings optimizer explains optimizer.lr"]),
         ("--all", ["--all", "harness settings --help"]),
     ],

@@ -46,7 +46,8 @@ class Steps(Range):
         return steps
 
     def words(self, owner: Any = None) -> str:
-        return "a list of names of steps, or of {name: {setting: value}}"
+        known = ", ".join(importlib.import_module(self.room).STEPS)
+        return f"a list of steps, STEP or {{STEP: {{setting: value}}}}: {known}; harness settings STEP explains each"
 
 
 def name_of(step: Any, known: Mapping[str, type]) -> str:

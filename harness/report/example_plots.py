@@ -6,7 +6,7 @@ Each is drawn at page width (7 in), 8 images or 4 other examples in a row, and n
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib import rc_context
@@ -56,32 +56,54 @@ def plot_sounds(waves: Sequence[np.ndarray], rate: int, labels: Sequence[str]) -
     return axes[0].figure  # type: ignore[return-value]
 
 
+#: Of snippets: letters of a line and lines of one at most, which fill half a page's width; type in points.
+_LINE, _MOST_LINES, _TYPE_PT = 56, 12, 7
+
+
 @rc_context(STYLE)
 def plot_texts(texts: Sequence[str], labels: Sequence[str]) -> Figure:
-    """The beginning of each text, under its label."""
-    axes = _grid(len(texts), columns=2, row_in=1.2)
-    for ax, text, title in zip(axes, texts, labels, strict=True):
-        lines = [part for line in text.splitlines() for part in textwrap.wrap(line, 56) or [""]][:7]
-        ax.text(0, 1, "\n".join(lines), va="top", family="monospace", fontsize=6, parse_math=False)
+    """The beginning of each text, under its label; a row is as high as its longest, and "..." ends one that is cut."""
+    snippets = [_snippet(text) for text in texts]
+    line_in = 1.2 * _TYPE_PT / 72
+    axes = _grid(len(texts), columns=2, row_in=(2.5 + max(map(len, snippets), default=0)) * line_in)
+    for ax, lines, title in zip(axes, snippets, labels, strict=True):
+        ax.text(0, 1, "\n".join(lines), va="top", family="monospace", fontsize=_TYPE_PT, parse_math=False)
         ax.set_axis_off()
-        ax.set_title(_short(title, 60), fontsize=7, loc="left", parse_math=False)
+        ax.set_title(_short(title, 60), fontsize=_TYPE_PT, loc="left", parse_math=False)
     return axes[0].figure  # type: ignore[return-value]
+
+
+def _snippet(text: str) -> list[str]:
+    lines = [part for line in text.splitlines() for part in textwrap.wrap(line, _LINE) or [""]]
+    return lines if len(lines) <= _MOST_LINES else [*lines[: _MOST_LINES - 1], "..."]
 
 
 @rc_context(STYLE)
 def plot_features(
-    values: np.ndarray, names: Sequence[str], labels: np.ndarray | None = None, classes: Sequence[str] = ()
+    values: np.ndarray,
+    names: Sequence[str],
+    labels: np.ndarray | None = None,
+    classes: Sequence[str] = (),
+    targets: Mapping[str, np.ndarray] | None = None,
 ) -> Figure:
-    """Histograms of the first 16 of the features (n, F), under their names.
+    """Histograms of targets and of the first features (n, F), 16 in all, under their names.
 
-    Labels (n,) from 0 to len(classes) - 1 stack the examples of up to six classes, each in a colour of its own.
+    Labels (n,) from 0 to len(classes) - 1 stack the examples of up to six classes, each in a colour of its own. Values
+    to be predicted, (n,) by name, come first.
     """
     stacked = labels is not None and 1 < len(classes) <= len(LOOKS)
     sides = [labels == label for label in range(len(classes))] if stacked else [np.ones(len(values), dtype=bool)]
     colours = [colour for colour, _ in LOOKS[: len(sides)]]
-    axes = _grid(min(values.shape[1], 16), columns=4, row_in=1.2)
-    for feature, (ax, name) in enumerate(zip(axes, names, strict=False)):
-        ax.hist([values[side, feature] for side in sides], bins=30, stacked=True, color=colours)
+    named = [(f"{name} (to be predicted)", target) for name, target in (targets or {}).items()]
+    drawn = [*named, *zip(names, values.T, strict=True)][:16]
+    axes = _grid(len(drawn), columns=4, row_in=1.2)
+    for place, (ax, (name, numbers)) in enumerate(zip(axes, drawn, strict=True)):
+        ax.hist(
+            [numbers[side] for side in sides],
+            bins=30,
+            stacked=True,
+            color=[VERMILLION] if place < len(named) else colours,
+        )
         ax.set_title(_short(name, 30), fontsize=7, parse_math=False)
         ax.tick_params(labelsize=6)
     axes[0].set_ylabel("examples", fontsize=6)

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from harness.errors import UserError
+from harness.errors import UserError, warn_of_runs
 from harness.families.check import FLOPS_TOLERANCE
 from harness.ladder import Job
 from harness.records.integrity import recorded_runs
@@ -43,6 +43,7 @@ def plan(studies: Sequence[Settings], console: Console, check: bool = False) -> 
     """
     device = resolve(studies[0].training.device).type
     known = _known(studies)
+    _caution(studies)
     n_checked = check_models(studies, flops=check, every_rung=check)
     cost = cost_model(Path(studies[0].results))
     for study in studies:
@@ -62,6 +63,7 @@ def planned(studies: Sequence[Settings]) -> pd.DataFrame:
         UserError: as `plan`.
     """
     device = resolve(studies[0].training.device).type
+    _caution(studies)
     check_models(studies, flops=False)
     frame = plan_frame(studies, _known(studies), cost_model(Path(studies[0].results)), device)
     frame.attrs = {
@@ -91,7 +93,9 @@ def train_missing(studies: Sequence[Settings], console: Console) -> list[Ended]:
     device = resolve(studies[0].training.device).type
     with lock_folders(studies):
         known = _known(studies)
-        check_models([study for study in studies if not is_done(study, known)], flops=True)
+        unfinished = [study for study in studies if not is_done(study, known)]
+        _caution(unfinished)
+        check_models(unfinished, flops=True)
         return train_jobs(_jobs(studies, known, device), known, worker_count(studies[0], device), console)
 
 
@@ -110,6 +114,7 @@ def train(studies: Sequence[Settings], console: Console) -> int:
         known = _known(studies)
         if known.get(job.members[0].run_id) in DONE:
             return tell_failures(train_jobs([], known, 1, console), console)
+        _caution(studies)
         check_models(studies, flops=True)
         return tell_failures(train_jobs([job], known, 1, console), console)
 
@@ -197,6 +202,13 @@ def _known(studies: Sequence[Settings]) -> dict[str, str]:
     for study in studies:
         warn_of_other_data(study, cells[Path(study.results)].values())
     return {run_id: run["status"] for of_folder in cells.values() for run_id, run in of_folder.items()}
+
+
+def _caution(studies: Sequence[Settings]) -> None:
+    """Warn of data that hinder training as they are."""
+    for study in studies:
+        for line in study.task.cautions:
+            warn_of_runs(line)
 
 
 def lock_folders(studies: Sequence[Settings]) -> ExitStack:

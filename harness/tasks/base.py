@@ -161,6 +161,11 @@ class Task(Checked, ABC):
         return {}
 
     @property
+    def cautions(self) -> Sequence[str]:
+        """What a user should know of the data before anything is trained on them, each in a line."""
+        return ()
+
+    @property
     def n_train(self) -> int | None:
         """Number of training examples; None for a task that generates them without end."""
         return None

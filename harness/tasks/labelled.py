@@ -16,6 +16,7 @@ from harness.data.augment.base import Augmenter
 from harness.data.augment.composed import augmenter
 from harness.data.dataset import Dataset, Kind
 from harness.data.load import Prepared, prepared
+from harness.data.scale import cautions
 from harness.data.settings import SOURCES, DataSettings
 from harness.errors import DataError, SettingError
 from harness.metrics import ACCURACY, LOSS, R2, WITHIN_TOLERANCE
@@ -100,6 +101,10 @@ class LabelledTask(Task):
     @property
     def versions(self) -> dict[str, str]:
         return self.examples.versions
+
+    @property
+    def cautions(self) -> Sequence[str]:
+        return list(cautions(self.examples.train))
 
     @property
     def augmenter(self) -> Augmenter | None:

@@ -7,6 +7,7 @@ import re
 from worked_pages import REPOSITORY
 
 import harness
+from harness.parts_reference import STEPS, parts
 
 PAGES = REPOSITORY / "docs" / "pages"
 
@@ -26,3 +27,14 @@ def test_every_room_stands_in_the_picture_of_the_house() -> None:
 def test_every_picture_says_what_it_shows() -> None:
     for page in PAGES.rglob("*.md"):
         assert all(len(said) > 10 for said in re.findall(r"!\[([^\]]*)\]", page.read_text())), page
+
+
+def test_every_step_stands_in_the_table_with_its_settings_and_defaults() -> None:
+    text = (PAGES / "data.md").read_text().partition("\n## Steps\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]*) \| ([^|]*)\| ", text, re.MULTILINE)
+    known = parts()
+    assert [name for name, *_ in rows] == [name for steps in STEPS.values() for name in steps]
+    for name, kinds, settings in rows:
+        assert known[name].about.endswith(f" for {kinds}")
+        written = [f"{row.name.partition('.')[2]}: {row.value}" for row in known[name].rows]
+        assert re.findall(r"`([^`]+)`", settings) == written, name

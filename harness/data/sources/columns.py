@@ -64,7 +64,10 @@ class Columns:
             found.split = [self._side(word, row) for row, word in enumerate(self.frame[split])]
             found.split_rule = f"by the column {split}"
         if kind == "questions":
-            found.inputs = self._questions(settings)
+            columns = self._question_columns(settings)
+            found.inputs = self._questions(columns)
+            ignored = [str(name) for name in self.frame if name not in (*columns, group, split)]
+            found.note = f"ignored: {', '.join(ignored)}" if ignored else ""
             return found
         if kind == "features":
             taken = {*labels, group, split}
@@ -82,8 +85,9 @@ class Columns:
             found.inputs, found.rates = waves.all_decoded(found.inputs, self.names)
         return found
 
-    def _questions(self, settings: DataSettings) -> list[Question]:
-        """The first of `input_columns` has the questions, the others have the choices: all in one, or one in each."""
+    def _question_columns(self, settings: DataSettings) -> list[str]:
+        """The first of `input_columns` has the questions, the others have the choices: all in one, or one in each; the
+        last has the answers."""
         given = self._listed(settings.input_columns, (), "input_columns")
         texts = given[:1] or self._listed(None, questions.QUESTIONS, "input_columns")
         choices = given[1:] or self._listed(None, questions.CHOICES, "input_columns")
@@ -96,11 +100,20 @@ class Columns:
             if not found:
                 has = ", ".join(map(str, self.frame.columns))
                 raise self._error(f"give {what} as data.{setting} (usual: {', '.join(usual)}); it has {has}")
-        columns = [self.frame[column].tolist() for column in (*texts, *choices, *answers)]
-        return [
-            questions.question(text, cells, answer, name)
-            for name, text, *cells, answer in zip(self.names, *columns, strict=True)
-        ]
+        return [*texts, *choices, *answers]
+
+    def _questions(self, columns: Sequence[str]) -> list[Question]:
+        found = []
+        for row, (name, *cells) in enumerate(
+            zip(self.names, *(self.frame[one].tolist() for one in columns), strict=True)
+        ):
+            for column, cell in zip(columns, cells, strict=True):
+                if _is_nan(cell):
+                    has = ", ".join(str(key) for key, own in self.frame.iloc[row].items() if not _is_nan(own))
+                    raise DataError(f"has no {column}, only {has}; wanted are {', '.join(columns)}", source=name)
+            text, *choices, answer = cells
+            found.append(questions.question(text, choices, answer, name))
+        return found
 
     def _listed(self, wanted: list[str] | None, usual: Iterable[str], setting: str) -> list[str]:
         """The columns that are wanted, or the first that has a usual name, if any."""
@@ -167,4 +180,9 @@ class Columns:
 
 
 def _is_missing(cell: Any) -> bool:
-    return cell is None or (isinstance(cell, float) and np.isnan(cell))
+    return cell is None or _is_nan(cell)
+
+
+def _is_nan(cell: Any) -> bool:
+    """What a row has in a column that it leaves out, as a line of JSON may."""
+    return isinstance(cell, float) and np.isnan(cell)

@@ -46,8 +46,8 @@ def read(path: Path, settings: DataSettings, kind: Kind) -> Found:
         for file, frame in zip(files, frames, strict=True)
         for number in frame.index
     ]
-    title = path.stem if path.is_file() else path.name
-    found = Columns(pd.concat(frames, ignore_index=True), names, title, files[0].parent).found(settings, kind)
+    found = Columns(pd.concat(frames, ignore_index=True), names, path.name, files[0].parent).found(settings, kind)
+    found.title = path.stem if path.is_file() else path.name
     sides = [side(file.stem) for file in files]
     if found.split is None and all(sides) and len(set(sides)) > 1:
         found.split = [one or "" for one, frame in zip(sides, frames, strict=True) for _ in range(len(frame))]

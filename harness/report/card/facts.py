@@ -16,6 +16,7 @@ from harness.analysis.fitting.guessing import ALPHA
 from harness.analysis.fitting.laws import LAWS, NO_LAW
 from harness.analysis.fitting.rolling import CUTS, rolling_extrapolation
 from harness.analysis.fitting.selection import REFUSED
+from harness.metrics import BITS_PER_BYTE
 from harness.records.schema import STATUSES
 from harness.report.analyze import Analysis
 from harness.report.card.studies import (
@@ -202,7 +203,22 @@ def _extraction(analysis: Analysis) -> Items:
             runs, lambda part: f"{loss.loc[loss['study'] == part['study'].iloc[0], 'run_id'].nunique()}"
         ),
         "Evaluation set, examples": " or ".join(n_eval) or NOT_RECORDED,
+        **_bits_per_byte(analysis),
     }
+
+
+def _bits_per_byte(analysis: Analysis) -> Items:
+    """Of text, by which losses over different vocabularies compare; nothing where it was not measured."""
+    frame, x = analysis.frame, analysis.conventions[0]
+    measured = frame[(frame["metric"] == BITS_PER_BYTE.name) & (frame["subtask"] == "all")]
+    if measured.empty:
+        return {}
+
+    def ends(part: pd.DataFrame) -> str:
+        means = measured[measured["study"] == part["study"].iloc[0]].groupby(x)["value"].mean()
+        return f"{means.iloc[0]:.3g} to {means.iloc[-1]:.3g}" if len(means) else "not measured"
+
+    return {f"Bits per byte, mean over runs, from the fewest to the most {size_name(x)}": by_study(analysis.runs, ends)}
 
 
 def _fitting(analysis: Analysis) -> Items:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from planted_data import planted
@@ -13,6 +15,7 @@ RNG = np.random.default_rng(0)
 IMAGES = planted("images", RNG.integers(256, size=(20, 3, 4, 5), dtype=np.uint8))
 OTHER = planted("images", RNG.integers(100, size=(5, 3, 4, 5), dtype=np.uint8))
 FEATURES = planted("features", RNG.normal([5, -2, 0], [1, 3, 0], size=(50, 3)))
+VALUES = replace(FEATURES, labels=RNG.normal([50, 0.2, 7], [15, 0.01, 0], size=(50, 3)))
 
 
 @pytest.mark.parametrize(("by", "axes"), [("global", None), ("channel", (0, 2, 3)), ("feature", 0)])
@@ -55,3 +58,27 @@ def test_pixels_over_255() -> None:
 def test_features_have_no_channels() -> None:
     with pytest.raises(DataError, match="only images have channels"):
         Standardise(by="channel").apply(FEATURES, FEATURES, RNG)
+
+
+def test_values_to_be_predicted_are_standardised_where_asked() -> None:
+    held_out = VALUES.take(np.arange(9))
+    train, evaluation, changes = Standardise(targets=True).apply(VALUES, held_out, RNG)
+    np.testing.assert_allclose(train.labels.mean(axis=0), 0, atol=1e-9)
+    np.testing.assert_allclose(train.labels.std(axis=0), [1, 1, 0], atol=1e-9)
+    np.testing.assert_array_equal(evaluation.labels, train.labels[:9])
+    assert "; targets: mean 50." in changes[0].note and changes[1].note == ""
+    np.testing.assert_array_equal(train.inputs, Standardise().apply(VALUES, held_out, RNG)[0].inputs)
+    np.testing.assert_array_equal(Standardise().apply(VALUES, held_out, RNG)[0].labels, VALUES.labels)
+
+
+@pytest.mark.parametrize(
+    ("labels", "says"),
+    [
+        (np.arange(50) % 2, "targets=true is for values; answers are classes unless data.answers=values"),
+        (np.where(np.arange(50.0) == 3, np.nan, 1)[:, None], "x:4: standardise: no value; the step labels, before it"),
+    ],
+)
+def test_targets_that_cannot_be_standardised(labels: np.ndarray, says: str) -> None:
+    data = planted("features", FEATURES.inputs, labels)
+    with pytest.raises(DataError, match=says):
+        Standardise(targets=True).apply(data, data, RNG)

@@ -97,3 +97,34 @@ def test_made_questions_are_right_and_all_different() -> None:
 def test_questions_are_no_text() -> None:
     with pytest.raises(UserError, match="has questions, and the task reads text"):
         read(DataSettings(source="embedded:numbers"), "text")
+
+
+ROW = {"question": "?", "choices": ["a", "b"], "answer": 0}
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ({"question": "?", "choises": ["a", "b"], "answer": 0}, "has no choices, only question, answer, choises"),
+        ({"Question": "?", "choices": ["a", "b"], "answer": 0}, "has no question, only choices, answer, Question"),
+        ({"question": "?", "choices": ["a", "b"], "anser": 0}, "has no answer, only question, choices, anser"),
+    ],
+)
+def test_a_line_without_a_key_names_those_it_has_and_those_that_are_wanted(
+    row: dict[str, object], says: str, tmp_path: Path
+) -> None:
+    (tmp_path / "q.jsonl").write_text("\n".join(map(json.dumps, [ROW, ROW, row])) + "\n")
+    with pytest.raises(DataError, match=f"q.jsonl, line 3: {says}; wanted are question, choices, answer"):
+        source_of(tmp_path / "q.jsonl", "questions")
+
+
+def test_other_keys_are_ignored_and_said(tmp_path: Path) -> None:
+    (tmp_path / "q.jsonl").write_text(json.dumps(ROW | {"id": 7, "group": "g"}) + "\n" + json.dumps(ROW) + "\n")
+    found = source_of(tmp_path / "q.jsonl", "questions")
+    assert found.note == "ignored: id" and len(found.inputs) == 2
+
+
+def test_a_file_without_questions_is_named(tmp_path: Path) -> None:
+    (tmp_path / "q.jsonl").write_text(json.dumps({"q": "?", "choices": ["a", "b"], "answer": 0}) + "\n")
+    with pytest.raises(DataError, match=r"q\.jsonl: give the column of questions as data\.input_columns .*it has q, "):
+        source_of(tmp_path / "q.jsonl", "questions")

@@ -3,9 +3,11 @@ from __future__ import annotations
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from rich.console import Console
 from synthetic import make_grid, make_results
@@ -50,6 +52,17 @@ def test_studies_are_told_apart_only_where_they_differ(analysis: Analysis) -> No
     assert told["Learning rates"].startswith("0.01, the same at every size")
     assert told["C / (6 N D), N total"] == "1.00"
     assert told["Task"] == "digits: digits; lookup: lookup; text: text"
+
+
+def test_bits_per_byte_stand_where_they_were_measured(analysis: Analysis) -> None:
+    frame = analysis.frame
+    text = frame[(frame["study"] == "text") & (frame["metric"] == "loss") & (frame["subtask"] == "all")]
+    assert not [name for name in items(cards(analysis)[0]) if name.startswith("Bits per byte")]
+    measured = pd.concat([frame, text.assign(metric="bits_per_byte", value=text["value"] / 2)])
+    told = items(cards(replace(analysis, frame=measured))[0])
+    means = text.groupby("params_total")["value"].mean() / 2
+    (said,) = [value for name, value in told.items() if name.startswith("Bits per byte, mean over runs")]
+    assert said == f"digits, lookup: not measured; text: {means.iloc[0]:.3g} to {means.iloc[-1]:.3g}"
 
 
 def test_what_was_left_out_is_counted_and_named(analysis: Analysis) -> None:
