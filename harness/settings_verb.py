@@ -66,6 +66,10 @@ def _of_choices(config_group: str, found: Sequence[Choice]) -> Iterator[str]:
         yield f"# harness settings {config_group}={found[0].name}, say, explains the settings of one."
 
 
+#: What OmegaConf takes for a value that must be given.
+MUST_BE_GIVEN = "???"
+
+
 def _of_part(name: str) -> Iterator[str]:
     from harness.parts_reference import parts
 
@@ -97,5 +101,6 @@ def _of_group(found: Group) -> Iterator[str]:
 
 
 def _line(row: Row) -> str:
-    allowed = f"[{'; '.join(filter(None, (row.allowed, row.elsewhere)))}]"
-    return f"{row.name.rpartition('.')[2]}: {row.value}  # {' '.join(filter(None, (row.meaning, allowed)))}"
+    needed = "" if row.value else "must be given"
+    allowed = f"[{'; '.join(filter(None, (row.allowed, row.elsewhere, needed)))}]"
+    return f"{row.name.rpartition('.')[2]}: {row.value or MUST_BE_GIVEN}  # {' '.join(filter(None, (row.meaning, allowed)))}"

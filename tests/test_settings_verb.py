@@ -15,6 +15,7 @@ from harness.parts_reference import STEPS, parts
 from harness.rules.reading import RULES, rule_of
 from harness.settings import GROUPS
 from harness.settings_reference import group_names
+from harness.settings_verb import MUST_BE_GIVEN
 from harness.verbs import STUDY_VERBS, VERBS
 
 
@@ -66,12 +67,13 @@ def test_a_step_or_rule_is_explained_and_what_is_pasted_is_one_with_its_defaults
     assert shown.code == 0, shown.err
     ((group, settings),) = yaml.safe_load(shown.out).items()
     ((own, written),) = settings.items()
-    kind = next((known[name] for known in STEPS.values() if name in known), RULES.get(name))
     if f"{group}.{own}" in STEPS:
         (built,) = Steps(f"harness.{group}.{own}").build(f"{group}.{own}", written)
+        assert built == STEPS[f"{group}.{own}"][name]()
     else:
-        built = rule_of(f"{group}.{own}", written)
-    assert kind is not None and built == kind()
+        needed = {key: 0.5 for key, value in written.items() if value == MUST_BE_GIVEN}
+        assert rule_of(f"{group}.{own}", written | needed) == RULES[name](**needed)
+        assert ("must be given" in shown.out) == bool(needed)
     for row in parts()[name].rows:
         assert row.meaning and row.allowed and f"  {row.name.partition('.')[2]}: " in shown.out
 
