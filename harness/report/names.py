@@ -14,7 +14,7 @@ SIZE_NAMES = {
     "params_non_embedding": "non-embedding parameters",
     "params_embedding": "embedding parameters",
     "tokens": "training tokens",
-    "unique_examples": "training examples that differ",
+    "unique_examples": "unique training examples",
     "flops": "training FLOPs",
     "width": "width",
     "depth": "depth",

@@ -39,7 +39,7 @@ def overview(runs: pd.DataFrame) -> pd.DataFrame:
     Training time is summed over jobs, each of which trains one or more members together.
     """
     rows = []
-    for study, part in runs.groupby("study"):
+    for study, part in runs.groupby("study", sort=False):
         # An imported run may state its parameters without embeddings alone.
         sizes = part["params_total"].where(part["params_total"] > 0, part["params_non_embedding"])
         low, high = sizes.min(), sizes.max()
