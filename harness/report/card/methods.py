@@ -31,6 +31,7 @@ from harness.report.card.studies import (
 from harness.report.data_tables import software
 from harness.report.names import NOT_RECORDED, interval_kind, metric_name, size_name
 from harness.report.surfaces import on_surfaces
+from harness.report.tables import verdict_counts
 from harness.wording import confidence, counted, percent, plain, short
 
 #: A hash, of which prose needs the beginning.
@@ -177,7 +178,7 @@ def _tests(analysis: Analysis) -> Iterator[str]:
         f"to jump where its adjusted p value is below {plain(analysis.alpha)} and models with a jump are likelier than "
         "smooth ones."
     )
-    verdicts = ", ".join(f"{n:,} {verdict}" for verdict, n in jumps["verdict"].value_counts().items())
+    verdicts = verdict_counts(jumps, analysis.x)
     yield f"Verdicts: {verdicts}. Intervals of thresholds are {level} posterior intervals, averaged over models."
     if analysis.impossible:
         yield f"Not tested: {'; '.join(f'{study} ({why})' for study, why in analysis.impossible.items())}."
