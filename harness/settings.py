@@ -413,7 +413,7 @@ class Settings(Checked):
     seed: int = setting(0, "which seed `harness train` trains", whole(0))
     by: Any = setting(
         None,
-        "settings each of whose values `harness analyze` makes a curve of its own",
+        "settings, or width or depth, each of whose values `harness analyze` makes a curve of its own",
         or_null(ListOf(Text("names of settings, such as optimizer.lr"))),
     )
     results: str = setting("results/${name}", "folder of the results", Text("a folder"))

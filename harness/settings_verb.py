@@ -103,4 +103,5 @@ def _of_group(found: Group) -> Iterator[str]:
 def _line(row: Row) -> str:
     needed = "" if row.value else "must be given"
     allowed = f"[{'; '.join(filter(None, (row.allowed, row.elsewhere, needed)))}]"
-    return f"{row.name.rpartition('.')[2]}: {row.value or MUST_BE_GIVEN}  # {' '.join(filter(None, (row.meaning, allowed)))}"
+    meaning = " ".join(filter(None, (row.meaning, allowed)))
+    return f"{row.name.rpartition('.')[2]}: {row.value or MUST_BE_GIVEN}  # {meaning}"

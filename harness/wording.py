@@ -7,6 +7,7 @@ that is not there is a dash.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
@@ -16,6 +17,7 @@ _BEYOND_PREFIXES = 1e15
 _LEAST_WITH_PREFIX = 999.5
 #: What stands for a number that is not there.
 ABSENT = "–"
+_NUMBER = re.compile(r"(\d+(?:\.\d+)?(?:e[-+]?\d+)?)")
 
 
 def short(value: float, digits: int = 2) -> str:
@@ -146,6 +148,12 @@ def listed(names: Sequence[str], most: int = 8) -> str:
     """Names with commas between them, and how many more there are than `most`."""
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+def by_numbers(name: str) -> tuple[str | float, ...]:
+    """A key that sorts names by the numbers in them: width=8 before width=16, lr=1e-05 before lr=0.003."""
+    parts = _NUMBER.split(name)  # text and numbers in turn
+    return tuple(float(part) if i % 2 else part for i, part in enumerate(parts))
 
 
 def _significant(value: float, digits: int) -> str:

@@ -82,3 +82,9 @@ def test_numbers_as_people_write_them(said: str, wanted: str) -> None:
 def test_wording_loads_nothing() -> None:
     show = "import harness.wording, sys; print({'numpy', 'pandas'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", show], capture_output=True, text=True).stdout == "set()\n"
+
+
+def test_names_are_sorted_by_the_numbers_in_them() -> None:
+    names = ["lr=0.003", "lr=1e-05", "w 16", "w 8, d 10", "w 8, d 9", "none"]
+    assert sorted(names, key=wording.by_numbers) == ["lr=1e-05", "lr=0.003", "none", "w 8, d 9", "w 8, d 10", "w 16"]
+    assert wording.by_numbers("8") < wording.by_numbers("a8")

@@ -11,6 +11,7 @@ import pandas as pd
 
 from harness.metric_names import meaning
 from harness.records.columns import POSITIVE, number_column, require_columns
+from harness.records.comparable import DATA
 
 #: Places of a rise in the unit of x, in the tables of the analysis: an estimate with its low and high end.
 _PLACES = ("threshold", "onset", "half_rise")
@@ -34,6 +35,11 @@ class Axis:
     def of(cls, x: str) -> Axis:
         """By the name of the column: it falls where smaller is better (`metric_names`)."""
         return cls(x, not meaning(x).higher_is_better)
+
+    @property
+    def places(self) -> str:
+        """What the places along it are called: sizes, or amounts of data."""
+        return "amounts of data" if self.x == DATA else "sizes"
 
     @property
     def rising(self) -> str:

@@ -22,7 +22,7 @@ from harness.commands.sizes import fine_steps
 from harness.commands.tables import choose_curve_rows
 from harness.errors import DataError, UserError
 from harness.report.appearance import place
-from harness.report.names import curve_name, metric_name
+from harness.report.names import curve_name, metric_name, verdict_name
 from harness.report.terminal import as_rich
 from harness.wording import ABSENT, confidence, counted, interval, p_value
 
@@ -121,15 +121,17 @@ def _report(
     """The curves that are to be shown, why each has its verdict, and how many of all have which."""
     if len(shown):
         title = f"Verdicts; N* in {axis.x}, {confidence(arguments.level)} intervals"
-        words = _verdicts(shown, jumps, scores)
+        words = _verdicts(shown, jumps, scores, axis.x)
         console.print(as_rich(words.rename(columns={"study": arguments.by or "study"}), title))
     several_tasks = (jumps["study"] != "").all() and jumps.groupby("study")["task"].nunique().max() > 1
     for row in shown.to_dict("records"):
         name, metric = curve_name(row), metric_name(str(row["metric"]))
         name = f"{name}, {row['task']}" if several_tasks else name
         called = name if metric in name else f"{name}, {metric}"
-        console.print(f"{called}: {row['verdict']} – {row['reason']}", markup=False, soft_wrap=True)
-    counts = ", ".join(f"{n} {verdict}" for verdict, n in jumps["verdict"].value_counts().items())
+        verdict = verdict_name(row["verdict"], axis.x)
+        console.print(f"{called}: {verdict} – {row['reason']}", markup=False, soft_wrap=True)
+    of_each = jumps["verdict"].value_counts().items()
+    counts = ", ".join(f"{n} {verdict_name(str(verdict), axis.x)}" for verdict, n in of_each)
     hidden = f"; {len(shown)} shown (--json has all)" if len(shown) < len(jumps) else ""
     console.print(f"{counted(len(jumps), 'curve')}: {counts}{hidden}", markup=False, soft_wrap=True)
 
@@ -137,22 +139,22 @@ def _report(
 def _report_table(jumps: pd.DataFrame, curves: CurveTable, axis: Axis, console: Console) -> None:
     """What the table says and does not, and what was left out."""
     curves.report(console)
-    console.print(_resolution(jumps, axis.x), markup=False, soft_wrap=True)
+    console.print(_resolution(jumps, axis), markup=False, soft_wrap=True)
     curves.rows.report(f"{counted(len(jumps), 'curve')}, {curves.counted}", console)
 
 
-def _verdicts(shown: pd.DataFrame, jumps: pd.DataFrame, scores: pd.DataFrame | None) -> pd.DataFrame:
+def _verdicts(shown: pd.DataFrame, jumps: pd.DataFrame, scores: pd.DataFrame | None, x: str) -> pd.DataFrame:
     """A row a curve that is shown, in words, with the names that tell all curves apart."""
     words = pd.DataFrame({name: shown[name] for name in _KEY if name == "metric" or _distinguishes(jumps, name)})
     words["metric"] = [metric_name(name) for name in words["metric"]]
-    words["state"] = shown["state"]
+    words["state"] = [verdict_name(each, x) for each in shown["state"]]
     words["pair"] = [_pair(row) for row in shown.to_dict("records")]
     words["p"] = [p_value(value) for value in shown["p_value"]]
     words["p adj."] = [p_value(value) for value in shown["p_adjusted"]]
     for title, name in _PLACES.items():
         if name in shown:
             words[title] = [place(row, name) for row in shown.to_dict("records")]
-    words["verdict"] = shown["verdict"]
+    words["verdict"] = [verdict_name(each, x) for each in shown["verdict"]]
     if scores is not None:
         beside = shown[_KEY].merge(scores, on=_KEY, how="left").drop(columns=_KEY)
         for name in beside.columns:
@@ -174,17 +176,18 @@ def _distinguishes(jumps: pd.DataFrame, name: str) -> bool:
     return jumps[name].nunique() > 1 or jumps[name].iloc[0] not in ("", "all")
 
 
-def _resolution(jumps: pd.DataFrame, x: str) -> str:
+def _resolution(jumps: pd.DataFrame, axis: Axis) -> str:
     steps = jumps["step_octaves"].dropna()
     if steps.empty:
-        return f"resolution: none, for no curve was tested: that takes five sizes of {x}, and values that differ"
+        five = f"five {axis.places}" if axis.places != "sizes" else f"five sizes of {axis.x}"
+        return f"resolution: none, for no curve was tested: that takes {five}, and values that differ"
     low, high = (float(end) for end in (steps.min(), steps.max()))
     same = bool(np.isclose(low, high, rtol=0.05))
     octaves = f"{low:.2g}" if same else f"{low:.2g} to {high:.2g}"
     octaves += " octave" if octaves == "1" else " octaves"
     factors = f"{2**low:.2g}" if same else f"{2**low:.2g} to {2**high:.2g}"
     return (
-        f"resolution: neighbouring sizes lie {octaves} of {x} apart (a factor of {factors}); "
+        f"resolution: neighbouring {axis.places} lie {octaves} of {axis.x} apart (a factor of {factors}); "
         "a rise wider than four such steps is smooth, and nothing finer than a step can be told"
     )
 

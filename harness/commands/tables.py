@@ -63,6 +63,12 @@ class Rows:
         """The same with these columns, in place of any of their names."""
         return replace(self, frame=self.frame.assign(**columns))
 
+    def in_order_of(self, column: str | None) -> Rows:
+        """The same with rows in the order of a column of numbers, as --by shows them; unchanged where it is none."""
+        if column is None or column not in self.frame or self.frame[column].dtype.kind not in "iuf":
+            return self
+        return replace(self, frame=self.frame.sort_values(column, kind="stable"))
+
     def with_numbers_in(self, columns: Sequence[str]) -> Rows:
         """The same without rows that have no finite number in one of these columns: runs that diverged, say.
 
@@ -150,8 +156,9 @@ def choose_curve_rows(arguments: argparse.Namespace, source: str, steps: Literal
     rows = choose_rows(frame, source, arguments)
     if rows.frame.empty:
         return rows
-    kept, other_runs = curve_rows(source, rows.frame, frame, getattr(arguments, "x", None))
-    return replace(rows, frame=kept, other_runs=other_runs)
+    by = getattr(arguments, "by", None)
+    kept, other_runs = curve_rows(source, rows.frame, frame, getattr(arguments, "x", None), by)
+    return replace(rows, frame=kept, other_runs=other_runs).in_order_of(by)
 
 
 def numbers(frame: pd.DataFrame, name: str, limits: Limits) -> np.ndarray:
@@ -247,7 +254,7 @@ def choose_runs(arguments: argparse.Namespace) -> RunTable:
     apart = getattr(arguments, "by", None) or getattr(arguments, "recipe", None)
     refuse_several_studies(rows.frame, arguments.table, apart)
     warn_of_mixed(arguments.table, rows.frame)
-    rows = rows.with_numbers_in([*names, arguments.y]).without_repeats()
+    rows = rows.with_numbers_in([*names, arguments.y]).without_repeats().in_order_of(apart)
     frame = rows.require_some().frame
     x = pd.DataFrame({name: numbers(frame, name, POSITIVE) for name in names}, index=frame.index)
     y = numbers(frame, arguments.y, POSITIVE if law is None else limits_of(law))

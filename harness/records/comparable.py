@@ -4,7 +4,7 @@ A sweep over several durations has each size trained to several ends, and a swee
 that were never meant to be good. Of the numbers of training examples asked for in a study the largest counts, of its
 durations the longest; of the learning rates of a size the one with the lowest mean loss, for otherwise a badly chosen
 learning rate would look like a second mode. What is left out is counted and said. Along `unique_examples` all numbers
-of examples make the curve, of the largest size.
+of examples make the curve, of the largest size unless width or depth holds curves apart.
 
 Where data themselves have changed, no run counts more than another: all are kept, and it is said.
 
@@ -28,20 +28,23 @@ from harness.records.run_settings import durations, is_imported, parse_config
 _SIZE = ["width", "depth", "heads", "params_total"]
 #: The column that counts the training examples that differ.
 DATA = "unique_examples"
-#: Whether a curve is over data -> columns of which the largest value of a study counts, and what the others are.
+#: Whether a curve is over data -> columns of which the largest value of a study counts, and what the others are, with
+#: the way to see them.
 _CHOSEN_BY = {
     False: (
         (
             "examples",
-            f"fewer training examples than the most of their study (analysis.x={DATA} makes a curve over them)",
+            f"fewer training examples than the most of their study ({{x}}{DATA} makes a curve over them)",
         ),
         ("length", "shorter than the longest duration of their study"),
     ),
     True: (
-        ("params_total", f"smaller than the largest size of their study, of which a curve over {DATA} is"),
+        ("params_total", "smaller than the largest size of their study ({by}{size} makes a curve of each size)"),
         ("length", "shorter than the longest duration of their study"),
     ),
 }
+#: How settings and flags name the x of curves, and what holds them apart.
+_AS_SETTINGS, _AS_FLAGS = {"x": "analysis.x=", "by": "by="}, {"x": "--x ", "by": "--by "}
 #: Characters of a hash that tell it from others.
 _SHORT = 8
 
@@ -84,6 +87,7 @@ def comparable(
     lengths: Mapping[str, float] | None = None,
     apart: Sequence[str] = (),
     x: str | None = None,
+    flags: bool = False,
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The rows of the runs that count, and what was left out.
 
@@ -93,6 +97,7 @@ def comparable(
         lengths: run_id -> duration asked for; as the runs were recorded where None.
         apart: columns besides `study` that hold curves apart.
         x: the column of sizes along which the curves are.
+        flags: whether what is said names flags (``--x``, ``--by``), not settings (``analysis.x=``, ``by=``).
 
     Returns:
         The rows, and a sentence for each reason why runs were left out, with their numbers by study.
@@ -115,6 +120,8 @@ def comparable(
         values = (runs if column in runs else asked)[column].where(~out)
         less = ~(values >= values.groupby(curve, dropna=False).transform("max")) & ~imported & ~out
         if less.any():
+            size = "width" if (runs["width"].groupby(curve, dropna=False).nunique() > 1).any() else "depth"
+            why = why.format(size=size, **(_AS_FLAGS if flags else _AS_SETTINGS))
             told.append(f"{_counted(runs['study'], less)} are left out: {why}")
         out |= less
 

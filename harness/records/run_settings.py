@@ -25,6 +25,8 @@ EXAMPLES = "ladder.train_examples"
 #: The learning rate, which one command may ask for as a list.
 RATE = "optimizer.lr"
 HEADS = "ladder.heads"
+#: Settings that list sizes, and the column of the runs table that has each run's.
+_LISTED = {"ladder.widths": "width", "ladder.depths": "depth"}
 
 #: Entries of a config that have another name on the command line.
 _NAMES = {
@@ -264,14 +266,20 @@ def _quoted(value: Any) -> str:
 def split_by(runs: pd.DataFrame, names: Sequence[str]) -> pd.Series:
     """(runs,) names of studies that tell these settings, e.g. ``parity (optimizer.lr=0.003)``; indexed as `runs`.
 
+    Args:
+        names: settings as the command line has them, or width or depth.
+
     Raises:
         DataError: a setting that no run states.
     """
     stated = stated_settings(runs)
+    for settings, size in zip(stated, runs[list(_LISTED.values())].to_dict("records"), strict=True):
+        settings.update({str(name): value for name, value in size.items()})
     known = dict.fromkeys(name for each in stated for name in each)
     for name in names:
         if name not in known:
-            raise DataError(f"by={name}: no run states such a setting{nearest(name, known)}")
+            meant = f"; did you mean '{_LISTED[name]}'?" if name in _LISTED else nearest(name, known)
+            raise DataError(f"by={name}: no run states such a setting{meant}")
     studies = []
     for study, settings in zip(runs["study"], stated, strict=True):
         values = ", ".join(f"{name}={written(settings[name])}" for name in names if name in settings)

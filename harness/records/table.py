@@ -59,7 +59,7 @@ def _numbered(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def curve_rows(
-    path: Path | str, kept: pd.DataFrame, frame: pd.DataFrame, x: str | None = None
+    path: Path | str, kept: pd.DataFrame, frame: pd.DataFrame, x: str | None = None, by: str | None = None
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The rows that make curves, and what was left out in words; rows of a user's own table are kept, every one.
 
@@ -71,6 +71,7 @@ def curve_rows(
         kept: the rows chosen so far.
         frame: all rows, as `read_rows` gave them.
         x: as `comparable` takes it.
+        by: column that holds curves apart, where it is one of runs: its values are then not alternatives.
 
     Raises:
         DataError: rows of runs that differ in a setting would make one curve.
@@ -78,7 +79,13 @@ def curve_rows(
     if not is_results(path):
         return kept, ()
     refuse_mixed(kept, "choose those of one, e.g. by --where '{one}'")
-    return comparable(kept, final_losses(frame), x=x)
+    apart = [by] if by is not None and by in kept and _is_of_runs(kept, by) else []
+    return comparable(kept, final_losses(frame), apart=apart, x=x, flags=True)
+
+
+def _is_of_runs(frame: pd.DataFrame, column: str) -> bool:
+    """Whether all rows of a run agree in this column."""
+    return bool((frame.groupby("run_id")[column].nunique(dropna=False) == 1).all())
 
 
 def _read_file(path: Path, as_text: bool) -> pd.DataFrame:

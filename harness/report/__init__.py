@@ -49,9 +49,10 @@ def show(
         result = keep(analysis, key, write_report(analysis))
     level = confidence(result.level)
     title = f"Verdicts; N* in {size_name(result.x)}, {level} intervals"
-    console.print(as_rich(verdict_summary(result.jumps), title))
+    console.print(as_rich(verdict_summary(result.jumps, result.x), title))
     if len(result.jumps):
-        console.print(f"{counted(len(result.jumps), 'curve')}: {verdict_counts(result.jumps)}", highlight=False)
+        counts = verdict_counts(result.jumps, result.x)
+        console.print(f"{counted(len(result.jumps), 'curve')}: {counts}", highlight=False)
     title = f"Exponents of the loss, {level} intervals {interval_kind(result.interval)}"
     console.print(as_rich(law_table(result.laws), title))
     for study, reason in result.impossible.items():

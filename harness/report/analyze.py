@@ -19,6 +19,7 @@ from harness.records.folders import find_folder
 from harness.records.run_settings import refuse_mixed, split_by
 from harness.records.schema import PARAMETER_CONVENTIONS
 from harness.records.store import load, load_runs
+from harness.wording import by_numbers
 
 #: Kinds of interval of the laws.
 INTERVALS = ("profile", "bootstrap")
@@ -133,7 +134,8 @@ def analyze(
     if x not in steps.columns:
         sizes = [*CONVENTIONS, "tokens", DATA, "width", "depth"]
         raise DataError(f"analysis.x={x}: no such column; sizes are {', '.join(sizes)}")
-    steps = steps.sort_values(["study", "rung", "seed", "run_id"], kind="stable")
+    runs = _in_order(runs, ["study"])
+    steps = _in_order(steps, ["study", "rung", "seed", "run_id"])
     every_duration = steps[steps["step"] == steps.groupby("run_id")["step"].transform("max")]
     frame, left_out = comparable(every_duration, lengths=chosen.lengths if chosen else None, x=x)
     frame = label_runs(frame)
@@ -141,7 +143,7 @@ def analyze(
     for study in runs["study"].unique():
         if study not in set(frame["study"]):
             impossible[study] = "none of its runs finished"
-    jumps = jumps.sort_values(["study", "subtask", "metric"], kind="stable", ignore_index=True)
+    jumps = _in_order(jumps, ["study", "subtask", "metric"]).reset_index(drop=True)
     laws = fit_exponents(frame, conventions_along(x), level=level, interval=interval, n_bootstrap=bootstrap, seed=seed)
     described = laws.table[laws.table["scatter"] <= NO_LAW]
     fits = {
@@ -166,6 +168,17 @@ def analyze(
         fits,
         impossible,
     )
+
+
+def _in_order(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """The rows in the order of these columns, studies by the numbers in their names: n=250, then n=1000."""
+
+    def key(cells: pd.Series) -> pd.Series:
+        if cells.name != "study":
+            return cells
+        return cells.map({name: i for i, name in enumerate(sorted(cells.unique(), key=by_numbers))})
+
+    return table.sort_values(columns, kind="stable", key=key)
 
 
 def _refuse_mixed(runs: pd.DataFrame, folder: Path) -> None:

@@ -58,11 +58,11 @@ def appearance(row: Mapping[Any, Any]) -> Appearance:
 def place(row: Mapping[Any, Any], name: str) -> str:
     """One of `PLACES` with its interval, as 4,130 (3,300 to 5,210).
 
-    A dash where nothing appears, as of a curve that is high from the start; in place of N* of a share that never rises,
-    below what it stays.
+    A dash where nothing appears, as of a curve that is high from the start; in place of N* of a share that was tested
+    and never rises, below what it stays.
     """
     seen = appearance(row)
-    if seen is Appearance.NEVER and name == "threshold":
+    if seen is Appearance.NEVER and name == "threshold" and row["verdict"] != Verdict.TOO_FEW_SIZES:
         return f"stays below {_above(row['best_mean'])}"
     if seen is not Appearance.APPEARS:
         return ABSENT

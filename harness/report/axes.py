@@ -213,9 +213,7 @@ def size_ticks(axis: Axis, low: float, high: float) -> None:
 
 def log_value_axis(ax: Axes, values: pd.Series) -> None:
     """A log y axis about these values with plain numbers."""
-    low, high = float(values.min()), float(values.max())
-    pad = (high / low) ** 0.06
-    round_ticks(ax.yaxis, low / pad, high * pad, plain)
+    round_ticks(ax.yaxis, *padded(values), plain)
 
 
 def padded(values: ArrayLike, share: float = 0.06) -> tuple[float, float]:

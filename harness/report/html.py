@@ -86,7 +86,7 @@ def _content(analysis: Analysis, drawn: Path) -> dict[str, Any]:
         "unknown_experiments": [name for name in experiments if name not in files],
         "several": runs.groupby(["study", "rung"])[["lr", "duration"]].nunique().gt(1).any().any(),
         "n_curves": counted(len(analysis.jumps), "curve"),
-        "headline": tables.verdict_counts(analysis.jumps),
+        "headline": tables.verdict_counts(analysis.jumps, analysis.x),
         "n_runs": len(runs),
         "by_status": [f"{n} {status}" for status in STATUSES if (n := (runs["status"] == status).sum())],
         "flops": short(runs["flops"].sum()),
@@ -104,7 +104,7 @@ def _content(analysis: Analysis, drawn: Path) -> dict[str, Any]:
         "differing_data": analysis.differing_data,
         "data_sources": data_sources(runs),
         "preparation": preparation(runs),
-        "summary": tables.verdict_summary(analysis.jumps),
+        "summary": tables.verdict_summary(analysis.jumps, analysis.x),
         "laws": tables.law_table(analysis.laws),
         "refused": f"{REFUSED:g}",
         "pictures": [_picture(each, drawn) for each in pictures.of_all(analysis)],
@@ -126,7 +126,7 @@ def _study(analysis: Analysis, study: str, untested: str | None, drawn: Path) ->
     jumps = analysis.jumps[analysis.jumps["study"] == study]
     return {
         "name": study,
-        "verdicts": tables.verdict_table(jumps).drop(columns="study"),
+        "verdicts": tables.verdict_table(jumps, analysis.x).drop(columns="study"),
         "untested": untested,
         "pictures": [_picture(each, drawn) for each in pictures.of_study(analysis, study)],
     }

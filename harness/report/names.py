@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from harness.analysis.axis import Axis
+from harness.analysis.emergence.verdicts import Verdict
+
 #: What stands for an item that the records do not contain.
 NOT_RECORDED = "not recorded"
 
@@ -14,7 +17,7 @@ SIZE_NAMES = {
     "params_non_embedding": "non-embedding parameters",
     "params_embedding": "embedding parameters",
     "tokens": "training tokens",
-    "unique_examples": "training examples that differ",
+    "unique_examples": "unique training examples",
     "flops": "training FLOPs",
     "width": "width",
     "depth": "depth",
@@ -24,6 +27,11 @@ SIZE_NAMES = {
 def size_name(column: str) -> str:
     """The column's name in words."""
     return SIZE_NAMES.get(column, column.replace("_", " "))
+
+
+def verdict_name(verdict: str, x: str) -> str:
+    """The verdict as readers of curves along x know it: along data, what is too few are amounts of data."""
+    return f"too few {Axis.of(x).places}" if verdict == Verdict.TOO_FEW_SIZES else verdict
 
 
 def curve_name(row: Mapping[Any, Any]) -> str:

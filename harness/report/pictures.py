@@ -23,7 +23,7 @@ from harness.report.names import curve_name, metric_name, size_name
 from harness.report.overlay_plots import plot_overlay
 from harness.report.rate_plots import plot_rates
 from harness.report.side_by_side import Group, RateSweep, groups, rate_sweeps
-from harness.report.training_plots import LEAST_STEPS, plot_compute, plot_trajectories
+from harness.report.training_plots import LEAST_STEPS, lines_are_means, plot_compute, plot_trajectories
 from harness.wording import confidence, counted, listed
 
 #: How a page lays out a picture: as one of several in a row, with its caption beside it, or as wide as the page.
@@ -33,6 +33,8 @@ Shape = Literal["single", "wide", "full"]
 FULL_WIDTH_IN = 10.3
 #: Curves of a forest at most: more are no picture any more, and the tables have them all.
 _MOST_IN_FOREST = 60
+#: What each line over training is of, where the runs of a size were measured at different places.
+_SINGLE_RUNS = "each run, for the runs of a size end or were measured at different steps"
 
 
 @dataclass(frozen=True)
@@ -225,13 +227,17 @@ def _training(analysis: Analysis, study: str) -> Iterator[Drawing]:
     steps = frame.groupby("metric")["step"].nunique()
     metrics = [name for name in dict.fromkeys(["loss", *tested]) if steps.get(name, 0) >= LEAST_STEPS]
     if "loss" in metrics:
-        caption = "Loss over training, a line for the mean of each size, shaded from the lowest to the highest run."
+        means = "the mean of each size, shaded from the lowest to the highest run"
+        lines = means if lines_are_means(frame, "loss", "step", analysis.x) else _SINGLE_RUNS
+        caption = f"Loss over training, a line for {lines}."
         axes = plot_trajectories(frame, "loss", size=analysis.x)
         yield Drawing(f"{study}_loss_steps", axes, f"Loss of {study} against training steps.", caption)
     for metric in metrics:
         name = metric_name(metric)
+        lines = "the mean of each size" if lines_are_means(frame, metric, "flops", analysis.x) else _SINGLE_RUNS
         caption = (
-            f"{name.capitalize()} against the compute spent so far, the mean of each size, and the best of any size."
+            f"{name.capitalize()} against the compute spent so far, a line for {lines}, and in steps the best of all "
+            "lines that was measured up to each compute."
         )
         axes = plot_compute(frame, metric, size=analysis.x)
         yield Drawing(f"{study}_{metric}_compute", axes, f"{name} of {study} against training FLOPs.", caption)

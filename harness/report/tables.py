@@ -13,7 +13,7 @@ from harness.analysis.fitting.laws import NO_LAW
 from harness.analysis.fitting.selection import REFUSED
 from harness.records.schema import STATUSES
 from harness.report.appearance import Appearance, appearance, place
-from harness.report.names import curve_name, metric_name, size_name
+from harness.report.names import curve_name, metric_name, size_name, verdict_name
 from harness.wording import ABSENT, count, counted, duration, estimate, p_value, percent, rungs, short
 
 #: verdict -> style in a terminal, in the order in which verdicts are listed.
@@ -39,7 +39,7 @@ def overview(runs: pd.DataFrame) -> pd.DataFrame:
     Training time is summed over jobs, each of which trains one or more members together.
     """
     rows = []
-    for study, part in runs.groupby("study"):
+    for study, part in runs.groupby("study", sort=False):
         # An imported run may state its parameters without embeddings alone.
         sizes = part["params_total"].where(part["params_total"] > 0, part["params_non_embedding"])
         low, high = sizes.min(), sizes.max()
@@ -76,15 +76,15 @@ def failures(runs: pd.DataFrame) -> pd.DataFrame:
     return lost[columns].fillna("").reset_index(drop=True)
 
 
-def verdict_table(jumps: pd.DataFrame) -> pd.DataFrame:
-    """One row per curve, in words: subtask, metrics, adjusted p value, verdict, N*, onset, width of the rise, why."""
+def verdict_table(jumps: pd.DataFrame, x: str) -> pd.DataFrame:
+    """One row per curve along x, in words: subtask, metrics, p adjusted, verdict, N*, onset, width of the rise, why."""
     rows = [
         {
             "study": row["study"],
             "subtask": row["subtask"],
             "metric": metric_name(row["metric"]),
             "judged by": metric_name(row["continuous_metric"]) or ABSENT,
-            "verdict": row["verdict"],
+            "verdict": verdict_name(row["verdict"], x),
             "p adj.": p_value(row["p_adjusted"]),
             "N*": place(row, "threshold"),
             "onset": place(row, "onset"),
@@ -97,14 +97,15 @@ def verdict_table(jumps: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def verdict_counts(jumps: pd.DataFrame) -> str:
-    """How many curves have each verdict: 6 emergent, 1 metric artefact, 2 smooth."""
+def verdict_counts(jumps: pd.DataFrame, x: str) -> str:
+    """How many curves along x have each verdict: 6 emergent, 1 metric artefact, 2 smooth."""
     counts = jumps["verdict"].value_counts()
-    return ", ".join(f"{counts[verdict]:,} {verdict}" for verdict in VERDICT_STYLES if verdict in counts)
+    found = [verdict for verdict in VERDICT_STYLES if verdict in counts]
+    return ", ".join(f"{counts[verdict]:,} {verdict_name(verdict, x)}" for verdict in found)
 
 
-def verdict_summary(jumps: pd.DataFrame, most: int = MOST_ROWS) -> pd.DataFrame:
-    """Verdicts in few rows: one a curve where these are at most `most`.
+def verdict_summary(jumps: pd.DataFrame, x: str, most: int = MOST_ROWS) -> pd.DataFrame:
+    """Verdicts of curves along x in few rows: one a curve where these are at most `most`.
 
     Where there are more, the subtasks of a study with the same verdict and metric share a row: the range of their N*
     and onsets, and how many of these are open or absent. The column curves says how many a row stands for.
@@ -115,13 +116,13 @@ def verdict_summary(jumps: pd.DataFrame, most: int = MOST_ROWS) -> pd.DataFrame:
         whole, subtasks = part[part["subtask"] == "all"], part[part["subtask"] != "all"]
         for row in whole.to_dict("records"):
             name = f"{study}: all together" if len(subtasks) else curve_name(row)
-            rows.append(_summary(name, [row]))
+            rows.append(_summary(name, [row], x))
         for verdict in VERDICT_STYLES:
             same = subtasks[subtasks["verdict"] == verdict].to_dict("records")
             if shared and len(same) > 1:
-                rows.append(_summary(f"{study}: {len(same)} of {counted(len(subtasks), 'subtask')}", same))
+                rows.append(_summary(f"{study}: {len(same)} of {counted(len(subtasks), 'subtask')}", same, x))
             else:
-                rows += [_summary(curve_name(row), [row]) for row in same]
+                rows += [_summary(curve_name(row), [row], x) for row in same]
     columns = ["what", "curves", "verdict", "N*", "onset", "metric", "judged by", "p adj.", "why"]
     return pd.DataFrame(rows, columns=columns).drop(columns=[] if shared else "curves")
 
@@ -163,7 +164,7 @@ def _joined(values: pd.Series) -> str:
     return ", ".join(dict.fromkeys(map(str, values)))
 
 
-def _summary(name: str, rows: Sequence[Mapping[Any, Any]]) -> dict[str, Any]:
+def _summary(name: str, rows: Sequence[Mapping[Any, Any]], x: str) -> dict[str, Any]:
     """One row for curves of one study, metric and verdict."""
     first = rows[0]
     reasons = [_why(row) for row in rows]
@@ -172,7 +173,7 @@ def _summary(name: str, rows: Sequence[Mapping[Any, Any]]) -> dict[str, Any]:
     return {
         "what": name,
         "curves": len(rows),
-        "verdict": first["verdict"],
+        "verdict": verdict_name(first["verdict"], x),
         "N*": _span(rows, "threshold"),
         "onset": _span(rows, "onset"),
         "metric": metric_name(first["metric"]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pandas as pd
@@ -29,7 +29,7 @@ from harness.report.names import size_name
 from harness.report.plots import value_axis, value_label
 from harness.wording import short
 
-__all__ = ["plot_compute", "plot_trajectories"]
+__all__ = ["lines_are_means", "plot_compute", "plot_trajectories"]
 
 #: Places along which each run of a size was measured, from which a line is a trajectory.
 LEAST_STEPS = 3
@@ -47,8 +47,9 @@ def plot_trajectories(
 ) -> Axes:
     """A metric over training on a log x axis: a line for the mean of each size, and a band from seed to seed.
 
-    The band reaches from the least to the greatest of the runs. Where the runs of a size were measured at different
-    places, each run is a line of its own. What was measured before the first step has no place on a log axis.
+    The band reaches from the least to the greatest of the runs. Where the runs of any size were measured at different
+    places, as runs that stop early are, every run is a line of its own (`lines_are_means`). What was measured before
+    the first step has no place on a log axis.
 
     Args:
         frame: measurements of one study at all steps: `harness.load(..., steps="all")`.
@@ -64,12 +65,11 @@ def plot_trajectories(
         >>> ax = harness.plots.trajectories(steps[steps["study"] == "text"])
     """
     rows, metric = _rows(frame, metric, x, size, subtask)
-    explained = [Line2D([], [], color=GREY, linewidth=5, alpha=0.3, label="range of runs")]
-    if not any(_share_places(part, x) and part["run"].nunique() > 1 for _, part in rows.groupby(size)):
-        explained = []
+    lines = _lines(rows, x, size)
+    banded = not _are_single_runs(lines) and bool((lines["least"] < lines["most"]).any())
+    explained = [Line2D([], [], color=GREY, linewidth=5, alpha=0.3, label="range of runs")] if banded else []
     ax = _axes(ax, rows, metric, x, size, explained)
-    handles = [_trajectory(ax, *of_size, x, size) for of_size in _by_size(rows, x, size)]
-    titled_legend(ax, size_name(size), handles, explained)
+    titled_legend(ax, size_name(size), _draw(ax, lines, x, size, banded), explained)
     return ax
 
 
@@ -83,12 +83,13 @@ def plot_compute(
     size: str = "params_non_embedding",
     subtask: str = "all",
 ) -> Axes:
-    """A metric against training compute on a log x axis: a trajectory a size, its end, and the best at each compute.
+    """A metric against training compute on a log x axis: trajectories, their ends, and the best up to each compute.
 
-    Lines are means over seeds, as in `plot_trajectories`, and circles their ends. The red line is the best mean of
-    any size that this much compute or less has reached, so that where a curve leaves it a larger model is the better
-    use of compute. Learning rates that decay towards the end of a run make what was measured before it worse than a
-    shorter run would be; the ends alone are then comparable.
+    Lines are means over seeds or single runs, as in `plot_trajectories`, and circles their ends. The red steps are the
+    best value of all lines that was measured at this much compute or less, so that where a curve leaves them a larger
+    model is the better use of compute; of single runs it is the best run, which is better than a mean by chance too.
+    Learning rates that decay towards the end of a run make what was measured before it worse than a shorter run would
+    be; the ends alone are then comparable.
 
     Args:
         frame: measurements of one study at all steps: `harness.load(..., steps="all")`.
@@ -106,18 +107,30 @@ def plot_compute(
     rows, metric = _rows(frame, metric, x, size, subtask)
     explained = [
         Line2D([], [], color=GREY, marker="o", markersize=4, linewidth=0, label="end of training"),
-        Line2D([], [], color=VERMILLION, linewidth=0.9, label="best at this compute"),
+        Line2D([], [], color=VERMILLION, linewidth=0.9, label="best up to this compute"),
     ]
     ax = _axes(ax, rows, metric, x, size, explained)
-    handles = [_trajectory(ax, *of_size, x, size, band=False) for of_size in _by_size(rows, x, size)]
-    ends = rows[rows[x] == rows.groupby([size, "run"])[x].transform("max")]
-    for _, mean, colour in _by_size(ends, x, size):
-        ax.plot(mean[x], mean["value"], "o", color=colour, markersize=4, zorder=4)
-    best = means(rows, [size, x]).sort_values(x, kind="stable")
-    running = best["value"].cummax() if rows["higher_is_better"].iloc[0] else best["value"].cummin()
-    ax.plot(best[x], running, color=VERMILLION, linewidth=0.9, drawstyle="steps-post", zorder=3)
+    lines = _lines(rows, x, size)
+    handles = _draw(ax, lines, x, size)
+    ends = lines[lines[x] == lines.groupby([size, "line"])[x].transform("max")]
+    for colour, (_, of_size) in _coloured(ends, size):
+        ax.plot(of_size[x], of_size["value"], "o", color=colour, markersize=4, zorder=4)
+    best = lines.groupby(x)["value"].max().cummax() if _higher(rows) else lines.groupby(x)["value"].min().cummin()
+    ax.plot(best.index, best, color=VERMILLION, linewidth=0.9, drawstyle="steps-post", zorder=3)
     titled_legend(ax, size_name(size), handles, explained)
     return ax
+
+
+def lines_are_means(frame: pd.DataFrame, metric: str, x: str, size: str, subtask: str = "all") -> bool:
+    """Whether the lines of these pictures are means over the runs of each size; single runs otherwise.
+
+    Args:
+        frame, metric, x, size, subtask: as `plot_compute` takes them.
+
+    Raises:
+        DataError: as `plot_trajectories`.
+    """
+    return _share_places(_rows(frame, metric, x, size, subtask)[0], x, size)
 
 
 def _rows(frame: pd.DataFrame, metric: str | None, x: str, size: str, subtask: str) -> tuple[pd.DataFrame, str]:
@@ -137,7 +150,7 @@ def _axes(ax: Axes | None, rows: pd.DataFrame, metric: str, x: str, size: str, e
     ax.set_xscale("log")
     size_ticks(ax.xaxis, *padded(rows[x], 0.03))
     ax.set_xlabel("step" if x == "step" else verbatim(size_name(x)))
-    if not rows["higher_is_better"].any() and (rows["value"] > 0).all():
+    if not _higher(rows) and (rows["value"] > 0).all():
         ax.set_yscale("log")
         log_value_axis(ax, rows["value"])
     else:
@@ -146,27 +159,42 @@ def _axes(ax: Axes | None, rows: pd.DataFrame, metric: str, x: str, size: str, e
     return ax
 
 
-def _by_size(rows: pd.DataFrame, x: str, size: str) -> list[tuple[pd.DataFrame, pd.DataFrame, Any]]:
-    """The rows of each size, their means at each place, and a colour."""
-    parts, places = ([part for _, part in each.groupby(size)] for each in (rows, means(rows, [size, x])))
-    return list(zip(parts, places, shades(len(parts)), strict=True))
+def _higher(rows: pd.DataFrame) -> bool:
+    return bool(rows["higher_is_better"].iloc[0])
 
 
-def _trajectory(
-    ax: Axes, part: pd.DataFrame, mean: pd.DataFrame, colour: Any, x: str, size: str, band: bool = True
-) -> Line2D:
-    """The mean of a size and, where asked for, its band; run by run where they were measured at different places."""
-    label = short(float(part[size].iloc[0]), 3)
-    if _share_places(part, x):
-        if band and part["run"].nunique() > 1:
-            ax.fill_between(mean[x], mean["least"], mean["most"], color=colour, alpha=0.25, linewidth=0, zorder=1)
-        ax.plot(mean[x], mean["value"], color=colour, linewidth=1.1, zorder=2)
-    else:
-        for _, run in part.sort_values(x).groupby("run"):
-            ax.plot(run[x], run["value"], color=colour, linewidth=0.7, alpha=0.8, zorder=2)
-    return Line2D([], [], color=colour, label=label)
+def _lines(rows: pd.DataFrame, x: str, size: str) -> pd.DataFrame:
+    """What is drawn, a row a place of a `line`: the means of each size with their range, or every run.
+
+    The mean of those runs that were measured at a place is no trajectory: it leaps where one of them ends.
+    """
+    line = "mean" if _share_places(rows, x, size) else rows["run"]
+    return means(rows.assign(line=line), [size, "line", x])
 
 
-def _share_places(part: pd.DataFrame, x: str) -> bool:
-    """Whether all runs of a size were measured at the same places."""
-    return bool((part.groupby(x)["run"].nunique() == part["run"].nunique()).all())
+def _share_places(rows: pd.DataFrame, x: str, size: str) -> bool:
+    """Whether all runs of each size were measured at the same places."""
+    n_runs = rows.groupby(size)["run"].transform("nunique")
+    return bool((rows.groupby([size, x])["run"].transform("nunique") == n_runs).all())
+
+
+def _are_single_runs(lines: pd.DataFrame) -> bool:
+    return lines["line"].nunique() > 1
+
+
+def _coloured(lines: pd.DataFrame, size: str) -> Iterator[tuple[Any, tuple[Any, pd.DataFrame]]]:
+    """A colour, and each size with its rows."""
+    return zip(shades(lines[size].nunique()), lines.groupby(size), strict=True)
+
+
+def _draw(ax: Axes, lines: pd.DataFrame, x: str, size: str, banded: bool = False) -> list[Line2D]:
+    """Draw the lines of every size, with the range of its runs where asked for; a handle a size."""
+    width, alpha = (0.7, 0.8) if _are_single_runs(lines) else (1.1, 1.0)
+    handles = []
+    for colour, (value, of_size) in _coloured(lines, size):
+        if banded:
+            ax.fill_between(of_size[x], of_size["least"], of_size["most"], color=colour, alpha=0.25, linewidth=0)
+        for _, line in of_size.groupby("line"):
+            ax.plot(line[x], line["value"], color=colour, linewidth=width, alpha=alpha, zorder=2)
+        handles.append(Line2D([], [], color=colour, label=short(float(value), 3)))
+    return handles

@@ -29,7 +29,7 @@ from harness.sweeping.recorded import count_differences, explained
 from harness.sweeping.runs_row import git_revision
 from harness.sweeping.tables import plan_frame, plan_table, plan_totals, status_table
 from harness.training.device import resolve
-from harness.wording import duration
+from harness.wording import counted, duration
 
 
 def plan(studies: Sequence[Settings], console: Console, check: bool = False) -> int:
@@ -52,7 +52,7 @@ def plan(studies: Sequence[Settings], console: Console, check: bool = False) -> 
     console.print(plan_totals(studies, known, cost, device, workers), highlight=False)
     if check:
         agreed = f"parameters are those of the models, FLOPs within {100 * FLOPS_TOLERANCE:g} % of torch's count"
-        console.print(f"Checked {n_checked} sizes: {agreed}.", highlight=False)
+        console.print(f"Checked {counted(n_checked, 'size')}: {agreed}.", highlight=False)
     return 0
 
 

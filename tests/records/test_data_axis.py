@@ -52,10 +52,20 @@ def test_over_data_every_number_of_examples_counts_at_the_largest_size(tmp_path:
     frame, told = comparable(load(tmp_path, runs="all"), x="unique_examples")
     assert ids(frame) == {"16-2", "16-3"}
     assert told == (
-        "4 of 8 runs of main are left out: smaller than the largest size of their study, of which a curve over "
-        "unique_examples is",
+        "4 of 8 runs of main are left out: smaller than the largest size of their study (by=width makes a curve of "
+        "each size)",
         "2 of 8 runs of main are left out: shorter than the longest duration of their study",
     )
+
+
+def test_over_data_the_size_that_differs_is_named_as_the_way_to_see_the_others(tmp_path: Path) -> None:
+    write_grid(tmp_path)
+    frame = load(tmp_path, runs="all").query("step == 4")
+    assert set(comparable(frame, apart=["width"], x="unique_examples")[0]["width"]) == {8, 16}
+    (smaller, _) = comparable(frame, x="unique_examples", flags=True)[1]
+    assert smaller.endswith("(--by width makes a curve of each size)")
+    deeper = frame.assign(depth=frame["width"], width=8)
+    assert comparable(deeper, x="unique_examples")[1][0].endswith("(by=depth makes a curve of each size)")
 
 
 def test_a_run_states_its_duration_and_examples(tmp_path: Path) -> None:

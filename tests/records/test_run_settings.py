@@ -158,6 +158,14 @@ def test_studies_are_named_by_values() -> None:
         split_by(table, ["optimizr.lr"])
 
 
+def test_studies_are_named_by_size() -> None:
+    table = runs({}, {}, width=[16, 64], depth=[1, 2])
+    assert split_by(table, ["width"]).tolist() == ["main (width=16)", "main (width=64)"]
+    assert split_by(table, ["width", "depth"]).iloc[1] == "main (width=64, depth=2)"
+    with pytest.raises(DataError, match=r"by=ladder\.widths: no run states such a setting; did you mean 'width'"):
+        split_by(table, ["ladder.widths"])
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [

@@ -79,6 +79,11 @@ def test_what_never_rises_says_below_what_it_stays(rows: dict[str, dict], task: 
     assert place(rows[task], "threshold") == words and place(rows[task], "onset") == "–"
 
 
+def test_what_was_not_tested_does_not_stay_below_anything(rows: dict[str, dict]) -> None:
+    untested = {"verdict": "too few sizes", "state": "too few sizes", "threshold": np.nan}
+    assert place(rows["never"] | untested | {"threshold_low": np.nan}, "threshold") == "–"
+
+
 def test_a_curve_that_scatters_too_much_to_rise_does_not_stay_below_anything(rows: dict[str, dict]) -> None:
     noisy = rows["at chance"] | {"best_mean": 1.0}
     assert noisy["state"] == "flat" and place(noisy, "threshold") == "–"

@@ -35,6 +35,15 @@ def panel() -> Axes:
     return axes.new_figure(2.4).add_subplot()
 
 
+@pytest.mark.filterwarnings("error")
+def test_an_axis_about_one_value_has_room_around_it() -> None:
+    ax = panel()
+    ax.set_yscale("log")
+    axes.log_value_axis(ax, pd.Series([2.3]))
+    low, high = ax.get_ylim()
+    assert low < 2.2 and high > 2.4
+
+
 def test_a_size_axis_labels_its_ends_and_what_fits_between() -> None:
     ax = panel()
     axes.size_axis(ax, [100, 110, 1000, 100, 9000, 10_000], "params_total")

@@ -25,6 +25,9 @@ from harness.report.tables import (
 )
 from harness.report.terminal import as_rich
 
+#: Column of sizes.
+X = "params_non_embedding"
+
 
 def test_tables_in_words(analysis: Analysis) -> None:
     seen = overview(analysis.runs).set_index("study")
@@ -38,10 +41,10 @@ def test_tables_in_words(analysis: Analysis) -> None:
     assert studies["runs"].sum() == len(analysis.runs)
     assert "all studies" not in set(overview(analysis.runs.query("study == 'text'"))["study"])
     assert set(failures(analysis.runs)["status"]) == {"failed", "diverged"}
-    rows = verdict_summary(analysis.jumps)
+    rows = verdict_summary(analysis.jumps, X)
     assert "lookup" in set(rows["what"]) and "parity: all together" in set(rows["what"])
     assert len(rows) == len(analysis.jumps) and "curves" not in rows
-    assert len(verdict_table(analysis.jumps)) == len(analysis.jumps)
+    assert len(verdict_table(analysis.jumps, X)) == len(analysis.jumps)
     laws = law_table(analysis.laws).set_index("study")
     assert laws.loc["text", "total parameters"] == "too few data"
     assert re.match(r"[\d.]+ \([\d.]+ to [\d.]+\)", laws.loc["digits", "training FLOPs"])
@@ -54,12 +57,12 @@ def test_a_study_of_one_curve_is_called_by_its_subtask(analysis: Analysis) -> No
     """As imported benchmarks are, whose subtask states the shots."""
     jumps = analysis.jumps[analysis.jumps["study"] == "parity"]
     one = jumps[jumps["subtask"] != "all"].groupby("metric").head(1)
-    assert set(verdict_summary(one)["what"]) == {f"parity: {subtask}" for subtask in one["subtask"]}
+    assert set(verdict_summary(one, X)["what"]) == {f"parity: {subtask}" for subtask in one["subtask"]}
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 200])
 def test_a_terminal_of_any_width_is_told_everything(analysis: Analysis, width: int) -> None:
-    words = verdict_summary(analysis.jumps)
+    words = verdict_summary(analysis.jumps, X)
     console = Console(file=io.StringIO(), width=width)
     console.print(as_rich(words, "Verdicts"))
     shown = console.file.getvalue()  # type: ignore[attr-defined]
@@ -78,6 +81,14 @@ def test_what_looks_like_markup_is_text() -> None:
     console.print(as_rich(pd.DataFrame({"what": ["[red]a[/]"], "why": ["[/b]"]}), "[b]"))
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     assert "[red]a[/]" in shown and "[/b]" in shown
+
+
+def test_along_data_what_is_too_few_are_amounts_of_data() -> None:
+    rows, data = rows_of_every_verdict().head(1), "unique_examples"
+    for table in (verdict_table(rows, data), verdict_summary(rows, data)):
+        assert table["verdict"].item() == "too few amounts of data"
+    assert verdict_counts(rows, data) == "1 too few amounts of data"
+    assert verdict_counts(rows, X) == "1 too few sizes"
 
 
 def rows_of_every_verdict() -> pd.DataFrame:
@@ -106,16 +117,16 @@ def test_every_verdict_has_a_look_of_its_own_and_its_place_in_every_list() -> No
         name = verdict.replace(" ", "-")
         assert f".{name} {{ color:" in page and f'<dt><span class="verdict {name}">{verdict}</span></dt>' in page
     rows = rows_of_every_verdict()
-    assert verdict_counts(rows) == ", ".join(f"1 {verdict}" for verdict in order)
-    assert verdict_summary(rows)["verdict"].tolist() == order
+    assert verdict_counts(rows, X) == ", ".join(f"1 {verdict}" for verdict in order)
+    assert verdict_summary(rows, X)["verdict"].tolist() == order
 
 
 def test_a_place_off_the_ladder_is_an_interval_and_no_cell_is_nan() -> None:
     rows = rows_of_every_verdict()
-    table = verdict_table(rows)
+    table = verdict_table(rows, X)
     assert set(table["onset"]) == {"open below, to 960"}
     assert table["N*"].tolist() == ["500 (open below, to 900)"] * 5 + ["open on both sides"] * 2
-    summary = verdict_summary(rows)
+    summary = verdict_summary(rows, X)
     assert summary["N*"].tolist() == table["N*"].tolist()[::-1] and set(summary["onset"]) == {"open below, to 960"}
     for shown in (table, summary):
         assert not shown.map(lambda cell: "nan" in str(cell) or "inf" in str(cell)).any().any()
@@ -137,8 +148,8 @@ def many_subtasks() -> pd.DataFrame:
 
 def test_many_subtasks_share_a_row_that_says_what_is_open_and_rows_count_as_the_head_does() -> None:
     many = many_subtasks()
-    summary = verdict_summary(many)
-    assert verdict_counts(many) == "60 emergent, 2 smooth"
+    summary = verdict_summary(many, X)
+    assert verdict_counts(many, X) == "60 emergent, 2 smooth"
     assert dict(zip(summary["verdict"], summary["curves"], strict=True)) == {"emergent": 60, "smooth": 2}
     emergent, smooth = summary.to_dict("records")
     assert emergent["what"] == "own: 60 of 62 subtasks"
@@ -149,9 +160,9 @@ def test_many_subtasks_share_a_row_that_says_what_is_open_and_rows_count_as_the_
 
 def test_few_curves_have_a_row_each_as_many_as_the_head_counts() -> None:
     few = many_subtasks().head(12)
-    summary = verdict_summary(few)
+    summary = verdict_summary(few, X)
     assert summary["what"].tolist() == [f"own: subtask {i}" for i in range(12)]
-    assert verdict_counts(few) == "12 emergent"
+    assert verdict_counts(few, X) == "12 emergent"
 
 
 def test_a_rise_that_is_longer_than_the_ladder_is_not_a_number_of_rungs() -> None:
@@ -162,7 +173,7 @@ def test_a_rise_that_is_longer_than_the_ladder_is_not_a_number_of_rungs() -> Non
             rise_width=[9.0, 9.0, 2.0, 2.0], rise_width_low=[6.0, 3.0, 1.0, 1.0], rise_width_high=[20.0, 20.0, 9.0, 4.0]
         )
     )
-    assert verdict_table(rows)["rise in rungs"].tolist() == [
+    assert verdict_table(rows, X)["rise in rungs"].tolist() == [
         "longer than the ladder",
         "longer than the ladder (3 or more)",
         "2 (1 or more)",
@@ -173,4 +184,4 @@ def test_a_rise_that_is_longer_than_the_ladder_is_not_a_number_of_rungs() -> Non
 def test_reasons_call_metrics_what_the_columns_call_them() -> None:
     reason = "exact_match (p < 0.001) jumps, and so does token_accuracy (p < 0.001)"
     row = many_subtasks().head(1).assign(metric="exact_match", continuous_metric="token_accuracy", reason=reason)
-    assert verdict_table(row)["why"].item() == reason.replace("_", " ")
+    assert verdict_table(row, X)["why"].item() == reason.replace("_", " ")

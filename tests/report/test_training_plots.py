@@ -6,7 +6,7 @@ import pytest
 from legible import check_legible
 
 from harness.errors import DataError
-from harness.report.training_plots import plot_compute, plot_trajectories
+from harness.report.training_plots import lines_are_means, plot_compute, plot_trajectories
 
 STEPS = np.array([0, 1, 10, 100, 1000])
 
@@ -41,9 +41,28 @@ def test_trajectories_are_means_with_the_range_of_seeds() -> None:
 
 
 def test_runs_measured_at_other_steps_are_lines_of_their_own() -> None:
-    frame = training(n_sizes=1)
-    axes = plot_trajectories(frame[(frame["seed"] > 0) | (frame["step"] != 100)])
-    assert len(axes.lines) == 3 and not axes.collections
+    frame = training(n_sizes=2)
+    axes = plot_trajectories(frame[(frame["run_id"] != "0-0") | (frame["step"] != 100)])
+    assert len(axes.lines) == 6 and not axes.collections
+
+
+@pytest.mark.parametrize("metric", ["loss", "accuracy"])
+def test_where_runs_stop_early_the_best_is_no_worse_than_any_line_and_ends_lie_on_lines(metric: str) -> None:
+    frame = training(metric=metric)
+    frame["value"] *= 1 + 0.3 * frame["seed"]
+    stopped = frame[(frame["seed"] < 2) | (frame["step"] <= 10)]
+    assert lines_are_means(frame, metric, "flops", "params_non_embedding")
+    assert not lines_are_means(stopped, metric, "flops", "params_non_embedding")
+    axes = plot_compute(stopped)
+    (best,) = (line for line in axes.lines if line.get_drawstyle() == "steps-post")
+    compute, reached = np.asarray(best.get_xdata()), np.asarray(best.get_ydata())
+    measured = stopped[stopped["flops"] > 0]
+    for at, value in zip(compute, reached, strict=True):
+        known = measured[measured["flops"] <= at]["value"]
+        assert value == pytest.approx(known.min() if metric == "loss" else known.max())
+    ends = [line.get_xydata() for line in axes.lines if line.get_marker() == "o"]
+    last = measured[measured["step"] == measured.groupby("run_id")["step"].transform("max")]
+    assert np.sort(np.concatenate(ends)[:, 1]) == pytest.approx(np.sort(last["value"]))
 
 
 @pytest.mark.parametrize("metric", ["loss", "accuracy"])

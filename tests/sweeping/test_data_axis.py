@@ -16,6 +16,8 @@ from harness.ladder import identity_hash
 from harness.records.run_settings import varying_settings
 from harness.records.store import load_runs
 from harness.records.writer import write_run
+from harness.report.analyze import analyze
+from harness.report.tables import ALL_STUDIES, overview
 from harness.settings import Settings
 from harness.sweeping.asked import choose_runs, load_asked
 from harness.sweeping.cost import CostModel
@@ -100,7 +102,50 @@ def test_runs_over_data_are_asked_for_recorded_and_analysed(capsys: pytest.Captu
     assert ran.code == 0 and "0.5" in ran.out
     ran = run(capsys, "analyze", *TINY, *DATA, "analysis.x=unique_examples")
     assert ran.code == 0, ran.err
-    assert "training examples that differ" in ran.out
+    assert "unique training examples" in ran.out
+
+
+def test_over_data_each_width_can_be_a_curve() -> None:
+    """Trap: the smaller sizes were left out whatever `by` held apart."""
+    asked = study(*DATA, "ladder.widths=[2,16]")
+    write(asked)
+    over_data = analyze(asked.results, "unique_examples")
+    assert over_data.left_out == (
+        "15 of 30 runs of main are left out: smaller than the largest size of their study (by=width makes a curve of "
+        "each size)",
+    )
+    by_width = analyze(asked.results, "unique_examples", by=["width"])
+    assert by_width.studies == list(by_width.laws["study"].unique()) == ["main (width=2)", "main (width=16)"]
+    assert by_width.left_out == () and set(by_width.frame.groupby("study")["unique_examples"].nunique()) == {5}
+
+
+def test_curves_of_numbers_of_examples_are_in_their_order() -> None:
+    asked = study(*DATA)
+    write(asked)
+    by_examples = analyze(asked.results, by=["ladder.train_examples"])
+    names = [f"main (ladder.train_examples={limit})" for limit in LIMITS]
+    assert by_examples.studies == list(by_examples.laws["study"].unique()) == names
+    assert overview(by_examples.runs)["study"].tolist() == [*names, ALL_STUDIES]
+
+
+@pytest.mark.parametrize(
+    ("x", "by", "labels", "way_out"),
+    [
+        ("unique_examples", "width", (2, 16), "--by width makes a curve of each size"),
+        ("width", "unique_examples", LIMITS, "--x unique_examples makes a curve over them"),
+    ],
+)
+def test_flags_hold_sizes_and_numbers_of_examples_apart(
+    capsys: pytest.CaptureFixture[str], x: str, by: str, labels: tuple[int, ...], way_out: str
+) -> None:
+    asked = study(*DATA, "ladder.widths=[2,16]")
+    write(asked)
+    ask = ("emergence", asked.results, "--x", x, "--derive", "share = value / 10", "--value", "share")
+    ask += ("--discontinuous", "loss")
+    ran = run(capsys, *ask, "--by", by)
+    places = [ran.out.index(f" {by} {label} ") for label in labels]
+    assert places == sorted(places) and "left out" not in ran.out
+    assert f"({way_out})" in run(capsys, *ask).out
 
 
 def test_other_numbers_of_examples_are_named() -> None:

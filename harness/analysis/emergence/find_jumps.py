@@ -210,7 +210,7 @@ def _row(
     row |= threshold_columns(places, settings.fraction, settings.level, settings.onset)
     row["state"] = str(own.state)
     if isinstance(places, Threshold) or np.isnan(own.p_adjusted):
-        verdict, reason = _untested(own)
+        verdict, reason = _untested(own, settings.axis)
         return row | {"verdict": str(verdict), "reason": reason}
     evidence = _evidence(own, places)
     link = None if other is None else _link(own, other.curve)
@@ -307,9 +307,9 @@ def _measured(places: Places, level: float) -> dict[str, Any]:
     }
 
 
-def _untested(own: Assessed) -> tuple[Verdict, str]:
+def _untested(own: Assessed, axis: Axis) -> tuple[Verdict, str]:
     if own.state is State.TOO_FEW_SIZES:
-        return judge(Evidence(own.curve.metric, own.state, 1.0), None)
+        return judge(Evidence(own.curve.metric, own.state, 1.0), None, places=axis.places)
     return Verdict.SMOOTH, f"all values of {own.curve.metric} are equal: no rise to be tested"
 
 

@@ -156,6 +156,7 @@ def judge(
     p_without_powers: float | None = None,
     link: PowerRelation | None = None,
     not_on_ladder: str = "",
+    places: str = "sizes",
 ) -> tuple[Verdict, str]:
     """Verdict and reason in a sentence, from a discontinuous metric and its continuous pair.
 
@@ -166,9 +167,10 @@ def judge(
             all-or-nothing score may well be, do not count as smooth; None where it does not.
         link: how the one is a power of the other; None where they are not shares.
         not_on_ladder: why N* is not on the ladder, '' where it is: a jump must be seen from both sides.
+        places: what the places along the ladder are called.
     """
     if metric.state is State.TOO_FEW_SIZES:
-        return Verdict.TOO_FEW_SIZES, "too few sizes to tell a jump from a smooth rise: five or more are needed"
+        return Verdict.TOO_FEW_SIZES, f"too few {places} to tell a jump from a smooth rise: five or more are needed"
     if metric.state is State.DROP:
         return _judge_drop(metric, continuous)
     if metric.state is State.STEEP and continuous is None:

@@ -29,6 +29,7 @@ from scipy.special import bdtrc, ndtr, stdtr
 
 from harness.analysis.robust import MEDIAN_OF_NORMAL
 from harness.analysis.runs import Runs
+from harness.wording import counted
 
 #: Error rate of the test: share of studies that stay at chance and are taken to have learnt something.
 ALPHA = 0.01
@@ -74,7 +75,7 @@ class Guessing:
         told, remedy = ("learning is not established", "; more seeds may show it") if doubtful else (NOTHING, "")
         return (
             f"{told}: no size's loss is below that of guessing, {self.chance:.4g}, by more than its noise "
-            f"({side}, p = {self.p_value:.2g} for {self.n_sizes} sizes{remedy}); no law is fitted"
+            f"({side}, p = {self.p_value:.2g} for {counted(self.n_sizes, 'size')}{remedy}); no law is fitted"
         )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from harness.analysis.axis import Axis
 from harness.analysis.fitting.estimator import FitStatus
 from harness.analysis.fitting.guessing import ALPHA
 from harness.analysis.fitting.laws import LAWS, NO_LAW
@@ -262,7 +263,7 @@ def _extrapolation_error(analysis: Analysis, study: str) -> str:
     loss = frame[(frame["study"] == study) & (frame["metric"] == "loss") & (frame["subtask"] == "all")]
     table = rolling_extrapolation(loss[analysis.conventions[0]], loss["value"], loss["run"], law=fit.law_.name)
     if table.empty:
-        return f"too few sizes to hold out the largest {100 - 100 * CUTS[0]:.0f} %"
+        return f"too few {Axis.of(analysis.conventions[0]).places} to hold out the largest {100 - 100 * CUTS[0]:.0f} %"
     error, reach = percent(float(table["error"].abs().median())), f"{table['reach'].max():.2g}"
     return f"median error {error} on sizes up to {reach} x those fitted, in {size_name(analysis.conventions[0])}"
 

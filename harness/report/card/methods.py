@@ -32,6 +32,7 @@ from harness.report.data_tables import software
 from harness.report.early_stops import early_stops, trained_steps
 from harness.report.names import NOT_RECORDED, interval_kind, metric_name, size_name
 from harness.report.surfaces import on_surfaces
+from harness.report.tables import verdict_counts
 from harness.wording import confidence, counted, percent, plain, short
 
 #: A hash, of which prose needs the beginning.
@@ -166,7 +167,7 @@ def _tests(analysis: Analysis) -> Iterator[str]:
         yield "No curve of a discontinuous metric was tested for a jump."
         return
     metrics = ", ".join(dict.fromkeys(metric_name(str(metric)) for metric in jumps["metric"]))
-    verdicts = ", ".join(f"{n:,} {verdict}" for verdict, n in jumps["verdict"].value_counts().items())
+    verdicts = verdict_counts(jumps, analysis.x)
     if number_of_tests(jumps):
         yield from _corrected_tests(analysis, metrics)
         yield f"Verdicts: {verdicts}. Intervals of thresholds are {level} posterior intervals, averaged over models."

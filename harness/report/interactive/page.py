@@ -42,7 +42,7 @@ def interactive_page(analysis: Analysis) -> str:
     return environment.get_template("page.html.j2").render(
         experiments=sorted(set(analysis.runs["experiment"].astype(str))),
         n_runs=len(analysis.runs),
-        headline=tables.verdict_counts(analysis.jumps),
+        headline=tables.verdict_counts(analysis.jumps, analysis.x),
         x_name=size_name(analysis.x),
         level=confidence(analysis.level),
         rows=rows,
@@ -62,7 +62,7 @@ def interactive_page(analysis: Analysis) -> str:
 def _verdict_rows(analysis: Analysis) -> list[dict[str, Any]]:
     """The rows of the static page's tables of verdicts, with what they are filtered by."""
     jumps = analysis.jumps.head(_MOST_ROWS)
-    words = tables.verdict_table(jumps).to_dict("records")
+    words = tables.verdict_table(jumps, analysis.x).to_dict("records")
     named = zip(words, jumps["study"], jumps["subtask"], jumps["verdict"], strict=True)
     return [
         {"cells": cells, "study": str(study), "subtask": str(subtask), "verdict": str(verdict)}

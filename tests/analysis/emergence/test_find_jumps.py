@@ -86,6 +86,16 @@ def test_too_few_rungs_are_said_to_be_too_few() -> None:
     assert np.isnan(found[["p_value", "p_adjusted", "statistic", "threshold"]].astype(float)).all()
 
 
+def test_along_data_too_few_amounts_of_data_are_said_to_be_too_few() -> None:
+    frame = (
+        make_induction_study(random_state=9)
+        .query("rung in [0, 5, 6]")
+        .rename(columns={"params_non_embedding": "unique_examples"})
+    )
+    found = find_jumps(frame, x="unique_examples").iloc[0]
+    assert found["reason"].startswith("too few amounts of data to tell a jump")
+
+
 def test_studies_of_one_task_are_kept_apart() -> None:
     rng = np.random.default_rng(10)
     one, two = make_induction_study(random_state=rng), make_induction_study(random_state=rng).assign(study="other")

@@ -93,6 +93,8 @@ def test_it_is_said_in_a_line() -> None:
     above = judge_guessing(planted(rng, np.full(5, -0.1)), CHANCE)
     assert above is not None and "0.6931" in above.message and "all above" in above.message
     assert "\n" not in above.message and "p = 1 for 5 sizes" in above.message
+    alone = judge_guessing(planted(rng, np.full(1, -0.1)), CHANCE)
+    assert alone is not None and "p = 1 for 1 size)" in alone.message
 
 
 def test_runs_that_all_lie_below_have_learnt_however_much_they_scatter() -> None:

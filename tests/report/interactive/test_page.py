@@ -183,7 +183,7 @@ def test_the_page_is_one_file_whose_policy_forbids_every_request(page: str) -> N
 
 
 def test_the_table_has_the_words_of_the_static_page(page: str, analysis: Analysis) -> None:
-    for row in tables.verdict_table(analysis.jumps).to_dict("records"):
+    for row in tables.verdict_table(analysis.jumps, analysis.x).to_dict("records"):
         assert row["why"].replace("<", "&lt;") in page and f">{row['N*'].replace('<', '&lt;')}</td>" in page
 
 
@@ -194,7 +194,7 @@ def test_thresholds_are_marked_where_the_table_has_one(page: str, analysis: Anal
         for curve in data["curves"]
         if curve["threshold"][0] is not None and not curve["judges"]
     }
-    words = tables.verdict_table(analysis.jumps)["N*"].str.match(r"\d")
+    words = tables.verdict_table(analysis.jumps, analysis.x)["N*"].str.match(r"\d")
     placed = analysis.jumps[words.to_numpy() & analysis.jumps["threshold"].notna().to_numpy()]
     assert marked == set(placed[["study", "subtask", "metric"]].itertuples(index=False, name=None)) != set()
 
