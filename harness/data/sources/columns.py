@@ -14,6 +14,7 @@ import pandas as pd
 from harness.data.dataset import Kind, Question
 from harness.data.settings import DataSettings
 from harness.data.sources import questions, waves
+from harness.data.sources.cells import as_text, is_missing
 from harness.data.sources.found import Found, side
 from harness.data.sources.labels import as_numbers
 from harness.errors import DataError
@@ -74,7 +75,7 @@ class Columns:
             return found
         column = self._one_input(settings, kind)
         if kind == "text":
-            found.inputs = ["" if _is_missing(cell) else str(cell) for cell in self._scalars(column)]
+            found.inputs = [as_text(cell) for cell in self._scalars(column)]
         else:
             cells = self.frame[column].tolist()
             found.inputs = [self._file(cell, name, column) for cell, name in zip(cells, self.names, strict=True)]
@@ -96,11 +97,13 @@ class Columns:
             if not found:
                 has = ", ".join(map(str, self.frame.columns))
                 raise self._error(f"give {what} as data.{setting} (usual: {', '.join(usual)}); it has {has}")
-        columns = [self.frame[column].tolist() for column in (*texts, *choices, *answers)]
-        return [
-            questions.question(text, cells, answer, name)
-            for name, text, *cells, answer in zip(self.names, *columns, strict=True)
-        ]
+        if len(answers) > 1:
+            raise self._error(f"data.label_columns={answers}: one column has the right answer")
+        if answers[0] in (*texts, *choices):
+            what = "both the right answer and a question or choice"
+            raise self._error(f"column {answers[0]} is {what}; see data.input_columns and data.label_columns")
+        text, *others, answer = (self.frame[column].tolist() for column in (*texts, *choices, *answers))
+        return questions.questions(text, dict(zip(choices, others, strict=True)), answer, self.names)
 
     def _listed(self, wanted: list[str] | None, usual: Iterable[str], setting: str) -> list[str]:
         """The columns that are wanted, or the first that has a usual name, if any."""
@@ -129,7 +132,7 @@ class Columns:
             cells = self.frame[column]
             values[:, i] = as_numbers(cells)
             for row in np.flatnonzero(np.isnan(values[:, i])).tolist():
-                if not _is_missing(cell := cells.iloc[row]) and str(cell).strip().lower() not in _NO_NUMBER:
+                if not is_missing(cell := cells.iloc[row]) and str(cell).strip().lower() not in _NO_NUMBER:
                     what = f"{cell}, a date," if isinstance(cell, date | time | timedelta) else reprlib.repr(cell)
                     problem = f"column {column}: {what} is no number; data.input_columns lists those of features"
                     raise DataError(problem, source=self.names[row])
@@ -150,7 +153,7 @@ class Columns:
             cell = cell.get("bytes") or cell.get("path")
         if isinstance(cell, bytes):
             return cell
-        if _is_missing(cell) or cell == "":
+        if is_missing(cell):
             raise DataError(f"column {column} is empty", source=name)
         if not (file := self.folder / str(cell)).is_file():
             raise DataError(f"column {column}: no file {file}", source=name)
@@ -164,7 +167,3 @@ class Columns:
 
     def _error(self, problem: str) -> DataError:
         return DataError(problem, source=self.title)
-
-
-def _is_missing(cell: Any) -> bool:
-    return cell is None or (isinstance(cell, float) and np.isnan(cell))
