@@ -56,11 +56,11 @@ def _choices(cells: Mapping[str, Any], name: str) -> tuple[tuple[str, ...], tupl
         return tuple(map(as_text, cells.values())), ()
     if is_missing(cell):
         raise DataError(f"no choices (column {column} is empty)", source=name)
-    texts, labels = (cell.get("text"), cell.get("label")) if isinstance(cell, Mapping) else (cell, None)
-    if not is_listed(texts) or not (labels is None or is_listed(labels)):
+    texts, labels = (cell.get("text"), cell.get("label", ())) if isinstance(cell, Mapping) else (cell, ())
+    if texts is None or not is_listed(texts) or not is_listed(labels):
         wanted = "a list of choices, or a mapping of two lists, text and label"
         raise DataError(f"column {column} holds {reprlib.repr(cell)}; wanted is {wanted}", source=name)
-    written, called = tuple(map(as_text, texts)), tuple(map(as_text, () if labels is None else labels))
+    written, called = tuple(map(as_text, texts)), tuple(map(as_text, labels))
     if len(written) < 2:
         raise DataError(f"{len(written)} choice{'s' * (len(written) != 1)}; wanted are at least 2", source=name)
     if called and len(called) != len(written):
