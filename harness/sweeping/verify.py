@@ -22,8 +22,8 @@ def verify(folders: Sequence[Path], rebuild: Rebuild, console: Console) -> int:
     """Print what is wrong in results folders; returns 1 if something is, else 0. Nothing is written.
 
     Pieces and tables are read through (`records.integrity`). Of the runs that the harness trained, run_id and columns
-    are compared with the recorded settings, and parameters and FLOPs with those that the code of now counts. Runs of one
-    study that finished have to have seen the same data.
+    are compared with the recorded settings, and parameters and FLOPs with those that the code of now counts. Finished
+    runs of one study have to have seen the same data.
 
     Raises:
         DataError: no such folder, or tables of another schema version.

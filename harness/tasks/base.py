@@ -160,6 +160,15 @@ class Task(Checked, ABC):
         """What the data depend on besides the settings, such as the hash of a corpus; recorded with every run."""
         return {}
 
+    def check_data(self) -> None:
+        """Look at data from elsewhere before anything is planned or trained; nothing for a task that makes its own.
+
+        What takes more than seconds is left to training.
+
+        Raises:
+            UserError: the data cannot be used.
+        """
+
     @property
     def n_train(self) -> int | None:
         """Number of training examples; None for a task that generates them without end."""
