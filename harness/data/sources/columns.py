@@ -55,7 +55,7 @@ class Columns:
         labels = [] if kind == "questions" else self._listed(settings.label_columns, LABELS, "label_columns")
         group = self._optional(settings.group_column, GROUPS, "group_column")
         split = self._optional(settings.split_column, SPLITS, "split_column")
-        found = Found(inputs=None, names=self.names, title=self.title)
+        found = Found(inputs=None, names=self.names, title=self.title, of_columns=True)
         if labels and settings.answers == "classes" and len(labels) > 1:
             raise self._error(f"data.label_columns={labels}: one column has the class; values need data.answers=values")
         if labels:
@@ -79,6 +79,8 @@ class Columns:
         else:
             cells = self.frame[column].tolist()
             found.inputs = [self._file(cell, name, column) for cell, name in zip(cells, self.names, strict=True)]
+            if labels:
+                self._refuse_conflicts(found.inputs, labels)
         if kind == "audio":
             found.inputs, found.rates = waves.all_decoded(found.inputs, self.names)
         return found
@@ -158,6 +160,18 @@ class Columns:
         if not (file := self.folder / str(cell)).is_file():
             raise DataError(f"column {column}: no file {file}", source=name)
         return file
+
+    def _refuse_conflicts(self, files: Sequence[Path | bytes], labels: list[str]) -> None:
+        """Refuse a file that is listed twice with two labels."""
+        written = [tuple(map(as_text, row)) for row in self.frame[labels].itertuples(index=False)]
+        first: dict[Path, int] = {}
+        for row, file in enumerate(files):
+            if not isinstance(file, Path) or (before := first.setdefault(file.resolve(), row)) == row:
+                continue
+            if written[row] != written[before]:
+                ours, theirs = (", ".join(written[one]) for one in (row, before))
+                problem = f"{file.name} has the label {ours}, and {self.names[before]} gives the same file {theirs}"
+                raise DataError(problem, source=self.names[row])
 
     def _side(self, word: Any, row: int) -> str:
         found = side(str(word))
