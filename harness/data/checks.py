@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.data.dataset import MISSING, Dataset, Kind
+from harness.data.dataset import MISSING, Dataset, Kind, Question
 from harness.errors import DataError
 
 #: What an example is called that cannot be used; it can only be dropped.
@@ -38,6 +38,8 @@ def _refuse_inputs(data: Dataset) -> None:
     if wrong.any():
         row = int(wrong.argmax())
         what = _UNUSABLE.get(data.kind, "NaN features")
+        if data.kind == "questions" and _has_twins(data.inputs[row]):
+            what = f"two choices alike, {_some(data.inputs[row].choices)}"
         if data.kind not in _UNUSABLE and np.isinf(data.inputs[row]).any():
             what = "infinite features"
         remedy = "drop" if data.kind in _UNUSABLE else "drop or mean"
@@ -46,14 +48,22 @@ def _refuse_inputs(data: Dataset) -> None:
 
 
 def unusable(data: Dataset) -> np.ndarray:
-    """(n,) bool: empty texts, questions and choices, NaN or infinite features, audio without samples."""
+    """(n,) bool: empty texts, questions and choices, choices alike, NaN or infinite features, audio without samples."""
     if data.kind == "text":
         return np.array([not text.strip() for text in data.inputs], dtype=bool)
     if data.kind == "questions":
-        return np.array([not all(map(str.strip, (one.text, *one.choices))) for one in data.inputs], dtype=bool)
+        return np.array([_has_blanks(one) or _has_twins(one) for one in data.inputs], dtype=bool)
     if data.kind == "audio":
         return np.array([not len(wave) or not np.isfinite(wave).all() for wave in data.inputs], dtype=bool)
     return ~np.isfinite(data.inputs).reshape(len(data), -1).all(axis=1)
+
+
+def _has_blanks(question: Question) -> bool:
+    return not all(map(str.strip, (question.text, *question.choices)))
+
+
+def _has_twins(question: Question) -> bool:
+    return not _has_blanks(question) and len(set(question.choices)) < len(question.choices)
 
 
 def _refuse_labels(data: Dataset) -> None:

@@ -21,8 +21,11 @@ from harness.ranges import Range, or_null, whole
 
 N_BYTES = 256
 
-#: What `vocabulary` of a task on text may be: the bytes, a merge of two and the end of a document at the least.
-SIZES: Range = or_null(whole(N_BYTES + 2), "bytes alone")
+#: What `vocabulary` of a task on text may be: the bytes, a merge of two and the end of a document at the least. The
+#: largest vocabularies of language models have a quarter of the most.
+SIZES: Range = or_null(whole(N_BYTES + 2, 1_000_000), "bytes alone")
+#: Bytes of training texts up to which a BPE is trained in a second or two.
+_QUICK = 4_000_000
 MEANING = "tokens of a byte-level BPE trained on the training texts, single bytes and the end of a document among them"
 
 
@@ -70,6 +73,23 @@ def vocabulary_of(data: Prepared, vocabulary: int | None) -> Vocabulary:
     return BYTES if vocabulary is None else _bpe(_texts(data.train), vocabulary)
 
 
+def is_quick(data: Prepared, vocabulary: int | None) -> bool:
+    """Whether texts become tokens in a second or two."""
+    return vocabulary is None or _n_bytes(_texts(data.train)) <= _QUICK
+
+
+def check_vocabulary(data: Prepared, vocabulary: int | None) -> None:
+    """Refuse a size as `vocabulary_of` does; where that would take long, only one that is beyond all the bytes.
+
+    Raises:
+        SettingError, UserError: as `vocabulary_of`.
+    """
+    if is_quick(data, vocabulary):
+        vocabulary_of(data, vocabulary)
+    elif vocabulary is not None:
+        _refuse_beyond(_texts(data.train), vocabulary)
+
+
 def first_ends(is_end: np.ndarray) -> np.ndarray:
     """(n, T) bool, the first end token of each row, of (n, T) bool that are true at every one."""
     return np.asarray(is_end & (is_end.cumsum(axis=1) == 1))
@@ -93,6 +113,7 @@ def _texts(data: Dataset) -> list[str]:
 def _bpe(texts: Sequence[str], size: int) -> Vocabulary:
     """Byte pairs that occur at least twice are merged, the most frequent first (Sennrich et al. 2016, algorithm 1)."""
     tokenizers = _library(size)
+    _refuse_beyond(texts, size)
     level = tokenizers.pre_tokenizers.ByteLevel
     bpe = tokenizers.Tokenizer(tokenizers.models.BPE())
     bpe.pre_tokenizer = level(add_prefix_space=False)
@@ -112,6 +133,18 @@ def _bpe(texts: Sequence[str], size: int) -> Vocabulary:
 
     digest = hashlib.sha256(bpe.to_str().encode()).hexdigest()
     return Vocabulary(n_bytes, encoded, {"tokenizer_sha256": digest, "tokenizers": tokenizers.__version__})
+
+
+def _refuse_beyond(texts: Sequence[str], size: int) -> None:
+    """Each merge makes the texts shorter by a token or more, so that there are fewer merges than bytes."""
+    most = N_BYTES + 1 + _n_bytes(texts)
+    if size >= most:
+        allowed = f"below {most:,}, for the training texts have {most - N_BYTES - 1:,} bytes to make tokens of"
+        raise SettingError("task.vocabulary", size, allowed)
+
+
+def _n_bytes(texts: Sequence[str]) -> int:
+    return sum(len(text.encode()) for text in texts)
 
 
 def _library(size: int) -> Any:

@@ -1,4 +1,4 @@
-"""Mistakes in a family that every run of a study would meet, found before the first one is trained."""
+"""Mistakes in data or a family that every run of a study would meet, found before the first one is trained."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.training.rates import hidden_matrices
 
 
 def check_models(studies: Iterable[Settings], *, flops: bool, every_rung: bool = False) -> int:
-    """Build the smallest size of each study, or every one, and check its roles, its counts and the shape of its logits.
+    """Check each study's data; build its smallest size, or every one, and check roles, counts and the shape of logits.
 
     Where the ladder has several depths, the smallest size of each is built: what is wrong with a second layer does not
     show in a model of one.
@@ -25,10 +25,12 @@ def check_models(studies: Iterable[Settings], *, flops: bool, every_rung: bool =
         How many sizes were checked.
 
     Raises:
-        UserError: the first mistake, or whatever the family's own code raised, with study and size.
+        UserError: data that cannot be used, or the first mistake in a family, or whatever the family's own code raised,
+            with study and size.
     """
     n_checked = 0
     for study in studies:
+        study.task.check_data()
         rungs = build_ladder(study)
         for rung in rungs if every_rung else _smallest_of_each_depth(rungs):
             _check(study, rung, flops)

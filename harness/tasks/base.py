@@ -160,6 +160,15 @@ class Task(Checked, ABC):
         """What the data depend on besides the settings, such as the hash of a corpus; recorded with every run."""
         return {}
 
+    def check_data(self) -> None:
+        """Look at data from elsewhere before anything is planned or trained; nothing for a task that makes its own.
+
+        What takes more than seconds is left to training.
+
+        Raises:
+            UserError: the data cannot be used.
+        """
+
     @property
     def cautions(self) -> Sequence[str]:
         """What a user should know of the data before anything is trained on them, each in a line."""

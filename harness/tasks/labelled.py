@@ -76,6 +76,9 @@ class LabelledTask(Task):
             raise DataError("the examples have no labels; see data.label_columns", source=str(self.data.source))
         return found
 
+    def check_data(self) -> None:
+        self.examples  # noqa: B018  it is read and checked
+
     @property
     def feature_shape(self) -> tuple[int, ...]:
         """Shape of one input."""

@@ -11,10 +11,10 @@ import numpy as np
 
 from harness.data.augment.base import Augmenter
 from harness.data.augment.composed import augmenter
-from harness.data.dataset import Kind
+from harness.data.dataset import Dataset, Kind
 from harness.data.load import Prepared, prepared
 from harness.data.settings import DataSettings
-from harness.data.tokens import MEANING, SIZES, Vocabulary, size_of, vocabulary_of
+from harness.data.tokens import MEANING, SIZES, Vocabulary, check_vocabulary, is_quick, size_of, vocabulary_of
 from harness.errors import SettingError
 from harness.metrics import ACCURACY, BITS_PER_BYTE, LOSS
 from harness.ranges import setting
@@ -62,12 +62,30 @@ class Language(Windows):
             SettingError: a window longer than one of the two; a vocabulary that is too large.
             UserError: as `prepared`; or the library of the tokenizer is not installed.
         """
-        sides = _encoded(self._prepared, self.vocabulary)
-        for tokens, side in zip(sides, ("training", "evaluation"), strict=True):
-            if len(tokens) <= self.context:
-                allowed = f"at most {len(tokens) - 1:,}: the {side} texts have {len(tokens):,} tokens"
+        train, held_out = _encoded(self._prepared, self.vocabulary)
+        self._refuse_short(len(train), len(held_out))
+        return train, held_out
+
+    def check_data(self) -> None:
+        """As `Task.check_data`; of texts that take long to be made tokens of, their bytes are counted instead.
+
+        Bytes are tokens or more than these, so that what is refused is refused by training too.
+        """
+        data = self._prepared
+        check_vocabulary(data, self.vocabulary)
+        if self.vocabulary is not None and is_quick(data, self.vocabulary):
+            sizes = [len(side) for side in self.corpus]
+        else:
+            sizes = [_n_bytes_and_ends(side) for side in (data.train, data.evaluation)]
+        self._refuse_short(*sizes)
+        self._windows_of(sizes[1])
+
+    def _refuse_short(self, train: int, held_out: int) -> None:
+        """Refuse a window that is longer than all tokens of a side."""
+        for tokens, side in ((train, "training"), (held_out, "evaluation")):
+            if tokens <= self.context:
+                allowed = f"at most {tokens - 1:,}: the {side} texts have {tokens:,} tokens"
                 raise SettingError("task.context", self.context, allowed)
-        return sides
 
     def chance(self, metric: str) -> float | None:
         nats = math.log(self.signature.n_outputs)
@@ -83,6 +101,10 @@ class Language(Windows):
     @property
     def _vocabulary(self) -> Vocabulary:
         return vocabulary_of(self._prepared, self.vocabulary)
+
+
+def _n_bytes_and_ends(side: Dataset) -> int:
+    return sum(len(text.encode()) + 1 for text in side.inputs)
 
 
 @lru_cache(maxsize=2)

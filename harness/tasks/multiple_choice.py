@@ -11,7 +11,16 @@ import numpy as np
 
 from harness.data.dataset import Dataset, Kind, Question
 from harness.data.load import Prepared, prepared
-from harness.data.tokens import MEANING, SIZES, Vocabulary, first_ends, size_of, vocabulary_of
+from harness.data.tokens import (
+    MEANING,
+    SIZES,
+    Vocabulary,
+    check_vocabulary,
+    first_ends,
+    is_quick,
+    size_of,
+    vocabulary_of,
+)
 from harness.errors import DataError
 from harness.metrics import CHOICE_ACCURACY, CHOICE_ACCURACY_NORM, CHOICE_BRIER, CHOICE_LOG_PROB, LOSS
 from harness.ranges import Text, one_of, setting, whole
@@ -49,6 +58,11 @@ class MultipleChoice(LabelledTask):
     @property
     def examples(self) -> Prepared:
         return prepared(self.data, self.data_kind)
+
+    def check_data(self) -> None:
+        check_vocabulary(self.examples, self.vocabulary)
+        if is_quick(self.examples, self.vocabulary):
+            self._sides, self.choices  # noqa: B018  an answer longer than the context is refused
 
     @property
     def signature(self) -> Signature:

@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.data.dataset import Dataset, Kind
 from harness.data.load import Prepared
-from harness.data.tokens import MEANING, SIZES, first_ends, size_of, vocabulary_of
+from harness.data.tokens import MEANING, SIZES, check_vocabulary, first_ends, size_of, vocabulary_of
 from harness.errors import SettingError
 from harness.ranges import one_of, setting, whole
 from harness.tasks.base import Batch, Signature
@@ -40,6 +40,9 @@ class TextClassification(LabelledTask):
             raise SettingError("data.answers", "values", f"classes, for task={self.name}")
         if self.form == "counts" and self.data.augment:
             raise SettingError("data.augment", self.data.augment, "[] with task.form=counts, which has no order")
+
+    def check_data(self) -> None:
+        check_vocabulary(self.examples, self.vocabulary)
 
     @property
     def signature(self) -> Signature:

@@ -47,14 +47,19 @@ class Windows(Task):
 
     def eval_batch(self) -> Batch:
         _, held_out = self.corpus
-        available = len(held_out) // (self.context + 1)
+        available = self._windows_of(len(held_out))
         if self.n_eval is None:
             chosen = np.arange(available)
-        elif self.n_eval > available:
-            raise SettingError("task.n_eval", self.n_eval, f"at most {available}, the windows of what is held out")
         else:
             chosen = eval_stream(self.eval_seed).choice(available, size=self.n_eval, replace=False)
         return self._windows(held_out, chosen * (self.context + 1))
+
+    def _windows_of(self, held_out: int) -> int:
+        """How many windows that do not overlap so many evaluation tokens are; refuses too large an `n_eval`."""
+        available = held_out // (self.context + 1)
+        if self.n_eval is not None and self.n_eval > available:
+            raise SettingError("task.n_eval", self.n_eval, f"at most {available}, the windows of what is held out")
+        return available
 
     def _windows(self, text: np.ndarray, starts: np.ndarray) -> Batch:
         tokens = text[starts[:, None] + np.arange(self.context + 1)].astype(np.int64)

@@ -11,7 +11,7 @@ import pytest
 from harness.data import tokens
 from harness.data.load import prepared
 from harness.data.settings import DataSettings
-from harness.data.tokens import BYTES, size_of, vocabulary_of
+from harness.data.tokens import BYTES, check_vocabulary, size_of, vocabulary_of
 from harness.errors import SettingError, UserError
 
 TEXTS = ["the cat and the hat", "naïve café, über – 東京", "then the other one\n\tand the end"]
@@ -54,8 +54,28 @@ def test_it_is_trained_on_the_training_texts_alone_and_the_same_every_time(setti
 
 
 def test_more_tokens_than_pairs(settings: DataSettings) -> None:
-    with pytest.raises(SettingError, match=r"task.vocabulary=5000: allowed is at most \d\d\d, for the training texts"):
-        vocabulary_of(prepared(settings, "text"), 5000)
+    data = prepared(settings, "text")
+    with pytest.raises(SettingError, match=r"task.vocabulary=300: allowed is at most \d\d\d, for the training texts"):
+        vocabulary_of(data, 300)
+
+
+@pytest.mark.parametrize("quick", [0, 4_000_000])
+def test_more_tokens_than_bytes_need_no_training(
+    settings: DataSettings, monkeypatch: pytest.MonkeyPatch, quick: int
+) -> None:
+    monkeypatch.setattr(tokens, "_QUICK", quick)
+    n_bytes = sum(len(text.encode()) for text in TEXTS)
+    allowed = f"allowed is below {n_bytes + 257}, for the training texts have {n_bytes} bytes to make tokens of"
+    data = prepared(settings, "text")
+    monkeypatch.setattr(tokens, "_library", lambda size: None)
+    with pytest.raises(SettingError, match=allowed):
+        check_vocabulary(data, n_bytes + 257)
+
+
+def test_much_text_is_not_made_tokens_of_for_a_check(settings: DataSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "_QUICK", 0)
+    monkeypatch.setattr(tokens, "_bpe", None)
+    check_vocabulary(prepared(settings, "text"), 300)
 
 
 def test_without_the_library(settings: DataSettings, monkeypatch: pytest.MonkeyPatch) -> None:

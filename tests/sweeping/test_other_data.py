@@ -35,3 +35,18 @@ def test_a_changed_file_is_told_by_plan_and_by_sweep(
         told = run(capsys, verb, *TABLE)
         assert told.code == 0 and "1 of 1 runs of main saw other data than now (data_sha256 " in told.err
         assert "unless name=NAME gives them another folder, or study=NAME another curve" in told.err
+
+
+def test_runs_that_saw_different_data_are_told_by_verify_as_by_collect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_table(100)
+    run(capsys, "sweep", *TABLE)
+    assert run(capsys, "verify", "results/t").code == 0
+    write_table(90)
+    assert run(capsys, "sweep", *TABLE, "seeds=2").code == 0
+    verified, collected = run(capsys, "verify", "results/t"), run(capsys, "collect", "results/t")
+    assert verified.code == 1 and "results/t: 1 thing is wrong" in verified.out
+    (line,) = [line for line in verified.out.splitlines() if "runs of one curve saw different data" in line]
+    assert line in collected.out

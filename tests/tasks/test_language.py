@@ -110,7 +110,10 @@ def test_a_task_travels_without_its_texts(data: DataSettings) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"vocabulary": 257}, "task.vocabulary=257: allowed is a whole number of at least 258, or null for bytes"),
+        (
+            {"vocabulary": 257},
+            "task.vocabulary=257: allowed is a whole number from 258 to 1,000,000, or null for bytes",
+        ),
         ({"context": 5000}, r"task.context=5000: allowed is at most \d,\d\d\d: the evaluation texts have"),
         ({"n_eval": 4000}, "task.n_eval=4000: allowed is at most"),
         ({"data": DataSettings()}, "data.source=null: allowed is embedded:NAME"),

@@ -10,6 +10,7 @@ from harness.by_name import import_by_name
 from harness.data.dataset import Dataset, Kind
 from harness.data.settings import SOURCES, DataSettings
 from harness.data.sources.found import Found, assembled
+from harness.data.sources.unread import refuse_unread
 from harness.errors import SettingError, UserError, nearest
 
 #: Our own by the word before the colon; each is imported when it is asked for.
@@ -20,7 +21,7 @@ def read(settings: DataSettings, kind: Kind) -> Dataset:
     """All examples of `data.source`, unsplit and as they are.
 
     Raises:
-        SettingError: no source is set, or there is none of this name.
+        SettingError: no source is set, there is none of this name, or a setting is given that nothing reads.
         UserError: what is there cannot be used; a line that names file and row.
     """
     if settings.source is None:
@@ -38,4 +39,6 @@ def read(settings: DataSettings, kind: Kind) -> Dataset:
         raise UserError(f"data.source={settings.source}: {error}; {wanted}") from error
     if not isinstance(found, Found):
         raise UserError(f"data.source={settings.source}: gave {type(found).__name__}; wanted is a Found")
+    if name in READERS:  # a source of the user's own may read any
+        refuse_unread(settings, found, kind)
     return assembled(found, settings, kind)

@@ -14,6 +14,7 @@ import pandas as pd
 from harness.data.dataset import Kind, Question
 from harness.data.settings import DataSettings
 from harness.data.sources import questions, waves
+from harness.data.sources.cells import as_text, is_missing
 from harness.data.sources.found import Found, side
 from harness.data.sources.labels import as_numbers
 from harness.errors import DataError
@@ -54,7 +55,7 @@ class Columns:
         labels = [] if kind == "questions" else self._listed(settings.label_columns, LABELS, "label_columns")
         group = self._optional(settings.group_column, GROUPS, "group_column")
         split = self._optional(settings.split_column, SPLITS, "split_column")
-        found = Found(inputs=None, names=self.names, title=self.title)
+        found = Found(inputs=None, names=self.names, title=self.title, of_columns=True)
         if labels and settings.answers == "classes" and len(labels) > 1:
             raise self._error(f"data.label_columns={labels}: one column has the class; values need data.answers=values")
         if labels:
@@ -77,10 +78,12 @@ class Columns:
             return found
         column = self._one_input(settings, kind)
         if kind == "text":
-            found.inputs = ["" if _is_missing(cell) else str(cell) for cell in self._scalars(column)]
+            found.inputs = [as_text(cell) for cell in self._scalars(column)]
         else:
             cells = self.frame[column].tolist()
             found.inputs = [self._file(cell, name, column) for cell, name in zip(cells, self.names, strict=True)]
+            if labels:
+                self._refuse_conflicts(found.inputs, labels)
         if kind == "audio":
             found.inputs, found.rates = waves.all_decoded(found.inputs, self.names)
         return found
@@ -100,20 +103,31 @@ class Columns:
             if not found:
                 has = ", ".join(map(str, self.frame.columns))
                 raise self._error(f"give {what} as data.{setting} (usual: {', '.join(usual)}); it has {has}")
+        if len(answers) > 1:
+            raise self._error(f"data.label_columns={answers}: one column has the right answer")
+        if answers[0] in (*texts, *choices):
+            what = "both the right answer and a question or choice"
+            raise self._error(f"column {answers[0]} is {what}; see data.input_columns and data.label_columns")
         return [*texts, *choices, *answers]
 
     def _questions(self, columns: Sequence[str]) -> list[Question]:
-        found = []
-        for row, (name, *cells) in enumerate(
-            zip(self.names, *(self.frame[one].tolist() for one in columns), strict=True)
-        ):
+        """Of the columns of questions, of choices and of the right answers.
+
+        Raises:
+            DataError: a line of JSON has no such key, or no question can be made of a row.
+        """
+        if self.title.endswith(".jsonl"):
+            self._refuse_lines_without(columns)
+        text, *others, answer = (self.frame[column].tolist() for column in columns)
+        return questions.questions(text, dict(zip(columns[1:-1], others, strict=True)), answer, self.names)
+
+    def _refuse_lines_without(self, columns: Sequence[str]) -> None:
+        for row, cells in enumerate(zip(*(self.frame[column].tolist() for column in columns), strict=True)):
             for column, cell in zip(columns, cells, strict=True):
                 if _is_nan(cell):
                     has = ", ".join(str(key) for key, own in self.frame.iloc[row].items() if not _is_nan(own))
-                    raise DataError(f"has no {column}, only {has}; wanted are {', '.join(columns)}", source=name)
-            text, *choices, answer = cells
-            found.append(questions.question(text, choices, answer, name))
-        return found
+                    problem = f"has no {column}, only {has}; wanted are {', '.join(columns)}"
+                    raise DataError(problem, source=self.names[row])
 
     def _listed(self, wanted: list[str] | None, usual: Iterable[str], setting: str) -> list[str]:
         """The columns that are wanted, or the first that has a usual name, if any."""
@@ -142,7 +156,7 @@ class Columns:
             cells = self.frame[column]
             values[:, i] = as_numbers(cells)
             for row in np.flatnonzero(np.isnan(values[:, i])).tolist():
-                if not _is_missing(cell := cells.iloc[row]) and str(cell).strip().lower() not in _NO_NUMBER:
+                if not is_missing(cell := cells.iloc[row]) and str(cell).strip().lower() not in _NO_NUMBER:
                     what = f"{cell}, a date," if isinstance(cell, date | time | timedelta) else reprlib.repr(cell)
                     problem = f"column {column}: {what} is no number; data.input_columns lists those of features"
                     raise DataError(problem, source=self.names[row])
@@ -163,11 +177,23 @@ class Columns:
             cell = cell.get("bytes") or cell.get("path")
         if isinstance(cell, bytes):
             return cell
-        if _is_missing(cell) or cell == "":
+        if is_missing(cell):
             raise DataError(f"column {column} is empty", source=name)
         if not (file := self.folder / str(cell)).is_file():
             raise DataError(f"column {column}: no file {file}", source=name)
         return file
+
+    def _refuse_conflicts(self, files: Sequence[Path | bytes], labels: list[str]) -> None:
+        """Refuse a file that is listed twice with two labels."""
+        written = [tuple(map(as_text, row)) for row in self.frame[labels].itertuples(index=False)]
+        first: dict[Path, int] = {}
+        for row, file in enumerate(files):
+            if not isinstance(file, Path) or (before := first.setdefault(file.resolve(), row)) == row:
+                continue
+            if written[row] != written[before]:
+                ours, theirs = (", ".join(written[one]) for one in (row, before))
+                problem = f"{file.name} has the label {ours}, and {self.names[before]} gives the same file {theirs}"
+                raise DataError(problem, source=self.names[row])
 
     def _side(self, word: Any, row: int) -> str:
         found = side(str(word))
@@ -179,10 +205,6 @@ class Columns:
         return DataError(problem, source=self.title)
 
 
-def _is_missing(cell: Any) -> bool:
-    return cell is None or _is_nan(cell)
-
-
 def _is_nan(cell: Any) -> bool:
-    """What a row has in a column that it leaves out, as a line of JSON may."""
+    """What a line of JSON has in a column that it leaves out; its null is None."""
     return isinstance(cell, float) and np.isnan(cell)

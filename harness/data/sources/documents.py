@@ -20,6 +20,8 @@ def fits(path: Path, kind: Kind) -> bool:
 def read(path: Path, settings: DataSettings, kind: Kind) -> Found:
     """Each paragraph of a file, which blank lines set apart, or each file in a folder and the folders in it.
 
+    Texts are the bytes of the files: ends of lines, CRLF too, and a byte order mark stay as they are.
+
     Folders ``train`` and ``test`` (or eval, validation) in the folder make the split. Hidden files are left out.
 
     Raises:
@@ -57,7 +59,7 @@ def _hidden(path: Path) -> bool:
 
 def _text(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        return file.read_bytes().decode()
     except UnicodeDecodeError as error:
         row = error.object.count(b"\n", 0, error.start) + 1
         raise DataError(f"line {row} is not UTF-8", source=file) from error

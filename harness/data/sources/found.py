@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.data.dataset import EVAL, TRAIN, UNKNOWN_LICENCE, Dataset, Kind, Provenance, content_sha256
+from harness.data.dataset import EVAL, TRAIN, UNKNOWN_LICENCE, Dataset, Kind, Provenance, Question, content_sha256
 from harness.data.settings import DataSettings
 from harness.data.sources import labels as numbering
 from harness.data.sources import pictures, waves
@@ -41,6 +42,7 @@ class Found:
         split: n times "train" or "eval", or None.
         rates: of audio, n sampling rates in Hz.
         licence, version, split_rule: see `Provenance`.
+        of_columns: whether the examples are from a table whose columns the settings name.
         note: what was left out or ignored, in a phrase, for the report of preparation.
     """
 
@@ -56,6 +58,7 @@ class Found:
     licence: str = UNKNOWN_LICENCE
     version: str = "files as found"
     split_rule: str = "as the source has it"
+    of_columns: bool = False
     note: str = ""
 
 
@@ -87,6 +90,8 @@ def assembled(found: Found, settings: DataSettings, kind: Kind) -> Dataset:
         inputs, sample_rate = waves.at_one_rate(inputs, found.rates, found.names, settings.sample_rate)
     elif kind == "features":
         inputs = _features(found)
+    else:
+        _refuse_other_than(kind, found)
     labels, classes = numbering.numbered(found.labels, settings, found.classes, found.names)
     provenance = Provenance(
         name=title,
@@ -100,6 +105,17 @@ def assembled(found: Found, settings: DataSettings, kind: Kind) -> Dataset:
     return Dataset(
         kind, inputs, labels, classes, found.names, provenance, groups, split, sample_rate, found.features, note
     )
+
+
+def _refuse_other_than(kind: Kind, found: Found) -> None:
+    """Refuse what is no text or no question that can be asked, which a source of the user's own may give."""
+    wanted = str if kind == "text" else Question
+    for one, name in zip(found.inputs, found.names, strict=True):
+        if not isinstance(one, wanted):
+            raise DataError(f"{reprlib.repr(one)} is of type {type(one).__name__}; wanted is {kind}", source=name)
+        if isinstance(one, Question) and not (len(one.choices) > 1 and 0 <= one.right < len(one.choices)):
+            problem = f"choice {one.right} of {len(one.choices)} is right; wanted are two or more, counted from 0"
+            raise DataError(problem, source=name)
 
 
 def _features(found: Found) -> np.ndarray:

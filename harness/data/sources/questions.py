@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import string
+import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from harness.data.dataset import Question
+from harness.data.sources.answers import Asked, right_choices
+from harness.data.sources.cells import as_text, is_listed, is_missing
 from harness.errors import DataError
 
 #: Usual names of the columns of questions, of lists of choices, and of the right answer.
@@ -17,38 +17,54 @@ CHOICES = ("choices", "endings", "options")
 ANSWERS = ("answer", "label", "answerKey", "target", "gold")
 
 
-def question(text: Any, cells: Sequence[Any], answer: Any, name: str) -> Question:
-    """The question of one row.
+def questions(
+    texts: Sequence[Any], choices: Mapping[str, Sequence[Any]], answers: Sequence[Any], names: Sequence[str]
+) -> list[Question]:
+    """The questions of n rows.
 
     Args:
-        text: the question.
-        cells: the choices, a cell each; or one cell with a list of them, or with a mapping of `text` and `label`, the
-            lists of choices and of what they are called.
-        answer: the right one: its place from 0, its label, its letter, or itself.
-        name: where the row is from, for errors.
+        texts: the questions; n cells.
+        choices: by the name of its column, n cells with a choice each; or one column of n lists of choices, or of n
+            mappings of `text` and `label`, the lists of choices and of what they are called.
+        answers: the right ones, as `answers.right_choices` reads them.
+        names: where each row is from, for errors.
 
     Raises:
-        DataError: fewer than two choices, or the answer is none of them.
+        DataError: fewer than two choices, lists of unequal length, or answers that cannot be read; names the row.
     """
-    choices, labels = list(cells), []
-    if len(cells) == 1 and isinstance(cells[0], Mapping):
-        choices, labels = list(cells[0].get("text", ())), list(map(str, cells[0].get("label", ())))
-    elif len(cells) == 1 and isinstance(cells[0], list | tuple | np.ndarray):
-        choices = list(cells[0])
-    if len(choices) < 2:
-        raise DataError(f"{len(choices)} choices, of which at least 2 are wanted", source=name)
-    written = tuple("" if one is None else str(one) for one in choices)
-    return Question("" if text is None else str(text), written, _right(answer, written, labels, name))
+    rows = [
+        Asked(*_choices(dict(zip(choices, cells, strict=True)), name), answer, name)
+        for *cells, answer, name in zip(*choices.values(), answers, names, strict=True)
+    ]
+    return [
+        Question(as_text(text), row.choices, right)
+        for text, row, right in zip(texts, rows, right_choices(rows), strict=True)
+    ]
 
 
-def _right(answer: Any, choices: tuple[str, ...], labels: Sequence[str], name: str) -> int:
-    is_number = isinstance(answer, int | float | np.integer | np.floating) and not isinstance(answer, bool)
-    word = str(int(answer)) if is_number and answer == answer and answer == int(answer) else str(answer)
-    # A number is a place. A word is looked for among labels and choices before it is read as a place or letter.
-    known = [] if is_number and not labels else [labels, choices]
-    letters = string.ascii_uppercase[: len(choices)]
-    for names in (*known, [str(i) for i in range(len(choices))], list(letters)):
-        if word in names:
-            return list(names).index(word)
-    allowed = f"a number from 0 to {len(choices) - 1}, a letter from A to {letters[-1]}, or a choice as it is written"
-    raise DataError(f"answer {answer!r} is none of the {len(choices)} choices; allowed is {allowed}", source=name)
+def _choices(cells: Mapping[str, Any], name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Choices and their labels, or ()."""
+    (column, cell), *others = cells.items()
+    if others:
+        for column, cell in cells.items():
+            if is_listed(cell) or isinstance(cell, Mapping):
+                problem = f"column {column} holds a list, and {' and '.join(c for c in cells if c != column)} another"
+                wanted = "one column of lists, or a column for each choice"
+                raise DataError(
+                    f"{problem} choice; data.input_columns has {wanted} after that of questions", source=name
+                )
+        return tuple(map(as_text, cells.values())), ()
+    if is_missing(cell):
+        raise DataError(f"no choices (column {column} is empty)", source=name)
+    texts, labels = (cell.get("text"), cell.get("label", ())) if isinstance(cell, Mapping) else (cell, ())
+    if texts is None or not is_listed(texts) or not is_listed(labels):
+        wanted = "a list of choices, or a mapping of two lists, text and label"
+        raise DataError(f"column {column} holds {reprlib.repr(cell)}; wanted is {wanted}", source=name)
+    written, called = tuple(map(as_text, texts)), tuple(map(as_text, labels))
+    if len(written) < 2:
+        raise DataError(f"{len(written)} choice{'s' * (len(written) != 1)}; wanted are at least 2", source=name)
+    if called and len(called) != len(written):
+        raise DataError(f"{len(called)} labels for {len(written)} choices", source=name)
+    if len(set(called)) < len(called):
+        raise DataError(f"two choices are called alike, {', '.join(called)}", source=name)
+    return written, called

@@ -88,7 +88,7 @@ def _csv(file: Path) -> pd.DataFrame:
 def _json_lines(file: Path) -> pd.DataFrame:
     rows, lines = [], []
     try:
-        with file.open(encoding="utf-8") as text:
+        with file.open(encoding="utf-8-sig") as text:
             for number, line in enumerate(text, start=1):
                 if not line.strip():
                     continue
@@ -103,7 +103,8 @@ def _json_lines(file: Path) -> pd.DataFrame:
                 lines.append(number)
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot be read ({error})", source=file) from error
-    return pd.DataFrame(rows, index=pd.Index(lines, dtype="int64", name="line"))
+    # As objects: a column of whole numbers with a gap would become one of floats, and 2 be written 2.0.
+    return pd.DataFrame(rows, index=pd.Index(lines, dtype="int64", name="line"), dtype=object)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

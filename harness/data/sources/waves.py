@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.data.sources.riff import promised_and_found
 from harness.errors import DataError, UserError
 
 #: What soundfile is asked to open, of the files in a folder.
@@ -21,7 +22,8 @@ def decoded(source: Path | bytes, name: str) -> tuple[np.ndarray, int]:
     """(t,) float32 from -1 to 1, the mean over channels, and its rate in Hz.
 
     Raises:
-        DataError: the file is damaged or not of a format that soundfile reads.
+        DataError: the file is damaged, has fewer samples than its header says, or is not of a format that soundfile
+            reads.
         UserError: soundfile is not installed.
     """
     try:
@@ -34,7 +36,16 @@ def decoded(source: Path | bytes, name: str) -> tuple[np.ndarray, int]:
         )
     except (RuntimeError, OSError, TypeError) as error:
         raise DataError(f"damaged audio ({str(error).rpartition(': ')[2].rstrip('.')})", source=name) from error
+    _refuse_cut_off(source, name)
     return wave.mean(axis=1), int(rate)
+
+
+def _refuse_cut_off(source: Path | bytes, name: str) -> None:
+    frames = promised_and_found(source)
+    if frames is not None and frames[1] < frames[0]:
+        promised, found = frames
+        problem = f"cut off: {found:,} frames, of which its header promises {promised:,}"
+        raise DataError(problem, source=name)
 
 
 def all_decoded(sources: Sequence[Path | bytes], names: Sequence[str]) -> tuple[list[np.ndarray], list[int]]:

@@ -135,6 +135,19 @@ def test_a_folder_of_texts_and_a_file_of_paragraphs(tmp_path: Path) -> None:
         source_of(file, "text")
 
 
+def test_texts_are_the_bytes_of_their_files(tmp_path: Path) -> None:
+    """CRLF, a byte order mark and all, in documents and in the paragraphs of one file."""
+    for name, content in (("a.txt", b"one\r\ntwo\r\n"), ("b.txt", b"\xef\xbb\xbfone\ntwo\r")):
+        (tmp_path / name).write_bytes(content)
+    assert [text.encode() for text in source_of(tmp_path, "text").inputs] == [
+        b"one\r\ntwo\r\n",
+        b"\xef\xbb\xbfone\ntwo\r",
+    ]
+    (tmp_path / "a.txt").write_bytes(b"one\r\ntwo\r\n\r\nthree\r\n")
+    found = source_of(tmp_path / "a.txt", "text")
+    assert found.inputs == ["one\r\ntwo\r\n", "three\r\n"] and found.names == ["a.txt, line 1", "a.txt, line 4"]
+
+
 @pytest.mark.parametrize(
     ("path", "says"),
     [

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
+from data_files import source_of
 
-from harness.data.dataset import MISSING, UNKNOWN
+from harness.data.dataset import MISSING, UNKNOWN, Kind, Question
 from harness.data.settings import DataSettings
 from harness.data.sources import read
 from harness.data.sources.found import Found
 from harness.data.sources.labels import numbered
-from harness.errors import UserError
+from harness.errors import SettingError, UserError
 
 
 def planted(argument: str, settings: DataSettings, kind: str) -> Found:
@@ -85,3 +88,73 @@ def test_labels_are_classes_by_name_or_by_number(
 ) -> None:
     found, known = numbered(written, DataSettings(**settings), None, ["r"] * 3)  # type: ignore[arg-type]
     assert found is not None and found.tolist() == labels and known == classes
+
+
+def asked(argument: str, settings: DataSettings, kind: str) -> Found:
+    inputs = {"right": [Question("?", ("a", "b"), 2)], "one": [Question("?", ("a",), 0)], "none": [None]}[argument]
+    return Found(inputs=inputs, names=["first"], title="mine")
+
+
+@pytest.mark.parametrize(
+    ("argument", "kind", "says"),
+    [
+        ("right", "questions", "first: choice 2 of 2 is right; wanted are two or more, counted from 0"),
+        ("one", "questions", "first: choice 0 of 1 is right"),
+        ("none", "questions", "first: None is of type NoneType; wanted is questions"),
+        ("none", "text", "first: None is of type NoneType; wanted is text"),
+    ],
+)
+def test_what_a_source_of_the_users_own_gives_is_checked(
+    monkeypatch: pytest.MonkeyPatch, argument: str, kind: Kind, says: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "mine", sys.modules[__name__])
+    with pytest.raises(UserError, match=says):
+        read(DataSettings(source=f"mine.asked:{argument}"), kind)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "settings", "says"),
+    [
+        (
+            "notes",
+            "text",
+            {"classes": ["a", "b"]},
+            "data.classes=.*allowed is null: text without labels from .* reads no",
+        ),
+        ("notes", "text", {"label_columns": "foo"}, r"data\.label_columns=\['foo'\]: allowed is null: text from"),
+        (
+            "q.csv",
+            "questions",
+            {"answers": "values"},
+            "data.answers=values: allowed is classes: questions from .* reads ",
+        ),
+        (
+            "q.csv",
+            "questions",
+            {"classes": ["a", "b"]},
+            r"allowed is null: questions from .* reads data\.label_columns",
+        ),
+        ("q.csv", "questions", {"channels": 1}, "data.channels=1: allowed is null: questions from"),
+        ("list.csv", "audio", {"channels": 1}, "data.channels=1: allowed is null: audio from .*data.sample_rate"),
+        ("list.csv", "audio", {"image_size": 8}, "data.image_size="),
+        ("q.csv", "text", {"sample_rate": 8000, "input_columns": "question"}, "data.sample_rate=8000"),
+    ],
+)
+def test_settings_that_nothing_reads(
+    tmp_path: Path, name: str, kind: Kind, settings: dict[str, object], says: str
+) -> None:
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "a.txt").write_text("a note")
+    (tmp_path / "q.csv").write_text("question,A,B,answer\n?,x,y,A\n")
+    soundfile.write(tmp_path / "a.wav", np.zeros(100), 8000)
+    (tmp_path / "list.csv").write_text("file,label\na.wav,x\n")
+    columns = {"input_columns": ["question", "A", "B"]} if kind == "questions" else {}
+    with pytest.raises(SettingError, match=says):
+        source_of(tmp_path / name, kind, **{**columns, **settings})
+
+
+def test_a_file_that_is_listed_under_two_labels(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.zeros(100), 8000)
+    (tmp_path / "list.csv").write_text("file,label\na.wav,x\n./a.wav,x\na.wav,y\n")
+    with pytest.raises(UserError, match=r"^list\.csv, row 3: a\.wav has the label y, and list\.csv, row 1 gives .* x$"):
+        source_of(tmp_path / "list.csv", "audio")

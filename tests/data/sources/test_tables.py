@@ -14,6 +14,7 @@ import soundfile
 from data_files import source_of
 from PIL import Image
 
+from harness.data.sources.waves import decoded
 from harness.errors import DataError
 
 CSV = "a,b,label,speaker,split\n1,2,cat,ann,train\n3,,dog,bob,test\n5,6,cat,bob,validation\n"
@@ -168,3 +169,46 @@ def test_the_one_column_of_texts_has_to_be_clear(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"give the one column of text as data\.input_columns .* question, answer"):
         source_of(file, "text")
     assert source_of(file, "text", input_columns="answer").inputs == ["!"]
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
+def test_nothing_is_an_empty_text_and_a_number_is_as_it_is_written(tmp_path: Path, suffix: str) -> None:
+    file = tmp_path / f"t{suffix}"
+    if suffix == ".parquet":
+        pd.DataFrame({"text": ["2", None], "label": ["a", "b"]}).to_parquet(file)
+    else:
+        write(
+            file,
+            {".jsonl": '{"text": 2, "label": "a"}\n{"text": null, "label": "b"}\n'}.get(
+                suffix, "text,label\n2,a\n,b\n"
+            ),
+        )
+    assert source_of(file, "text").inputs == ["2", ""]
+
+
+def test_cells_keep_their_ends_of_lines_and_tables_have_no_byte_order_mark(tmp_path: Path) -> None:
+    for name, content in (
+        ("t.csv", 'text,label\r\n"a\r\nb",x\r\n'),
+        ("t.jsonl", '{"text": "a\\r\\nb", "label": "x"}\r\n'),
+    ):
+        (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + content.encode())
+        assert source_of(tmp_path / name, "text").inputs == ["a\r\nb"]
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_sound_that_was_cut_off(tmp_path: Path, inside: bool) -> None:
+    """Whether it lies in a file of its own or in a cell."""
+    whole = tmp_path / "a.wav"
+    soundfile.write(whole, np.zeros(4000), 8000, subtype="PCM_16")
+    content = whole.read_bytes()[:2001]
+    with pytest.raises(DataError, match=r"^here: cut off: 978 frames, of which its header promises 4,000"):
+        whole.write_bytes(content)
+        decoded(content if inside else whole, "here")
+
+
+@pytest.mark.parametrize("size", [0xFFFFFFFF, 0x7FFFF000])
+def test_a_sound_that_was_streamed_is_read_to_its_end(tmp_path: Path, size: int) -> None:
+    soundfile.write(tmp_path / "a.wav", np.zeros(4000), 8000, subtype="PCM_16")
+    head, data, rest = (tmp_path / "a.wav").read_bytes().partition(b"data")
+    wave, rate = decoded(head + data + size.to_bytes(4, "little") + rest[4:], "here")
+    assert (len(wave), rate) == (4000, 8000)
