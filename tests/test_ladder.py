@@ -71,7 +71,7 @@ def test_written_widths_and_depths_pair_up():
         ({"widths": [16], "tokens": 100}, "exactly one of"),
         ({"widths": [16], "steps": 0}, "ladder.steps=0"),
         ({"widths": [16], "steps": [10, 10]}, "numbers that differ from each other"),
-        ({"widths": [16], "tokens": [160, 163]}, "different length"),
+        ({"widths": [16], "steps": None, "tokens": [1600, 1603]}, "different length"),
         ({"widths": [16], "steps": "many"}, "a number or a list of numbers"),
         ({"widths": [16], "steps": None, "flops": 1}, "ladder.flops=1"),
     ],
