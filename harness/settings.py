@@ -281,6 +281,13 @@ class TrainingSettings(Checked):
         default_in_identity=False,
     )
 
+    checkpoint_s: float | None = setting(
+        60.0,
+        "seconds from one checkpoint of a job in training to the next, from which it goes on after it was stopped",
+        or_null(at_least(0), "no checkpoints"),
+        in_identity=False,
+    )
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.patience is not None and self.evaluate != "even":

@@ -17,6 +17,7 @@ from harness.records.integrity import recorded_runs
 from harness.records.store import cells_of_runs
 from harness.settings import Settings
 from harness.sweeping.check import check_models
+from harness.sweeping.checkpoints import JobCheckpoints
 from harness.sweeping.cost import cost_model
 from harness.sweeping.display import display_for
 from harness.sweeping.failures import Ended, count_by_status, early_stops, failure_lines
@@ -165,6 +166,9 @@ def train_jobs(jobs: Sequence[Job], known: Mapping[str, str], workers: int, cons
         if (reason := why_alone(job)) is not None:
             line = f"{study.study}: family={study.family.name} trains one member at a time; vmap cannot run several"
             console.print(f"{line}: {reason}", markup=False, highlight=False, soft_wrap=True)
+    if n_begun := sum(JobCheckpoints(job).step is not None for job in jobs):
+        its = "goes on from its checkpoint" if n_begun == 1 else "go on from their checkpoints"
+        console.print(f"{counted(n_begun, 'job')} {its}.", highlight=False)
     cost = cost_model(Path(jobs[0].settings.results)).seconds
     jobs = sorted(jobs, key=cost, reverse=True)
     with display_for(console, jobs, cost) as display:

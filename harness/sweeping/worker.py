@@ -8,6 +8,7 @@ from typing import Any
 from harness.errors import UserError
 from harness.ladder import Job, Member
 from harness.records.writer import write_run
+from harness.sweeping.checkpoints import JobCheckpoints
 from harness.sweeping.failures import Ended, JobError, reason
 from harness.sweeping.progress import Reporter, progress_path
 from harness.sweeping.runs_row import run_row
@@ -24,12 +25,14 @@ def run_job(job: Job, git_revision: str | None) -> list[Ended]:
         UserError: the results folder cannot be written; every other job would meet the same.
         JobError: this job failed; nothing is written.
     """
+    checkpoints = JobCheckpoints(job)
     try:
         with Reporter(job) as reporter:
-            outcomes = train_job(job, reporter)
+            outcomes = train_job(job, reporter, checkpoints)
     except UserError as error:
         raise UserError(str(error)) from None
     except Exception as error:
+        checkpoints.remove()  # going on from there, it would meet the same
         raise JobError(reason(error)) from None
     ended = []
     for outcome in outcomes:
@@ -47,6 +50,7 @@ def run_job(job: Job, git_revision: str | None) -> list[Ended]:
             git_revision=git_revision,
         )
         ended.append(_write(job, outcome.member, row, outcome.measurements, done))
+    checkpoints.remove()
     return ended
 
 

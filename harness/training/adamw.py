@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 
 from harness.settings import OptimizerSettings
 from harness.training.rates import Rates
+from harness.training.state import restore
 
 
 class AdamW:
@@ -37,3 +40,13 @@ class AdamW:
         square_correction = 1 - beta2**self.step_count
         update = self.square.div(square_correction).sqrt_().add_(self.rates.eps_P).reciprocal_().mul_(self.mean)
         self.params.addcmul_(update, self.rates.lr_MP, value=-lr_multiplier / mean_correction)
+
+    @property
+    def averages(self) -> dict[str, torch.Tensor]:
+        """What it remembers of earlier gradients, by name."""
+        return {"mean": self.mean, "square": self.square}
+
+    def resume(self, averages: Mapping[str, torch.Tensor], steps_taken: int) -> None:
+        """Take up the averages of an optimizer that took so many steps."""
+        restore(self.averages, averages)
+        self.step_count = steps_taken

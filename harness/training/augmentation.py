@@ -36,13 +36,21 @@ class Views:
         viewed, answers = zip(*views, strict=True)
         return torch.cat(viewed, dim=1), torch.cat(answers, dim=1)
 
+    def skip(self, batches: Sequence[Batch]) -> None:
+        """Draw what `of` would draw for these batches, and drop it."""
+        for _ in range(self.count):
+            self._drawn(batches)
+
     def _view(
         self, batches: Sequence[Batch], inputs: torch.Tensor, targets: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        drawn = [self.augmenter.draw(stream, batch) for stream, batch in zip(self.streams, batches, strict=True)]
+        drawn = self._drawn(batches)
         numbers = {name: _on_device(np.concatenate([each[name] for each in drawn]), inputs.device) for name in drawn[0]}
         changed, answers = self.augmenter.apply(inputs.flatten(0, 1), targets.flatten(0, 1), numbers)
         return changed.unflatten(0, inputs.shape[:2]), answers.unflatten(0, inputs.shape[:2])
+
+    def _drawn(self, batches: Sequence[Batch]) -> list[dict[str, np.ndarray]]:
+        return [self.augmenter.draw(stream, batch) for stream, batch in zip(self.streams, batches, strict=True)]
 
 
 def _on_device(values: np.ndarray, device: torch.device) -> torch.Tensor:

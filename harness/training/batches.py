@@ -14,15 +14,25 @@ from harness.training.augmentation import Views
 DATA_STREAM, AUGMENTATION_STREAM = 1, 4
 
 
-def training_batches(job: Job, device: torch.device) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+def training_batches(
+    job: Job, device: torch.device, first: int = 0
+) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
     """Inputs (M, B, ...), targets (M, B, ...) and loss weights (M, B, S), each member's from its own streams; endless.
 
     Under loss=contrastive B is two views of each of `ladder.batch_size` examples.
+
+    Args:
+        first: the step whose batch comes first; those before it are drawn, and dropped.
     """
     task, batch_size = job.settings.task, job.settings.ladder.batch_size
     streams = [np.random.default_rng([member.seed, DATA_STREAM]) for member in job.members]
     views = _views(job)
-    for batches in zip(*(task.train_batches(stream, batch_size, job.examples) for stream in streams), strict=True):
+    of_members = zip(*(task.train_batches(stream, batch_size, job.examples) for stream in streams), strict=True)
+    for step, batches in enumerate(of_members):
+        if step < first:
+            if views is not None:
+                views.skip(batches)
+            continue
         scored = np.stack([batch.scored for batch in batches])
         # The mean over examples of the mean over an example's scored positions, as metrics.LOSS has it.
         of_each = (scored / (scored.sum(axis=2, keepdims=True) * batch_size)).astype(np.float32)

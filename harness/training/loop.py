@@ -22,11 +22,14 @@ from harness.training.device import describe, resolve, synchronise
 from harness.training.evaluation import Evaluator, chance
 from harness.training.losses import add_penalties
 from harness.training.members import Stack
-from harness.training.optimizers import OPTIMIZERS, clip_by_member
+from harness.training.optimizers import OPTIMIZERS, Optimizer, clip_by_member
 from harness.training.schedules import lr_multiplier
+from harness.training.state import Checkpoints, NoCheckpoints, State, restore
 from harness.training.stopping import EarlyStopping
 
 PROGRESS_INTERVAL_S = 0.5
+#: What a checkpoint has of each outcome; the rest is known at the end.
+_KEPT = ("status", "error", "stopped", "measurements")
 
 
 @dataclass(frozen=True)
@@ -69,12 +72,15 @@ class Outcome:
         return self.status == "finished" and not self.stopped
 
 
-def train_job(job: Job, on_progress: Callable[[Progress], None] | None = None) -> list[Outcome]:
+def train_job(
+    job: Job, on_progress: Callable[[Progress], None] | None = None, checkpoints: Checkpoints | None = None
+) -> list[Outcome]:
     """Train all members of a job side by side and return their outcomes, in the order of `job.members`.
 
     On CPU one thread is used: the same seed gives the same numbers to the bit, alone or beside others.
     A member whose loss is no longer finite has diverged, and one whose patience has run out has finished: its
-    measurements end there and the others go on.
+    measurements end there and the others go on. A job that goes on from a checkpoint ends, on CPU, with the numbers of
+    one that was never stopped, to the bit.
 
     Raises:
         SettingError: a device that this machine does not have.
@@ -85,9 +91,10 @@ def train_job(job: Job, on_progress: Callable[[Progress], None] | None = None) -
     started = time.monotonic()
     outcomes = [Outcome(member) for member in job.members]
     with torch.no_grad():
-        steps = _train(job, device, outcomes, on_progress or (lambda progress: None))
+        training = Training.of(job, device, outcomes, checkpoints or NoCheckpoints())
+        steps = training.run(on_progress or (lambda progress: None))
     synchronise(device)
-    wall_s = time.monotonic() - started
+    wall_s = time.monotonic() - started + training.spent_s
     for outcome in outcomes:
         outcome.wall_s, outcome.device = wall_s, describe(device)
         outcome.tokens_per_s = job.tokens * steps / job.steps * len(outcomes) / wall_s
@@ -95,35 +102,96 @@ def train_job(job: Job, on_progress: Callable[[Progress], None] | None = None) -
     return outcomes
 
 
-def _train(job: Job, device: torch.device, outcomes: list[Outcome], on_progress: Callable[[Progress], None]) -> int:
-    """Train to the last step, or until no member goes on; measurements go into `outcomes`.
+@dataclass
+class Training:
+    """A job in training.
 
-    Returns:
-        How many steps were taken.
+    Attributes:
+        step: steps taken.
+        loss_sum_M: each member's training losses since the last evaluation, summed.
+        evaluated: the step of that evaluation.
+        spent_s: seconds that were spent on it before it was stopped.
     """
-    stack = Stack.of(job, device)
-    evaluator = _evaluator(job.settings, device)
-    evaluate_at = evaluation_steps(job.steps, job.settings.training)
-    stopping = [EarlyStopping(job.settings.training) for _ in outcomes]
-    loss_sum_M = torch.zeros(())  # a scalar can be added to a tensor of any shape and device
-    evaluated, reported_at = 0, time.monotonic()
-    for step, losses_M in enumerate(training_steps(job, stack, device), start=1):
-        loss_sum_M = loss_sum_M + losses_M
-        if step in evaluate_at:
-            train_losses = (loss_sum_M / (step - evaluated)).tolist()
-            measured = evaluator.measure(stack)
-            _record(job, outcomes, step, measured, train_losses, step - evaluated)
-            for outcome, rule, rows in zip(outcomes, stopping, measured, strict=True):
-                outcome.stopped = outcome.stopped or rule.ends(_loss_of(rows))
-            loss_sum_M, evaluated = torch.zeros(()), step
-        if time.monotonic() - reported_at > PROGRESS_INTERVAL_S or step == job.steps:
-            losses = losses_M.tolist()
-            on_progress(Progress(step, job.steps, tuple(losses)))
-            _mark_diverged(outcomes, losses, step)
-            reported_at = time.monotonic()
-        if not any(outcome.goes_on for outcome in outcomes):
-            break
-    return step
+
+    job: Job
+    device: torch.device
+    stack: Stack
+    optimizer: Optimizer
+    stopping: list[EarlyStopping]
+    outcomes: list[Outcome]
+    checkpoints: Checkpoints
+    step: int = 0
+    # A scalar can be added to a tensor of any shape and device.
+    loss_sum_M: torch.Tensor = field(default_factory=lambda: torch.zeros(()))
+    evaluated: int = 0
+    spent_s: float = 0.0
+    started: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def of(cls, job: Job, device: torch.device, outcomes: list[Outcome], checkpoints: Checkpoints) -> Training:
+        """From its beginning, or from its last checkpoint."""
+        stack = Stack.of(job, device)
+        stopping = [EarlyStopping(job.settings.training) for _ in outcomes]
+        training = cls(job, device, stack, optimizer_of(job, stack), stopping, outcomes, checkpoints)
+        if (state := checkpoints.read()) is not None:
+            training._resume(state)
+        return training
+
+    def run(self, on_progress: Callable[[Progress], None]) -> int:
+        """Train to the last step, or until no member goes on; measurements go into the outcomes.
+
+        Returns:
+            How many steps were taken.
+        """
+        job, outcomes = self.job, self.outcomes
+        evaluator = _evaluator(job.settings, self.device)
+        evaluate_at = evaluation_steps(job.steps, job.settings.training)
+        reported_at = time.monotonic()
+        for losses_M in training_steps(job, self.stack, self.device, self.optimizer, self.step):
+            self.step += 1
+            self.loss_sum_M = self.loss_sum_M + losses_M
+            if self.step in evaluate_at:
+                self._evaluate(evaluator)
+            if time.monotonic() - reported_at > PROGRESS_INTERVAL_S or self.step == job.steps:
+                losses = losses_M.tolist()
+                on_progress(Progress(self.step, job.steps, tuple(losses)))
+                _mark_diverged(outcomes, losses, self.step)
+                reported_at = time.monotonic()
+            if not any(outcome.goes_on for outcome in outcomes):
+                break
+            if self.checkpoints.due:
+                self.checkpoints.write(self._state())
+        return self.step
+
+    def _evaluate(self, evaluator: Evaluator) -> None:
+        n_steps = self.step - self.evaluated
+        train_losses = (self.loss_sum_M / n_steps).tolist()
+        measured = evaluator.measure(self.stack)
+        _record(self.job, self.outcomes, self.step, measured, train_losses, n_steps)
+        for outcome, rule, rows in zip(self.outcomes, self.stopping, measured, strict=True):
+            outcome.stopped = outcome.stopped or rule.ends(_loss_of(rows))
+        self.loss_sum_M, self.evaluated = torch.zeros(()), self.step
+
+    def _state(self) -> State:
+        tensors = {"params": self.stack.params_MP, "loss_sum": self.loss_sum_M} | self.optimizer.averages
+        facts = {
+            "evaluated": self.evaluated,
+            "spent_s": self.spent_s + time.monotonic() - self.started,
+            "outcomes": [{name: getattr(outcome, name) for name in _KEPT} for outcome in self.outcomes],
+            "stopping": [[rule.lowest, rule.in_vain] for rule in self.stopping],
+        }
+        return State(self.step, tensors, facts)
+
+    def _resume(self, state: State) -> None:
+        self.step, facts = state.step, state.facts
+        restore({"params": self.stack.params_MP}, state.tensors)
+        self.optimizer.resume(state.tensors, self.step)
+        self.loss_sum_M = state.tensors["loss_sum"].to(self.device)
+        self.evaluated, self.spent_s = facts["evaluated"], facts["spent_s"]
+        for outcome, kept in zip(self.outcomes, facts["outcomes"], strict=True):
+            vars(outcome).update(kept)
+        for rule, (lowest, in_vain) in zip(self.stopping, facts["stopping"], strict=True):
+            rule.lowest, rule.in_vain = lowest, in_vain
 
 
 def _evaluator(settings: Settings, device: torch.device) -> Evaluator:
@@ -147,13 +215,24 @@ def evaluation_steps(steps: int, settings: TrainingSettings) -> set[int]:
 # --------------------------------------------------------------------------------------------------------------- steps
 
 
-def training_steps(job: Job, stack: Stack, device: torch.device) -> Iterator[torch.Tensor]:
-    """Take the job's optimizer steps one by one; yields each member's loss (M,) before the step."""
-    settings = job.settings
-    optimizer = OPTIMIZERS[settings.optimizer.kind](stack.params_MP, stack.rates, settings.optimizer)
-    batches = training_batches(job, device)
+def optimizer_of(job: Job, stack: Stack) -> Optimizer:
+    """What trains the members of a job."""
+    settings = job.settings.optimizer
+    return OPTIMIZERS[settings.kind](stack.params_MP, stack.rates, settings)
+
+
+def training_steps(
+    job: Job, stack: Stack, device: torch.device, optimizer: Optimizer | None = None, first: int = 0
+) -> Iterator[torch.Tensor]:
+    """Take the job's optimizer steps one by one; yields each member's loss (M,) before the step.
+
+    Args:
+        optimizer: one that has taken `first` steps; by default a new one.
+    """
+    settings, optimizer = job.settings, optimizer or optimizer_of(job, stack)
+    batches = training_batches(job, device, first)
     loss_and_grad = None
-    for step in range(job.steps):
+    for step in range(first, job.steps):
         batch = next(batches)
         loss_and_grad = loss_and_grad or stack.trace(*batch)
         losses_M, grad_MP = loss_and_grad(*batch, step)

@@ -8,12 +8,14 @@ training FLOPs, which are those of the model's forward and backward pass under e
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 
 import torch
 
 from harness.settings import OptimizerSettings
 from harness.training.adamw import AdamW
 from harness.training.rates import Rates
+from harness.training.state import restore
 
 #: The quintic a X + b (X X^T) X + c (X X^T)^2 X, and how often it is applied.
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
@@ -62,6 +64,16 @@ class Muon:
             matrices = ahead[:, entries].view(len(ahead), -1, rows, columns)
             update = orthogonalised(matrices).flatten(1) * max(1.0, rows / columns) ** 0.5
             self.params[:, entries] -= lr_multiplier * self.rates.lr_MP[:, entries] * update
+
+    @property
+    def averages(self) -> dict[str, torch.Tensor]:
+        """What it remembers of earlier gradients, by name; AdamW's too."""
+        return {"velocity": self.velocity} | self.adamw.averages
+
+    def resume(self, averages: Mapping[str, torch.Tensor], steps_taken: int) -> None:
+        """Take up the averages of an optimizer that took so many steps."""
+        restore({"velocity": self.velocity}, averages)
+        self.adamw.resume(averages, steps_taken)
 
 
 def orthogonalised(matrices: torch.Tensor) -> torch.Tensor:

@@ -6,7 +6,7 @@ which other members train beside it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import torch
@@ -15,6 +15,7 @@ from harness.settings import OptimizerSettings
 from harness.training.adamw import AdamW
 from harness.training.muon import Muon
 from harness.training.rates import Rates
+from harness.training.state import restore
 
 
 class Optimizer(Protocol):
@@ -22,6 +23,13 @@ class Optimizer(Protocol):
 
     def step(self, grad_MP: torch.Tensor, lr_multiplier: float) -> None:
         """Update the parameters; `lr_multiplier` is the schedule's factor on the base learning rate."""
+
+    @property
+    def averages(self) -> dict[str, torch.Tensor]:
+        """What it remembers of earlier gradients, by name."""
+
+    def resume(self, averages: Mapping[str, torch.Tensor], steps_taken: int) -> None:
+        """Take up the averages of an optimizer that took so many steps."""
 
 
 class GradientDescent:
@@ -35,6 +43,15 @@ class GradientDescent:
         if self.rates.decay_MP is not None:
             self.params.addcmul_(self.params, self.rates.decay_MP, value=-lr_multiplier)
         self.params.addcmul_(self.direction(grad_MP), self.rates.lr_MP, value=-lr_multiplier)
+
+    @property
+    def averages(self) -> dict[str, torch.Tensor]:
+        """What it remembers of earlier gradients, by name."""
+        return {}
+
+    def resume(self, averages: Mapping[str, torch.Tensor], steps_taken: int) -> None:
+        """Take up the averages of an optimizer that took so many steps."""
+        restore(self.averages, averages)
 
     def direction(self, grad_MP: torch.Tensor) -> torch.Tensor:
         """(M, P) what the learning rate multiplies."""
@@ -51,6 +68,11 @@ class SGD(GradientDescent):
     def __init__(self, params_MP: torch.Tensor, rates: Rates, settings: OptimizerSettings) -> None:
         super().__init__(params_MP, rates, settings)
         self.velocity = torch.zeros_like(params_MP)
+
+    @property
+    def averages(self) -> dict[str, torch.Tensor]:
+        """What it remembers of earlier gradients, by name."""
+        return {"velocity": self.velocity}
 
     def direction(self, grad_MP: torch.Tensor) -> torch.Tensor:
         self.velocity.mul_(self.settings.momentum).add_(grad_MP)

@@ -1,0 +1,61 @@
+"""What the remaining steps of a job follow from, and who keeps it: where it goes is not known here.
+
+That is the parameters, the optimizer's averages, the losses and measurements so far, and the number of steps taken.
+Batches, augmentation and dropout follow from the members' seeds and the step: their streams are drawn anew up to that
+step, without training, so that tasks keep no state that could be lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+
+
+@dataclass
+class State:
+    """A job in training.
+
+    Attributes:
+        step: steps taken.
+        tensors: by name.
+        facts: what is not a tensor, as JSON has it; floats are exact.
+    """
+
+    step: int
+    tensors: dict[str, torch.Tensor]
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class Checkpoints(Protocol):
+    """Keeps the state of one job."""
+
+    @property
+    def due(self) -> bool:
+        """Whether the state is wanted now."""
+
+    def write(self, state: State) -> None:
+        """Keep a state, in place of the one before."""
+
+    def read(self) -> State | None:
+        """The state that was kept last, for a job of the same members and settings; None where there is none."""
+
+
+class NoCheckpoints:
+    """Keeps nothing."""
+
+    due = False
+
+    def write(self, state: State) -> None:
+        """Not asked for."""
+
+    def read(self) -> None:
+        """None."""
+
+
+def restore(into: Mapping[str, torch.Tensor], tensors: Mapping[str, torch.Tensor]) -> None:
+    """Copy the values of tensors into those of the same names, where they lie."""
+    for name, tensor in into.items():
+        tensor.copy_(tensors[name])
