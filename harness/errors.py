@@ -34,6 +34,18 @@ class SettingError(UserError):
         return UserError, self.args
 
 
+class Stopped(KeyboardInterrupt):
+    """A signal other than Ctrl-C's asks this process to stop.
+
+    Args:
+        number: the signal's.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
 class RunsWarning(UserWarning):
     """What a user should know of the runs in a results folder: some were left out, or differ in their settings."""
 

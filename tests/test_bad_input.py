@@ -197,7 +197,9 @@ def test_a_reader_that_leaves_early(empty_folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sent", "to_group", "code"), [(signal.SIGTERM, False, 143), (signal.SIGINT, True, 130)], ids=["SIGTERM", "Ctrl-C"]
+    ("sent", "to_group", "code"),
+    [(signal.SIGTERM, False, 143), (signal.SIGINT, True, 130), (signal.SIGHUP, True, 129), (signal.SIGUSR1, True, 138)],
+    ids=["SIGTERM", "Ctrl-C", "SIGHUP", "SIGUSR1"],
 )
 def test_stopped_in_mid_run(
     sent: signal.Signals, to_group: bool, code: int, empty_folder: Path, capsys: pytest.CaptureFixture[str]
@@ -212,13 +214,30 @@ def test_stopped_in_mid_run(
     (os.killpg if to_group else os.kill)(sweep.pid, sent)
     stopped = wait(sweep, timeout_s=20)
     assert stopped.code == code, stopped.err
-    assert stopped.err.strip() == "harness: stopped; finished runs are kept, and the same command goes on from there"
+    said = (
+        "harness: stopped: 2 runs in training are lost; finished runs are kept, and the same command goes on from there"
+    )
+    assert stopped.err.strip() == said
     assert all(not _alive(pid) for pid in pids)
     statuses = finished_run_ids(RESULTS)
     assert list(statuses.values()) == ["finished", "finished"]
     assert "running:" not in run(capsys, "status", *command[1:]).out
     left = {path.name for path in RESULTS.rglob("*") if path.is_file()}
     assert left == {"lock", ".lock"} | {f"{i}.{t}.parquet" for i in statuses for t in ("runs", "measurements")}
+
+
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGQUIT], ids=lambda sent: sent.name)
+def test_nothing_trains_on_without_its_sweep(sent: signal.Signals, empty_folder: Path) -> None:
+    """Workers that outlived it would train beside those of the next sweep."""
+    sweep = start("sweep", *TINY, "ladder.widths=[4]", "ladder.steps=[5,100000000]", cwd=empty_folder)
+    pids = _wait_for_a_run_beside_another(sweep)
+    os.kill(sweep.pid, sent)
+    assert wait(sweep).code == -sent
+    ends = time.monotonic() + 5
+    while any(_alive(pid) for pid in pids):
+        assert time.monotonic() < ends, "a worker trains on"
+        time.sleep(0.05)
+    assert set(finished_run_ids(RESULTS).values()) == {"finished"}
 
 
 def _wait_for_a_run_beside_another(sweep: subprocess.Popen[str], timeout_s: float = 60) -> list[int]:
