@@ -30,7 +30,7 @@ def entry_point() -> None:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run one command and return its exit code: 0, 1 for a run that failed, 2 for a mistake of the user.
+    """Run one command and return its exit code: 0, 1 for a run that failed or was lost, 2 for a mistake of the user.
 
     It is 128 + the signal's number after one that stops it: 130 after Ctrl-C, 143 after SIGTERM; also after SIGHUP and
     SIGUSR1, which schedulers send ahead of a time limit. With HARNESS_DEBUG in the environment errors keep their
@@ -55,7 +55,7 @@ def main(argv: Sequence[str]) -> int:
         if os.environ.get("HARNESS_DEBUG"):
             raise
         print(f"harness: {error}", file=sys.stderr)
-        return 2
+        return error.exit_code
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
