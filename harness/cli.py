@@ -89,6 +89,8 @@ def _is_heeded(number: int) -> bool:
 
 
 def _stop(number: int, _: object) -> NoReturn:
+    # Schedulers send it more than once, and a second one would break off the ending of what is begun.
+    signal.signal(number, signal.SIG_IGN)
     raise Stopped(number)
 
 

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from command import TINY, run, start, wait
 
+from harness import cli
 from harness.records.schema import RUNS
 from harness.records.store import finished_run_ids
 from harness.sweeping.lock import locked
@@ -224,6 +225,43 @@ def test_stopped_in_mid_run(
     assert "running:" not in run(capsys, "status", *command[1:]).out
     left = {path.name for path in RESULTS.rglob("*") if path.is_file()}
     assert left == {"lock", ".lock"} | {f"{i}.{t}.parquet" for i in statuses for t in ("runs", "measurements")}
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1], ids=lambda sent: sent.name)
+def test_a_signal_sent_twice_stops_once(
+    sent: signal.Signals, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = signal.getsignal(sent)
+
+    def stopped_twice(_: object) -> int:
+        try:
+            signal.raise_signal(sent)
+        except KeyboardInterrupt as stop:
+            signal.raise_signal(sent)
+            stop.args = ("1 run in training is lost",)
+            raise
+        return 0
+
+    monkeypatch.setattr(cli, "_dispatch", stopped_twice)
+    stopped = run(capsys, "sweep")
+    assert stopped.code == 128 + sent
+    assert "stopped: 1 run in training is lost; finished runs are kept" in stopped.err
+    assert signal.getsignal(sent) == before
+
+
+def test_a_signal_that_is_ignored_stays_so(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """nohup has SIGHUP ignored, that a sweep outlives its terminal."""
+
+    def hung_up(_: object) -> int:
+        signal.raise_signal(signal.SIGHUP)
+        return 0
+
+    monkeypatch.setattr(cli, "_dispatch", hung_up)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert run(capsys, "sweep").code == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGQUIT], ids=lambda sent: sent.name)
