@@ -17,8 +17,11 @@ from rich.console import Console
 
 import harness
 from harness import commands, help_pages
-from harness.errors import RunsWarning, UserError, nearest
+from harness.errors import RunsWarning, Stopped, UserError, nearest
 from harness.verbs import DATA, STUDY_VERBS, VERBS
+
+#: Signals beside Ctrl-C's that stop a command as it does; Windows has but one of them.
+_STOPPING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name)]
 
 
 def entry_point() -> None:
@@ -27,21 +30,23 @@ def entry_point() -> None:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run one command and return its exit code: 0, 1 for a run that failed, 2 for a mistake of the user.
+    """Run one command and return its exit code: 0, 1 for a run that failed or was lost, 2 for a mistake of the user.
 
-    It is 130 after Ctrl-C and 143 after SIGTERM. With HARNESS_DEBUG in the environment errors keep their traceback.
+    It is 128 + the signal's number after one that stops it: 130 after Ctrl-C, 143 after SIGTERM; also after SIGHUP and
+    SIGUSR1, which schedulers send ahead of a time limit. With HARNESS_DEBUG in the environment errors keep their
+    traceback.
     """
-    previous = signal.signal(signal.SIGTERM, _terminate)
+    previous = {number: signal.signal(number, _stop) for number in _STOPPING if _is_heeded(number)}
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _WarningLines(warnings.showwarning)
             code = _dispatch(list(argv))
         sys.stdout.flush()
         return code
-    except _Terminated:
-        return _stopped(128 + signal.SIGTERM)
-    except KeyboardInterrupt:
-        return _stopped(128 + signal.SIGINT)
+    except Stopped as stop:
+        return _stopped(stop.number, str(stop))
+    except KeyboardInterrupt as stop:
+        return _stopped(signal.SIGINT, str(stop))
     except BrokenPipeError:
         # Whoever read our output has left, as `head` does; Python would complain once more when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -50,9 +55,10 @@ def main(argv: Sequence[str]) -> int:
         if os.environ.get("HARNESS_DEBUG"):
             raise
         print(f"harness: {error}", file=sys.stderr)
-        return 2
+        return error.exit_code
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 class _WarningLines:
@@ -77,17 +83,21 @@ class _WarningLines:
             print(f"harness: {message}", file=sys.stderr)
 
 
-class _Terminated(BaseException):
-    """SIGTERM came."""
+def _is_heeded(number: int) -> bool:
+    """Whether a signal is not ignored, as nohup has SIGHUP ignored."""
+    return signal.getsignal(number) != signal.SIG_IGN
 
 
-def _terminate(*_: object) -> None:
-    raise _Terminated
+def _stop(number: int, _: object) -> NoReturn:
+    # Schedulers send it more than once, and a second one would break off the ending of what is begun.
+    signal.signal(number, signal.SIG_IGN)
+    raise Stopped(number)
 
 
-def _stopped(code: int) -> int:
-    print("harness: stopped; finished runs are kept, and the same command goes on from there", file=sys.stderr)
-    return code
+def _stopped(number: int, lost: str) -> int:
+    said = ": ".join(filter(None, ["stopped", lost]))
+    print(f"harness: {said}; finished runs are kept, and the same command goes on from there", file=sys.stderr)
+    return 128 + number
 
 
 def _dispatch(argv: list[str]) -> int:

@@ -13,7 +13,9 @@ _PACKAGE = os.path.dirname(__file__) + os.sep
 
 
 class UserError(Exception):
-    """Something the user can mend; the command line prints it and exits with 2."""
+    """Something the user can mend; the command line prints it and exits with `exit_code`."""
+
+    exit_code = 2
 
 
 class SettingError(UserError):
@@ -32,6 +34,24 @@ class SettingError(UserError):
     def __reduce__(self) -> tuple[type[UserError], tuple[object, ...]]:
         # Errors cross process borders; what was found may not, so the message alone travels.
         return UserError, self.args
+
+
+class LostRunsError(UserError):
+    """Runs are gone that were recorded; nobody's command was wrong."""
+
+    exit_code = 1
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal other than Ctrl-C's asks this process to stop.
+
+    Args:
+        number: the signal's.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
 
 
 class RunsWarning(UserWarning):

@@ -142,8 +142,9 @@ def _train(studies: Sequence[Settings]) -> list[str]:
         console = Console(stderr=True)  # stdout is the script's own
     try:
         return failure_lines(train_missing(studies, console))
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt("stopped; finished runs are kept, and the same call goes on from there") from None
+    except KeyboardInterrupt as stop:
+        said = ": ".join(filter(None, ["stopped", str(stop)]))
+        raise KeyboardInterrupt(f"{said}; finished runs are kept, and the same call goes on from there") from None
 
 
 def _frame_of(studies: Sequence[Settings], failures: Sequence[str]) -> pd.DataFrame:

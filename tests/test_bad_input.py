@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from command import TINY, run, start, wait
 
+from harness import cli
 from harness.records.schema import RUNS
 from harness.records.store import finished_run_ids
 from harness.sweeping.lock import locked
@@ -197,7 +198,9 @@ def test_a_reader_that_leaves_early(empty_folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sent", "to_group", "code"), [(signal.SIGTERM, False, 143), (signal.SIGINT, True, 130)], ids=["SIGTERM", "Ctrl-C"]
+    ("sent", "to_group", "code"),
+    [(signal.SIGTERM, False, 143), (signal.SIGINT, True, 130), (signal.SIGHUP, True, 129), (signal.SIGUSR1, True, 138)],
+    ids=["SIGTERM", "Ctrl-C", "SIGHUP", "SIGUSR1"],
 )
 def test_stopped_in_mid_run(
     sent: signal.Signals, to_group: bool, code: int, empty_folder: Path, capsys: pytest.CaptureFixture[str]
@@ -212,13 +215,68 @@ def test_stopped_in_mid_run(
     (os.killpg if to_group else os.kill)(sweep.pid, sent)
     stopped = wait(sweep, timeout_s=20)
     assert stopped.code == code, stopped.err
-    assert stopped.err.strip() == "harness: stopped; finished runs are kept, and the same command goes on from there"
+    said = (
+        "harness: stopped: 2 runs in training fall back to their last checkpoints; "
+        "finished runs are kept, and the same command goes on from there"
+    )
+    assert stopped.err.strip() == said
     assert all(not _alive(pid) for pid in pids)
     statuses = finished_run_ids(RESULTS)
     assert list(statuses.values()) == ["finished", "finished"]
     assert "running:" not in run(capsys, "status", *command[1:]).out
     left = {path.name for path in RESULTS.rglob("*") if path.is_file()}
     assert left == {"lock", ".lock"} | {f"{i}.{t}.parquet" for i in statuses for t in ("runs", "measurements")}
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1], ids=lambda sent: sent.name)
+def test_a_signal_sent_twice_stops_once(
+    sent: signal.Signals, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = signal.getsignal(sent)
+
+    def stopped_twice(_: object) -> int:
+        try:
+            signal.raise_signal(sent)
+        except KeyboardInterrupt as stop:
+            signal.raise_signal(sent)
+            stop.args = ("1 run in training falls back to its last checkpoint",)
+            raise
+        return 0
+
+    monkeypatch.setattr(cli, "_dispatch", stopped_twice)
+    stopped = run(capsys, "sweep")
+    assert stopped.code == 128 + sent
+    assert "stopped: 1 run in training falls back to its last checkpoint; finished runs are kept" in stopped.err
+    assert signal.getsignal(sent) == before
+
+
+def test_a_signal_that_is_ignored_stays_so(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """nohup has SIGHUP ignored, that a sweep outlives its terminal."""
+
+    def hung_up(_: object) -> int:
+        signal.raise_signal(signal.SIGHUP)
+        return 0
+
+    monkeypatch.setattr(cli, "_dispatch", hung_up)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert run(capsys, "sweep").code == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGQUIT], ids=lambda sent: sent.name)
+def test_nothing_trains_on_without_its_sweep(sent: signal.Signals, empty_folder: Path) -> None:
+    """Workers that outlived it would train beside those of the next sweep."""
+    sweep = start("sweep", *TINY, "ladder.widths=[4]", "ladder.steps=[5,100000000]", cwd=empty_folder)
+    pids = _wait_for_a_run_beside_another(sweep)
+    os.kill(sweep.pid, sent)
+    assert wait(sweep).code == -sent
+    ends = time.monotonic() + 5
+    while any(_alive(pid) for pid in pids):
+        assert time.monotonic() < ends, "a worker trains on"
+        time.sleep(0.05)
+    assert set(finished_run_ids(RESULTS).values()) == {"finished"}
 
 
 def _wait_for_a_run_beside_another(sweep: subprocess.Popen[str], timeout_s: float = 60) -> list[int]:

@@ -219,9 +219,11 @@ def test_a_script_without_a_main_guard_is_interrupted_and_goes_on(tmp_path: Path
         time.sleep(0.1)
     os.killpg(script.pid, signal.SIGINT)
     _, err = script.communicate(timeout=30)
-    assert err.rstrip().endswith(
-        "KeyboardInterrupt: stopped; finished runs are kept, and the same call goes on from there"
+    said = (
+        "stopped: 2 runs in training fall back to their last checkpoints; "
+        "finished runs are kept, and the same call goes on from there"
     )
+    assert err.rstrip().endswith(f"KeyboardInterrupt: {said}")
     assert "freeze_support" not in err
     for job in training:
         with pytest.raises(ProcessLookupError):

@@ -26,7 +26,6 @@ NEEDED = {
     "numpy": "numpy",
     "omegaconf": "omegaconf",
     "pandas": "pandas",
-    "pebble": "pebble",
     "pyarrow": "pyarrow",
     "pytest": "pytest",
     "rich": "rich",

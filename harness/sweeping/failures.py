@@ -54,6 +54,11 @@ def death(exit_code: int | None) -> str:
     return f"process ended with exit code {exit_code}"
 
 
+def is_kill(exit_code: int | None) -> bool:
+    """Whether a process was ended by SIGKILL, as the kernel does it when memory runs out."""
+    return exit_code == -signal.SIGKILL
+
+
 def count_by_status(ended: Sequence[Ended]) -> str:
     """ "3 finished, 1 failed"."""
     statuses = [run.status for run in ended]

@@ -1,55 +1,38 @@
-"""Jobs on one-thread processes: a job that fails or is killed takes no other with it.
-
-Workers are forked from a server that has torch loaded already (0.02 s a worker, where importing it takes seconds).
-pebble's pool replaces a worker that dies and says which job it had. A worker imports the modules of the job's family
-and task and never the program that started it, so a script that sweeps needs no ``if __name__ == "__main__"``.
-"""
+"""Jobs on processes side by side: a job that fails or is killed takes no other with it."""
 
 from __future__ import annotations
 
-import os
-import signal
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import spawn
-from multiprocessing.context import ForkServerContext, ForkServerProcess
-from multiprocessing.forkserver import ensure_running
-from typing import Any
-from unittest.mock import patch
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from pebble import ProcessExpired, ProcessPool
-
+from harness.errors import UserError, warn_of_runs
 from harness.ladder import Job
 from harness.sweeping.display import Display
-from harness.sweeping.failures import Ended, JobError, death
+from harness.sweeping.failures import Ended, JobError, death, is_kill
+from harness.sweeping.processes import Answer, Work, Worker, heard
 from harness.sweeping.worker import run_job, write_failure
+from harness.wording import counted
 
 POLL_S = 0.25
 
-#: Settings of libraries that would otherwise start a thread for each core in every worker.
-_ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-
-Work = Callable[[Job, str | None], list[Ended]]
-
-_preparation_data = spawn.get_preparation_data
+#: How often a job is tried whose process dies, and how many processes in a row may die before they take a job.
+ATTEMPTS = 3
 
 
-class _Worker(ForkServerProcess):
-    """A worker that does not begin by running the main module once more, which may be a script that sweeps."""
+@dataclass(frozen=True)
+class _Attempt:
+    """One of the times that a job is tried.
 
-    @staticmethod
-    def _Popen(process_obj: Any) -> Any:
-        with patch.object(spawn, "get_preparation_data", _without_main):
-            return ForkServerProcess._Popen(process_obj)
+    Attributes:
+        job: what is trained now: `asked`, or one of its members.
+        asked: the job that it belongs to, which the display knows.
+        number: 1 for the first time.
+    """
 
-
-class _Context(ForkServerContext):
-    Process = _Worker
-
-
-def _without_main(name: str) -> dict[str, Any]:
-    return {key: value for key, value in _preparation_data(name).items() if not key.startswith("init_main_from")}
+    job: Job
+    asked: Job
+    number: int = 1
 
 
 def run_jobs(
@@ -57,44 +40,130 @@ def run_jobs(
 ) -> list[Ended]:
     """Run jobs in the order given on `workers` processes; returns how every run ended.
 
-    Failed jobs are recorded as failed runs. On an exception (Ctrl-C) the workers are ended: runs that they had not
-    written yet are lost, and none is written in part.
+    Failed jobs are recorded as failed runs. A job whose process dies is tried again, its members one by one if it was
+    killed (for memory, as a rule), and fails the third time. On an exception (Ctrl-C) the workers are ended: runs that
+    they had not written yet fall back to their last checkpoints, and none is written in part. A KeyboardInterrupt goes
+    on with how many runs these are as its message.
 
     Raises:
-        UserError: a results folder cannot be written.
+        UserError: a results folder cannot be written, or no process be started.
     """
-    ended: list[Ended] = []
-    pool = ProcessPool(max_workers=min(workers, len(jobs)) or 1, context=_fork_server())
+    pool = _Pool(jobs, workers, git_revision, display, work)
     try:
-        left: dict[Future[list[Ended]], Job] = {pool.schedule(work, args=[job, git_revision]): job for job in jobs}
-        while left:
-            done, _ = wait(left, timeout=POLL_S, return_when=FIRST_COMPLETED)
-            for future in done:
-                job = left.pop(future)
+        while pool.open:
+            pool.hand_out()
+            pool.take_in()
+            display.refresh([job for job in jobs if job.members[0].run_id in pool.open])
+    except KeyboardInterrupt as stop:
+        n_runs = sum(len(attempt.job.members) for attempt in pool.at_work.values())
+        back = "falls back to its last checkpoint" if n_runs == 1 else "fall back to their last checkpoints"
+        stop.args = (f"{counted(n_runs, 'run')} in training {back}",)
+        raise
+    finally:
+        pool.end()
+    return pool.ended
+
+
+class _Pool:
+    """Workers, and which attempt each of them is at.
+
+    Attributes:
+        open: the attempts not ended yet of each job asked for, by the run_id of its first member.
+        ended: how runs have ended so far.
+    """
+
+    def __init__(
+        self, jobs: Sequence[Job], workers: int, git_revision: str | None, display: Display, work: Work
+    ) -> None:
+        self.size, self.git_revision, self.display, self.work = workers, git_revision, display, work
+        self.waiting = deque(_Attempt(job, job) for job in jobs)
+        self.open = {job.members[0].run_id: 1 for job in jobs}
+        self.of_job: dict[str, list[Ended]] = {run_id: [] for run_id in self.open}
+        self.at_work: dict[Worker, _Attempt] = {}
+        self.workers: list[Worker] = []
+        self.never_up = 0
+        self.ended: list[Ended] = []
+
+    def hand_out(self) -> None:
+        """Give waiting jobs to workers that wait, and start workers for the others.
+
+        Raises:
+            UserError: no process can be started.
+        """
+        for worker in [worker for worker in self.workers if worker.ready]:
+            if self.waiting:
+                attempt = self.waiting.popleft()
                 try:
-                    results = future.result()
-                except ProcessExpired as error:
-                    results = write_failure(job, death(error.exitcode), git_revision)
-                except (JobError, BrokenProcessPool) as error:
-                    results = write_failure(job, str(error), git_revision)
-                ended += results
-                display.ended(job, results)
-            display.refresh(list(left.values()))
-    finally:
-        pool.stop()
-        pool.join()
-    return ended
+                    worker.give(attempt.job)
+                except OSError:
+                    self.waiting.appendleft(attempt)
+                    self._lose(worker)
+                else:
+                    self.at_work[worker] = attempt
+        for _ in range(min(self.size, len(self.at_work) + len(self.waiting)) - len(self.workers)):
+            try:
+                self.workers.append(Worker(self.work, self.git_revision))
+            except (OSError, EOFError) as error:
+                self._count_never_up(f"{type(error).__name__}: {error}")
+
+    def take_in(self) -> None:
+        """Wait a moment for workers, and record what they answer or that they died."""
+        for worker in heard(self.workers, POLL_S):
+            try:
+                answer = worker.hear()
+            except (OSError, EOFError):
+                self._lose(worker)
+                continue
+            self.never_up = 0
+            if answer is not None:
+                self._record(self.at_work.pop(worker), answer)
+
+    def end(self) -> None:
+        for worker in self.workers:
+            worker.pipe.close()
+        for worker in self.workers:
+            worker.end()
+
+    def _lose(self, worker: Worker) -> None:
+        """Forget a worker that died; what it was at is tried again or fails, and no other job minds."""
+        self.workers.remove(worker)
+        exit_code = worker.end()
+        attempt = self.at_work.pop(worker, None)
+        if attempt is not None:
+            self._try_again(attempt, exit_code)
+        elif not worker.ready:
+            self._count_never_up(death(exit_code))
+
+    def _try_again(self, attempt: _Attempt, exit_code: int | None) -> None:
+        if attempt.number == ATTEMPTS:
+            self._record(attempt, JobError(death(exit_code)))
+            return
+        parts, how = [attempt.job], f"attempt {attempt.number + 1} of {ATTEMPTS} follows"
+        if is_kill(exit_code) and len(attempt.job.members) > 1:
+            parts = [replace(attempt.job, members=(member,)) for member in attempt.job.members]
+            how += ", with its members one by one"
+        warn_of_runs(f"{attempt.job.label}, {_members(attempt.job)}: {death(exit_code)}; {how}")
+        self.open[attempt.asked.members[0].run_id] += len(parts) - 1
+        self.waiting.extendleft(_Attempt(part, attempt.asked, attempt.number + 1) for part in reversed(parts))
+
+    def _record(self, attempt: _Attempt, answer: Answer) -> None:
+        if isinstance(answer, UserError):
+            raise answer
+        if isinstance(answer, JobError):
+            answer = write_failure(attempt.job, str(answer), self.git_revision)
+        run_id = attempt.asked.members[0].run_id
+        self.of_job[run_id] += answer
+        self.open[run_id] -= 1
+        if self.open[run_id] == 0:
+            del self.open[run_id]
+            self.ended += self.of_job[run_id]
+            self.display.ended(attempt.asked, self.of_job[run_id])
+
+    def _count_never_up(self, why: str) -> None:
+        self.never_up += 1
+        if self.never_up >= max(ATTEMPTS, self.size + 1):
+            raise UserError(f"no process for training can be started: {why}")
 
 
-def _fork_server() -> ForkServerContext:
-    context = _Context()
-    # The tracer that training uses imports torch._inductor when first called, 1.6 s that each worker would pay.
-    context.set_forkserver_preload(["harness.sweeping.pool", "torch._inductor"])
-    # Ctrl-C reaches the whole process group; the server and its workers leave it to this process to end them.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        with patch.dict(os.environ, dict.fromkeys(_ONE_THREAD, "1")):
-            ensure_running()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    return context
+def _members(job: Job) -> str:
+    return job.members[0].label if len(job.members) == 1 else f"{len(job.members)} members"

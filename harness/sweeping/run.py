@@ -22,6 +22,7 @@ from harness.sweeping.cost import cost_model
 from harness.sweeping.display import display_for
 from harness.sweeping.failures import Ended, count_by_status, early_stops, failure_lines
 from harness.sweeping.lock import holder, locked
+from harness.sweeping.losses import without_losses
 from harness.sweeping.other_data import COLUMNS, warn_of_other_data
 from harness.sweeping.plan import DONE, cells, is_done, pending, recorded_cells, single_job, why_alone, worker_count
 from harness.sweeping.pool import run_jobs
@@ -156,6 +157,9 @@ def train_jobs(jobs: Sequence[Job], known: Mapping[str, str], workers: int, cons
     """Train jobs, costly ones first, and print how many ended in which way; how each run ended, and why if badly.
 
     Their models have been checked by whoever made the jobs (`check_models`).
+
+    Raises:
+        LostRunsError: recorded runs have gone from a results folder meanwhile.
     """
     n_done = sum(state in DONE for state in known.values())
     if not jobs:
@@ -171,7 +175,7 @@ def train_jobs(jobs: Sequence[Job], known: Mapping[str, str], workers: int, cons
         console.print(f"{counted(n_begun, 'job')} {its}.", highlight=False)
     cost = cost_model(Path(jobs[0].settings.results)).seconds
     jobs = sorted(jobs, key=cost, reverse=True)
-    with display_for(console, jobs, cost) as display:
+    with without_losses(jobs), display_for(console, jobs, cost) as display:
         ended = run_jobs(jobs, workers, git_revision(), display)
     counts = "; ".join(filter(None, [count_by_status(ended), early_stops(ended)]))
     console.print(f"Trained {len(ended)}: {counts}.", highlight=False, soft_wrap=True)

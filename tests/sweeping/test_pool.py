@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+from dataclasses import replace
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 import pytest
@@ -11,9 +14,10 @@ from command import TINY
 from rich.console import Console
 
 from harness.config import compose
-from harness.errors import UserError
+from harness.errors import RunsWarning, UserError
 from harness.ladder import Job
 from harness.records.store import collect, finished_run_ids, load_runs
+from harness.sweeping import pool
 from harness.sweeping.display import Lines
 from harness.sweeping.failures import Ended
 from harness.sweeping.plan import cells, pending
@@ -41,8 +45,31 @@ def fifth_kills_itself(job: Job, revision: str | None) -> list[Ended]:
     return run_job(job, revision)
 
 
+def fifth_kills_itself_once(job: Job, revision: str | None) -> list[Ended]:
+    if job.members[0].seed == 4 and not (died := Path("died")).exists():
+        died.touch()
+        os._exit(7)
+    return run_job(job, revision)
+
+
+def several_members_are_too_many(job: Job, revision: str | None) -> list[Ended]:
+    if len(job.members) > 1 or job.members[0].seed == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return run_job(job, revision)
+
+
+def server_is_killed_once(job: Job, revision: str | None) -> list[Ended]:
+    if job.members[0].seed == 1 and not (died := Path("died")).exists():
+        died.touch()
+        os.kill(os.getppid(), signal.SIGKILL)
+        os._exit(7)
+    return run_job(job, revision)
+
+
 def fails_in_three_ways(job: Job, revision: str | None) -> list[Ended]:
     if job.members[0].seed == 0:
+        with open("attempts", "a") as attempts:
+            attempts.write("one\n")
         os._exit(7)
     job.settings.task.train_batch = {1: unpicklable, 2: out_of_memory}[job.members[0].seed]  # type: ignore[method-assign]
     return run_job(job, revision)
@@ -68,7 +95,8 @@ def mistake_of_the_user(job: Job, revision: str | None) -> list[Ended]:
 
 
 def test_eleven_of_twelve_finish_when_one_is_killed(jobs: list[Job]) -> None:
-    ended = run(jobs, fifth_kills_itself)
+    with pytest.warns(RunsWarning):
+        ended = run(jobs, fifth_kills_itself)
     statuses = finished_run_ids("results/tiny")
     assert len(statuses) == len(ended) == 12
     assert [run_id for run_id, status in statuses.items() if status == "failed"] == [jobs[4].members[0].run_id]
@@ -81,8 +109,49 @@ def test_eleven_of_twelve_finish_when_one_is_killed(jobs: list[Job]) -> None:
     assert list(running(Path("results/tiny"))) == []
 
 
+def test_a_job_whose_process_dies_is_tried_again(jobs: list[Job]) -> None:
+    with pytest.warns(RunsWarning, match=r"seed=4 lr=0.01: process ended with exit code 7; attempt 2 of 3 follows"):
+        ended = run(jobs[3:6], fifth_kills_itself_once)
+    assert [end.status for end in ended] == ["finished"] * 3
+    assert list(finished_run_ids("results/tiny").values()) == ["finished"] * 3
+
+
+def test_members_that_are_killed_together_are_tried_one_by_one(jobs: list[Job]) -> None:
+    together = replace(jobs[0], members=tuple(job.members[0] for job in jobs[:4]))
+    with pytest.warns(RunsWarning) as warned:
+        ended = run([together], several_members_are_too_many)
+    assert re.search(
+        r"4 members: killed by SIGKILL .*; attempt 2 of 3 follows, with its members", str(warned[0].message)
+    )
+    assert sorted(end.status for end in ended) == ["failed", "finished", "finished", "finished"]
+    statuses = finished_run_ids("results/tiny")
+    assert [statuses[member.run_id] for member in together.members] == ["finished", "finished", "failed", "finished"]
+
+
+def test_a_killed_server_of_processes_costs_no_run(jobs: list[Job]) -> None:
+    resource_tracker.ensure_running()
+    os.kill(resource_tracker._resource_tracker._pid, signal.SIGKILL)  # type: ignore[attr-defined]
+    with pytest.warns(RunsWarning, match="seed=1"), pytest.warns(UserWarning, match="died unexpectedly, relaunching"):
+        ended = run(jobs[:5], server_is_killed_once)
+    assert [end.status for end in ended] == ["finished"] * 5
+
+
+def test_without_processes_the_sweep_stops_and_records_no_failure(
+    jobs: list[Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_process(*_: object) -> None:
+        raise BlockingIOError("too many processes")
+
+    monkeypatch.setattr(pool, "Worker", no_process)
+    with pytest.raises(UserError, match="no process for training can be started: BlockingIOError: too many processes"):
+        run(jobs, run_job)
+    assert finished_run_ids("results/tiny") == {}
+
+
 def test_reasons_are_kept_in_one_line(jobs: list[Job]) -> None:
-    ended = run(jobs[:3], fails_in_three_ways)
+    with pytest.warns(RunsWarning):
+        ended = run(jobs[:3], fails_in_three_ways)
+    assert Path("attempts").read_text().count("one") == 3
     reasons = sorted(str(end.error) for end in ended)
     assert reasons[0].startswith("NeedsTwoWords: odd error (test_pool.py:")
     assert reasons[1].startswith("out of memory: [enforce fail]")
@@ -91,7 +160,8 @@ def test_reasons_are_kept_in_one_line(jobs: list[Job]) -> None:
 
 
 def test_failed_runs_are_tried_again_and_finished_ones_are_not(jobs: list[Job]) -> None:
-    run(jobs[3:6], fifth_kills_itself)
+    with pytest.warns(RunsWarning):
+        run(jobs[3:6], fifth_kills_itself)
     (cell,) = cells(jobs[0].settings)
     left = [job.members[0].seed for job in pending(cell, finished_run_ids("results/tiny"), "cpu")]
     assert left == [0, 1, 2, 4, 6, 7, 8, 9, 10, 11]

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command import TINY, run
 from tiny_results import RESULTS, record_otherwise
 
+from harness.ladder import Job
 from harness.records.store import finished_run_ids
 from harness.settings import Settings
+from harness.sweeping import run as verbs
+from harness.sweeping.failures import Ended
 from harness.sweeping.plan import cells
 
 #: Families with one mistake each, as a user might write them.
@@ -119,3 +125,29 @@ def test_a_sweep_ends_with_how_many_runs_stopped_early(capsys: pytest.CaptureFix
     # The first evaluation falls from infinity; the second ends it.
     assert "Trained 4: 4 finished; 4 of them stopped early, after 40 % of the steps asked for." in swept.out
     assert "stopped" not in run(capsys, "sweep", *TINY, *stopping).out
+
+
+@pytest.mark.parametrize("verb", ["sweep", "redo"])
+def test_a_results_folder_removed_in_mid_sweep_is_missed(
+    trained: Settings, verb: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four runs are there when it starts; it trains four, and loses the folder before the last one."""
+    asked, n_lost, n_trained = ((*TINY, "seeds=4"), 7, 3) if verb == "sweep" else ((*TINY, "redo.which=all"), 3, 3)
+    flags, one_by_one = ("--yes",) * (verb == "redo"), ("launcher.members_together=1",)
+    run_jobs = verbs.run_jobs
+
+    def interrupted(jobs: Sequence[Job], workers: int, revision: str | None, *others: Any) -> list[Ended]:
+        ended = run_jobs(jobs[:-1], workers, revision, *others)
+        shutil.rmtree(RESULTS)
+        return ended + run_jobs(jobs[-1:], workers, revision, *others)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(verbs, "run_jobs", interrupted)
+        swept = run(capsys, verb, *asked, *one_by_one, *flags)
+    assert swept.code == 1
+    n_before = n_lost + 1
+    said = f"{RESULTS}: {n_lost} of {n_before} runs went while the sweep ran, {n_trained} of them trained by it"
+    assert said in swept.err
+    assert len(finished_run_ids(RESULTS)) == 1
+    assert run(capsys, "sweep", *asked).code == 0
+    assert len(finished_run_ids(RESULTS)) == n_before

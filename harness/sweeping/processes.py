@@ -1,0 +1,158 @@
+"""One-thread processes that run jobs for this one, and end when it does.
+
+They are forked from a server that has torch loaded already (0.02 s a worker, where importing it takes seconds). All
+that ties a worker to its parent is one pipe: jobs go in, answers come out, and each side sees the other's death at
+once, whoever killed it, as the end of the pipe. The server's death takes no worker with it, and the next worker starts
+a new server.
+
+A worker imports the modules of the job's family and task and never the program that started it, so a script that sweeps
+needs no ``if __name__ == "__main__"``.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from multiprocessing import connection, resource_tracker, spawn
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any
+from unittest.mock import patch
+
+from harness.errors import UserError
+from harness.ladder import Job
+from harness.sweeping.failures import Ended, JobError, reason
+
+Work = Callable[[Job, str | None], list[Ended]]
+
+#: What a worker answers: how the job's runs ended, or why it has no outcomes.
+Answer = list[Ended] | JobError | UserError
+
+#: How long a worker may take to end once its pipe has.
+_END_S = 3.0
+
+#: Settings of libraries that would otherwise start a thread for each core in every worker.
+_ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+#: Signals that stop a sweep and may reach its whole process group: its parent alone decides what follows.
+_OF_THE_PARENT = [signal.SIGINT, signal.SIGHUP, signal.SIGUSR1]
+
+_preparation_data = spawn.get_preparation_data
+
+
+class _Process(ForkServerProcess):
+    """A process that does not begin by running the main module once more, which may be a script that sweeps."""
+
+    @staticmethod
+    def _Popen(process_obj: Any) -> Any:
+        with patch.object(spawn, "get_preparation_data", _without_main):
+            return ForkServerProcess._Popen(process_obj)
+
+
+class _Context(ForkServerContext):
+    Process = _Process
+
+
+def _without_main(name: str) -> dict[str, Any]:
+    return {key: value for key, value in _preparation_data(name).items() if not key.startswith("init_main_from")}
+
+
+class Worker:
+    """A process that runs one job after another.
+
+    Attributes:
+        ready: whether it has come up and waits for a job.
+
+    Raises:
+        OSError, EOFError: it cannot be started.
+    """
+
+    def __init__(self, work: Work, git_revision: str | None) -> None:
+        context = _Context()
+        # The tracer that training uses imports torch._inductor when first called, 1.6 s that each worker would pay.
+        context.set_forkserver_preload(["harness.sweeping.worker", "torch._inductor"])
+        self.ready = False
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs, work, git_revision))
+        try:
+            with theirs, _for_a_server():
+                self.process.start()
+        except BaseException:
+            self.pipe.close()
+            raise
+
+    def give(self, job: Job) -> None:
+        """Raises OSError where it has died."""
+        self.pipe.send(job)
+        self.ready = False
+
+    def hear(self) -> Answer | None:
+        """Its answer to the job that it was given; None for word that it has come up. Waits for it.
+
+        Raises:
+            OSError, EOFError: it has died.
+        """
+        answer: Answer | None = self.pipe.recv()
+        self.ready = True
+        return answer
+
+    def end(self) -> int | None:
+        """End it, in mid-training too; its exit code, negative for a signal."""
+        self.pipe.close()
+        self.process.join(_END_S)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+        return self.process.exitcode
+
+
+def heard(workers: Sequence[Worker], timeout_s: float) -> list[Worker]:
+    """Those that have answered, or died, at the latest after `timeout_s` seconds."""
+    ready = connection.wait([worker.pipe for worker in workers], timeout_s)
+    return [worker for worker in workers if worker.pipe in ready]
+
+
+@contextmanager
+def _for_a_server() -> Iterator[None]:
+    """What the server of processes, and with it each worker, is to inherit if it is started now."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _OF_THE_PARENT)
+    try:
+        resource_tracker.ensure_running()  # the server would start it, which unblocks SIGINT for both
+        signal.pthread_sigmask(signal.SIG_BLOCK, _OF_THE_PARENT)
+        with patch.dict(os.environ, dict.fromkeys(_ONE_THREAD, "1")):
+            yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _serve(pipe: Connection, work: Work, git_revision: str | None) -> None:
+    """Run the jobs that come through a pipe, one after another, until it ends: what a worker does."""
+    jobs: SimpleQueue[bytes] = SimpleQueue()
+    Thread(target=_listen, args=(pipe, jobs), daemon=True).start()
+    answer: Answer | None = None
+    while True:
+        with suppress(OSError):  # no parent is left, and `_listen` ends this process
+            pipe.send(answer)
+        message = jobs.get()
+        try:
+            answer = work(pickle.loads(message), git_revision)
+        except UserError as error:
+            answer = UserError(str(error))
+        except JobError as error:
+            answer = error
+        except Exception as error:
+            answer = JobError(reason(error))
+
+
+def _listen(pipe: Connection, jobs: SimpleQueue[bytes]) -> None:
+    """Take jobs out of a pipe and end this process at the pipe's end, for then nobody waits for what it trains."""
+    try:
+        while True:
+            jobs.put(pipe.recv_bytes())
+    except (OSError, EOFError):
+        os._exit(0)
