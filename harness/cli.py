@@ -20,6 +20,9 @@ from harness import commands, help_pages
 from harness.errors import RunsWarning, UserError, nearest
 from harness.verbs import DATA, STUDY_VERBS, VERBS
 
+#: Characters of a path that are shown in a message.
+_LONGEST = 120
+
 
 def entry_point() -> None:
     """What the installed command calls."""
@@ -50,6 +53,15 @@ def main(argv: Sequence[str]) -> int:
         if os.environ.get("HARNESS_DEBUG"):
             raise
         print(f"harness: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        # A file or folder that the system refuses, wherever it was first touched: too long a name, no permission, ...
+        if error.filename is None or os.environ.get("HARNESS_DEBUG"):
+            raise
+        path = os.fsdecode(error.filename)
+        print(
+            f"harness: {path if len(path) <= _LONGEST else path[:_LONGEST] + '...'}: {error.strerror}", file=sys.stderr
+        )
         return 2
     finally:
         signal.signal(signal.SIGTERM, previous)

@@ -192,6 +192,9 @@ def _settings_shown(words: list[str]) -> tuple[ShownSettings | None, list[str]]:
             found[flag] = None if flag == "--resolve" else next(parts, None)
         else:
             rest.append(part)
+    if found and "--cfg" not in found:
+        flag = next(iter(found))
+        raise UserError(f"{flag}: is of the settings that --cfg job shows: write --cfg job {flag}")
     if found.get("--cfg") != "job":
         return None, words
     package = found.get("--package")
