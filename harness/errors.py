@@ -16,6 +16,10 @@ class UserError(Exception):
     """Something the user can mend; the command line prints it and exits with 2."""
 
 
+class UnwritableError(UserError):
+    """A file that cannot be written: no permission, a full disk, a folder that is read-only."""
+
+
 class SettingError(UserError):
     """A setting out of its range.
 

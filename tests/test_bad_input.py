@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import resource
@@ -13,9 +14,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from command import TINY, run, start, wait
+from record_rows import measurement_rows, run_row
 
 from harness.records.schema import RUNS
 from harness.records.store import finished_run_ids
+from harness.records.writer import write_run
 from harness.sweeping.lock import locked
 from harness.sweeping.progress import running
 
@@ -152,6 +155,27 @@ def test_results_folder_that_cannot_be_written(capsys: pytest.CaptureFixture[str
     # A file in the way refuses everyone, root too; permissions do not.
     Path("results").write_text("")
     assert run(capsys, "sweep", *TINY).refused("results/tiny cannot be written")
+
+
+@pytest.mark.parametrize("verb", ["collect", "analyze"])
+def test_results_that_are_read_only_are_to_be_copied(
+    verb: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_run(RESULTS, run_row("aa"), measurement_rows())
+
+    def refused(*_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(os, "replace", refused)  # permissions do not refuse root
+    ran = run(capsys, verb, "results/tiny")
+    assert ran.refused("cannot be written: Read-only file system", "copy it to where you may write", f"{verb} COPY")
+
+
+def test_a_pipe_is_no_table(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("table.csv", "table.parquet"):
+        os.mkfifo(name)
+        assert run(capsys, "fit", name, "--x", "N", "--y", "loss").refused(name, "a pipe or a device; a file is wanted")
+    assert run(capsys, "import", "wandb", "table.csv", "--into", "out").refused("table.csv", "a file is wanted")
 
 
 def test_two_sweeps_on_one_folder(capsys: pytest.CaptureFixture[str]) -> None:

@@ -147,7 +147,8 @@ class Format:
         if path.is_file():
             return [path]
         if not path.is_dir():
-            raise DataError(f"{path}: no such file or folder")
+            found_instead = "a pipe or a device; a file is wanted" if path.exists() else "no such file or folder"
+            raise DataError(f"{path}: {found_instead}")
         names = [name for pattern in self.patterns for name in (pattern, f"{pattern}.gz")]
         found = sorted({file for name in names for file in path.rglob(name) if file.is_file()})
         if not found:
