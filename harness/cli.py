@@ -22,6 +22,8 @@ from harness.verbs import DATA, STUDY_VERBS, VERBS
 
 #: Signals beside Ctrl-C's that stop a command as it does; Windows has but one of them.
 _STOPPING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name)]
+#: Characters of a path that are shown in a message.
+_LONGEST = 120
 
 
 def entry_point() -> None:
@@ -56,6 +58,15 @@ def main(argv: Sequence[str]) -> int:
             raise
         print(f"harness: {error}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        # A file or folder that the system refuses, wherever it was first touched: too long a name, no permission, ...
+        if error.filename is None or os.environ.get("HARNESS_DEBUG"):
+            raise
+        path = os.fsdecode(error.filename)
+        print(
+            f"harness: {path if len(path) <= _LONGEST else path[:_LONGEST] + '...'}: {error.strerror}", file=sys.stderr
+        )
+        return 2
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)

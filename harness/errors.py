@@ -18,6 +18,10 @@ class UserError(Exception):
     exit_code = 2
 
 
+class UnwritableError(UserError):
+    """A file that cannot be written: no permission, a full disk, a folder that is read-only."""
+
+
 class SettingError(UserError):
     """A setting out of its range.
 

@@ -26,6 +26,9 @@ from harness.wording import listed
 #: Raised when the same settings begin to give other numbers, so that old runs are not taken for new ones.
 IDENTITY_VERSION = 1
 
+#: Of a model: a width is recorded in 32 bits, and of layers each is built and counted.
+LARGEST = {"width": 2**31 - 1, "depth": 10_000}
+
 
 @dataclass(frozen=True)
 class Rung:
@@ -231,7 +234,13 @@ def _with_fixed_depth(ladder: LadderSettings, family: Family) -> LadderSettings:
 
 
 def _sizes(ladder: LadderSettings) -> list[tuple[float, float]]:
+    """(width, depth) of each rung before rounding.
+
+    Raises:
+        SettingError: a size that no model has, or as many depths as there are no widths.
+    """
     if ladder.widths is None and ladder.depths is None:
+        _refuse_steps_too_far(ladder)
         return [
             (ladder.first_width * ladder.width_step**i, ladder.first_depth * ladder.depth_step**i)
             for i in range(ladder.count)
@@ -240,9 +249,24 @@ def _sizes(ladder: LadderSettings) -> list[tuple[float, float]]:
     depths = ladder.depths if ladder.depths is not None else [ladder.first_depth]
     if len(widths) != len(depths) and 1 not in (len(widths), len(depths)):
         raise SettingError("ladder.depths", depths, f"one depth, or as many as the {len(widths)} widths")
+    for name, values in (("width", widths), ("depth", depths)):
+        if max(values) > LARGEST[name]:
+            raise SettingError(f"ladder.{name}s", values, f"numbers of at most {LARGEST[name]:,}")
     count = max(len(widths), len(depths))
     widths, depths = (values * count if len(values) == 1 else values for values in (widths, depths))
     return list(zip(widths, depths, strict=True))
+
+
+def _refuse_steps_too_far(ladder: LadderSettings) -> None:
+    """Raise SettingError for a geometric ladder whose sizes pass what a model can have."""
+    for name, largest in LARGEST.items():
+        first, step = getattr(ladder, f"first_{name}"), getattr(ladder, f"{name}_step")
+        if first > largest:
+            raise SettingError(f"ladder.first_{name}", first, f"a number of at most {largest:,}")
+        most = ladder.count if step == 1 else 1 + math.floor(math.log(largest / first) / math.log(step))
+        if ladder.count > most:
+            why = f"where ladder.first_{name}={first} and ladder.{name}_step={step:g}: a {name} is at most {largest:,}"
+            raise SettingError("ladder.count", ladder.count, f"at most {most:,} {why}")
 
 
 def _legal_shape(ladder: LadderSettings, family: Family, width: float, depth: float) -> Shape:
@@ -271,8 +295,11 @@ def _round_width(ladder: LadderSettings, width: float, multiple: int, explicit: 
 def members(settings: Settings, rung: Rung, duration: int) -> tuple[Member, ...]:
     """The members asked for at one rung and duration: every seed with every learning rate."""
     seeds = range(settings.first_seed, settings.first_seed + settings.seeds)
-    rates = learning_rates(settings, rung, duration)
-    return tuple(member(settings, rung, duration, seed, lr) for lr in rates for seed in seeds)
+    found = []
+    for lr in learning_rates(settings, rung, duration):
+        identity = identity_settings(settings, rung, duration, settings.first_seed, lr)
+        found += [Member(seed, float(lr), identity_hash(identity | {"seed": seed})) for seed in seeds]
+    return tuple(found)
 
 
 def learning_rates(settings: Settings, rung: Rung, duration: int) -> list[float]:

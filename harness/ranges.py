@@ -315,7 +315,7 @@ class OneOrMore(Range):
         return value
 
     def words(self, owner: Any = None) -> str:
-        return f"{self.each.words(owner)}, or a list of them"
+        return f"{self.each.words(owner)}, or a list of them, each once"
 
 
 def number_list(setting: str, value: Any) -> list[float]:

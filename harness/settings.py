@@ -34,6 +34,9 @@ from harness.ranges import (
 )
 from harness.rules.reading import or_rule
 
+#: Seeds are recorded as 64-bit integers.
+LARGEST_SEED = 10**18
+
 if TYPE_CHECKING:
     from harness.tasks.base import Signature
 
@@ -65,7 +68,7 @@ class LadderSettings(Checked):
     width_step: float = setting(2.0, "width of a size over that of the one before; 1 holds it fixed", at_least(1))
     first_depth: int = setting(1, "depth of the smallest size, where depths is null", at_least(1))
     depth_step: float = setting(1.0, "depth of a size over that of the one before; 1 holds it fixed", at_least(1))
-    count: int = setting(4, "number of sizes, where neither widths nor depths is given", whole(1))
+    count: int = setting(4, "number of sizes, where neither widths nor depths is given", whole(1, 1000))
     heads: int | None = setting(
         None,
         "attention heads of every size; give this or head_width",
@@ -414,10 +417,10 @@ class Settings(Checked):
     analysis: AnalysisSettings = field(default_factory=AnalysisSettings)
     refine: RefineSettings = field(default_factory=RefineSettings)
     redo: RedoSettings = field(default_factory=RedoSettings)
-    seeds: int = setting(3, "runs of every size, learning rate and duration, each from another seed", whole(1))
-    first_seed: int = setting(0, "the first of these seeds", whole(0))
+    seeds: int = setting(3, "runs of every size, learning rate and duration, each from another seed", whole(1, 10_000))
+    first_seed: int = setting(0, "the first of these seeds", whole(0, LARGEST_SEED))
     rung: int = setting(0, "which size `harness train` trains, counted from 0", whole(0))
-    seed: int = setting(0, "which seed `harness train` trains", whole(0))
+    seed: int = setting(0, "which seed `harness train` trains", whole(0, LARGEST_SEED))
     by: Any = setting(
         None,
         "settings, or width or depth, each of whose values `harness analyze` makes a curve of its own",

@@ -29,7 +29,7 @@ from rich.console import Console
 from harness import config
 from harness.choices import config_folders
 from harness.command_words import AS_FOR_SWEEP, told_apart
-from harness.errors import UserError
+from harness.errors import UnwritableError, UserError
 from harness.explain import explain
 from harness.verbs import READING, VERBS
 
@@ -83,7 +83,11 @@ class Command:
         if self.verb == "verify":
             self.exit_code = _verify(configs, self.console)
         elif self.verb in READING:
-            self.exit_code = _read_tables(self.verb, configs, self.console)
+            try:
+                self.exit_code = _read_tables(self.verb, configs, self.console)
+            except UnwritableError as error:
+                elsewhere = f"copy it to where you may write, and name the copy: harness {self.verb} COPY"
+                raise UserError(f"{error}; {self.verb} writes into the results folder: {elsewhere}") from error
         else:
             home = import_module(f"harness.sweeping.{self.verb if self.verb in ('refine', 'redo') else 'run'}")
             studies = [config.to_settings(study) for study in configs]
@@ -192,6 +196,9 @@ def _settings_shown(words: list[str]) -> tuple[ShownSettings | None, list[str]]:
             found[flag] = None if flag == "--resolve" else next(parts, None)
         else:
             rest.append(part)
+    if found and "--cfg" not in found:
+        flag = next(iter(found))
+        raise UserError(f"{flag}: is of the settings that --cfg job shows: write --cfg job {flag}")
     if found.get("--cfg") != "job":
         return None, words
     package = found.get("--package")

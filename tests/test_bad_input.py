@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import resource
@@ -13,10 +14,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from command import TINY, run, start, wait
+from record_rows import measurement_rows, run_row
 
 from harness import cli
 from harness.records.schema import RUNS
 from harness.records.store import finished_run_ids
+from harness.records.writer import write_run
 from harness.sweeping.lock import locked
 from harness.sweeping.progress import running
 
@@ -40,7 +43,7 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["task=partiy"], ["task=partiy", "'parity'", "harness settings task"]),
         (["experiment=quickstart/parit"], ["'quickstart/parity'"]),
         (["optimizer=adamm"], ["'adam'", "sgd"]),
-        (["seeds=many"], ["seeds=many", "a whole number of at least 1"]),
+        (["seeds=many"], ["seeds=many", "a whole number from 1 to 10000"]),
         (["seeds=1,2"], ["seeds=1,2", "--multirun"]),
         (["ladder.widths=[8"], ["ladder.widths=[8"]),
         (["ladder.widths=[8,-4]"], ["ladder.widths=[8, -4]", "at least 1"]),
@@ -49,6 +52,27 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["ladder.widths=[8,8]"], ["rungs 0 and 1"]),
         (["ladder.tokens=100"], ["ladder.steps", "ladder.tokens"]),
         (["optimizer.lr=-1"], ["optimizer.lr", "above 0"]),
+        (["optimizer.lr=[.1,.1]"], ["optimizer.lr=[0.1, 0.1]", "a list of them, each once"]),
+        (["optimizer.eps=nan"], ["optimizer.eps=nan", "at least 0"]),
+        (["optimizer.weight_decay=nan"], ["optimizer.weight_decay=nan", "at least 0"]),
+        (["ladder.width_step=nan"], ["ladder.width_step=nan", "at least 1"]),
+        (["ladder.steps=.5"], ["ladder.steps=0.5", "whole numbers"]),
+        (["ladder.steps=1e308"], ["ladder.steps=1e+308", "fewer than"]),
+        (["ladder.widths=null", "ladder.count=10000000"], ["ladder.count=10000000", "from 1 to 1000"]),
+        (["ladder.widths=null", "ladder.count=1000"], ["ladder.count=1000", "at most 27", "ladder.width_step=2"]),
+        (["ladder.widths=null", "ladder.width_step=1e300"], ["ladder.count=4", "at most 1", "width_step=1e+300"]),
+        (["ladder.widths=null", "ladder.first_width=3000000000"], ["ladder.first_width=3000000000", "at most 2,147"]),
+        (["ladder.widths=[4,99999999999]"], ["ladder.widths=[4, 99999999999]", "at most 2,147,483,647"]),
+        (["ladder.depths=[100000000]"], ["ladder.depths=[100000000]", "at most 10,000"]),
+        (["seeds=10000000"], ["seeds=10000000", "from 1 to 10000"]),
+        (["first_seed=-1"], ["first_seed=-1"]),
+        (["first_seed=99999999999999999999"], ["first_seed=99999999999999999999", "to 1,000,000,000,000,000,000"]),
+        (["experiment=2"], ["experiment=2", "is wanted"]),
+        (["task=null"], ["task=null", "parity"]),
+        (["optimizer=false"], ["optimizer=false", "adamw"]),
+        (["schedule=[1]"], ["schedule=[1]", "one choice is wanted"]),
+        (["--resolve"], ["--resolve", "--cfg job"]),
+        (["--package", "ladder"], ["--package", "--cfg job"]),
         (["task.k=99"], ["task.k=99"]),
         (["family=transformer"], ["family=transformer"]),
         (["name=a/b"], ["name"]),
@@ -60,6 +84,13 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_settings_that_cannot_be(overrides: list[str], words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "train", *TINY, *overrides).refused(*words)
     assert not RESULTS.exists()
+
+
+@pytest.mark.parametrize("verb", ["train", "sweep", "plan", "status", "analyze"])
+def test_a_results_path_that_is_too_long_is_a_line(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    long = "a" * 300
+    assert run(capsys, verb, *TINY, f"results={long}").refused(f"{long[:100]}", "File name too long")
+    assert run(capsys, "collect", long).refused(long[:100], "File name too long")
 
 
 def test_heads_that_do_not_divide(capsys: pytest.CaptureFixture[str]) -> None:
@@ -125,6 +156,27 @@ def test_results_folder_that_cannot_be_written(capsys: pytest.CaptureFixture[str
     # A file in the way refuses everyone, root too; permissions do not.
     Path("results").write_text("")
     assert run(capsys, "sweep", *TINY).refused("results/tiny cannot be written")
+
+
+@pytest.mark.parametrize("verb", ["collect", "analyze"])
+def test_results_that_are_read_only_are_to_be_copied(
+    verb: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_run(RESULTS, run_row("aa"), measurement_rows())
+
+    def refused(*_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(os, "replace", refused)  # permissions do not refuse root
+    ran = run(capsys, verb, "results/tiny")
+    assert ran.refused("cannot be written: Read-only file system", "copy it to where you may write", f"{verb} COPY")
+
+
+def test_a_pipe_is_no_table(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("table.csv", "table.parquet"):
+        os.mkfifo(name)
+        assert run(capsys, "fit", name, "--x", "N", "--y", "loss").refused(name, "a pipe or a device; a file is wanted")
+    assert run(capsys, "import", "wandb", "table.csv", "--into", "out").refused("table.csv", "a file is wanted")
 
 
 def test_two_sweeps_on_one_folder(capsys: pytest.CaptureFixture[str]) -> None:

@@ -67,8 +67,11 @@ FILES: dict[str, tuple[str, list[str]]] = {
     "a setting twice": (WHOLE + "ladder: {count: 3}\n", ["mine.yaml, line 6: found duplicate key ladder"]),
     "a setting without its group": (WHOLE + "lr: 0.1\n", ["mine.yaml: lr is not a setting", "'optimizer.lr'"]),
     "a group with a value": (WHOLE + "optimizer: sgd\n", ["mine.yaml: optimizer: is a group", OVERRIDE + "optimizer"]),
-    "no value": (WHOLE + "seeds:\n", ["mine.yaml: seeds=null: allowed is a whole number of at least 1"]),
-    "text for a number": (WHOLE + "seeds: many\n", ["mine.yaml: seeds=many: allowed is a whole number of at least 1"]),
+    "no value": (WHOLE + "seeds:\n", ["mine.yaml: seeds=null: allowed is a whole number from 1 to 10000"]),
+    "text for a number": (
+        WHOLE + "seeds: many\n",
+        ["mine.yaml: seeds=many: allowed is a whole number from 1 to 10000"],
+    ),
     "a list in quotes": (WHOLE.replace("[4, 8]", "'[4, 8]'"), ["ladder.widths='[4, 8]': allowed is a list of whole"]),
     "an empty list": (WHOLE.replace("[4, 8]", "[]"), ["ladder.widths=[]", "with something in it"]),
     "a study that is not there": (
@@ -113,7 +116,7 @@ WORDS = {
     "task.length=3": "task.length is not a setting of harness.tasks.parity.Parity; it has n_bits, k, ",
     "task.n_bit=3": "; did you mean 'task.n_bits'?",
     "task.k=a": "task.k=a: allowed is a whole number from 1 to n_bits",
-    "seeds=[0,1,2]": "seeds=[0,1,2]: allowed is a whole number of at least 1 (runs of every size",
+    "seeds=[0,1,2]": "seeds=[0,1,2]: allowed is a whole number from 1 to 10000 (runs of every size",
     "seeds=2.5": "seeds=2.5: allowed is a whole number",
     "name=null": "name=null: allowed is a name without '/'",
     "ladder.widths=[4,": "ladder.widths=[4,: a list is written as [a,b], without spaces",

@@ -169,8 +169,8 @@ def test_empty_cells_are_filled_and_wrong_ones_named() -> None:
     frame.loc[:17, "higher_is_better"] = False
     curves = {curve.metric: curve for curve in make_curves(label_runs(frame), "params")}
     assert not curves["acc"].higher_is_better and not curves["mse"].higher_is_better
-    frame.loc[3, "higher_is_better"] = "no"
-    with pytest.raises(DataError, match="column higher_is_better, row 3: 'no': allowed are True and False"):
+    frame.loc[3, "higher_is_better"] = "down"
+    with pytest.raises(DataError, match="column higher_is_better, row 3: 'down': allowed are true or false"):
         with_defaults(frame)
 
 

@@ -45,7 +45,12 @@ RANGES: list[tuple[Range, str, list[Any], list[Any]]] = [
     (Text("a folder"), "a folder", ["x"], ["", 3, None]),
     (moment(), "a time such as 2026-01-31T12:00:00", ["2026-01-31"], ["yesterday", ""]),
     (ListOf(whole(1)), "a list of whole numbers of at least 1", [[1, 2]], [[], [0], ["a"], "12", {}]),
-    (OneOrMore(above(0)), "a number above 0, or a list of them", [1, [1, 2]], [0, [], [1, 1], [1, -1], "many"]),
+    (
+        OneOrMore(above(0)),
+        "a number above 0, or a list of them, each once",
+        [1, [1, 2]],
+        [0, [], [1, 1], [1, -1], "many"],
+    ),
     (or_null(whole(1), "all"), "a whole number of at least 1, or null for all", [None, 1], [0, "all"]),
 ]
 

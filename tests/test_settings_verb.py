@@ -53,7 +53,7 @@ def test_a_group_that_is_pasted_into_an_experiment_changes_nothing(
 def test_a_setting_has_its_meaning_and_range_beside_it(capsys: pytest.CaptureFixture[str]) -> None:
     shown = run(capsys, "settings", "optimizer").out
     assert "\n  beta1: 0.9  # decay of Adam's average of gradients [a number of at least 0 and below 1]\n" in shown
-    rule = "or a list of them, or {rule: NAME, ...}"
+    rule = "or a list of them, each once, or {rule: NAME, ...}"
     assert f"[a number above 0, {rule}; default 0.001 with optimizer=adam, " in shown
     assert "0.1 with optimizer=sgd]" in shown
     assert "#   sgd    Stochastic gradient descent" in shown

@@ -11,13 +11,14 @@ import pandas as pd
 from harness.analysis.runs import Runs, gather_runs, row_means
 from harness.errors import DataError
 from harness.metric_names import meaning, usual_pair
-from harness.records.columns import FINITE, ITEMS, NOT_NEGATIVE, POSITIVE, number_column, require_columns, truth_column
+from harness.records.columns import FINITE, ITEMS, POSITIVE, Limits, number_column, require_columns, truth_column
 
-#: Items of a share that follow from the standard errors of its rows agree to within this: errors are often rounded to
 #: Standard errors of a share below this are rounding, and say nothing of its items.
 SMALLEST_ERROR = 1e-9
-#: Largest number that a curve may hold, so that squares and their sums are numbers too.
-LARGEST = 1e100
+#: Numbers that a curve may hold, so that squares and their sums are numbers too.
+_VALUES = Limits(-1e100, 1e100, "finite numbers within 1e+100 of 0")
+_ERRORS = Limits(0.0, 1e100, "finite numbers of 0 or more, at most 1e+100")
+#: Items of a share that follow from the standard errors of its rows agree to within this: errors are often rounded to
 #: three digits, which moves items by a percent.
 SAME_ITEMS = 0.1
 #: Columns that say what a curve is of, and what they hold where a frame does not have them.
@@ -93,8 +94,7 @@ def make_curves(frame: pd.DataFrame, x: str) -> Iterator[Curve]:
     """
     require_columns(frame, (x, "metric", "value"))
     frame = frame.assign(**{x: number_column(frame, x, POSITIVE, empty=False)})
-    frame = with_defaults(frame.assign(value=number_column(frame, "value", FINITE, empty=False)))
-    _check_sizes_of_numbers(frame)
+    frame = with_defaults(frame.assign(value=number_column(frame, "value", _VALUES, empty=False)))
     _check_shares(frame)
     code = frame.groupby([*_KEY, "metric"], sort=False).ngroup().to_numpy()
     rows_of_curves = np.split(np.argsort(code, kind="stable"), np.cumsum(np.bincount(code))[:-1]) if len(frame) else []
@@ -169,14 +169,6 @@ def binomial_variance(mean: np.ndarray, n_eval: np.ndarray, n_runs: np.ndarray |
     return np.asarray(right * (1 - right) / n_eval)
 
 
-def _check_sizes_of_numbers(frame: pd.DataFrame) -> None:
-    for column in ("value", "stderr"):
-        if column in frame.columns and (large := (frame[column].abs() > LARGEST).to_numpy()).any():
-            at = int(np.argmax(large))
-            found = f"{frame[column].iloc[at]:g}: allowed are numbers within {LARGEST:g} of 0"
-            raise DataError(found, column=column, row=frame.index[at])
-
-
 def _check_shares(frame: pd.DataFrame) -> None:
     """Shares of items right lie in [0, 1]."""
     outside = (frame["n_eval"].notna() & frame["discontinuous"] & ~frame["value"].between(0, 1)).to_numpy()
@@ -227,7 +219,7 @@ def with_defaults(frame: pd.DataFrame) -> pd.DataFrame:
     frame["paired_metric"] = frame["paired_metric"].astype(object).fillna("")
     _check_pairs(frame)
     if "stderr" in frame.columns:
-        frame["stderr"] = number_column(frame, "stderr", NOT_NEGATIVE)
+        frame["stderr"] = number_column(frame, "stderr", _ERRORS)
         frame["n_eval"] = frame["n_eval"].fillna(items_of_shares(frame))
     return frame
 

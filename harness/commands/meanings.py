@@ -88,8 +88,8 @@ def _items(given: str) -> float | None:
         items = float(given)
     except ValueError:
         return None
-    if not 1 <= items < np.inf:
-        raise UserError(f"--n-eval {given}: allowed is a column, or a number of items from 1 on")
+    if not ITEMS.low <= items <= ITEMS.high:
+        raise UserError(f"--n-eval {given}: allowed is a column, or a number of items from 1 to {ITEMS.high:g}")
     return items
 
 

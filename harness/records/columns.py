@@ -46,7 +46,8 @@ FINITE = Limits(-_LARGEST, _LARGEST, "finite numbers")
 POSITIVE = Limits(float(np.nextafter(0, 1)), _LARGEST, "finite numbers above 0")
 NOT_NEGATIVE = Limits(0.0, _LARGEST, "finite numbers of 0 or more")
 SHARE = Limits(0.0, 1.0, "numbers from 0 to 1")
-ITEMS = Limits(1.0, _LARGEST, "numbers of items from 1 on")
+# Products of items with runs and values have to stay finite.
+ITEMS = Limits(1.0, 1e18, "numbers of items from 1 to 1e18")
 
 
 def require_columns(frame: pd.DataFrame, names: Iterable[str]) -> None:
@@ -131,7 +132,7 @@ def any_column(frame: pd.DataFrame, name: str) -> np.ndarray:
 
 
 def truth_column(frame: pd.DataFrame, name: str) -> pd.Series:
-    """One column of True, False and 1, 0 (or the same as text) as pandas' "boolean"; empty cells are missing.
+    """One column of true or false, yes or no, 1 or 0, as text in any case too, as "boolean"; empty cells are missing.
 
     Raises:
         DataError: no such column, or a cell that is neither.
@@ -143,7 +144,7 @@ def truth_column(frame: pd.DataFrame, name: str) -> pd.Series:
     neither = (spelt.isna() & cells.notna() & (cells.astype(str).str.strip() != "")).to_numpy()
     if neither.any():
         first = int(np.argmax(neither))
-        raise _at(cells, first, f"{cells.iloc[first]!r}: allowed are True and False")
+        raise _at(cells, first, f"{cells.iloc[first]!r}: allowed are true or false, yes or no, 1 or 0")
     return spelt.astype("boolean")
 
 
@@ -160,7 +161,7 @@ def label_column(frame: pd.DataFrame, name: str) -> np.ndarray:
     return found.astype(str)
 
 
-_TRUTH = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
+_TRUTH = dict.fromkeys(("true", "yes", "1", "1.0"), True) | dict.fromkeys(("false", "no", "0", "0.0"), False)
 
 
 def _as_floats(cells: pd.Series) -> np.ndarray:

@@ -224,8 +224,7 @@ class _Evaluation:
         if isinstance(op, ast.In | ast.NotIn):
             if not isinstance(right, ast.List):
                 raise self.fault(right, "a list [...] is wanted after 'in'")
-            equal = (self.compare(ast.Eq(), left, item) for item in right.elts)
-            found = reduce(operator.or_, equal, np.full_like(self.cells(left), False, dtype=bool))
+            found = self.contained(left, right.elts)
             return ~found if isinstance(op, ast.NotIn) else found
         if type(op) not in _OPERATORS:
             raise self.fault(left, "not allowed: 'is'; write '=='")
@@ -240,6 +239,22 @@ class _Evaluation:
         holds[present] = _OPERATORS[type(op)](a[present], b[present])
         return holds
 
+    def contained(self, left: ast.expr, items: Sequence[ast.expr]) -> np.ndarray:
+        """Whether each cell equals an item; plain values, of which there may be thousands, are looked up together."""
+        cells = self.cells(left)
+        found = np.zeros(len(cells), dtype=bool)
+        plain: dict[str, list[Any]] = {}
+        for item in items:
+            kind, value = _plain_value(item)
+            # A text column may spell numbers.
+            if kind == cells.dtype.kind or (kind == "f" and cells.dtype.kind == "O" and isinstance(left, ast.Name)):
+                plain.setdefault(kind, []).append(value)
+            else:
+                found |= self.compare(ast.Eq(), left, item)
+        for kind, values in plain.items():
+            found |= pd.Series(self.cells(left, kind)).isin(values).to_numpy()
+        return found
+
     def text_of(self, node: ast.expr) -> str:
         """The node's part of the expression, as the user wrote it."""
         return self.source[self.place(node.col_offset) : self.place(node.end_col_offset)]
@@ -252,6 +267,20 @@ class _Evaluation:
         part = "" if isinstance(node, ast.Name) else f": {_shown(self.text_of(node))}"
         spot = f", character {self.place(node.col_offset) + 1}{part}" if self.text_of(node) != self.source else ""
         return ExpressionError(what, source=f"{_shown(self.source)}{spot}")
+
+
+def _plain_value(node: ast.expr) -> tuple[str, Any]:
+    """Kind and value of an item that is a number, a text, True or False as it is written; '' and None of any other."""
+    match node:
+        case ast.Constant(value=bool() as value):
+            return "b", value
+        case ast.Constant(value=str() as value):
+            return "O", value
+        case ast.Constant(value=int() | float() as value):
+            return "f", float(value)
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant() as operand) if _plain_value(operand)[0] == "f":
+            return "f", -_plain_value(operand)[1]
+    return "", None
 
 
 def _plain(token: re.Match[str]) -> str:

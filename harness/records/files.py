@@ -7,7 +7,7 @@ import os
 import re
 from pathlib import Path
 
-from harness.errors import UserError
+from harness.errors import UnwritableError
 
 #: What `write_whole` calls a file that is not complete; no other program's file matches it.
 _UNFINISHED = re.compile(r"\..+\.(?P<pid>\d+)\.harness\.tmp")
@@ -26,7 +26,7 @@ def write_whole(path: Path, content: bytes) -> None:
     """Write a file that is there whole or not at all, its folder made where it does not exist.
 
     Raises:
-        UserError: it cannot be written (no permission, disk full, ...); what stood at `path` before still does.
+        UnwritableError: it cannot be written (no permission, disk full, ...); what stood at `path` before still does.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.harness.tmp")
     try:
@@ -37,7 +37,7 @@ def write_whole(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise UnwritableError(f"{path} cannot be written: {error.strerror or error}") from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)

@@ -114,7 +114,7 @@ def collect(folder: Path | str) -> CollectReport:
 
     Raises:
         OtherVersionError: the folder's tables are of another schema version; nothing is written.
-        DataError: nothing to collect.
+        DataError: nothing to collect, or a run with several rows in a table; nothing is written.
         UserError: the tables cannot be written.
     """
     folder = Path(folder)
@@ -156,6 +156,7 @@ def _merge(folder: Path) -> _Merged:
     if not tables["runs"].num_rows:
         because = f"; {problems[0]}" if problems else "; `harness sweep experiment=NAME` makes them"
         raise DataError(f"{folder}: no runs to collect{because}")
+    _refuse_repeated(tables["runs"], paths["runs"])
     for name, table in tables.items():
         order = [(column, "ascending") for column in _ORDER[name]]
         tables[name] = table.sort_by(order).combine_chunks()
@@ -344,11 +345,16 @@ def _tables(folder: Path, problems: list[str]) -> dict[str, pa.Table]:
         with contextlib.suppress(UserError):
             _write(folder, merged)
         tables = merged.tables
-    ids = tables["runs"].column("run_id")
+    _refuse_repeated(tables["runs"], paths["runs"])
+    return tables
+
+
+def _refuse_repeated(runs: pa.Table, path: Path) -> None:
+    """Raise DataError where a run has several rows."""
+    ids = runs.column("run_id")
     if len(pc.unique(ids)) < len(ids):
         twice = Counter(ids.to_pylist()).most_common(1)[0][0]
-        raise DataError(f"{paths['runs']}: run {twice} has more than one row")
-    return tables
+        raise DataError(f"{path}: run {twice} has more than one row")
 
 
 def _check_finished(folder: Path, tables: Mapping[str, pa.Table]) -> None:

@@ -35,7 +35,7 @@ def read_rows(path: Path | str, as_text: bool = False, steps: Literal["last", "a
         steps: of the runs in a results folder, as `store.load` takes it.
 
     Raises:
-        DataError: no such file, a suffix that is not known, no rows, two columns of one name, or not readable.
+        DataError: no such file, a pipe, a suffix that is not known, no rows, two columns of one name, or not readable.
     """
     path = Path(path)
     try:
@@ -44,6 +44,9 @@ def read_rows(path: Path | str, as_text: bool = False, steps: Literal["last", "a
         if not path.exists():
             beside = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
             raise DataError(f"no such file{nearest(path.name, beside)}", source=path)
+        if not path.is_file():
+            # It is read in several passes, and waiting for a pipe in Arrow cannot be stopped by SIGTERM.
+            raise DataError("a pipe or a device; a file is wanted", source=path)
         frame = _read_file(path, as_text)
     except OSError as error:
         raise DataError(f"not readable: {error.strerror or _one_line(error)}", source=path) from error

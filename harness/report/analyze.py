@@ -19,7 +19,7 @@ from harness.records.folders import find_folder
 from harness.records.run_settings import refuse_mixed, split_by
 from harness.records.schema import PARAMETER_CONVENTIONS
 from harness.records.store import load, load_runs
-from harness.wording import by_numbers
+from harness.wording import by_numbers, counted
 
 #: Kinds of interval of the laws.
 INTERVALS = ("profile", "bootstrap")
@@ -131,9 +131,7 @@ def analyze(
         runs, steps = (table.assign(study=table["run_id"].map(named)) for table in (runs, steps))
     if chosen is None:
         _refuse_mixed(runs, folder)
-    if x not in steps.columns:
-        sizes = [*CONVENTIONS, "tokens", DATA, "width", "depth"]
-        raise DataError(f"analysis.x={x}: no such column; sizes are {', '.join(sizes)}")
+    _refuse_no_size(x, runs)
     runs = _in_order(runs, ["study"])
     steps = _in_order(steps, ["study", "rung", "seed", "run_id"])
     every_duration = steps[steps["step"] == steps.groupby("run_id")["step"].transform("max")]
@@ -142,7 +140,7 @@ def analyze(
     jumps, impossible = _jumps(frame, x, alpha, level)
     for study in runs["study"].unique():
         if study not in set(frame["study"]):
-            impossible[study] = "none of its runs finished"
+            impossible[study] = _why_empty(runs[runs["study"] == study])
     jumps = _in_order(jumps, ["study", "subtask", "metric"]).reset_index(drop=True)
     laws = fit_exponents(frame, conventions_along(x), level=level, interval=interval, n_bootstrap=bootstrap, seed=seed)
     described = laws.table[laws.table["scatter"] <= NO_LAW]
@@ -168,6 +166,21 @@ def analyze(
         fits,
         impossible,
     )
+
+
+def _refuse_no_size(x: str, runs: pd.DataFrame) -> None:
+    """Raise DataError unless x is a column of numbers of the runs table."""
+    if x in runs.columns and runs[x].dtype.kind in "iuf":
+        return
+    sizes = ", ".join([*CONVENTIONS, "tokens", DATA, "width", "depth"])
+    found = "is no column of numbers" if x in runs.columns else "no such column"
+    raise DataError(f"analysis.x={x}: {found}; sizes are {sizes}")
+
+
+def _why_empty(runs: pd.DataFrame) -> str:
+    """Why nothing was measured of these runs of a study that could make a curve, in words."""
+    n_finished = int((runs["status"] == "finished").sum())
+    return f"{counted(n_finished, 'run')} finished, with no evaluation" if n_finished else "none of its runs finished"
 
 
 def _in_order(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:

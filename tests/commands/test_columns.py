@@ -67,7 +67,7 @@ def test_flags_state_what_metrics_mean(capsys: pytest.CaptureFixture[str]) -> No
         (["--pair", "em=tk"], ["--pair em=tk: no metric 'tk'"]),
         (["--chance", "guss"], ["--chance guss: allowed is a column"]),
         (["--n-eval", "none", "--derive", "none = 0 * N"], ["column none, row 1: 0.0: allowed are numbers of items"]),
-        (["--derive", "higher_is_better = kind"], ["column higher_is_better, row 1: 'em': allowed are True and False"]),
+        (["--derive", "higher_is_better = kind"], ["column higher_is_better, row 1: 'em': allowed are true or false"]),
     ],
 )
 def test_flags_are_refused_in_the_same_words(

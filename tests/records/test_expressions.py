@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import operator
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -75,6 +76,8 @@ def refused(expression: str, *words: str) -> None:
         ("family not in ['mlp']", [True, True, False, True]),
         ("`Model Size` in [1, C, 4]", [True, False, False, True]),
         ("C in []", [False] * 4),
+        ("-C in [-1, N, 0]", [False, False, True, False]),
+        ("flag in [True]", [True, False, True, False]),
         ("flag == True", [True, False, True, False]),
         ("loss == 'n/a'", [False, True, False, False]),
         ("empty == 'x' or empty > 1", [False] * 4),
@@ -188,6 +191,26 @@ def test_a_side_of_several_comparisons_is_computed_once() -> None:
     for _ in range(40):  # 2**40 comparisons otherwise
         expression = f"({expression} in [True, True])"
     assert evaluate(FRAME, expression).tolist() == FRAME["flag"].tolist()
+
+
+def test_many_plain_items_are_looked_up_together() -> None:
+    frame = pd.DataFrame({"N": np.arange(20_000.0), "name": [f"{i}" for i in range(20_000)]})
+    tracemalloc.start()
+    try:
+        for column, items in (("N", range(0, 3000, 2)), ("name", [f"{i}" for i in range(1200)]), ("name", range(1500))):
+            found = evaluate(frame, f"{column} in {list(items)}")
+            assert found.sum() == len(items) and found.iloc[: len(items)].any()
+        assert tracemalloc.get_traced_memory()[1] < 50e6  # a column an item would take 240 MB
+    finally:
+        tracemalloc.stop()
+
+
+def test_missing_cells_are_in_no_list() -> None:
+    frame = pd.DataFrame({"x": [1.0, np.nan, -0.0], "name": ["a", None, "nan"], "digits": ["1", None, "2.0"]})
+    assert evaluate(frame, "x in [1, 0]").tolist() == [True, False, True]
+    assert evaluate(frame, "x not in [1]").tolist() == [False, True, True]
+    assert evaluate(frame, "name in ['nan', 'None']").tolist() == [False, False, True]
+    assert evaluate(frame, "digits in [1, +2]").tolist() == [True, False, True]
 
 
 def binary(side: st.SearchStrategy[str]) -> st.SearchStrategy[str]:

@@ -325,6 +325,20 @@ def test_a_run_twice_in_the_table_is_refused(folder: Path) -> None:
     pq.write_table(pa.concat_tables([runs, runs.slice(0, 1)]), folder / "runs.parquet")
     with pytest.raises(DataError, match="run aa has more than one row"):
         load(folder)
+    collect(folder)  # the run's piece takes the place of both rows
+    assert len(load_runs(folder)) == 3
+
+
+def test_a_run_twice_is_not_collected_where_no_piece_has_it(folder: Path) -> None:
+    collect(folder)
+    for path in (folder / PIECES).iterdir():
+        path.unlink()
+    runs = pq.read_table(folder / "runs.parquet")
+    pq.write_table(pa.concat_tables([runs, runs.slice(0, 1)]), folder / "runs.parquet")
+    before = tables(folder)
+    with pytest.raises(DataError, match="run aa has more than one row"):
+        collect(folder)
+    assert tables(folder) == before
 
 
 def test_a_full_disk_leaves_the_tables_as_they_were(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,5 +50,10 @@ def change_run(folder: Path, run_id: str, column: str, value: object) -> None:
 def test_a_column_or_folder_that_is_not_there_is_named(results: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"analysis\.x=params: no such column; sizes are params_total"):
         analyze(results, x="params")
+    for text in ("config", "run_id", "status", "finished_at"):
+        with pytest.raises(DataError, match=rf"analysis\.x={text}: is no column of numbers; sizes are params_total"):
+            analyze(results, x=text)
+    with pytest.raises(DataError, match=r"analysis\.x=value: no such column"):
+        analyze(results, x="value")
     with pytest.raises(DataError, match="no such results folder"):
         analyze(tmp_path / "nowhere")

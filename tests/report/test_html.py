@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from matplotlib.figure import Figure
 from one_style import check_one_style
@@ -140,6 +141,19 @@ def test_no_finished_run_still_makes_a_page(tmp_path: Path) -> None:
     analysis = analyze(folder, bootstrap=200)
     assert analysis.impossible == {"text": "none of its runs finished"}
     assert "none of its runs finished" in write_report(analysis)[0].read_text()
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_finished_runs_without_an_evaluation_are_not_said_to_have_failed(tmp_path: Path) -> None:
+    folder = make_results(tmp_path / "unmeasured", ("text",), max_seeds=1, failures=False)
+    for path in folder.glob("pieces/*measurements*"):
+        pq.write_table(pq.read_table(path).slice(0, 0), path)
+    for name in ("runs", "measurements"):
+        (folder / f"{name}.parquet").unlink()
+    n = collect(folder).n_runs
+    analysis = analyze(folder, bootstrap=200)
+    assert analysis.impossible == {"text": f"{n} runs finished, with no evaluation"}
+    assert analysis.impossible["text"] in write_report(analysis)[0].read_text()
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, analysis: Analysis) -> None:

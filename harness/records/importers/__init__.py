@@ -140,7 +140,7 @@ def _read(form: Format, paths: Iterable[Path | str]) -> tuple[list[FoundRun], li
             runs.setdefault((files[run.source], run.part), run)
     if not some:
         raise UserError(f"no file of format {form.name} given")
-    return form.join(list(runs.values())), passed_over
+    return [run.without_repeats() for run in form.join(list(runs.values()))], passed_over
 
 
 def _once(kind: str, runs: Iterable[FoundRun]) -> tuple[list[FoundRun], list[str]]:

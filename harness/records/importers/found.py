@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -83,6 +84,31 @@ class FoundRun:
         """Every file that was read."""
         return self.files or (self.source,)
 
+    def without_repeats(self) -> FoundRun:
+        """The same with one number of a metric at a step, the last; earlier ones that differ are among the problems."""
+        last: dict[tuple[object, ...], Number] = {}
+        replaced: list[Number] = []
+        for number in self.numbers:
+            key = (number.step, number.split, number.metric, number.subtask, number.task)
+            earlier = last.get(key)
+            if (
+                earlier
+                and earlier.value != number.value
+                and not (math.isnan(earlier.value) and math.isnan(number.value))
+            ):
+                replaced.append(earlier)
+            last[key] = number
+        if len(last) == len(self.numbers):
+            return self
+        problems = self.problems
+        if replaced:
+            first = replaced[0]
+            at = "" if first.step is None else f" at step {first.step}"
+            what = f"{first.split} {first.metric} of {first.subtask}{at}, {first.value:g}"
+            many = "1 value is" if len(replaced) == 1 else f"{len(replaced):,} values are"
+            problems += (f"{many} left out because a later one of the same step counts (the first: {what})",)
+        return replace(self, numbers=list(last.values()), problems=problems)
+
 
 def _as_found(paths: list[Path]) -> list[Path]:
     return paths
@@ -121,7 +147,8 @@ class Format:
         if path.is_file():
             return [path]
         if not path.is_dir():
-            raise DataError(f"{path}: no such file or folder")
+            found_instead = "a pipe or a device; a file is wanted" if path.exists() else "no such file or folder"
+            raise DataError(f"{path}: {found_instead}")
         names = [name for pattern in self.patterns for name in (pattern, f"{pattern}.gz")]
         found = sorted({file for name in names for file in path.rglob(name) if file.is_file()})
         if not found:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,14 @@ from harness.records.importers.names import split_metric_and_subtask
 #: What trackers call the tokens seen so far, and the FLOPs spent so far, after the last '/'.
 TOKENS, FLOPS = "num_input_tokens_seen", "total_flos"
 
+#: Name -> (step, value) in the order of the file.
+Series = Mapping[str, Sequence[tuple[int | None, float]]]
+
 
 def runs_of_names(
     path: Path,
     name: str,
-    series: Mapping[str, Mapping[int | None, float]],
+    series: Series,
     *,
     part: str = "",
     settings: Mapping[str, Any] | None = None,
@@ -29,7 +32,7 @@ def runs_of_names(
 
     Args:
         path, name, part, notes, files: as a `FoundRun` has them.
-        series: name -> step -> value; None for a step that is not known.
+        series: name -> (step, value) in the order of the file; None for a step that is not known.
         settings: what else the file states of the run; these override what the series say.
     """
     numbers, problems = _numbers(series)
@@ -64,7 +67,7 @@ def _by_task(numbers: list[Number]) -> dict[str, list[Number]]:
     return found
 
 
-def _numbers(series: Mapping[str, Mapping[int | None, float]]) -> tuple[list[Number], tuple[str, ...]]:
+def _numbers(series: Series) -> tuple[list[Number], tuple[str, ...]]:
     numbers: list[Number] = []
     problems = []
     taken: dict[tuple[str, ...], str] = {}
@@ -83,12 +86,12 @@ def _numbers(series: Mapping[str, Mapping[int | None, float]]) -> tuple[list[Num
             problems.append(f"both {taken[what]} and {name} are {' '.join(what)}: the first is read")
             continue
         taken[what] = name
-        numbers += [Number(step, split, metric, value, subtask, task=task) for step, value in series[name].items()]
+        numbers += [Number(step, split, metric, value, subtask, task=task) for step, value in series[name]]
     return numbers, tuple(problems)
 
 
-def _finite(series: Mapping[str, Mapping[int | None, float]], last_word: str) -> Iterator[tuple[int | None, float]]:
+def _finite(series: Series, last_word: str) -> Iterator[tuple[int | None, float]]:
     """(step, value) of the series with this name after the last '/', where finite."""
     for name, values in series.items():
         if name.rpartition("/")[2] == last_word:
-            yield from ((step, value) for step, value in values.items() if math.isfinite(value))
+            yield from ((step, value) for step, value in values if math.isfinite(value))

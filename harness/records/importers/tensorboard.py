@@ -26,10 +26,10 @@ def read(path: Path) -> list[FoundRun]:
         DataError: no event file, or no metric among its scalars.
     """
     files = sorted(path.glob("*tfevents*")) if path.is_dir() else [path]
-    series: dict[str, dict[int | None, float]] = {}
+    series: dict[str, list[tuple[int | None, float]]] = {}
     for file in files:
         for tag, step, value in _scalars(file):
-            series.setdefault(tag, {})[step] = value
+            series.setdefault(tag, []).append((step, value))
     if not series:
         raise DataError(f"{path}: foreign, cut short or empty, holds no scalars; allowed is {_EXPECTED}")
     folder = path if path.is_dir() else path.resolve().parent

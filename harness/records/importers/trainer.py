@@ -7,14 +7,17 @@ of several checkpoints of a run: the latest is read, for it holds what was logge
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from harness.errors import DataError
 from harness.records.importers.found import Format, FoundRun, Number, is_count, is_number, read_json, stem
 from harness.records.importers.names import split_and_metric
+from harness.wording import counted
 
 _EXPECTED = "a trainer_state.json of the Hugging Face Trainer"
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)")
@@ -32,27 +35,33 @@ def read(path: Path) -> list[FoundRun]:
         isinstance(entry, dict) and is_count(entry.get("step")) for entry in entries
     ):
         raise DataError(f"{path}: foreign, its 'log_history' is no list of logged steps; allowed is {_EXPECTED}")
-    numbers = [number for entry in entries for number in _numbers(entry)]
+    stated = [(number, value) for entry in entries for number, value in _stated(entry)]
+    numbers = [replace(number, value=float(value)) for number, value in stated if is_number(value)]
+    others = [
+        f"{number.split} {number.metric} at step {number.step}: {value!r}"
+        for number, value in stated
+        if not is_number(value)
+    ]
+    problems = (f"{counted(len(others), 'value')} left out that no number stands in ({others[0]})",) if others else ()
     if not numbers:
         raise DataError(f"{path}: nothing was logged in it (no loss, no eval_loss)")
     seen = ((entry["step"], entry.get("num_input_tokens_seen")) for entry in entries)
     tokens_at = {step: tokens for step, tokens in seen if is_count(tokens)}
-    return [FoundRun(path, _run_name(path), numbers, _settings(state, entries), tokens_at=tokens_at)]
+    return [FoundRun(path, _run_name(path), numbers, _settings(state, entries), tokens_at=tokens_at, problems=problems)]
 
 
-def _numbers(entry: dict[str, Any]) -> Iterator[Number]:
+def _stated(entry: dict[str, Any]) -> Iterator[tuple[Number, Any]]:
+    """The metrics of an entry without their values, and these as they stand there."""
     # Each evaluation set leaves its own runtime, which tells its name from that of the metric.
     prefix = next((key.removesuffix("_runtime") for key in entry if re.fullmatch(r"eval(_.+)?_runtime", key)), "eval")
     subtask = prefix.removeprefix("eval").removeprefix("_") or "all"
     for key, value in entry.items():
-        if not is_number(value):
-            continue
         if key == "loss":
-            yield Number(entry["step"], "train", "loss", float(value))
+            yield Number(entry["step"], "train", "loss", math.nan), value
         elif key.startswith(f"{prefix}_"):
             found = split_and_metric("eval_" + key.removeprefix(f"{prefix}_"))
             if found:
-                yield Number(entry["step"], *found, float(value), subtask)
+                yield Number(entry["step"], *found, math.nan, subtask), value
 
 
 def _settings(state: dict[str, Any], entries: list[dict[str, Any]]) -> dict[str, Any]:

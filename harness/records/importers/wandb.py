@@ -26,7 +26,9 @@ import pandas as pd
 
 from harness.errors import DataError
 from harness.records.importers.about import PARAMETERS, SETTABLE
+from harness.records.importers.benchmark_names import benchmark_name
 from harness.records.importers.found import Format, FoundRun, read_bytes, stem
+from harness.records.importers.names import split_metric_and_subtask
 from harness.records.importers.series import TOKENS, runs_of_names
 from harness.wording import counted
 
@@ -63,7 +65,8 @@ def read(path: Path) -> list[FoundRun]:
         parts = table.groupby(names, sort=False) if names else [(None, table)]
         runs = [run for name, part in parts for run in _runs_of_curves(path, part, step, name, notes)]
     if not runs:
-        raise DataError(f"{path}: no metric among its columns ({shown}); allowed is e.g. eval/loss")
+        left_out = f"{notes[-1]}; " if notes else f"{path}: "
+        raise DataError(f"{left_out}no metric among its columns ({shown}); allowed is e.g. eval/loss")
     return runs
 
 
@@ -82,13 +85,19 @@ def _read_table(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
 
 
 def _not_numbers(path: Path, table: pd.DataFrame) -> Iterator[str]:
-    """What is left out of columns most of whose cells are numbers, in words."""
+    """What is left out of columns of metrics, and of others most of whose cells are numbers, in words."""
     for column in table.columns:
         cells = table[column][table[column] != ""]
         text = cells[[_number(cell) is None for cell in cells]]
-        if 0 < len(text) < len(cells) / 2:
+        if len(text) and (_is_metric(column) or len(text) < len(cells) / 2):
             line = f"line {text.index[0] + 1}: {text.iloc[0]}"
             yield f"{path}: column {column}: {counted(len(text), 'cell')} left out that no number stands in ({line})"
+
+
+def _is_metric(column: str) -> bool:
+    """Whether a column is read as a metric."""
+    name = column.rpartition(_OF_RUN)[2]
+    return benchmark_name(name) is not None or split_metric_and_subtask(name) is not None
 
 
 def _told_apart(path: Path, columns: list[str]) -> tuple[list[str], list[str]]:
@@ -124,17 +133,17 @@ def _runs_of_curves(
     # The header is line 1 of the file, and its index 0.
     lines = (table.index + 1).to_list()
     steps = [_step(path, step, line, cell) for line, cell in zip(lines, table[step], strict=True)]
-    by_run: dict[str, dict[str, dict[int | None, float]]] = {}
+    by_run: dict[str, dict[str, list[tuple[int | None, float]]]] = {}
     for column in table.columns:
         if column == step:
             continue
         run, separator, metric = column.rpartition(_OF_RUN)
         values = zip(steps, map(_number, table[column]), strict=True)
         of_run = by_run.setdefault(run if separator else str(name or stem(path)), {})
-        of_run[metric] = {at: value for at, value in values if value is not None}
+        of_run[metric] = [(at, value) for at, value in values if value is not None]
     for run, series in by_run.items():
         if "token" in step.lower():
-            series.setdefault(TOKENS, {at: float(at) for at in steps})
+            series.setdefault(TOKENS, [(at, float(at)) for at in steps])
         yield from runs_of_names(path, run, series, part=run, notes=notes)
 
 
@@ -145,7 +154,7 @@ def _runs_of_summaries(
         line = int(row) + 1
         at = _step(path, step, line, cells[step]) if step is not None and cells[step] else None
         series = {
-            str(name): {at: value}
+            str(name): [(at, value)]
             for name, cell in cells.items()
             if not _is_setting(str(name), cell) and (value := _number(cell)) is not None
         }
@@ -171,7 +180,7 @@ def _step(path: Path, column: str, line: int, cell: str) -> int:
 
 def _number(cell: str) -> float | None:
     try:
-        return float(cell)
+        return None if "_" in cell else float(cell)  # float() would take 1_000
     except ValueError:
         return None
 

@@ -187,12 +187,19 @@ def test_equal_values_are_no_rise() -> None:
     ("column", "value", "message"),
     [
         ("value", 1.2, "column value, row 5: 1.2: metric accuracy is a share of n_eval items"),
-        ("n_eval", 0, "column n_eval, row 5: 0: allowed are numbers of items from 1 on"),
+        ("n_eval", 0, "column n_eval, row 5: 0: allowed are numbers of items from 1 to 1e18"),
+        ("n_eval", 1e308, r"column n_eval, row 5: 1e\+308: allowed are numbers of items from 1 to 1e18"),
+        ("value", 1e101, r"column value, row 5: 1e\+101: allowed are finite numbers within 1e\+100 of 0"),
+        ("stderr", 1e308, r"column stderr, row 5: 1e\+308: allowed are finite numbers of 0 or more, at most 1e\+100"),
+        ("stderr", np.inf, "column stderr, row 5: inf: allowed are finite numbers of 0 or more"),
+        ("stderr", "a", "column stderr, row 5: 'a': a number is wanted"),
+        ("chance", "a", "column chance, row 5: 'a': a number is wanted"),
         ("size", 0.0, "column size, row 5: 0.0: allowed are finite numbers above 0"),
     ],
 )
 def test_values_that_cannot_be_are_refused_by_row(column: str, value: float, message: str) -> None:
     frame = step()
+    frame[column] = (frame[column] if column in frame else pd.Series(0.01, frame.index)).astype(object)
     frame.loc[5, column] = value
     with pytest.raises(DataError, match=message):
         find_jumps(frame, x="size")

@@ -49,11 +49,39 @@ def test_logs_of_other_makes(tmp_path: Path) -> None:
     assert {step: value for (_, step, _), value in values(tmp_path / "out").items()} == {0: 10.8258, 4: 7.25, 10: 3.5}
 
 
+def test_losses_that_are_no_numbers_are_counted_and_repeated_steps_said(tmp_path: Path) -> None:
+    lines = [
+        "step 0: train loss 4.0, val loss 4.5",
+        "step 5: train loss 3,9, val loss 2.75",
+        "step 10: train loss N/A, val loss -",
+        "iter 12: loss 3.1.2, time 12ms",
+        "iter 13: loss .5, time 12ms",
+        "step 15: train loss 2.0, val loss 2.5",
+        "step 15: train loss 2.0, val loss 2.25",
+    ]
+    path = tmp_path / "a.log"
+    path.write_text("\n".join(lines))
+    report = import_results("nanogpt", [path], tmp_path / "out", {"params_total": 10})
+    assert values(tmp_path / "out") == {("a", 0, "loss"): 4.5, ("a", 5, "loss"): 2.75, ("a", 15, "loss"): 2.25}
+    assert {step for _, step, _ in values(tmp_path / "out", split="train")} == {0, 13, 15}
+    assert report.problems == (
+        f"{path}: 4 values of the loss left out that no number stands in (line 2: 3,9)",
+        f"{path}: 1 value is left out because a later one of the same step counts (the first: eval loss of all at step "
+        "15, 2.5)",
+    )
+
+
 @pytest.mark.parametrize(
     ("kind", "name", "content", "said"),
     [
         ("nanogpt", "a.log", "", "a.log: empty; allowed is a log with lines"),
         ("nanogpt", "a.log", "hello\nloss of hope 3\n", "a.log: no line with a loss; allowed is"),
+        (
+            "nanogpt",
+            "a.log",
+            "step 5: val loss 3,9",
+            "a.log: 1 value of the loss left out .*line 1: 3,9.*; no line with a loss",
+        ),
     ],
 )
 def test_files_that_cannot_be_used(kind: str, name: str, content: str | bytes, said: str, tmp_path: Path) -> None:

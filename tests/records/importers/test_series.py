@@ -14,13 +14,13 @@ def test_numbers_tokens_and_flops_of_named_series() -> None:
         PATH,
         "small",
         {
-            "train_loss": {1: 9.0},
-            "train/loss": {1: 2.5, 2: 2.0},
-            "loss": {1: 8.0},
-            "eval/acc": {2: 0.5},
-            "train/num_input_tokens_seen": {1: 100.0, 2: 200.0},
-            "train/total_flos": {2: 1e9, 1: math.nan},
-            "system/gpu": {1: 3.0},
+            "train_loss": [(1, 9.0)],
+            "train/loss": [(1, 2.5), (2, 2.0)],
+            "loss": [(1, 8.0)],
+            "eval/acc": [(2, 0.5)],
+            "train/num_input_tokens_seen": [(1, 100.0), (2, 200.0)],
+            "train/total_flos": [(2, 1e9), (1, math.nan)],
+            "system/gpu": [(1, 3.0)],
         },
         settings={"seed": "3"},
     )
@@ -42,12 +42,12 @@ def test_each_benchmark_is_a_run_of_its_own() -> None:
         PATH,
         "small",
         {
-            "eval/loss": {1: 2.5},
-            "eval/downstream/piqa_val_rc_0shot_acc": {1: 0.5},
-            "eval/downstream/piqa_val_rc_5shot_acc": {1: 0.6},
-            "eval/downstream_bpb/piqa_val_rc_5shot_bpb_bpb": {1: 1.2},
-            "downstream/piqa_val_rc_5shot_acc": {1: 0.7},
-            "eval/downstream/boolq_acc": {1: 0.4},
+            "eval/loss": [(1, 2.5)],
+            "eval/downstream/piqa_val_rc_0shot_acc": [(1, 0.5)],
+            "eval/downstream/piqa_val_rc_5shot_acc": [(1, 0.6)],
+            "eval/downstream_bpb/piqa_val_rc_5shot_bpb_bpb": [(1, 1.2)],
+            "downstream/piqa_val_rc_5shot_acc": [(1, 0.7)],
+            "eval/downstream/boolq_acc": [(1, 0.4)],
         },
         part="small",
     )
@@ -68,4 +68,4 @@ def test_each_benchmark_is_a_run_of_its_own() -> None:
 
 
 def test_nothing_known_is_no_run() -> None:
-    assert runs_of_names(PATH, "small", {"system/gpu": {1: 3.0}}) == []
+    assert runs_of_names(PATH, "small", {"system/gpu": [(1, 3.0)]}) == []

@@ -64,6 +64,26 @@ def test_the_last_evaluation_counts_where_training_went_on(tmp_path: Path) -> No
     assert load(tmp_path / "out", split="train")["step"].to_list() == [20]
 
 
+def test_text_is_counted_and_the_later_of_two_evaluations_at_a_step_counts(tmp_path: Path) -> None:
+    entries = [
+        {"step": 5, "loss": "3,9"},
+        {"step": 5, "eval_loss": 3.0, "eval_accuracy": None},
+        {"step": 10, "loss": 2.0},
+        {"step": 10, "eval_loss": 2.5, "eval_runtime": 1.0},
+        {"step": 10, "eval_loss": 2.25, "eval_runtime": 1.0},
+    ]
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps({"log_history": entries}))
+    report = import_results("trainer", [path], tmp_path / "out", {"params_total": 6_040})
+    frame = load(tmp_path / "out", steps="all")
+    assert frame[["step", "value"]].to_numpy().tolist() == [[5, 3.0], [10, 2.25]]
+    assert report.problems == (
+        f"{path}: 2 values left out that no number stands in (train loss at step 5: '3,9')",
+        f"{path}: 1 value is left out because a later one of the same step counts (the first: eval loss of all at step "
+        "10, 2.5)",
+    )
+
+
 @pytest.mark.parametrize(
     ("kind", "name", "content", "said"),
     [

@@ -142,3 +142,18 @@ def test_a_cell_of_text_among_numbers_is_said(tmp_path: Path) -> None:
     path.write_text("Step,run - loss\n1,3.0\n2,abc\n3,2.5\n4,2.4\n")
     report = import_results("wandb", [path], tmp_path / "out", SIZES_OF_ALL)
     assert any("column run - loss: 1 cell left out" in note and "(line 3: abc)" in note for note in report.problems)
+
+
+def test_cells_of_metrics_that_are_no_numbers_are_counted_however_many(tmp_path: Path) -> None:
+    path = tmp_path / "history.csv"
+    path.write_text('Step,eval/loss,note\n1,"1,9",a\n2,N/A,b\n3,-,c\n4,1_5,d\n5,1.5,e\n5,1.25,f\n')
+    report = import_results("wandb", [path], tmp_path / "out", SIZES_OF_ALL)
+    assert set(values(tmp_path / "out").values()) == {1.25}
+    assert report.problems == (
+        f"{path}: column eval/loss: 4 cells left out that no number stands in (line 2: 1,9)",
+        f"{path} (history): 1 value is left out because a later one of the same step counts (the first: eval loss of "
+        "all at step 5, 1.5)",
+    )
+    path.write_text('Step,eval/loss\n1,"1,9"\n')
+    with pytest.raises(DataError, match=r"eval/loss: 1 cell left out .*line 2: 1,9\); no metric among its columns"):
+        import_results("wandb", [path], tmp_path / "out", SIZES_OF_ALL)
