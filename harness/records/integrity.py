@@ -6,25 +6,23 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from harness.errors import DataError
+from harness.records.pieces import Row, list_pieces, read_piece, table_paths
+from harness.records.reading import OtherVersionError, read_table
 from harness.records.run_settings import is_imported, parse_config
 from harness.records.schema import SCHEMAS
-from harness.records.store import OtherVersionError, read_table
-from harness.records.writer import PIECES, check_finite, check_run, piece_path
+from harness.records.writer import check_finite
 
 #: What makes a row of measurements one number.
 _KEY = ["run_id", "step", "split", "subtask", "metric"]
 
 #: Relative difference between a run's totals and its last measurement that rounding explains.
 _ROUNDING = 1e-9
-
-Row = dict[str, Any]
 
 
 @dataclass
@@ -34,33 +32,14 @@ class Findings:
     Attributes:
         runs: the newest row of every run that can be read.
         problems: what is wrong, a line each.
+        bad: run_id -> the one among the problems for which its pieces cannot be used.
         notes: what is unfinished and does no harm, a line each.
     """
 
     runs: list[Row] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    bad: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-
-
-def recorded_runs(folder: Path) -> list[Row]:
-    """The newest row of every run that a folder holds, in its pieces or its tables; [] for a folder not there yet.
-
-    Files that cannot be read are passed over, for `examine` and `collect` name them.
-
-    Raises:
-        OtherVersionError: the folder's tables are of another schema version.
-    """
-    rows: dict[str, Row] = {}
-    paths = [folder / "runs.parquet"] + [piece_path(folder, run_id, "runs") for run_id in _pieces(folder)]
-    for path in paths:
-        try:
-            rows |= {row["run_id"]: row for row in read_table(path, "runs").to_pylist()}
-        except OtherVersionError:
-            if path.parent == folder:
-                raise
-        except DataError:
-            continue
-    return list(rows.values())
 
 
 def examine(folder: Path) -> Findings:
@@ -88,44 +67,25 @@ def examine(folder: Path) -> Findings:
     return found
 
 
-def _pieces(folder: Path) -> dict[str, set[str]]:
-    """run_id -> the tables of which it has a piece; without files of other names."""
-    found: dict[str, set[str]] = {}
-    for path in sorted((folder / PIECES).glob("[!.]*")):
-        for table in SCHEMAS:
-            if path.name.endswith(suffix := f".{table}.parquet"):
-                found.setdefault(path.name.removesuffix(suffix), set()).add(table)
-    return found
-
-
 def _read_pieces(folder: Path, found: Findings) -> Iterator[tuple[str, tuple[Row, pa.Table]]]:
     """(run_id, (its row, its measurements)) of each sound piece."""
-    pieces = _pieces(folder)
-    for path in sorted((folder / PIECES).glob("[!.]*")):
-        if not path.name.endswith(tuple(f".{table}.parquet" for table in SCHEMAS)):
-            found.problems.append(f"{path}: foreign, not a piece of a run")
-    if interrupted := [run_id for run_id, tables in pieces.items() if "runs" not in tables]:
-        found.notes.append(f"{_runs(interrupted)} interrupted while being written: a sweep trains them again")
-    for run_id in pieces:
-        if run_id in interrupted:
-            continue
-        path = piece_path(folder, run_id, "runs")
+    listing = list_pieces(folder)
+    found.problems += [f"{path}: foreign, not a piece of a run" for path in listing.foreign]
+    if listing.interrupted:
+        found.notes.append(f"{_runs(listing.interrupted)} interrupted while being written: a sweep trains them again")
+    for run_id in listing.run_ids:
         try:
-            runs = read_table(path, "runs")
-            numbers = read_table(piece_path(folder, run_id, "measurements"), "measurements")
-            check_run(runs, numbers, str(path))
-            row = runs.to_pylist()[0]
-            if row["run_id"] != run_id:
-                raise DataError(f"{path}: foreign, holds run {row['run_id']}")
+            piece = read_piece(folder, run_id)
         except DataError as error:
             found.problems.append(str(error))
+            found.bad[run_id] = str(error)
             continue
-        yield run_id, (row, numbers)
+        yield run_id, (piece["runs"].to_pylist()[0], piece["measurements"])
 
 
 def _read_tables(folder: Path, found: Findings) -> dict[str, pa.Table]:
     """Both tables, empty where there are none or one cannot be used."""
-    paths = {name: folder / f"{name}.parquet" for name in SCHEMAS}
+    paths = table_paths(folder)
     empty = {name: schema.empty_table() for name, schema in SCHEMAS.items()}
     if not any(path.exists() for path in paths.values()):
         return empty

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -13,15 +13,14 @@ from rich.console import Console
 from harness.errors import UserError, warn_of_runs
 from harness.families.check import FLOPS_TOLERANCE
 from harness.ladder import Job
-from harness.records.integrity import recorded_runs
-from harness.records.store import cells_of_runs
+from harness.records.pieces import Recorded, recorded, set_aside
 from harness.settings import Settings
 from harness.sweeping.check import check_models
 from harness.sweeping.cost import cost_model
 from harness.sweeping.display import display_for
 from harness.sweeping.failures import Ended, count_by_status, early_stops, failure_lines
 from harness.sweeping.lock import holder, locked
-from harness.sweeping.other_data import COLUMNS, warn_of_other_data
+from harness.sweeping.other_data import warn_of_other_data
 from harness.sweeping.plan import DONE, cells, is_done, pending, recorded_cells, single_job, why_alone, worker_count
 from harness.sweeping.pool import run_jobs
 from harness.sweeping.progress import running
@@ -91,7 +90,7 @@ def train_missing(studies: Sequence[Settings], console: Console) -> list[Ended]:
             be used.
     """
     device = resolve(studies[0].training.device).type
-    with lock_folders(studies):
+    with hold_folders(studies, console):
         known = _known(studies)
         unfinished = [study for study in studies if not is_done(study, known)]
         _caution(unfinished)
@@ -110,7 +109,7 @@ def train(studies: Sequence[Settings], console: Console) -> int:
         raise UserError(f"train makes one run; choose one study, e.g. by task=NAME. Found {names}")
     resolve(studies[0].training.device)
     job = single_job(studies[0])
-    with lock_folders(studies):
+    with hold_folders(studies, console):
         known = _known(studies)
         if known.get(job.members[0].run_id) in DONE:
             return tell_failures(train_jobs([], known, 1, console), console)
@@ -125,15 +124,18 @@ def status(studies: Sequence[Settings], console: Console) -> int:
     # Progress files of a sweep that was killed stay behind; only with the lock held are they those of one that runs.
     now = [progress for folder in folders if holder(folder) is not None for progress in running(folder)]
     ids = {run_id for progress in now for run_id in progress.run_ids}
-    rows = {folder: {row["run_id"]: row for row in recorded_runs(folder)} for folder in folders}
-    known = {run_id: row["status"] for of_folder in rows.values() for run_id, row in of_folder.items()}
+    found = {folder: recorded(folder) for folder in folders}
+    known = _statuses(found.values())
     console.print(status_table(studies, known, ids))
     for job in now:
         at = f"step {job.step}/{job.steps}, loss {job.loss:.3f}, {duration(job.seconds_left)} left"
         console.print(f"running: {job.label}, {len(job.run_ids)} runs: {at}", highlight=False, soft_wrap=True)
     for study in studies:
-        for line in _remarks(study, rows[Path(study.results)], ids):
+        for line in _remarks(study, found[Path(study.results)].rows, ids):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
+    for problem in (problem for of_folder in found.values() for problem in of_folder.bad.values()):
+        line = f"cannot be used: {problem}; `harness sweep` sets it aside"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     return 0
 
 
@@ -198,10 +200,14 @@ def _folders(studies: Sequence[Settings]) -> list[Path]:
 
 def _known(studies: Sequence[Settings]) -> dict[str, str]:
     """How every run in the studies' results folders ended; warns of data that have changed since."""
-    cells = {folder: cells_of_runs(folder, ["status", *COLUMNS]) for folder in _folders(studies)}
+    found = {folder: recorded(folder) for folder in _folders(studies)}
     for study in studies:
-        warn_of_other_data(study, cells[Path(study.results)].values())
-    return {run_id: run["status"] for of_folder in cells.values() for run_id, run in of_folder.items()}
+        warn_of_other_data(study, found[Path(study.results)].rows.values())
+    return _statuses(found.values())
+
+
+def _statuses(found: Iterable[Recorded]) -> dict[str, str]:
+    return {run_id: row["status"] for of_folder in found for run_id, row in of_folder.rows.items()}
 
 
 def _caution(studies: Sequence[Settings]) -> None:
@@ -211,9 +217,15 @@ def _caution(studies: Sequence[Settings]) -> None:
             warn_of_runs(line)
 
 
-def lock_folders(studies: Sequence[Settings]) -> ExitStack:
-    """Locks of all results folders of the studies, for a `with` block."""
+def hold_folders(studies: Sequence[Settings], console: Console) -> ExitStack:
+    """Locks of all results folders of the studies, for a `with` block; pieces that cannot be used are set aside.
+
+    Raises:
+        UserError: another process holds a folder, or it cannot be written.
+    """
     with ExitStack() as stack:
         for folder in _folders(studies):
             stack.enter_context(locked(folder))
+            for line in set_aside(folder, recorded(folder).bad):
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
         return stack.pop_all()

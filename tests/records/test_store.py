@@ -14,8 +14,9 @@ import pytest
 from record_rows import measurement_rows, run_row
 
 from harness.errors import DataError, RunsWarning, UserError
+from harness.records.reading import OtherVersionError
 from harness.records.schema import RUNS
-from harness.records.store import OtherVersionError, collect, finished_run_ids, load, load_runs
+from harness.records.store import collect, finished_run_ids, load, load_runs
 from harness.records.writer import PIECES, piece_path, write_run, write_table
 
 
@@ -122,7 +123,7 @@ def test_foreign_files_and_leftovers_are_named(folder: Path) -> None:
         "left by a run that was interrupted; running it again replaces it",
         "foreign, holds run cc",
     ]
-    assert finished_run_ids(folder).keys() == {"bb", "cc", "zz"}
+    assert finished_run_ids(folder).keys() == {"bb", "cc"}
 
 
 def test_non_finite_values_of_a_finished_run_are_refused(folder: Path) -> None:
