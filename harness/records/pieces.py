@@ -6,7 +6,7 @@ A run counts by its pieces where both can be used, and else by its rows in the t
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -137,18 +137,32 @@ def set_aside(folder: Path, bad: Mapping[str, str]) -> list[str]:
     """
     if not bad:
         return []
-    aside = folder / SET_ASIDE
     with alone(folder / PIECES):
-        try:
-            aside.mkdir(exist_ok=True)
-            for run_id in bad:
-                # The runs piece first: without it there is no run, whenever this is interrupted.
-                for path in (piece_path(folder, run_id, name) for name in SCHEMAS):
-                    if path.exists():
-                        os.replace(path, _free(aside / path.name))
-        except OSError as error:
-            raise UserError(f"{aside} cannot be written: {error.strerror}") from error
-    return [f"{problem}; set aside in {aside}" for problem in bad.values()]
+        # The runs piece first: without it there is no run, whenever this is interrupted.
+        _move(folder, [piece_path(folder, run_id, name) for run_id in bad for name in SCHEMAS])
+    return [f"{problem}; set aside in {folder / SET_ASIDE}" for problem in bad.values()]
+
+
+def set_tables_aside(folder: Path) -> list[str]:
+    """Rename both tables into the folder `SET_ASIDE`; a line for each. `store.collect` makes them anew from the pieces.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    paths = list(table_paths(folder).values())
+    _move(folder, paths)
+    return [f"{path}: set aside in {folder / SET_ASIDE}; `harness collect` makes it anew" for path in paths]
+
+
+def _move(folder: Path, paths: Iterable[Path]) -> None:
+    aside = folder / SET_ASIDE
+    try:
+        aside.mkdir(exist_ok=True)
+        for path in paths:
+            if path.exists():
+                os.replace(path, _free(aside / path.name))
+    except OSError as error:
+        raise UserError(f"{aside} cannot be written: {error.strerror}") from error
 
 
 def _free(path: Path) -> Path:
