@@ -85,7 +85,9 @@ class Command:
         elif self.verb in READING:
             self.exit_code = _read_tables(self.verb, configs, self.console)
         else:
-            home = import_module(f"harness.sweeping.{self.verb if self.verb in ('refine', 'redo') else 'run'}")
+            home = import_module(
+                f"harness.sweeping.{self.verb if self.verb in ('refine', 'redo', 'status') else 'run'}"
+            )
             studies = [config.to_settings(study) for study in configs]
             self.exit_code = getattr(home, self.verb)(studies, self.console, **self.flags)
         return self.exit_code

@@ -106,9 +106,11 @@ TRAINING: dict[str, StudyVerb] = {
         settings=_SIZES,
         examples={
             "harness status experiment=quickstart": "while sweep runs, from another terminal",
+            "harness status --watch experiment=quickstart": "the same, renewed until every run has ended",
             "harness status experiment=quickstart seeds=24": "of more seeds than the file asks for",
         },
         further="harness sweep --help; harness redo --help",
+        flags={"--watch": "renew a grid of sizes and seeds every two seconds until every run has ended, or Ctrl-C"},
     ),
 }
 

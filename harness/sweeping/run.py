@@ -1,11 +1,10 @@
-"""The verbs plan, sweep, train and status: each takes studies and brings jobs, pool and records together."""
+"""The verbs plan, sweep and train: each takes studies and brings jobs, pool and records together."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from rich.console import Console
@@ -19,16 +18,14 @@ from harness.sweeping.check import check_models
 from harness.sweeping.cost import cost_model
 from harness.sweeping.display import display_for
 from harness.sweeping.failures import Ended, count_by_status, early_stops, failure_lines
-from harness.sweeping.lock import holder, locked
+from harness.sweeping.lock import locked
 from harness.sweeping.other_data import warn_of_other_data
-from harness.sweeping.plan import DONE, cells, is_done, pending, recorded_cells, single_job, why_alone, worker_count
+from harness.sweeping.plan import DONE, cells, is_done, pending, single_job, why_alone, worker_count
 from harness.sweeping.pool import run_jobs
-from harness.sweeping.progress import running
-from harness.sweeping.recorded import count_differences, explained
 from harness.sweeping.runs_row import git_revision
-from harness.sweeping.tables import plan_frame, plan_table, plan_totals, status_table
+from harness.sweeping.tables import plan_frame, plan_table, plan_totals
 from harness.training.device import resolve
-from harness.wording import counted, duration
+from harness.wording import counted
 
 
 def plan(studies: Sequence[Settings], console: Console, check: bool = False) -> int:
@@ -118,41 +115,6 @@ def train(studies: Sequence[Settings], console: Console) -> int:
         return tell_failures(train_jobs([job], known, 1, console), console)
 
 
-def status(studies: Sequence[Settings], console: Console) -> int:
-    """Print how far each rung is, the jobs that are running now, why runs failed, and runs with outdated counts."""
-    folders = _folders(studies)
-    # Progress files of a sweep that was killed stay behind; only with the lock held are they those of one that runs.
-    now = [progress for folder in folders if holder(folder) is not None for progress in running(folder)]
-    ids = {run_id for progress in now for run_id in progress.run_ids}
-    found = {folder: recorded(folder) for folder in folders}
-    known = _statuses(found.values())
-    console.print(status_table(studies, known, ids))
-    for job in now:
-        at = f"step {job.step}/{job.steps}, loss {job.loss:.3f}, {duration(job.seconds_left)} left"
-        console.print(f"running: {job.label}, {len(job.run_ids)} runs: {at}", highlight=False, soft_wrap=True)
-    for study in studies:
-        for line in _remarks(study, found[Path(study.results)].rows, ids):
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
-    for problem in (problem for of_folder in found.values() for problem in of_folder.bad.values()):
-        line = f"cannot be used: {problem}; `harness sweep` sets it aside"
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-    return 0
-
-
-def _remarks(study: Settings, rows: Mapping[str, Mapping[str, Any]], running_now: set[str]) -> list[str]:
-    """Why recorded runs of a study failed, and which have other counts than the code gives now."""
-    lost, outdated, context = [], [], study.task.signature.context
-    for cell in recorded_cells(study, rows.values()):
-        for member in cell.members:
-            row, name = rows[member.run_id], f"{cell.label} {member.label}"
-            if row["error"] and member.run_id not in running_now:
-                lost.append(Ended(study.study, cell.rung.index, name, row["status"], row["error"]))
-            if differences := count_differences(row, cell.rung.params, cell.rung.flops_per_example, context):
-                outdated.append(Ended(study.study, cell.rung.index, name, "outdated", explained(differences)))
-    hint = ["`harness redo` shows what it costs to train outdated runs anew"] if outdated else []
-    return failure_lines(lost) + failure_lines(outdated) + hint
-
-
 def train_jobs(jobs: Sequence[Job], known: Mapping[str, str], workers: int, console: Console) -> list[Ended]:
     """Train jobs, costly ones first, and print how many ended in which way; how each run ended, and why if badly.
 
@@ -194,19 +156,20 @@ def _jobs(studies: Sequence[Settings], known: dict[str, str], device: str) -> li
     return jobs
 
 
-def _folders(studies: Sequence[Settings]) -> list[Path]:
+def folders_of(studies: Sequence[Settings]) -> list[Path]:
+    """The results folders of studies."""
     return sorted({Path(study.results) for study in studies})
 
 
 def _known(studies: Sequence[Settings]) -> dict[str, str]:
     """How every run in the studies' results folders ended; warns of data that have changed since."""
-    found = {folder: recorded(folder) for folder in _folders(studies)}
+    found = {folder: recorded(folder) for folder in folders_of(studies)}
     for study in studies:
         warn_of_other_data(study, found[Path(study.results)].rows.values())
-    return _statuses(found.values())
+    return statuses(found.values())
 
 
-def _statuses(found: Iterable[Recorded]) -> dict[str, str]:
+def statuses(found: Iterable[Recorded]) -> dict[str, str]:
     return {run_id: row["status"] for of_folder in found for run_id, row in of_folder.rows.items()}
 
 
@@ -224,7 +187,7 @@ def hold_folders(studies: Sequence[Settings], console: Console) -> ExitStack:
         UserError: another process holds a folder, or it cannot be written.
     """
     with ExitStack() as stack:
-        for folder in _folders(studies):
+        for folder in folders_of(studies):
             stack.enter_context(locked(folder))
             for line in set_aside(folder, recorded(folder).bad):
                 console.print(line, markup=False, highlight=False, soft_wrap=True)
