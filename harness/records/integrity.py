@@ -100,7 +100,7 @@ def _read_pieces(folder: Path, found: Findings) -> Iterator[tuple[str, tuple[Row
             found.problems.append(str(error))
             found.bad[run_id] = str(error)
             continue
-        yield run_id, (piece["runs"].to_pylist()[0], piece["measurements"])
+        yield run_id, (piece["runs"].to_pylist()[0], piece["measurements"].cast(SCHEMAS["measurements"]))
 
 
 def _read_tables(folder: Path, found: Findings) -> dict[str, pa.Table]:

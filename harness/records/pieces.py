@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.errors import DataError, UserError
+from harness.records.fingerprint import read_collected_note
 from harness.records.reading import OtherVersionError, read_table
 from harness.records.schema import SCHEMAS
 from harness.records.writer import PIECES, alone, check_run, piece_path
@@ -73,13 +74,13 @@ def list_pieces(folder: Path) -> Listing:
 
 
 def read_piece(folder: Path, run_id: str) -> dict[str, pa.Table]:
-    """The rows that a run adds to each table.
+    """The rows that a run adds to each table, its measurements as in `reading.ENCODED`.
 
     Raises:
         DataError: either file cannot be read, they do not hold one sound run, or it is another run.
     """
     path = piece_path(folder, run_id, "runs")
-    rows = {name: read_table(piece_path(folder, run_id, name), name) for name in SCHEMAS}
+    rows = {name: read_table(piece_path(folder, run_id, name), name, name == "measurements") for name in SCHEMAS}
     check_run(rows["runs"], rows["measurements"], str(path))
     if (found := rows["runs"].column("run_id")[0].as_py()) != run_id:
         raise DataError(f"{path}: foreign, holds run {found}")
@@ -108,6 +109,9 @@ def recorded(folder: Path | str) -> Recorded:
         OtherVersionError: the folder's tables are of another schema version.
     """
     folder = Path(folder)
+    if (noted := read_collected_note(folder)) is not None:
+        collected = read_table(table_paths(folder)["runs"], "runs").to_pylist()
+        return Recorded({row["run_id"]: row for row in collected}, dict(noted.bad))
     rows, bad = dict[str, Row](), dict[str, str]()
     for run_id in list_pieces(folder).run_ids:
         try:

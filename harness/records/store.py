@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,12 +23,14 @@ import pyarrow.parquet as pq
 
 from harness.errors import DataError, UserError, warn_of_runs
 from harness.records.comparable import comparable, differing_data, final_losses
+from harness.records.files import write_whole
+from harness.records.fingerprint import Collected, Stamps, keep_collected, read_collected_note, stamp_pieces
 from harness.records.folders import find_folder
 from harness.records.pieces import list_pieces, read_collected, read_piece, recorded, table_paths
-from harness.records.reading import OtherVersionError, read_table
+from harness.records.reading import ENCODED, OtherVersionError, read_table
 from harness.records.run_settings import is_duration, mixed_in_words, with_varying_settings
 from harness.records.schema import SCHEMAS, STATUSES
-from harness.records.writer import check_finite, piece_path, write_table
+from harness.records.writer import check_finite, piece_path, table_bytes
 
 _ORDER = {
     "runs": ("study", "rung", "duration", "lr", "seed", "run_id"),
@@ -61,8 +64,9 @@ class _Merged:
     """Both tables with the rows of all pieces in them; `replaced` where what stood in the tables is unreadable."""
 
     tables: dict[str, pa.Table]
-    problems: tuple[str, ...]
+    found: Collected
     replaced: bool
+    stamps: Stamps
 
 
 def collect(folder: Path | str) -> CollectReport:
@@ -78,62 +82,102 @@ def collect(folder: Path | str) -> CollectReport:
         UserError: the tables cannot be written.
     """
     folder = Path(folder)
-    merged = _merge(folder)
-    if merged.replaced:
-        _rename_unreadable(table_paths(folder).values())
-    _write(folder, merged)
-    runs, measurements = merged.tables["runs"], merged.tables["measurements"]
+    if (found := read_collected_note(folder)) is not None:
+        runs = read_table(table_paths(folder)["runs"], "runs")
+        n_measurements = pq.read_metadata(table_paths(folder)["measurements"]).num_rows
+    else:
+        merged = _merge(folder)
+        if merged.replaced:
+            _rename_unreadable(table_paths(folder).values())
+        _write(folder, merged)
+        runs, n_measurements, found = merged.tables["runs"], merged.tables["measurements"].num_rows, merged.found
     counts = Counter(runs.column("status").to_pylist())
     by_status = {status: counts[status] for status in STATUSES}
     finished = runs.filter(pc.equal(runs.column("status"), "finished")).select(["study", "versions"]).to_pandas()
     unlike = tuple(differing_data(finished))
-    return CollectReport(folder, runs.num_rows, by_status, measurements.num_rows, merged.problems, unlike)
+    return CollectReport(folder, runs.num_rows, by_status, n_measurements, found.problems, unlike)
 
 
 def _merge(folder: Path) -> _Merged:
     """The tables as `collect` writes them."""
+    stamps = stamp_pieces(folder)
     problems: list[str] = []
-    pieces = _read_pieces(folder, problems)
+    pieces, bad = _read_pieces(folder, problems)
     replaced = False
     try:
-        collected = read_collected(folder, besides=pieces["runs"].column("run_id").to_pylist())
+        collected = read_collected(folder, besides=list(pieces))
     except OtherVersionError:
         raise
     except DataError as error:
         replaced = True
         problems.append(f"{error}; kept as *.parquet.unreadable, made anew from the pieces")
         collected = {name: schema.empty_table() for name, schema in SCHEMAS.items()}
-    tables = {name: pa.concat_tables([rows, collected[name]]) for name, rows in pieces.items()}
+    runs = pa.concat_tables([*(piece["runs"] for piece in pieces.values()), collected["runs"]])
+    by_run = _by_run(collected["measurements"]) | {run_id: piece["measurements"] for run_id, piece in pieces.items()}
+    empty = ENCODED["measurements"].empty_table()
+    tables = {
+        "runs": runs.sort_by([(column, "ascending") for column in _ORDER["runs"]]),
+        "measurements": pa.concat_tables([empty, *(by_run[run_id] for run_id in sorted(by_run))]),
+    }
     if not tables["runs"].num_rows:
         because = f"; {problems[0]}" if problems else "; `harness sweep experiment=NAME` makes them"
         raise DataError(f"{folder}: no runs to collect{because}")
-    for name, table in tables.items():
-        order = [(column, "ascending") for column in _ORDER[name]]
-        tables[name] = table.sort_by(order).combine_chunks()
-    return _Merged(tables, tuple(problems), replaced)
+    return _Merged(tables, Collected(tuple(problems), bad), replaced, stamps)
 
 
-def _read_pieces(folder: Path, problems: list[str]) -> dict[str, pa.Table]:
-    """The rows of all pieces; those that cannot be used go to `problems`."""
+def _by_run(numbers: pa.Table) -> dict[str, pa.Table]:
+    """run_id -> its rows of a table of measurements, in order and as in `ENCODED`."""
+    if not numbers.num_rows:
+        return {}
+    numbers = numbers.sort_by([(column, "ascending") for column in _ORDER["measurements"]])
+    ids = numbers.column("run_id").to_numpy()
+    numbers = numbers.cast(ENCODED["measurements"])
+    starts = np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]])
+    ends = [*starts[1:], len(ids)]
+    return {ids[start]: numbers.slice(start, end - start) for start, end in zip(starts, ends, strict=True)}
+
+
+def _read_pieces(folder: Path, problems: list[str]) -> tuple[dict[str, dict[str, pa.Table]], dict[str, str]]:
+    """run_id -> its rows in each table, and what is wrong with the pieces of others, which goes to `problems` too."""
     listing = list_pieces(folder)
     problems += [f"{path}: foreign, not a piece of a run" for path in listing.foreign]
     for run_id in listing.interrupted:
         path = piece_path(folder, run_id, "measurements")
         problems.append(f"{path}: left by a run that was interrupted; running it again replaces it")
-    pieces = {name: [schema.empty_table()] for name, schema in SCHEMAS.items()}
+    pieces, bad = dict[str, dict[str, pa.Table]](), dict[str, str]()
     for run_id in listing.run_ids:
         try:
-            for name, rows in read_piece(folder, run_id).items():
-                pieces[name].append(rows)
+            piece = read_piece(folder, run_id)
         except DataError as error:
-            problems.append(str(error))
-    return {name: pa.concat_tables(parts) for name, parts in pieces.items()}
+            bad[run_id] = str(error)
+        else:
+            pieces[run_id] = piece | {"measurements": _sorted(piece["measurements"])}
+    problems += bad.values()
+    return pieces, bad
+
+
+def _sorted(numbers: pa.Table) -> pa.Table:
+    """The measurements of one run in the order of the table."""
+    numbers = numbers.combine_chunks()
+    keys = [numbers.column("step").to_numpy()]
+    for name in ("subtask", "metric", "split"):
+        column = numbers.column(name).unify_dictionaries().combine_chunks()
+        column = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
+        ranks = np.argsort(np.argsort(np.asarray(column.dictionary.to_pylist(), dtype=object)))
+        keys.append(ranks[column.indices.to_numpy()] if len(column) else np.zeros(0, dtype=int))
+    order = np.lexsort(keys)
+    return numbers if (np.diff(order) == 1).all() else numbers.take(pa.array(order))
 
 
 def _write(folder: Path, merged: _Merged) -> None:
     # The runs last, as in a piece: a run is there once its numbers are.
     for name in ("measurements", "runs"):
-        write_table(merged.tables[name], folder / f"{name}.parquet")
+        path, content = folder / f"{name}.parquet", table_bytes(merged.tables[name])
+        # A report is older than its tables only where these have changed.
+        if not (path.exists() and path.read_bytes() == content):
+            write_whole(path, content)
+    if not merged.replaced:  # what was replaced is named this once
+        keep_collected(folder, merged.stamps, merged.found)
 
 
 def _rename_unreadable(paths: Iterable[Path]) -> None:
@@ -245,12 +289,14 @@ def _tables(folder: Path, problems: list[str]) -> dict[str, pa.Table]:
     paths = table_paths(folder)
     have_tables = any(path.exists() for path in paths.values())
     tables = {name: read_table(path, name) for name, path in paths.items()} if have_tables else {}
-    if not tables or _pieces_are_newer(folder, tables["runs"]):
+    if tables and (noted := read_collected_note(folder)) is not None:
+        problems += noted.problems
+    elif not tables or _pieces_are_newer(folder, tables["runs"]):
         merged = _merge(folder)
-        problems += merged.problems
+        problems += merged.found.problems
         with contextlib.suppress(UserError):
             _write(folder, merged)
-        tables = merged.tables
+        tables = {name: table.cast(SCHEMAS[name]) for name, table in merged.tables.items()}
     ids = tables["runs"].column("run_id")
     if len(pc.unique(ids)) < len(ids):
         twice = Counter(ids.to_pylist()).most_common(1)[0][0]
