@@ -72,7 +72,7 @@ class _Merged:
 def collect(folder: Path | str) -> CollectReport:
     """Merge a folder's pieces, and the rows already in its tables, into runs.parquet and measurements.parquet.
 
-    Collecting twice gives the same bytes. A piece takes the place of the same run's rows in the tables. Files that
+    Collecting twice gives the same bytes; where no file has changed since (`records.fingerprint`), none is read again. A piece takes the place of the same run's rows in the tables. Files that
     cannot be used are named in the report and left where they are, except tables: where one of the two is unreadable,
     both are renamed to ``<name>.unreadable`` and made anew from the pieces.
 
