@@ -72,9 +72,10 @@ class _Merged:
 def collect(folder: Path | str) -> CollectReport:
     """Merge a folder's pieces, and the rows already in its tables, into runs.parquet and measurements.parquet.
 
-    Collecting twice gives the same bytes; where no file has changed since (`records.fingerprint`), none is read again. A piece takes the place of the same run's rows in the tables. Files that
-    cannot be used are named in the report and left where they are, except tables: where one of the two is unreadable,
-    both are renamed to ``<name>.unreadable`` and made anew from the pieces.
+    Collecting twice gives the same bytes; where no file has changed since (`records.fingerprint`), none is read again.
+    A piece takes the place of the same run's rows in the tables. Files that cannot be used are named in the report and
+    left where they are, except tables: where one of the two is unreadable, both are renamed to ``<name>.unreadable``
+    and made anew from the pieces.
 
     Raises:
         OtherVersionError: the folder's tables are of another schema version; nothing is written.
