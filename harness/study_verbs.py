@@ -81,7 +81,7 @@ class Command:
         if self.verb in ("status", "redo") and not all(map(config.names_a_study, configs)):
             raise UserError(f"{self.verb}: no study is chosen; give {AS_FOR_SWEEP}")
         if self.verb == "verify":
-            self.exit_code = _verify(configs, self.console)
+            self.exit_code = _verify(configs, self.console, **self.flags)
         elif self.verb in READING:
             try:
                 self.exit_code = _read_tables(self.verb, configs, self.console)
@@ -89,18 +89,20 @@ class Command:
                 elsewhere = f"copy it to where you may write, and name the copy: harness {self.verb} COPY"
                 raise UserError(f"{error}; {self.verb} writes into the results folder: {elsewhere}") from error
         else:
-            home = import_module(f"harness.sweeping.{self.verb if self.verb in ('refine', 'redo') else 'run'}")
+            home = import_module(
+                f"harness.sweeping.{self.verb if self.verb in ('refine', 'redo', 'status') else 'run'}"
+            )
             studies = [config.to_settings(study) for study in configs]
             self.exit_code = getattr(home, self.verb)(studies, self.console, **self.flags)
         return self.exit_code
 
 
-def _verify(configs: Sequence[DictConfig], console: Console) -> int:
+def _verify(configs: Sequence[DictConfig], console: Console, fix: bool = False) -> int:
     from harness.sweeping.verify import verify
 
     studies = [config.to_settings(study) for study in configs if study.family is not None and study.task is not None]
     folders = sorted({Path(study.results) for study in configs})
-    return verify(folders, partial(config.rebuild, studies), console)
+    return verify(folders, partial(config.rebuild, studies), console, fix)
 
 
 @dataclass(frozen=True)
@@ -150,15 +152,35 @@ def _analyze(folder: Path, configs: Sequence[DictConfig], console: Console) -> N
     shared = config.to_settings_alone(configs[0])
     settings = dataclasses.asdict(shared.analysis)
     studies = [config.to_settings(study) for study in configs if config.names_a_study(study)]
-    chosen = None
+    chosen, to_do = None, list[str]()
     if studies:
         from harness.sweeping.asked import choose_runs, still_to_do
 
         runs = load_runs(folder)
         chosen = choose_runs(studies, runs, shared.curves_by)
-        for line in still_to_do(studies, runs):
-            console.print(line, markup=False, highlight=False)
+        to_do = list(still_to_do(studies, runs))
+    lines = [sweeping] if (sweeping := _sweeping(folder, to_do)) else to_do
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     report.show(folder, console, chosen, shared.curves_by, **settings)
+
+
+def _sweeping(folder: Path, to_do: Sequence[str]) -> str | None:
+    """That a sweep is running in a folder, and what is missing meanwhile; None where none is."""
+    try:
+        from harness.sweeping.lock import holder
+    except ImportError:  # Windows, where nothing is trained
+        return None
+    if (process := holder(folder)) is None:
+        return None
+    missing = "; ".join(to_do) or f"{_in_training(folder)} runs are in training now; `harness status` counts the rest"
+    return f"{folder}: a sweep is running (process {process}), and this is what has ended so far: {missing}"
+
+
+def _in_training(folder: Path) -> int:
+    from harness.sweeping.progress import running
+
+    return sum(len(job.run_ids) for job in running(folder))
 
 
 # ------------------------------------------------------------------------------------------------- Hydra's own runtime

@@ -106,9 +106,11 @@ TRAINING: dict[str, StudyVerb] = {
         settings=_SIZES,
         examples={
             "harness status experiment=quickstart": "while sweep runs, from another terminal",
+            "harness status --watch experiment=quickstart": "the same, renewed until every run has ended",
             "harness status experiment=quickstart seeds=24": "of more seeds than the file asks for",
         },
         further="harness sweep --help; harness redo --help",
+        flags={"--watch": "renew a grid of sizes and seeds every two seconds until every run has ended, or Ctrl-C"},
     ),
 }
 
@@ -117,13 +119,16 @@ READING: dict[str, StudyVerb] = {
     "verify": StudyVerb(
         about="whether results are sound and the code still counts as it did",
         purpose="Checks recorded counts against the code, run ids against settings, and pieces and tables against each "
-        "other, of an experiment or of results folders. It changes nothing.",
+        "other, of an experiment or of results folders; names seeds that some sizes lack, and reports older than their "
+        "tables. It changes nothing without --fix.",
         settings={"experiment=NAME": "its results"},
         examples={
             "harness verify results/quickstart": "a folder, or several",
             "harness verify experiment=quickstart": "those of an experiment",
+            "harness verify --fix results/quickstart": "set aside what is to be trained again",
         },
         further="harness redo --help trains runs with other counts anew",
+        flags={"--fix": "rename bad pieces into the folder set_aside, so that sweep trains their runs again"},
         reads_folders=True,
     ),
     "collect": StudyVerb(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from planted_runs import LEAP, write_planted
 from harness.cli import VERBS
 from harness.config import compose
 from harness.records.store import finished_run_ids
+from harness.sweeping.lock import locked
 
 pytestmark = pytest.mark.usefixtures("few_draws")
 
@@ -201,6 +203,18 @@ def test_analyze_says_what_is_still_to_do(capsys: pytest.CaptureFixture[str]) ->
     refused = run(capsys, "analyze", *LEAP, "study=other")
     assert refused.refused("results/leap: no runs of the settings asked for; studies not asked for are left out: main")
     assert "other: 18 of 18 runs are still to do" in refused.out
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_analyze_during_a_sweep_says_so_and_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    planted()
+    more = (*LEAP, "seeds=5", "study=main")
+    with locked(Path("results/leap")):
+        asked, folder = run(capsys, "analyze", *more), run(capsys, "analyze", "results/leap")
+    told = f"results/leap: a sweep is running (process {os.getpid()}), and this is what has ended so far: "
+    assert f"{told}main: 12 of 30 runs are still to do\n" in asked.out
+    assert f"{told}0 runs are in training now; `harness status` counts the rest\n" in folder.out
+    assert "a sweep is running" not in run(capsys, "analyze", *more).out
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.errors import UserError
+from harness.records.reading import read_table
 from harness.records.schema import SCHEMAS
-from harness.records.store import CollectReport, collect, read_table
+from harness.records.store import CollectReport, collect
 from harness.records.writer import PIECES, alone, check_finite, piece_path, write_table
 
 

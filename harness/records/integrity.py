@@ -6,25 +6,26 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from harness.errors import DataError
+from harness.records.pieces import Row, list_pieces, read_piece, table_paths
+from harness.records.reading import OtherVersionError, read_table
 from harness.records.run_settings import is_imported, parse_config
 from harness.records.schema import SCHEMAS
-from harness.records.store import OtherVersionError, read_table
-from harness.records.writer import PIECES, check_finite, check_run, piece_path
+from harness.records.writer import check_finite, piece_path
 
 #: What makes a row of measurements one number.
 _KEY = ["run_id", "step", "split", "subtask", "metric"]
 
+#: What `harness analyze` writes about the tables.
+REPORTS = ("report.html", "card.md")
+
 #: Relative difference between a run's totals and its last measurement that rounding explains.
 _ROUNDING = 1e-9
-
-Row = dict[str, Any]
 
 
 @dataclass
@@ -34,33 +35,16 @@ class Findings:
     Attributes:
         runs: the newest row of every run that can be read.
         problems: what is wrong, a line each.
+        pieces: run_ids of the runs with sound pieces.
+        bad: run_id -> the one among the problems for which its pieces cannot be used.
         notes: what is unfinished and does no harm, a line each.
     """
 
     runs: list[Row] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    pieces: set[str] = field(default_factory=set)
+    bad: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-
-
-def recorded_runs(folder: Path) -> list[Row]:
-    """The newest row of every run that a folder holds, in its pieces or its tables; [] for a folder not there yet.
-
-    Files that cannot be read are passed over, for `examine` and `collect` name them.
-
-    Raises:
-        OtherVersionError: the folder's tables are of another schema version.
-    """
-    rows: dict[str, Row] = {}
-    paths = [folder / "runs.parquet"] + [piece_path(folder, run_id, "runs") for run_id in _pieces(folder)]
-    for path in paths:
-        try:
-            rows |= {row["run_id"]: row for row in read_table(path, "runs").to_pylist()}
-        except OtherVersionError:
-            if path.parent == folder:
-                raise
-        except DataError:
-            continue
-    return list(rows.values())
 
 
 def examine(folder: Path) -> Findings:
@@ -77,55 +61,51 @@ def examine(folder: Path) -> Findings:
     found = Findings()
     tables = _read_tables(folder, found)
     pieces = dict(_read_pieces(folder, found))
+    found.pieces = set(pieces)
     rows = {row["run_id"]: row for row in tables["runs"].to_pylist()}
-    _compare(rows, tables["measurements"], pieces, found)
+    _compare(folder, rows, tables["measurements"], pieces, found)
     rows |= {run_id: run for run_id, (run, _) in pieces.items()}
     found.runs = list(rows.values())
     in_pieces = pa.concat_tables([SCHEMAS["measurements"].empty_table(), *(numbers for _, numbers in pieces.values())])
     numbers = _frame(tables["measurements"])
     numbers = pd.concat([numbers[~numbers["run_id"].isin(list(pieces))], _frame(in_pieces)])
-    _check_numbers(rows, numbers, found)
+    _check_numbers({run_id: _file(folder, run_id, pieces) for run_id in rows}, rows, numbers, found)
+    found.notes += _old_reports(folder)
     return found
 
 
-def _pieces(folder: Path) -> dict[str, set[str]]:
-    """run_id -> the tables of which it has a piece; without files of other names."""
-    found: dict[str, set[str]] = {}
-    for path in sorted((folder / PIECES).glob("[!.]*")):
-        for table in SCHEMAS:
-            if path.name.endswith(suffix := f".{table}.parquet"):
-                found.setdefault(path.name.removesuffix(suffix), set()).add(table)
-    return found
+def _file(folder: Path, run_id: str, pieces: Collection[str]) -> Path:
+    """The file that a run's numbers are read from."""
+    return piece_path(folder, run_id, "measurements") if run_id in pieces else table_paths(folder)["measurements"]
+
+
+def _old_reports(folder: Path) -> list[str]:
+    """A line for each report that was written before the tables were."""
+    written = [path.stat().st_mtime_ns for path in table_paths(folder).values() if path.exists()]
+    reports = [folder / name for name in REPORTS]
+    old = [path for path in reports if written and path.exists() and path.stat().st_mtime_ns < max(written)]
+    return [f"{path}: older than the tables; `harness analyze` writes it anew" for path in old]
 
 
 def _read_pieces(folder: Path, found: Findings) -> Iterator[tuple[str, tuple[Row, pa.Table]]]:
     """(run_id, (its row, its measurements)) of each sound piece."""
-    pieces = _pieces(folder)
-    for path in sorted((folder / PIECES).glob("[!.]*")):
-        if not path.name.endswith(tuple(f".{table}.parquet" for table in SCHEMAS)):
-            found.problems.append(f"{path}: foreign, not a piece of a run")
-    if interrupted := [run_id for run_id, tables in pieces.items() if "runs" not in tables]:
-        found.notes.append(f"{_runs(interrupted)} interrupted while being written: a sweep trains them again")
-    for run_id in pieces:
-        if run_id in interrupted:
-            continue
-        path = piece_path(folder, run_id, "runs")
+    listing = list_pieces(folder)
+    found.problems += [f"{path}: foreign, not a piece of a run" for path in listing.foreign]
+    if listing.interrupted:
+        found.notes.append(f"{_runs(listing.interrupted)} interrupted while being written: a sweep trains them again")
+    for run_id in listing.run_ids:
         try:
-            runs = read_table(path, "runs")
-            numbers = read_table(piece_path(folder, run_id, "measurements"), "measurements")
-            check_run(runs, numbers, str(path))
-            row = runs.to_pylist()[0]
-            if row["run_id"] != run_id:
-                raise DataError(f"{path}: foreign, holds run {row['run_id']}")
+            piece = read_piece(folder, run_id)
         except DataError as error:
             found.problems.append(str(error))
+            found.bad[run_id] = str(error)
             continue
-        yield run_id, (row, numbers)
+        yield run_id, (piece["runs"].to_pylist()[0], piece["measurements"].cast(SCHEMAS["measurements"]))
 
 
 def _read_tables(folder: Path, found: Findings) -> dict[str, pa.Table]:
     """Both tables, empty where there are none or one cannot be used."""
-    paths = {name: folder / f"{name}.parquet" for name in SCHEMAS}
+    paths = table_paths(folder)
     empty = {name: schema.empty_table() for name, schema in SCHEMAS.items()}
     if not any(path.exists() for path in paths.values()):
         return empty
@@ -153,7 +133,9 @@ def _read_tables(folder: Path, found: Findings) -> dict[str, pa.Table]:
     return tables
 
 
-def _compare(rows: dict[str, Row], numbers: pa.Table, pieces: dict[str, tuple[Row, pa.Table]], found: Findings) -> None:
+def _compare(
+    folder: Path, rows: dict[str, Row], numbers: pa.Table, pieces: dict[str, tuple[Row, pa.Table]], found: Findings
+) -> None:
     """Rows and measurements of the tables with those of the pieces."""
     behind = [run_id for run_id, (run, _) in pieces.items() if run_id not in rows or _is_newer(run, rows[run_id])]
     if behind:
@@ -163,11 +145,13 @@ def _compare(rows: dict[str, Row], numbers: pa.Table, pieces: dict[str, tuple[Ro
     for run_id, (run, its_numbers) in pieces.items():
         if run_id in behind:
             continue
+        path = piece_path(folder, run_id, "runs")
         if run != rows[run_id]:
             differing = [name for name in run if run[name] != rows[run_id][name]]
-            found.problems.append(f"run {run_id}: piece and table differ in {', '.join(differing)}")
+            found.problems.append(f"{path}: run {run_id}: piece and table differ in {', '.join(differing)}")
         elif not _sorted(_frame(its_numbers)).equals(_sorted(by_run.get(run_id, collected[:0]))):
-            found.problems.append(f"run {run_id}: piece and table hold different measurements")
+            path = piece_path(folder, run_id, "measurements")
+            found.problems.append(f"{path}: run {run_id}: piece and table hold different measurements")
 
 
 def _is_newer(piece: Row, row: Row) -> bool:
@@ -183,26 +167,29 @@ def _sorted(numbers: pd.DataFrame) -> pd.DataFrame:
     return numbers.sort_values(_KEY, ignore_index=True)
 
 
-def _check_numbers(rows: dict[str, Row], numbers: pd.DataFrame, found: Findings) -> None:
+def _check_numbers(files: dict[str, Path], rows: dict[str, Row], numbers: pd.DataFrame, found: Findings) -> None:
     """That numbers are there once, and go on to the end of runs that finished."""
-    twice = numbers[numbers.duplicated(_KEY)]
+    twice = numbers[numbers.duplicated(_KEY) & numbers["run_id"].isin(list(rows))]
     for run_id, part in twice.groupby("run_id"):
-        found.problems.append(f"run {run_id}: {len(part)} numbers are there twice, {_words(part.iloc[0])} among them")
+        file, example = files[str(run_id)], _words(part.iloc[0])
+        found.problems.append(f"{file}: run {run_id}: {len(part)} numbers are there twice, {example} among them")
     last = numbers.sort_values("step", kind="stable").groupby("run_id").tail(1).set_index("run_id")
     for run_id, run in rows.items():
         config = parse_config(run["config"])
         if run["status"] != "finished" or is_imported(config):
             continue
         if run_id not in last.index:
-            found.problems.append(f"run {run_id}: finished, and has no measurements")
+            found.problems.append(f"{files[run_id]}: run {run_id}: finished, and has no measurements")
             continue
         end = last.loc[run_id]
         if end["step"] != run["steps"] and config.get("patience") is None:
             found.problems.append(
-                f"run {run_id}: finished {run['steps']} steps, and was last measured at {end['step']}"
+                f"{files[run_id]}: run {run_id}: finished {run['steps']} steps, and was last measured at {end['step']}"
             )
         elif not np.allclose([end["tokens"], end["flops"]], [run["tokens"], run["flops"]], rtol=_ROUNDING, atol=0):
-            found.problems.append(f"run {run_id}: tokens or flops at the last step are not those of the run")
+            found.problems.append(
+                f"{files[run_id]}: run {run_id}: tokens or flops at the last step are not those of the run"
+            )
 
 
 def _words(number: pd.Series) -> str:

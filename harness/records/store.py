@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,19 +23,19 @@ import pyarrow.parquet as pq
 
 from harness.errors import DataError, UserError, warn_of_runs
 from harness.records.comparable import comparable, differing_data, final_losses
+from harness.records.files import write_whole
+from harness.records.fingerprint import Collected, Stamps, keep_collected, read_collected_note, stamp_pieces
 from harness.records.folders import find_folder
+from harness.records.pieces import list_pieces, read_collected, read_piece, recorded, table_paths
+from harness.records.reading import ENCODED, OtherVersionError, read_table
 from harness.records.run_settings import is_duration, mixed_in_words, with_varying_settings
-from harness.records.schema import ADDED, RUNS, SCHEMA_VERSION, SCHEMAS, STATUSES
-from harness.records.writer import PIECES, check_finite, check_run, piece_path, write_table
+from harness.records.schema import SCHEMAS, STATUSES
+from harness.records.writer import check_finite, piece_path, table_bytes
 
 _ORDER = {
     "runs": ("study", "rung", "duration", "lr", "seed", "run_id"),
     "measurements": ("run_id", "split", "metric", "subtask", "step"),
 }
-
-
-class OtherVersionError(DataError):
-    """A table that another version of the schema wrote."""
 
 
 @dataclass(frozen=True)
@@ -58,59 +59,23 @@ class CollectReport:
     differing_data: tuple[str, ...]
 
 
-def read_table(path: Path, table: str) -> pa.Table:
-    """Read a Parquet file that must hold rows of `table` ("runs" or "measurements").
-
-    Raises:
-        OtherVersionError: written under another schema version.
-        DataError: corrupt, truncated, foreign, or lacking a column; the file is named.
-    """
-    schema = SCHEMAS[table]
-    try:
-        content = pq.read_table(path, page_checksum_verification=True, partitioning=None)
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file") from error
-    except PermissionError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path}: corrupt or truncated, not readable as Parquet") from error
-    version = (content.schema.metadata or {}).get(b"schema_version", b"").decode()
-    if version and version != str(SCHEMA_VERSION):
-        raise OtherVersionError(f"{path}: schema version {version}; this harness reads version {SCHEMA_VERSION}")
-    for name in ADDED:
-        if version and name in schema.names and name not in content.schema.names:
-            content = content.append_column(schema.field(name), pa.nulls(content.num_rows, schema.field(name).type))
-    missing = [name for name in schema.names if name not in content.schema.names]
-    if len(missing) == len(schema.names) or (missing and not version):
-        raise DataError(f"{path}: foreign, not a {table} table (columns {', '.join(content.schema.names[:6])})")
-    if missing:
-        raise DataError(f"{path}: lacks column {', '.join(missing)}")
-    if not version:
-        raise DataError(f"{path}: foreign, states no schema version")
-    for field in schema:
-        found = content.schema.field(field.name).type
-        if found != field.type:
-            raise DataError(f"{path}: column {field.name} is {found}, not {field.type}")
-        if not field.nullable and (nulls := content.column(field.name).null_count):
-            raise DataError(f"{path}: column {field.name} is null in {nulls} rows")
-    return content.select(schema.names).cast(schema)
-
-
 @dataclass(frozen=True)
 class _Merged:
     """Both tables with the rows of all pieces in them; `replaced` where what stood in the tables is unreadable."""
 
     tables: dict[str, pa.Table]
-    problems: tuple[str, ...]
+    found: Collected
     replaced: bool
+    stamps: Stamps
 
 
 def collect(folder: Path | str) -> CollectReport:
     """Merge a folder's pieces, and the rows already in its tables, into runs.parquet and measurements.parquet.
 
-    Collecting twice gives the same bytes. A piece takes the place of the same run's rows in the tables. Files that
-    cannot be used are named in the report and left where they are, except tables: where one of the two is unreadable,
-    both are renamed to ``<name>.unreadable`` and made anew from the pieces.
+    Collecting twice gives the same bytes; where no file has changed since (`records.fingerprint`), none is read again.
+    A piece takes the place of the same run's rows in the tables. Files that cannot be used are named in the report and
+    left where they are, except tables: where one of the two is unreadable, both are renamed to ``<name>.unreadable``
+    and made anew from the pieces.
 
     Raises:
         OtherVersionError: the folder's tables are of another schema version; nothing is written.
@@ -118,94 +83,106 @@ def collect(folder: Path | str) -> CollectReport:
         UserError: the tables cannot be written.
     """
     folder = Path(folder)
-    merged = _merge(folder)
-    if merged.replaced:
-        _set_aside(_table_paths(folder).values())
-    _write(folder, merged)
-    runs, measurements = merged.tables["runs"], merged.tables["measurements"]
+    if (found := read_collected_note(folder)) is not None:
+        runs = read_table(table_paths(folder)["runs"], "runs")
+        n_measurements = pq.read_metadata(table_paths(folder)["measurements"]).num_rows
+    else:
+        merged = _merge(folder)
+        if merged.replaced:
+            _rename_unreadable(table_paths(folder).values())
+        _write(folder, merged)
+        runs, n_measurements, found = merged.tables["runs"], merged.tables["measurements"].num_rows, merged.found
     counts = Counter(runs.column("status").to_pylist())
     by_status = {status: counts[status] for status in STATUSES}
     finished = runs.filter(pc.equal(runs.column("status"), "finished")).select(["study", "versions"]).to_pandas()
     unlike = tuple(differing_data(finished))
-    return CollectReport(folder, runs.num_rows, by_status, measurements.num_rows, merged.problems, unlike)
-
-
-def _table_paths(folder: Path) -> dict[str, Path]:
-    return {name: folder / f"{name}.parquet" for name in SCHEMAS}
+    return CollectReport(folder, runs.num_rows, by_status, n_measurements, found.problems, unlike)
 
 
 def _merge(folder: Path) -> _Merged:
     """The tables as `collect` writes them."""
+    stamps = stamp_pieces(folder)
     problems: list[str] = []
-    tables = _read_pieces(folder, problems)
-    paths = _table_paths(folder)
+    pieces, bad = _read_pieces(folder, problems)
     replaced = False
-    if any(path.exists() for path in paths.values()):
-        try:
-            collected = {name: read_table(path, name) for name, path in paths.items()}
-        except OtherVersionError:
-            raise
-        except DataError as error:
-            replaced = True
-            problems.append(f"{error}; kept as *.parquet.unreadable, made anew from the pieces")
-        else:
-            in_pieces = tables["runs"].column("run_id")
-            for name, table in collected.items():
-                kept = table.filter(pc.invert(pc.is_in(table.column("run_id"), value_set=in_pieces)))
-                tables[name] = pa.concat_tables([tables[name], kept])
+    try:
+        collected = read_collected(folder, besides=list(pieces))
+    except OtherVersionError:
+        raise
+    except DataError as error:
+        replaced = True
+        problems.append(f"{error}; kept as *.parquet.unreadable, made anew from the pieces")
+        collected = {name: schema.empty_table() for name, schema in SCHEMAS.items()}
+    runs = pa.concat_tables([*(piece["runs"] for piece in pieces.values()), collected["runs"]])
+    by_run = _by_run(collected["measurements"]) | {run_id: piece["measurements"] for run_id, piece in pieces.items()}
+    empty = ENCODED["measurements"].empty_table()
+    tables = {
+        "runs": runs.sort_by([(column, "ascending") for column in _ORDER["runs"]]),
+        "measurements": pa.concat_tables([empty, *(by_run[run_id] for run_id in sorted(by_run))]),
+    }
     if not tables["runs"].num_rows:
         because = f"; {problems[0]}" if problems else "; `harness sweep experiment=NAME` makes them"
         raise DataError(f"{folder}: no runs to collect{because}")
-    _refuse_repeated(tables["runs"], paths["runs"])
-    for name, table in tables.items():
-        order = [(column, "ascending") for column in _ORDER[name]]
-        tables[name] = table.sort_by(order).combine_chunks()
-    return _Merged(tables, tuple(problems), replaced)
+    _refuse_repeated(tables["runs"], table_paths(folder)["runs"])
+    return _Merged(tables, Collected(tuple(problems), bad), replaced, stamps)
 
 
-def _read_pieces(folder: Path, problems: list[str]) -> dict[str, pa.Table]:
-    """The rows of all pieces; those that cannot be used go to `problems`."""
-    pieces = {name: [schema.empty_table()] for name, schema in SCHEMAS.items()}
-    for run_id in _piece_ids(folder, problems):
-        path = piece_path(folder, run_id, "runs")
+def _by_run(numbers: pa.Table) -> dict[str, pa.Table]:
+    """run_id -> its rows of a table of measurements, in order and as in `ENCODED`."""
+    if not numbers.num_rows:
+        return {}
+    numbers = numbers.sort_by([(column, "ascending") for column in _ORDER["measurements"]])
+    ids = numbers.column("run_id").to_numpy()
+    numbers = numbers.cast(ENCODED["measurements"])
+    starts = np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]])
+    ends = [*starts[1:], len(ids)]
+    return {ids[start]: numbers.slice(start, end - start) for start, end in zip(starts, ends, strict=True)}
+
+
+def _read_pieces(folder: Path, problems: list[str]) -> tuple[dict[str, dict[str, pa.Table]], dict[str, str]]:
+    """run_id -> its rows in each table, and what is wrong with the pieces of others, which goes to `problems` too."""
+    listing = list_pieces(folder)
+    problems += [f"{path}: foreign, not a piece of a run" for path in listing.foreign]
+    for run_id in listing.interrupted:
+        path = piece_path(folder, run_id, "measurements")
+        problems.append(f"{path}: left by a run that was interrupted; running it again replaces it")
+    pieces, bad = dict[str, dict[str, pa.Table]](), dict[str, str]()
+    for run_id in listing.run_ids:
         try:
-            run = read_table(path, "runs")
-            numbers = read_table(piece_path(folder, run_id, "measurements"), "measurements")
-            check_run(run, numbers, str(path))
-            if run.column("run_id")[0].as_py() != run_id:
-                raise DataError(f"{path}: foreign, holds run {run.column('run_id')[0]}")
+            piece = read_piece(folder, run_id)
         except DataError as error:
-            problems.append(str(error))
-            continue
-        pieces["runs"].append(run)
-        pieces["measurements"].append(numbers)
-    return {name: pa.concat_tables(parts) for name, parts in pieces.items()}
+            bad[run_id] = str(error)
+        else:
+            pieces[run_id] = piece | {"measurements": _sorted(piece["measurements"])}
+    problems += bad.values()
+    return pieces, bad
+
+
+def _sorted(numbers: pa.Table) -> pa.Table:
+    """The measurements of one run in the order of the table."""
+    numbers = numbers.combine_chunks()
+    keys = [numbers.column("step").to_numpy()]
+    for name in ("subtask", "metric", "split"):
+        column = numbers.column(name).unify_dictionaries().combine_chunks()
+        column = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
+        ranks = np.argsort(np.argsort(np.asarray(column.dictionary.to_pylist(), dtype=object)))
+        keys.append(ranks[column.indices.to_numpy()] if len(column) else np.zeros(0, dtype=int))
+    order = np.lexsort(keys)
+    return numbers if (np.diff(order) == 1).all() else numbers.take(pa.array(order))
 
 
 def _write(folder: Path, merged: _Merged) -> None:
     # The runs last, as in a piece: a run is there once its numbers are.
     for name in ("measurements", "runs"):
-        write_table(merged.tables[name], folder / f"{name}.parquet")
+        path, content = folder / f"{name}.parquet", table_bytes(merged.tables[name])
+        # A report is older than its tables only where these have changed.
+        if not (path.exists() and path.read_bytes() == content):
+            write_whole(path, content)
+    if not merged.replaced:  # what was replaced is named this once
+        keep_collected(folder, merged.stamps, merged.found)
 
 
-def _piece_ids(folder: Path, problems: list[str]) -> list[str]:
-    """Runs that have a runs piece, sorted; files that are no piece, or lack their run, go to `problems`."""
-    suffixes = {name: f".{name}.parquet" for name in SCHEMAS}
-    ids: dict[str, set[str]] = {name: set() for name in SCHEMAS}
-    for path in sorted((folder / PIECES).glob("[!.]*")):
-        for name, suffix in suffixes.items():
-            if path.name.endswith(suffix):
-                ids[name].add(path.name.removesuffix(suffix))
-                break
-        else:
-            problems.append(f"{path}: foreign, not a piece of a run")
-    for run_id in sorted(ids["measurements"] - ids["runs"]):
-        path = piece_path(folder, run_id, "measurements")
-        problems.append(f"{path}: left by a run that was interrupted; running it again replaces it")
-    return sorted(ids["runs"])
-
-
-def _set_aside(paths: Iterable[Path]) -> None:
+def _rename_unreadable(paths: Iterable[Path]) -> None:
     for path in paths:
         if path.exists():
             try:
@@ -215,33 +192,8 @@ def _set_aside(paths: Iterable[Path]) -> None:
 
 
 def finished_run_ids(folder: Path | str) -> dict[str, str]:
-    """Status of every run that a folder holds, by run_id; as `cells_of_runs`."""
-    return {run_id: cells["status"] for run_id, cells in cells_of_runs(folder, ["status"]).items()}
-
-
-def cells_of_runs(folder: Path | str, columns: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Some columns of every run that a folder holds, by run_id; {} for a folder that is not there yet.
-
-    Cheap: reads these columns alone of each piece. Pieces that cannot be read are passed over, for `collect` names
-    them.
-
-    Raises:
-        OtherVersionError: the folder's tables are of another schema version.
-    """
-    folder = Path(folder)
-    found: dict[str, dict[str, Any]] = {}
-    if (path := folder / "runs.parquet").exists():
-        try:
-            runs = read_table(path, "runs")
-        except OtherVersionError:
-            raise
-        except DataError:
-            runs = RUNS.empty_table()
-        found |= zip(runs.column("run_id").to_pylist(), runs.select(columns).to_pylist(), strict=True)
-    for run_id in _piece_ids(folder, problems=[]):
-        if cells := _cells(piece_path(folder, run_id, "runs"), columns):
-            found[run_id] = cells
-    return found
+    """Status of every run that a folder holds, by run_id; as `pieces.recorded`."""
+    return {run_id: row["status"] for run_id, row in recorded(folder).rows.items()}
 
 
 def load(
@@ -336,15 +288,17 @@ def _tables(folder: Path, problems: list[str]) -> dict[str, pa.Table]:
 
     Pieces that the tables lack are collected at once; where the folder cannot be written, in memory.
     """
-    paths = _table_paths(folder)
+    paths = table_paths(folder)
     have_tables = any(path.exists() for path in paths.values())
     tables = {name: read_table(path, name) for name, path in paths.items()} if have_tables else {}
-    if not tables or _pieces_are_newer(folder, tables["runs"]):
+    if tables and (noted := read_collected_note(folder)) is not None:
+        problems += noted.problems
+    elif not tables or _pieces_are_newer(folder, tables["runs"]):
         merged = _merge(folder)
-        problems += merged.problems
+        problems += merged.found.problems
         with contextlib.suppress(UserError):
             _write(folder, merged)
-        tables = merged.tables
+        tables = {name: table.cast(SCHEMAS[name]) for name, table in merged.tables.items()}
     _refuse_repeated(tables["runs"], paths["runs"])
     return tables
 
@@ -371,9 +325,9 @@ def _pieces_are_newer(folder: Path, runs: pa.Table) -> bool:
     Pieces copied from another machine may bear an older date than the tables: of runs that had failed, which are the
     ones that are tried again, the piece itself is asked.
     """
-    written_ns = min(path.stat().st_mtime_ns for path in _table_paths(folder).values())
+    written_ns = min(path.stat().st_mtime_ns for path in table_paths(folder).values())
     known = dict(zip(runs.column("run_id").to_pylist(), runs.column("status").to_pylist(), strict=True))
-    for run_id in _piece_ids(folder, problems=[]):
+    for run_id in list_pieces(folder).run_ids:
         path = piece_path(folder, run_id, "runs")
         if run_id not in known or os.stat(path).st_mtime_ns >= written_ns:
             return True
@@ -395,7 +349,7 @@ def _folders(path: Path | str) -> list[Path]:
     """The folders with runs that `path` means."""
     found = find_folder(path)
     inner = [found, *sorted(folder for folder in found.iterdir() if folder.is_dir())]
-    folders = [folder for folder in inner if (folder / "runs.parquet").exists() or any(_piece_ids(folder, []))]
+    folders = [folder for folder in inner if (folder / "runs.parquet").exists() or list_pieces(folder).run_ids]
     if not folders:
         raise DataError(f"{found}: no runs; `harness sweep experiment=NAME` makes them")
     return folders

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from harness.errors import DataError, UserError
@@ -133,7 +134,7 @@ def check_run(runs: pa.Table, measurements: pa.Table, source: str) -> None:
     run = runs.to_pylist()[0]
     if run["status"] not in STATUSES:
         raise DataError(f"{source}: status is {run['status']!r}; allowed is one of {', '.join(STATUSES)}")
-    if others := set(measurements.column("run_id").to_pylist()) - {run["run_id"]}:
+    if others := set(pc.unique(measurements.column("run_id")).to_pylist()) - {run["run_id"]}:
         raise DataError(f"{source}: holds measurements of another run, {sorted(map(str, others))[0]}")
     for name in ("lr", "flops"):
         if not np.isfinite(run[name]):
@@ -153,8 +154,22 @@ def check_finite(measurements: pa.Table, source: str) -> None:
         )
 
 
+#: Rows of a table that are in memory as plain text at one time.
+_ROWS_TOGETHER = 1 << 18
+
+
 def write_table(table: pa.Table, path: Path) -> None:
     """Write a Parquet file, its pages checksummed; raises as `files.write_whole`."""
+    write_whole(path, table_bytes(table))
+
+
+def table_bytes(table: pa.Table) -> bytes:
+    """The content of a Parquet file, its pages checksummed; columns that are dictionaries become their values."""
+    plain = [f.with_type(f.type.value_type) if pa.types.is_dictionary(f.type) else f for f in table.schema]
+    schema = pa.schema(plain, metadata=table.schema.metadata)
     buffer = pa.BufferOutputStream()
-    pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
-    write_whole(path, buffer.getvalue().to_pybytes())
+    with pq.ParquetWriter(buffer, schema, compression="zstd", write_page_checksum=True) as writer:
+        for start in range(0, max(table.num_rows, 1), _ROWS_TOGETHER):
+            # One chunk, so that the bytes do not depend on which pieces the rows came from.
+            writer.write_table(table.slice(start, _ROWS_TOGETHER).cast(schema).combine_chunks())
+    return buffer.getvalue().to_pybytes()

@@ -10,9 +10,6 @@ from harness.records.comparable import data_hashes, shortened
 from harness.records.run_settings import parse_config
 from harness.settings import Settings
 
-#: Columns of the runs table that tell.
-COLUMNS = ("study", "task", "versions")
-
 
 def warn_of_other_data(study: Settings, runs: Collection[Mapping[str, Any]]) -> None:
     """Give a RunsWarning where a study's data have another content than those of its runs.
@@ -20,7 +17,7 @@ def warn_of_other_data(study: Settings, runs: Collection[Mapping[str, Any]]) -> 
     What is trained now would make one curve with them; nothing is refused, for data may be mended on purpose.
 
     Args:
-        runs: `COLUMNS` of every run in the study's results folder.
+        runs: rows of the runs table, of every run in the study's results folder.
     """
     own = [run for run in runs if run["study"] == study.study]
     if own:  # The data need not be read for a folder that holds nothing.

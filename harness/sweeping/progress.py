@@ -16,9 +16,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from harness.ladder import Job
-from harness.training.loop import Progress
+if TYPE_CHECKING:  # whoever only reads how far a sweep is need not wait for torch
+    from harness.ladder import Job
+    from harness.training.loop import Progress
 
 #: Folder, inside a results folder, of files that only matter while a sweep runs.
 STATE = ".sweep"

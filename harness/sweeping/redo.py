@@ -14,13 +14,13 @@ from rich.table import Table
 
 from harness.errors import SettingError
 from harness.ladder import Job
-from harness.records.integrity import recorded_runs
+from harness.records.pieces import recorded
 from harness.settings import RedoSettings, Settings
 from harness.sweeping.check import check_models
 from harness.sweeping.cost import cost_model
 from harness.sweeping.plan import pending, recorded_cells, worker_count
 from harness.sweeping.recorded import count_differences
-from harness.sweeping.run import lock_folders, tell_failures, train_jobs
+from harness.sweeping.run import hold_folders, tell_failures, train_jobs
 from harness.sweeping.tables import cell_columns, cell_values, prediction
 from harness.training.device import resolve
 
@@ -43,7 +43,7 @@ def redo(studies: Sequence[Settings], console: Console, yes: bool = False) -> in
     check_models(studies, flops=True)
     if not yes:
         return _show(studies, _chosen_jobs(studies, device), device, console)
-    with lock_folders(studies):
+    with hold_folders(studies, console):
         if not (jobs := _chosen_jobs(studies, device)):
             return _show(studies, jobs, device, console)
         if studies[0].redo.which != "changed" and studies[0].redo.before is None:
@@ -58,15 +58,15 @@ def _chosen_jobs(studies: Sequence[Settings], device: str) -> list[Job]:
         SettingError: a rung, seed or run is asked for of which the results hold none.
     """
     jobs: list[Job] = []
-    claimed, recorded = set[str](), list[Mapping[str, Any]]()
+    claimed, held = set[str](), list[Mapping[str, Any]]()
     for study in studies:
-        rows = {row["run_id"]: row for row in recorded_runs(Path(study.results))}
+        rows = recorded(study.results).rows
         for cell in recorded_cells(study, rows.values()):
-            recorded += [rows[member.run_id] for member in cell.members]
+            held += [rows[member.run_id] for member in cell.members]
             members = tuple(m for m in cell.members if m.run_id not in claimed and _is_chosen(cell, rows[m.run_id]))
             claimed |= {member.run_id for member in members}
             jobs += pending(replace(cell, members=members), {}, device)
-    _check_asked(studies[0].redo, recorded)
+    _check_asked(studies[0].redo, held)
     return jobs
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -25,7 +24,7 @@ from harness.settings import Settings
 from harness.sweeping.asked import choose_runs
 from harness.sweeping.check import check_models
 from harness.sweeping.plan import cells, pending, worker_count
-from harness.sweeping.run import lock_folders, tell_failures, train_jobs
+from harness.sweeping.run import hold_folders, tell_failures, train_jobs
 from harness.sweeping.sites import (
     Site,
     added_flops,
@@ -51,7 +50,7 @@ def refine(studies: Sequence[Settings], console: Console) -> int:
         _check(study)
     check_models(studies, flops=True)
     device = resolve(studies[0].training.device).type
-    with lock_folders(studies):
+    with hold_folders(studies, console):
         return max([_refine(study, device, console) for study in studies])
 
 
@@ -100,7 +99,7 @@ def _refine(study: Settings, device: str, console: Console) -> int:
 
 
 def _train(study: Settings, jobs: Sequence[Job], device: str, console: Console) -> int:
-    known = finished_run_ids(Path(study.results))
+    known = finished_run_ids(study.results)
     left = [part for job in jobs for part in pending(job, known, device)]
     return tell_failures(train_jobs(left, known, worker_count(study, device), console), console)
 

@@ -1,11 +1,10 @@
-"""The verbs plan, sweep, train and status: each takes studies and brings jobs, pool and records together."""
+"""The verbs plan, sweep and train: each takes studies and brings jobs, pool and records together."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from rich.console import Console
@@ -13,25 +12,22 @@ from rich.console import Console
 from harness.errors import UserError, warn_of_runs
 from harness.families.check import FLOPS_TOLERANCE
 from harness.ladder import Job
-from harness.records.integrity import recorded_runs
-from harness.records.store import cells_of_runs
+from harness.records.pieces import Recorded, recorded, set_aside
 from harness.settings import Settings
 from harness.sweeping.check import check_models
 from harness.sweeping.checkpoints import JobCheckpoints
 from harness.sweeping.cost import cost_model
 from harness.sweeping.display import display_for
 from harness.sweeping.failures import Ended, count_by_status, early_stops, failure_lines
-from harness.sweeping.lock import holder, locked
+from harness.sweeping.lock import locked
 from harness.sweeping.losses import without_losses
-from harness.sweeping.other_data import COLUMNS, warn_of_other_data
-from harness.sweeping.plan import DONE, cells, is_done, pending, recorded_cells, single_job, why_alone, worker_count
+from harness.sweeping.other_data import warn_of_other_data
+from harness.sweeping.plan import DONE, cells, is_done, pending, single_job, why_alone, worker_count
 from harness.sweeping.pool import run_jobs
-from harness.sweeping.progress import running
-from harness.sweeping.recorded import count_differences, explained
 from harness.sweeping.runs_row import git_revision
-from harness.sweeping.tables import plan_frame, plan_table, plan_totals, status_table
+from harness.sweeping.tables import plan_frame, plan_table, plan_totals
 from harness.training.device import resolve
-from harness.wording import counted, duration
+from harness.wording import counted
 
 
 def plan(studies: Sequence[Settings], console: Console, check: bool = False) -> int:
@@ -93,7 +89,7 @@ def train_missing(studies: Sequence[Settings], console: Console) -> list[Ended]:
             be used.
     """
     device = resolve(studies[0].training.device).type
-    with lock_folders(studies):
+    with hold_folders(studies, console):
         known = _known(studies)
         unfinished = [study for study in studies if not is_done(study, known)]
         _caution(unfinished)
@@ -112,45 +108,13 @@ def train(studies: Sequence[Settings], console: Console) -> int:
         raise UserError(f"train makes one run; choose one study, e.g. by task=NAME. Found {names}")
     resolve(studies[0].training.device)
     job = single_job(studies[0])
-    with lock_folders(studies):
+    with hold_folders(studies, console):
         known = _known(studies)
         if known.get(job.members[0].run_id) in DONE:
             return tell_failures(train_jobs([], known, 1, console), console)
         _caution(studies)
         check_models(studies, flops=True)
         return tell_failures(train_jobs([job], known, 1, console), console)
-
-
-def status(studies: Sequence[Settings], console: Console) -> int:
-    """Print how far each rung is, the jobs that are running now, why runs failed, and runs with outdated counts."""
-    folders = _folders(studies)
-    # Progress files of a sweep that was killed stay behind; only with the lock held are they those of one that runs.
-    now = [progress for folder in folders if holder(folder) is not None for progress in running(folder)]
-    ids = {run_id for progress in now for run_id in progress.run_ids}
-    rows = {folder: {row["run_id"]: row for row in recorded_runs(folder)} for folder in folders}
-    known = {run_id: row["status"] for of_folder in rows.values() for run_id, row in of_folder.items()}
-    console.print(status_table(studies, known, ids))
-    for job in now:
-        at = f"step {job.step}/{job.steps}, loss {job.loss:.3f}, {duration(job.seconds_left)} left"
-        console.print(f"running: {job.label}, {len(job.run_ids)} runs: {at}", highlight=False, soft_wrap=True)
-    for study in studies:
-        for line in _remarks(study, rows[Path(study.results)], ids):
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
-    return 0
-
-
-def _remarks(study: Settings, rows: Mapping[str, Mapping[str, Any]], running_now: set[str]) -> list[str]:
-    """Why recorded runs of a study failed, and which have other counts than the code gives now."""
-    lost, outdated, context = [], [], study.task.signature.context
-    for cell in recorded_cells(study, rows.values()):
-        for member in cell.members:
-            row, name = rows[member.run_id], f"{cell.label} {member.label}"
-            if row["error"] and member.run_id not in running_now:
-                lost.append(Ended(study.study, cell.rung.index, name, row["status"], row["error"]))
-            if differences := count_differences(row, cell.rung.params, cell.rung.flops_per_example, context):
-                outdated.append(Ended(study.study, cell.rung.index, name, "outdated", explained(differences)))
-    hint = ["`harness redo` shows what it costs to train outdated runs anew"] if outdated else []
-    return failure_lines(lost) + failure_lines(outdated) + hint
 
 
 def train_jobs(jobs: Sequence[Job], known: Mapping[str, str], workers: int, console: Console) -> list[Ended]:
@@ -200,16 +164,21 @@ def _jobs(studies: Sequence[Settings], known: dict[str, str], device: str) -> li
     return jobs
 
 
-def _folders(studies: Sequence[Settings]) -> list[Path]:
+def folders_of(studies: Sequence[Settings]) -> list[Path]:
+    """The results folders of studies."""
     return sorted({Path(study.results) for study in studies})
 
 
 def _known(studies: Sequence[Settings]) -> dict[str, str]:
     """How every run in the studies' results folders ended; warns of data that have changed since."""
-    cells = {folder: cells_of_runs(folder, ["status", *COLUMNS]) for folder in _folders(studies)}
+    found = {folder: recorded(folder) for folder in folders_of(studies)}
     for study in studies:
-        warn_of_other_data(study, cells[Path(study.results)].values())
-    return {run_id: run["status"] for of_folder in cells.values() for run_id, run in of_folder.items()}
+        warn_of_other_data(study, found[Path(study.results)].rows.values())
+    return statuses(found.values())
+
+
+def statuses(found: Iterable[Recorded]) -> dict[str, str]:
+    return {run_id: row["status"] for of_folder in found for run_id, row in of_folder.rows.items()}
 
 
 def _caution(studies: Sequence[Settings]) -> None:
@@ -219,9 +188,15 @@ def _caution(studies: Sequence[Settings]) -> None:
             warn_of_runs(line)
 
 
-def lock_folders(studies: Sequence[Settings]) -> ExitStack:
-    """Locks of all results folders of the studies, for a `with` block."""
+def hold_folders(studies: Sequence[Settings], console: Console) -> ExitStack:
+    """Locks of all results folders of the studies, for a `with` block; pieces that cannot be used are set aside.
+
+    Raises:
+        UserError: another process holds a folder, or it cannot be written.
+    """
     with ExitStack() as stack:
-        for folder in _folders(studies):
+        for folder in folders_of(studies):
             stack.enter_context(locked(folder))
+            for line in set_aside(folder, recorded(folder).bad):
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
         return stack.pop_all()

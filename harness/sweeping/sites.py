@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 
 from harness.errors import SettingError
 from harness.families.base import Shape
 from harness.ladder import Job, Rung, build_ladder, learning_rates, member, rung_of_size
-from harness.records.integrity import recorded_runs
+from harness.records.pieces import recorded
 from harness.settings import Settings
 from harness.sweeping.plan import DONE, recorded_cells
 from harness.sweeping.runs_row import size_columns
@@ -39,7 +38,7 @@ class Site:
 
 def recorded_sites(study: Settings) -> list[Site]:
     """The sizes that the results hold runs of, made under just these settings; smallest first."""
-    rows = [row for row in recorded_runs(Path(study.results)) if row["status"] in DONE]
+    rows = [row for row in recorded(study.results).rows.values() if row["status"] in DONE]
     done, found = {row["run_id"] for row in rows}, dict[Shape, tuple[Rung, set[int]]]()
     for cell in recorded_cells(study, rows):
         found.setdefault(cell.rung.shape, (cell.rung, set()))[1].update(each.seed for each in cell.members)

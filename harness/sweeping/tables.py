@@ -161,6 +161,40 @@ def status_table(studies: Sequence[Settings], status: Mapping[str, str], running
     return table
 
 
+def status_grid(studies: Sequence[Settings], status: Mapping[str, str], running: Mapping[str, float]) -> Table:
+    """A row a rung and duration, a column a seed, and in each place how far its runs are.
+
+    Args:
+        running: run_id -> share of the steps done, of the runs in training now.
+    """
+    found = [cell for study in studies for cell in cells(study)]
+    columns = [name for name in cell_columns(found) if name in ("rung", "width", "steps", "examples")]
+    seeds = sorted({member.seed for cell in found for member in cell.members})
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in ("study", *columns, *(f"s{seed}" for seed in seeds)):
+        table.add_column(name, justify="left" if name == "study" else "right", no_wrap=True)
+    for cell in found:
+        ids: dict[int, list[str]] = {}
+        for member in cell.members:
+            ids.setdefault(member.seed, []).append(member.run_id)
+        states = (_state(ids[seed], status, running) if seed in ids else "" for seed in seeds)
+        table.add_row(cell.settings.study, *cell_values(cell, columns), *states)
+    return table
+
+
+def _state(run_ids: Sequence[str], status: Mapping[str, str], running: Mapping[str, float]) -> str:
+    """How far the runs of one seed at one size are: one word, or the share that is done."""
+    if now := [running[run_id] for run_id in run_ids if run_id in running]:
+        return f"{100 * sum(now) / len(now):.0f}%"
+    counts = Counter(status.get(run_id, "waiting") for run_id in run_ids)
+    if counts["failed"]:
+        return "failed"
+    if not counts["waiting"]:
+        return "diverged" if counts["diverged"] else "done"
+    done = len(run_ids) - counts["waiting"]
+    return f"{done}/{len(run_ids)}" if done else "-"
+
+
 def cell_columns(found: Iterable[Job]) -> tuple[str, ...]:
     """What tells cells of a study apart; the examples only where some study trains by epochs."""
     by_epochs = any(cell.examples is not None for cell in found)

@@ -13,10 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 from record_rows import measurement_rows, run_row
 
-from harness.records.integrity import examine, recorded_runs
+from harness.records.integrity import examine
+from harness.records.pieces import recorded
+from harness.records.reading import OtherVersionError
 from harness.records.run_settings import is_imported, parse_config
 from harness.records.schema import RUNS
-from harness.records.store import OtherVersionError, collect
+from harness.records.store import collect
 from harness.records.writer import PIECES, piece_path, write_run, write_table
 
 
@@ -158,17 +160,17 @@ def test_a_run_trained_anew_is_newer_than_the_tables_and_not_wrong(folder: Path)
     assert {run["run_id"]: run["wall_s"] for run in found.runs}["aa"] == 9.0
 
 
-def test_recorded_runs_are_the_newest_rows(folder: Path) -> None:
+def test_recorded_rows_are_the_newest_rows(folder: Path) -> None:
     write_run(folder, run_row("aa", wall_s=9.0), measurement_rows())
     piece_path(folder, "bb", "runs").write_bytes(b"")
-    rows = {run["run_id"]: run["wall_s"] for run in recorded_runs(folder)}
+    rows = {run["run_id"]: run["wall_s"] for run in recorded(folder).rows.values()}
     assert rows == {"aa": 9.0, "bb": 0.5, "cc": 0.5}
-    assert recorded_runs(folder / "nowhere") == []
+    assert recorded(folder / "nowhere").rows == {}
 
 
 def test_tables_of_another_version_are_refused(folder: Path) -> None:
     pq.write_table(RUNS.with_metadata({"schema_version": "99"}).empty_table(), folder / "runs.parquet")
-    for read in (examine, recorded_runs):
+    for read in (examine, recorded):
         with pytest.raises(OtherVersionError, match="99"):
             read(folder)
 

@@ -14,8 +14,11 @@ import pytest
 from record_rows import measurement_rows, run_row
 
 from harness.errors import DataError, RunsWarning, UserError
+from harness.records import pieces, store
+from harness.records.pieces import recorded
+from harness.records.reading import OtherVersionError
 from harness.records.schema import RUNS
-from harness.records.store import OtherVersionError, collect, finished_run_ids, load, load_runs
+from harness.records.store import collect, finished_run_ids, load, load_runs
 from harness.records.writer import PIECES, piece_path, write_run, write_table
 
 
@@ -122,7 +125,7 @@ def test_foreign_files_and_leftovers_are_named(folder: Path) -> None:
         "left by a run that was interrupted; running it again replaces it",
         "foreign, holds run cc",
     ]
-    assert finished_run_ids(folder).keys() == {"bb", "cc", "zz"}
+    assert finished_run_ids(folder).keys() == {"bb", "cc"}
 
 
 def test_non_finite_values_of_a_finished_run_are_refused(folder: Path) -> None:
@@ -363,3 +366,32 @@ def test_tables_written_before_n_eval_could_be_missing_are_read(folder: Path) ->
     at = table.schema.get_field_index("n_eval")
     write_table(table.cast(table.schema.set(at, table.schema.field(at).with_nullable(False))), path)
     assert set(load(folder)["n_eval"]) == {64}
+
+
+def test_nothing_is_read_or_written_again_where_nothing_has_changed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / PIECES / "notes.txt").write_text("mine")
+    piece_path(folder, "bb", "measurements").write_bytes(b"")
+    first = collect(folder)
+    written = {path: path.stat().st_mtime_ns for path in folder.glob("*.*")}
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "read_piece", None)
+        patched.setattr(pieces, "read_piece", None)
+        assert collect(folder) == first
+        assert finished_run_ids(folder) == {"aa": "finished", "cc": "failed"}
+        assert recorded(folder).bad.keys() == {"bb"}
+    assert {path: path.stat().st_mtime_ns for path in folder.glob("*.*")} == written
+    write_run(folder, run_row("bb"), measurement_rows())
+    assert collect(folder).by_status == {"finished": 2, "diverged": 0, "failed": 1}
+    (folder / "measurements.parquet").unlink()
+    assert "made anew from the pieces" in collect(folder).problems[-1]
+    assert collect(folder).n_measurements == 8
+
+
+def test_measurements_are_in_order_whatever_order_they_were_written_in(folder: Path) -> None:
+    rows = measurement_rows((4, 2)) + measurement_rows((2, 4), split="train", subtask="b")
+    write_run(folder, run_row("aa"), rows[::-1])
+    collect(folder)
+    found = pq.read_table(folder / "measurements.parquet").to_pandas()
+    assert found.equals(found.sort_values(["run_id", "split", "metric", "subtask", "step"], ignore_index=True))

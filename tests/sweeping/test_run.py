@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from command import TINY, run
 from tiny_results import RESULTS, record_otherwise
 
 from harness.ladder import Job
-from harness.records.store import finished_run_ids
+from harness.records.store import collect, finished_run_ids
+from harness.records.writer import piece_path, write_table
 from harness.settings import Settings
 from harness.sweeping import run as verbs
 from harness.sweeping.failures import Ended
@@ -151,3 +153,58 @@ def test_a_results_folder_removed_in_mid_sweep_is_missed(
     assert len(finished_run_ids(RESULTS)) == 1
     assert run(capsys, "sweep", *asked).code == 0
     assert len(finished_run_ids(RESULTS)) == n_before
+
+
+def spoil(run_id: str, fault: str) -> None:
+    numbers, row = (piece_path(RESULTS, run_id, table) for table in ("measurements", "runs"))
+    if fault == "truncated":
+        numbers.write_bytes(numbers.read_bytes()[:-20])
+    elif fault == "truncated row":
+        row.write_bytes(row.read_bytes()[:-20])
+    elif fault == "deleted":
+        numbers.unlink()
+    elif fault == "NaN":
+        table = pq.read_table(numbers)
+        at = table.schema.get_field_index("value")
+        write_table(table.set_column(at, table.schema.field("value"), [[float("nan")] * table.num_rows]), numbers)
+    else:
+        pq.write_table(pq.read_table(row).replace_schema_metadata({"schema_version": "99"}), row)
+
+
+@pytest.mark.parametrize("fault", ["truncated", "truncated row", "deleted", "NaN", "version"])
+def test_a_piece_that_collect_leaves_out_is_set_aside_and_trained_again(
+    trained: Settings, capsys: pytest.CaptureFixture[str], fault: str
+) -> None:
+    bad = cells(trained)[0].members[0].run_id
+    spoil(bad, fault)
+    left = {path.name: path.read_bytes() for path in RESULTS.glob(f"pieces/{bad}.*")}
+    status = run(capsys, "status", *TINY)
+    assert ["all", "3", "-", "-", "-", "1"] in [line.split() for line in status.out.splitlines()]
+    assert status.out.splitlines()[-1].startswith(f"cannot be used: results/tiny/pieces/{bad}.")
+    assert "4 runs, 1 of them to do" in run(capsys, "plan", *TINY).out
+    swept = run(capsys, "sweep", *TINY)
+    assert (swept.code, swept.err) == (0, "")
+    assert f"results/tiny/pieces/{bad}." in swept.out and "; set aside in results/tiny/set_aside" in swept.out
+    assert "Trained 1: 1 finished." in swept.out
+    assert {path.name: path.read_bytes() for path in RESULTS.glob("set_aside/*")} == left
+    collected = run(capsys, "collect", "results/tiny")
+    assert "4 runs (4 finished)" in collected.out and "left out" not in collected.out
+    assert "Nothing to train" in run(capsys, "sweep", *TINY).out
+
+
+def test_a_run_that_the_tables_hold_needs_no_piece(trained: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    collect(RESULTS)
+    spoil(cells(trained)[0].members[0].run_id, "truncated")
+    swept = run(capsys, "sweep", *TINY)
+    assert "set aside" in swept.out and "Nothing to train" in swept.out
+    assert "4 runs (4 finished)" in run(capsys, "collect", "results/tiny").out
+    (RESULTS / "measurements.parquet").unlink()
+    assert "4 runs, 1 of them to do" in run(capsys, "plan", *TINY).out
+
+
+def test_what_was_set_aside_earlier_stays(trained: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    bad = cells(trained)[0].members[0].run_id
+    for n in (1, 2):
+        spoil(bad, "truncated")
+        run(capsys, "sweep", *TINY)
+        assert len(list(RESULTS.glob("set_aside/*"))) == 2 * n

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +14,7 @@ from harness.ladder import Member
 from harness.records.importers import import_results
 from harness.records.store import collect
 from harness.settings import Settings
+from harness.sweeping.lock import locked
 from harness.sweeping.plan import cells
 
 
@@ -47,7 +49,8 @@ def test_a_changed_formula_for_flops_alone(trained: Settings, capsys: pytest.Cap
     record_otherwise(cell.members[0].run_id, flops=3 * cell.flops)
     verified = run(capsys, "verify", *TINY)
     assert verified.code == 1
-    assert f"wrong: run {cell.members[0].run_id} (main, rung 1, seed=0 lr=0.01): flops is" in verified.out
+    file = f"results/tiny/pieces/{cell.members[0].run_id}.runs.parquet"
+    assert f"wrong: {file}: run {cell.members[0].run_id} (main, rung 1, seed=0 lr=0.01): flops is" in verified.out
     assert "this formula has changed, and what was trained may be the same" in verified.out
 
 
@@ -119,3 +122,53 @@ def test_nothing_is_written(trained: Settings, capsys: pytest.CaptureFixture[str
     run(capsys, "verify", "results/tiny")
     assert pieces() == before
     assert not (RESULTS / "runs.parquet").exists()
+
+
+@pytest.mark.parametrize("collected", [False, True])
+def test_fix_sets_aside_what_a_sweep_is_to_train_again(
+    trained: Settings, capsys: pytest.CaptureFixture[str], collected: bool
+) -> None:
+    first, second, *_ = members(trained)
+    record_otherwise(first.run_id, seed=99)
+    (RESULTS / "pieces" / f"{second.run_id}.measurements.parquet").write_bytes(b"PAR1 not really")
+    if collected:
+        collect(RESULTS)
+    before = {path.name: path.read_bytes() for path in RESULTS.rglob("*.parquet")}
+    fixed = run(capsys, "verify", "--fix", "results/tiny")
+    assert fixed.code == 1
+    assert len([line for line in fixed.out.splitlines() if line.startswith("fixed: ")]) == (4 if collected else 2)
+    assert before.items() <= {path.name: path.read_bytes() for path in RESULTS.rglob("*.parquet")}.items()
+    assert "Trained 2: 2 finished." in run(capsys, "sweep", *TINY).out
+    assert "nothing is wrong" in run(capsys, "verify", "results/tiny").out
+
+
+def test_fix_waits_for_no_sweep_and_loses_no_collected_run(
+    trained: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second, *_ = members(trained)
+    record_otherwise(first.run_id, seed=99)
+    collect(RESULTS)
+    for path in RESULTS.glob(f"pieces/{second.run_id}.*"):
+        path.unlink()
+    with locked(RESULTS):
+        assert run(capsys, "verify", "--fix", "results/tiny").refused("results/tiny is in use by another harness")
+    fixed = run(capsys, "verify", "--fix", "results/tiny")
+    assert "runs.parquet: stays, with 1 run of other settings than its id's: 1 run" in fixed.out
+    assert (RESULTS / "runs.parquet").exists()
+
+
+def test_missing_seeds_and_old_reports_are_noted(trained: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    collect(RESULTS)
+    (RESULTS / "report.html").write_text("earlier")
+    os.utime(RESULTS / "report.html", (0, 0))
+    (RESULTS / "card.md").write_text("later")
+    gone = cells(trained)[1].members[1]
+    for path in [*RESULTS.glob(f"pieces/{gone.run_id}.*"), *RESULTS.glob("*.parquet")]:
+        path.unlink()
+    collect(RESULTS)
+    os.utime(RESULTS / "card.md")
+    verified = run(capsys, "verify", "results/tiny")
+    assert verified.code == 0
+    assert f"note: results/tiny: main, rung 1 lacks seed {gone.seed}, which other sizes have" in verified.out
+    assert "note: results/tiny/report.html: older than the tables; `harness analyze` writes it anew" in verified.out
+    assert "card.md" not in verified.out

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from harness.errors import DataError
 from harness.records.importers.table_rows import ORIGIN, size_of
-from harness.records.store import read_table
+from harness.records.reading import read_table
 from harness.records.writer import to_table
 from harness.wording import counted
 
