@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.ladder import Job
+from harness.records.files import make_own_folder, open_own
 from harness.training.loop import Progress
 
 #: Folder, inside a results folder, of files that only matter while a sweep runs.
@@ -75,9 +76,10 @@ class Reporter:
     def _write(self) -> None:
         # Progress that cannot be shown is no reason to lose a run.
         with contextlib.suppress(OSError):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_own_folder(self.path.parent)
             temporary = self.path.with_suffix(".tmp")
-            temporary.write_text(json.dumps(dataclasses.asdict(self.state)))
+            with open_own(temporary, "w") as file:
+                file.write(json.dumps(dataclasses.asdict(self.state)))
             temporary.replace(self.path)
 
 

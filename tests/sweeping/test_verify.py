@@ -119,3 +119,8 @@ def test_nothing_is_written(trained: Settings, capsys: pytest.CaptureFixture[str
     run(capsys, "verify", "results/tiny")
     assert pieces() == before
     assert not (RESULTS / "runs.parquet").exists()
+
+
+def test_verify_reads_no_folder_above_the_results(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("results").mkdir(exist_ok=True)
+    assert run(capsys, "verify", "name=..").refused("name='..'", "without '/'")
