@@ -27,6 +27,7 @@ from harness.report.early_stops import early_stops
 from harness.report.interactive import interactive_page
 from harness.report.names import interval_kind, size_name
 from harness.report.pictures import Drawing, Shape
+from harness.report.spreadsheets import for_people
 from harness.wording import confidence, counted, short
 
 #: The files of a report, in the results folder.
@@ -65,8 +66,8 @@ def write_report(analysis: Analysis) -> list[Path]:
     page, interactive, summary, latex, verdicts, laws, drawn = (folder / name for name in FILES)
     if drawn.is_symlink():
         raise UserError(f"{drawn} is a symbolic link, and plots would be written outside of {folder}; remove it")
-    write_whole(verdicts, analysis.jumps.to_csv(index=False).encode())
-    write_whole(laws, analysis.laws.to_csv(index=False).encode())
+    write_whole(verdicts, for_people(analysis.jumps))
+    write_whole(laws, for_people(analysis.laws))
     write_whole(interactive, interactive_page(analysis).encode())  # before the page that links it
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
