@@ -13,10 +13,8 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import NoReturn, TextIO
 
-from rich.console import Console
-
 import harness
-from harness import commands, help_pages
+from harness import commands, help_pages, terminal
 from harness.errors import RunsWarning, Stopped, UserError, nearest
 from harness.verbs import DATA, STUDY_VERBS, VERBS
 
@@ -28,6 +26,7 @@ _LONGEST = 120
 
 def entry_point() -> None:
     """What the installed command calls."""
+    terminal.prepare()
     sys.exit(main(sys.argv[1:]))
 
 
@@ -35,24 +34,34 @@ def main(argv: Sequence[str]) -> int:
     """Run one command and return its exit code: 0, 1 for a run that failed or was lost, 2 for a mistake of the user.
 
     It is 128 + the signal's number after one that stops it: 130 after Ctrl-C, 143 after SIGTERM; also after SIGHUP and
-    SIGUSR1, which schedulers send ahead of a time limit. With HARNESS_DEBUG in the environment errors keep their
-    traceback.
+    SIGUSR1, which schedulers send ahead of a time limit; and 141, without a word, where whoever reads the output has
+    left. With HARNESS_DEBUG in the environment errors keep their traceback.
     """
+    try:
+        code = _run(argv)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        terminal.discard()
+        return 128 + signal.SIGPIPE
+    except OSError as error:
+        if not terminal.is_of_output(error):
+            raise
+        terminal.discard()
+        print(f"harness: the output cannot be written: {error.strerror}", file=sys.stderr)
+        return 2
+
+
+def _run(argv: Sequence[str]) -> int:
     previous = {number: signal.signal(number, _stop) for number in _STOPPING if _is_heeded(number)}
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _WarningLines(warnings.showwarning)
-            code = _dispatch(list(argv))
-        sys.stdout.flush()
-        return code
+            return _dispatch(list(argv))
     except Stopped as stop:
         return _stopped(stop.number, str(stop))
     except KeyboardInterrupt as stop:
         return _stopped(signal.SIGINT, str(stop))
-    except BrokenPipeError:
-        # Whoever read our output has left, as `head` does; Python would complain once more when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
     except UserError as error:
         if os.environ.get("HARNESS_DEBUG"):
             raise
@@ -126,16 +135,16 @@ def _dispatch(argv: list[str]) -> int:
     if verb == "settings":
         from harness import settings_verb
 
-        return settings_verb.run(rest, _console())
+        return settings_verb.run(rest, terminal.console())
     if verb == "data":
         from harness import data_verb
 
-        return data_verb.run(rest, _console())
+        return data_verb.run(rest, terminal.console())
     if verb in commands.VERBS:
-        return commands.run(verb, rest, _console())
+        return commands.run(verb, rest, terminal.console())
     from harness import study_verbs  # with all of Hydra, which verbs on tables need not wait for
 
-    return study_verbs.run(verb, rest, _console())
+    return study_verbs.run(verb, rest, terminal.console())
 
 
 def _split(argv: list[str]) -> tuple[str | None, list[str]]:
@@ -150,15 +159,3 @@ def _split(argv: list[str]) -> tuple[str | None, list[str]]:
     if "=" in word:
         raise UserError(f"a verb comes before {word}: one of {', '.join(VERBS)}")
     raise UserError(f"{word} is not a verb{nearest(word, VERBS)} (verbs: {', '.join(VERBS)}; see harness --help)")
-
-
-class _Console(Console):
-    """One that leaves a reader's early end to `main`, where rich would exit with 1."""
-
-    def on_broken_pipe(self) -> NoReturn:
-        raise BrokenPipeError
-
-
-def _console() -> Console:
-    # Lines of a file or a pipe are as long as they need to be.
-    return _Console(width=None if sys.stdout.isatty() else 200)

@@ -7,21 +7,17 @@ leaves this module are `harness.settings.Settings` with family and task built; n
 from __future__ import annotations
 
 import dataclasses
-import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import RLock
 from typing import Any
 
 import hydra
-from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.errors import ConfigCompositionException
-from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
@@ -32,6 +28,7 @@ from harness.errors import SettingError, UserError
 from harness.explain import content_of, explain, how_to_choose, shown, unknown_setting
 from harness.ranges import ALLOWED, identity_of
 from harness.settings import Settings
+from harness.user_configs import UserConfigs, UserFiles
 
 #: Groups whose choice on the command line picks, in an experiment of several studies, those that made this choice.
 PICKING = ("task", "family")
@@ -71,19 +68,9 @@ def composing() -> Iterator[None]:
 
 def register() -> None:
     """Make settings and search path known to Hydra."""
-    # So that classes of the user's own, named by `_target_`, are found beside the configs that name them.
-    if (here := os.getcwd()) not in sys.path:
-        sys.path.append(here)
     ConfigStore.instance().store(name="settings", node=Settings)
-    Plugins.instance().register(UserConfigs)
-
-
-class UserConfigs(SearchPathPlugin):
-    """Lets Hydra look for configs in the user's ./conf before the harness's own."""
-
-    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        for folder in config_folders()[:-1]:
-            search_path.prepend("user", f"file://{folder}")
+    for plugin in (UserFiles, UserConfigs):
+        Plugins.instance().register(plugin)
 
 
 # ------------------------------------------------------------------------------------------ from overrides to configs
@@ -321,7 +308,12 @@ def rebuild(studies: Sequence[Settings], setting: str, recorded: Mapping[str, An
                 return chosen
             return _build(setting, {"_target_": f"{type(chosen).__module__}.{type(chosen).__qualname__}"} | values)
     if (path := choices(setting).get(str(name))) is not None:
-        return _build(setting, {"_target_": OmegaConf.select(OmegaConf.load(path), "_target_")} | values)
+        target = str(OmegaConf.select(OmegaConf.load(path), "_target_"))
+        try:
+            import_by_name(f"{setting}._target_", target, from_here=False)
+        except UserError as error:
+            raise UserError(f"{setting} {name}: {error}; give experiment= if it is a class of this folder") from error
+        return _build(setting, {"_target_": target} | values)
     raise UserError(f"{setting} {name}: there is no conf/{setting}/{name}.yaml to find its class by; give experiment=")
 
 
@@ -333,6 +325,8 @@ def _build(setting: str, values: Any, data: DataSettings | None = None) -> Any:
     values = dict(values)
     target = values.pop("_target_")
     cls = import_by_name(f"{setting}._target_", str(target))
+    if not (isinstance(cls, type) and dataclasses.is_dataclass(cls)):
+        raise UserError(f"{setting}._target_={target} is not a dataclass, whose fields would be its settings")
     if data is not None and any(f.name == "data" for f in dataclasses.fields(cls)):
         if "data" in values:
             raise UserError(f"{setting}.data: data are settings of the study: give data=NAME or data.SETTING=VALUE")

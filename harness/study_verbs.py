@@ -101,7 +101,7 @@ def _verify(configs: Sequence[DictConfig], console: Console, fix: bool = False) 
     from harness.sweeping.verify import verify
 
     studies = [config.to_settings(study) for study in configs if study.family is not None and study.task is not None]
-    folders = sorted({Path(study.results) for study in configs})
+    folders = sorted({Path(config.to_settings_alone(study).results) for study in configs})
     return verify(folders, partial(config.rebuild, studies), console, fix)
 
 

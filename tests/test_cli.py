@@ -177,7 +177,7 @@ def test_analyze_shows_each_value_of_a_setting_where_asked(capsys: pytest.Captur
 def test_analyze_draws_each_value_of_a_setting_where_asked(capsys: pytest.CaptureFixture[str]) -> None:
     planted("optimizer.lr=.003")
     assert run(capsys, "analyze", *LEAP, "optimizer.lr=.003", "by=optimizer.lr").code == 0
-    assert list(Path("results/leap/plots").glob("main__optimizer_lr_0_003*.svg"))
+    assert list(Path("results/leap/plots").glob("main__optimizer_lr=0_003*.svg"))
 
 
 @pytest.mark.usefixtures("undrawn")

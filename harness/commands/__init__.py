@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from harness.commands import arguments
 from harness.errors import UserError, nearest
@@ -141,6 +141,9 @@ class _Parser(argparse.ArgumentParser):
         if message.startswith(_UNKNOWN):
             near = nearest(message.removeprefix(_UNKNOWN).split()[0].partition("=")[0], self.flags)
         raise UserError(f"{verb}: {message}{near} (see {self.prog} --help)")
+
+    def print_help(self, file: Any = None) -> None:  # argparse's own is silent where it cannot write
+        print(self.format_help(), end="", file=file)
 
     @property
     def flags(self) -> list[str]:

@@ -48,13 +48,10 @@ def draw_overlays(
     chosen = [(metric, x) for metric, x in product(metrics, sizes) if metric != x]
     paths = []
     for metric, x in chosen:
-        parts = [
-            path.stem,
-            *([file_name(metric)] if len(metrics) > 1 else []),
-            *([file_name(x)] if len(sizes) > 1 else []),
-        ]
+        telling_it = [*([metric] if len(metrics) > 1 else []), *([x] if len(sizes) > 1 else [])]
+        stem = f"{path.stem}.{file_name(*telling_it)}" if telling_it else path.stem
         axes = plot_overlay(named, metric, x, level=level, jumps=_named(jumps[x], telling))
-        paths += save_plot(axes, path.with_name("_".join(parts) + ".png"))
+        paths += save_plot(axes, path.with_name(f"{stem}.png"))
     return paths
 
 

@@ -3,23 +3,76 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import hashlib
 import os
 import re
 from pathlib import Path
+from typing import IO
 
 from harness.errors import UnwritableError
 
 #: What `write_whole` calls a file that is not complete; no other program's file matches it.
 _UNFINISHED = re.compile(r"\..+\.(?P<pid>\d+)\.harness\.tmp")
 
+#: Bytes of a name that stand in that of its file. Four names in one, with what `write_whole` adds meanwhile, are within
+#: the 255 that file systems allow.
+_MOST_BYTES = 45
+#: What `file_name` adds to a name that it has changed.
+_DIGEST = re.compile(r"-[0-9a-f]{10}")
 
-def file_name(name: str, signs: str = "-_=.") -> str:
-    """A name as that of a file or folder: users name studies, subtasks and metrics, and none may leave its folder.
+
+def file_name(*names: str, dots: bool = False) -> str:
+    """Names as that of a file or folder: users name studies, subtasks and metrics, and none may leave its folder.
+
+    Different names give different files. A name of letters, digits, ``-``, ``_`` and ``=`` stands as it is; of any
+    other, or of a long one, as much as can, and a digest of the whole.
 
     Args:
-        signs: what is kept beside letters and digits; all else becomes an underscore.
+        names: joined by dots.
+        dots: whether a single name keeps its own.
     """
-    return "".join(letter if letter.isalnum() or letter in signs else "_" for letter in name).lstrip(".") or "_"
+    return ".".join(_part(name, "-_=." if dots else "-_=") for name in names)
+
+
+def _part(name: str, signs: str) -> str:
+    kept = "".join(letter if letter.isalnum() or letter in signs else "_" for letter in name).lstrip(".")
+    kept = kept.encode()[:_MOST_BYTES].decode(errors="ignore")
+    if kept == name != "" and not _DIGEST.fullmatch(name[-11:]):
+        return name
+    return f"{kept or '_'}-{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:10]}"
+
+
+def open_own(path: Path, mode: str) -> IO[str]:
+    """Open a file of a results folder for text, not through a link: whoever made the folder may have put one there.
+
+    Raises:
+        OSError: as `open` does; also where `path`, or the folder that it lies in, is a symbolic link.
+    """
+    return open(path, mode, opener=_no_link)
+
+
+def make_own_folder(folder: Path) -> None:
+    """Make a folder inside a results folder, where it does not exist.
+
+    Raises:
+        OSError: it cannot be made, or is a symbolic link, so that what is written there would be elsewhere.
+    """
+    if folder.is_symlink():
+        raise _is_link(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def _no_link(path: str, flags: int) -> int:
+    if os.path.islink(path):
+        raise _is_link(Path(path))
+    if os.path.islink(folder := os.path.dirname(path)):
+        raise _is_link(Path(folder))
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
+
+
+def _is_link(path: Path) -> OSError:
+    return OSError(errno.ELOOP, f"{path.name} is a symbolic link", str(path))
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -31,7 +84,8 @@ def write_whole(path: Path, content: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.harness.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
+        temporary.unlink(missing_ok=True)
+        with open(temporary, "xb") as file:  # never through a link of that name
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

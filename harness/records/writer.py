@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from harness.errors import DataError, UserError
-from harness.records.files import write_whole
+from harness.records.files import make_own_folder, open_own, write_whole
 from harness.records.schema import SCHEMAS, STATUSES
 
 try:
@@ -79,8 +79,8 @@ def alone(pieces: Path) -> Iterator[None]:
         UserError: the folder cannot be written.
     """
     try:
-        pieces.mkdir(parents=True, exist_ok=True)
-        file = open(pieces / ".lock", "a")  # noqa: SIM115 - held for as long as the lock
+        make_own_folder(pieces)
+        file = open_own(pieces / ".lock", "a")  # held for as long as the lock
     except OSError as error:
         raise UserError(f"{pieces} cannot be written: {error.strerror or error}") from error
     with file:

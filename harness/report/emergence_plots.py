@@ -91,7 +91,7 @@ def plot_mirage(
     if paired is None:
         right.set_axis_off()
         missing = f"no {metric_name(metrics[1]) or 'continuous metric'} was measured\non the same outputs"
-        right.text(0.5, 0.5, missing, ha="center", va="center", color=GREY)
+        right.text(0.5, 0.5, missing, ha="center", va="center", color=GREY, parse_math=False)
     else:
         _panel(right, jump, str(jump["continuous_state"]), *paired, axis)
         right.set_ylabel(value_label(metrics[1], frame))
@@ -212,7 +212,7 @@ def _draw_seeds(ax: Axes, finding: Finding) -> None:
 def _draw_power(ax: Axes, jump: Mapping[str, Any], continuous: Curve) -> None:
     """The mean over runs of the continuous metric to the power that best reproduces the tested one."""
     runs, length = continuous.runs, float(jump["link_length"])
-    label = f"({metric_name(continuous.metric)})$^{{{length:.1f}}}$"
+    label = f"({verbatim(metric_name(continuous.metric))})$^{{{length:.1f}}}$"
     ax.plot(
         runs.sizes,
         runs.means(runs.value**length),

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from harness.report.axes import BLACK, LOOKS, PAGE_WIDTH_IN, STYLE, VERMILLION
+from harness.report.axes import BLACK, LOOKS, PAGE_WIDTH_IN, STYLE, VERMILLION, verbatim
 
 __all__ = ["plot_features", "plot_images", "plot_sounds", "plot_texts"]
 
@@ -30,7 +30,7 @@ def plot_images(images: np.ndarray, labels: Sequence[str], augmented: np.ndarray
         ax.imshow(picture.squeeze(), cmap="gray", vmin=0, vmax=1)
         ax.set_axis_off()
         colour = BLACK if place < len(images) else VERMILLION
-        ax.set_title(_short(labels[place % len(images)], 18), fontsize=6, color=colour)
+        ax.set_title(_short(labels[place % len(images)], 18), fontsize=6, color=colour, parse_math=False)
     if augmented is not None:
         axes[0].figure.supxlabel("labels in colour: augmented, as in training", fontsize=7, color=VERMILLION)
     return axes[0].figure  # type: ignore[return-value]
@@ -49,7 +49,7 @@ def plot_sounds(waves: Sequence[np.ndarray], rate: int, labels: Sequence[str]) -
             )
         peak = 10 * np.log10(max(power.max(), 1e-20))
         image.set_clim(peak - 80, peak)
-        ax.set_title(_short(title, 30), fontsize=7)
+        ax.set_title(_short(title, 30), fontsize=7, parse_math=False)
         ax.tick_params(labelsize=6)
     axes[0].set_xlabel("time (s)", fontsize=6)
     axes[0].set_ylabel("frequency (kHz)", fontsize=6)
@@ -108,7 +108,9 @@ def plot_features(
         ax.tick_params(labelsize=6)
     axes[0].set_ylabel("examples", fontsize=6)
     if stacked:
-        keys = [Patch(color=colour, label=_short(name, 18)) for colour, name in zip(colours, classes, strict=True)]
+        keys = [
+            Patch(color=colour, label=verbatim(_short(name, 18))) for colour, name in zip(colours, classes, strict=True)
+        ]
         axes[0].figure.legend(handles=keys, loc="outside lower center", ncols=len(keys), fontsize=6)
     return axes[0].figure  # type: ignore[return-value]
 

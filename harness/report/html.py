@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from harness.analysis.fitting.selection import REFUSED
 from harness.choices import choices
+from harness.errors import UserError
 from harness.records.files import file_name, write_whole
 from harness.records.schema import STATUSES
 from harness.report import pictures, plots, tables
@@ -26,6 +27,7 @@ from harness.report.early_stops import early_stops
 from harness.report.interactive import interactive_page
 from harness.report.names import interval_kind, size_name
 from harness.report.pictures import Drawing, Shape
+from harness.report.spreadsheets import for_people
 from harness.wording import confidence, counted, short
 
 #: The files of a report, in the results folder.
@@ -58,12 +60,14 @@ def write_report(analysis: Analysis) -> list[Path]:
         Their paths, in that order.
 
     Raises:
-        UserError: the folder cannot be written, or the disk is full.
+        UserError: the folder cannot be written, or its plots would lie elsewhere, or the disk is full.
     """
     folder = analysis.folder
     page, interactive, summary, latex, verdicts, laws, drawn = (folder / name for name in FILES)
-    write_whole(verdicts, analysis.jumps.to_csv(index=False).encode())
-    write_whole(laws, analysis.laws.to_csv(index=False).encode())
+    if drawn.is_symlink():
+        raise UserError(f"{drawn} is a symbolic link, and plots would be written outside of {folder}; remove it")
+    write_whole(verdicts, for_people(analysis.jumps))
+    write_whole(laws, for_people(analysis.laws))
     write_whole(interactive, interactive_page(analysis).encode())  # before the page that links it
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -144,7 +148,7 @@ def _untested(analysis: Analysis) -> dict[str, str]:
 
 
 def _picture(drawing: Drawing, drawn: Path) -> Picture:
-    _, svg = plots.save_figure(drawing.axes, drawn / file_name(drawing.name, "-_"))
+    _, svg = plots.save_figure(drawing.axes, drawn / file_name(*drawing.name))
     narrow = None if drawing.narrow is None else _uri(as_file(drawing.narrow, "svg"))
     figure = drawing.axes.get_figure(root=True)
     assert figure is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -65,7 +66,7 @@ def fingerprint(folder: Path, settings: Mapping[str, Any]) -> str:
 
 def keep(analysis: Analysis, key: str, paths: list[Path]) -> Result:
     """Write what `read_kept` reads, beside the files that the report has written (`paths`), and return it."""
-    names = ("page", "interactive", "card", "latex", "verdicts", "laws", "plots")
+    tables = {"verdicts": analysis.jumps, "laws": analysis.laws}
     content = {
         "fingerprint": key,
         "x": analysis.x,
@@ -76,30 +77,53 @@ def keep(analysis: Analysis, key: str, paths: list[Path]) -> Result:
         "left_out": analysis.left_out,
         "differing_data": analysis.differing_data,
         "impossible": analysis.impossible,
-        "words": {"verdicts": _words(analysis.jumps), "laws": _words(analysis.laws)},
+        "words": {name: _words(table) for name, table in tables.items()},
+        "tables": {name: table.to_csv(index=False) for name, table in tables.items()},
         # Where there is nothing to draw, there is no folder of plots.
-        "files": {name: path.name for name, path in zip(names, paths, strict=True) if path.exists()},
+        "files": {path.name: _checksums(path) for path in paths if path.exists()},
     }
-    write_whole(analysis.folder / FILE, json.dumps(content, indent=2).encode())
+    text = json.dumps({"checksum": _checksum(_json(content))} | content, indent=2)
+    write_whole(analysis.folder / FILE, text.encode())
     result = read_kept(analysis.folder, key)
     assert result is not None
     return result
 
 
 def read_kept(folder: Path, key: str) -> Result | None:
-    """The result of an analysis with this fingerprint; None where there is none, or part of it is gone."""
+    """The result of an analysis with this fingerprint; None where there is none, or a part is not as written."""
     try:
-        content = json.loads((folder / FILE).read_text())
-        if content["fingerprint"] != key:
+        content = json.loads((folder / FILE).read_bytes())
+        if content.pop("checksum") != _checksum(_json(content)) or content["fingerprint"] != key:
             return None
-        files = {name: folder / file for name, file in content["files"].items()}
-        if not all(path.exists() for path in files.values()):
+        if any(not _is_as_written(folder / name, checksums) for name, checksums in content["files"].items()):
             return None
-        jumps, laws = (_frame(files[name], content["words"][name]) for name in ("verdicts", "laws"))
+        jumps, laws = (_frame(content["tables"][name], content["words"][name]) for name in ("verdicts", "laws"))
         stated = {name: content[name] for name in _STATED}
-    except (OSError, ValueError, KeyError, TypeError):
+        return Result(jumps, laws, **stated, paths=[folder / name for name in content["files"]])
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
-    return Result(jumps, laws, **stated, paths=list(files.values()))
+
+
+def _checksums(path: Path) -> str | dict[str, str]:
+    """The checksum of a file; of a folder those of its files, by name."""
+    if path.is_dir():
+        return {file.name: _checksum(file.read_bytes()) for file in sorted(path.iterdir()) if file.is_file()}
+    return _checksum(path.read_bytes())
+
+
+def _is_as_written(path: Path, checksums: str | dict[str, str]) -> bool:
+    """Whether a file, or every file that a folder had, is as it was; what a user has added to a folder is theirs."""
+    if isinstance(checksums, str):
+        return _checksum(path.read_bytes()) == checksums
+    return all(_checksum((path / name).read_bytes()) == checksum for name, checksum in checksums.items())
+
+
+def _checksum(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _json(content: Any) -> bytes:
+    return json.dumps(content, sort_keys=True).encode()
 
 
 def _words(frame: pd.DataFrame) -> list[str]:
@@ -107,7 +131,7 @@ def _words(frame: pd.DataFrame) -> list[str]:
     return [str(name) for name in frame.columns if frame[name].map(lambda cell: isinstance(cell, str)).any()]
 
 
-def _frame(path: Path, words: list[str]) -> pd.DataFrame:
+def _frame(text: str, words: list[str]) -> pd.DataFrame:
     """A table as it was before it was written: empty text is empty, not missing."""
-    frame = pd.read_csv(path, dtype=dict.fromkeys(words, object))
+    frame = pd.read_csv(io.StringIO(text), dtype=dict.fromkeys(words, object))
     return frame.fillna(dict.fromkeys(words, ""))

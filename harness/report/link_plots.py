@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from harness.records.columns import FINITE, number_column, require_columns
 from harness.report import names
-from harness.report.axes import BLACK, BLUE, GREY, STYLE, VERMILLION, legend_above, new_figure
+from harness.report.axes import BLACK, BLUE, GREY, STYLE, VERMILLION, legend_above, new_figure, verbatim
 from harness.wording import confidence
 
 #: Half-width of a 95 % interval in standard errors.
@@ -80,7 +80,7 @@ def plot_link(
         _draw_forecasts(ax, forecasts, f"forecast, {confidence(level)} interval")
     _fall_to_the_right(ax, np.concatenate([losses, along, forecasts["loss"].to_numpy(float)]))
     ax.yaxis.set_major_locator(MaxNLocator(5))
-    ax.set(xlabel=f"{names.metric_name(loss_name)}, falling", ylabel=names.metric_name(metric_name))
+    ax.set(xlabel=f"{_plain(loss_name)}, falling", ylabel=_plain(metric_name))
     legend_above(ax, columns=2)
     return ax
 
@@ -116,3 +116,7 @@ def _fall_to_the_right(ax: Axes, losses: np.ndarray) -> None:
     pad = _ROOM * (high - low or abs(high) or 1.0)
     ax.set_xlim(high + pad, low - pad)
     ax.xaxis.set_major_locator(MaxNLocator(5))
+
+
+def _plain(metric: str) -> str:
+    return verbatim(names.metric_name(metric))

@@ -42,7 +42,7 @@ class Drawing:
     """A picture before it is saved.
 
     Attributes:
-        name: of its file, without an ending.
+        name: the names that make that of its file, as `files.file_name` joins them.
         axes: any Axes of its figure.
         alt: what it shows, for those who cannot see it.
         caption: what its reader should know.
@@ -50,7 +50,7 @@ class Drawing:
         narrow: Axes of the same drawn for a phone, where it would be too small to be read.
     """
 
-    name: str
+    name: tuple[str, ...]
     axes: Axes
     alt: str
     caption: str
@@ -91,7 +91,7 @@ def _forest(analysis: Analysis) -> Iterator[Drawing]:
     alt = f"Forest plot of {counted(int(chosen.sum()), 'threshold')}; the tables of verdicts give the numbers."
     drawn = jumps.assign(threshold=jumps["threshold"].where(chosen))  # names are told apart among all curves
     wide, narrow = (plots.plot_thresholds(drawn, x=analysis.x, width_in=width) for width in (FULL_WIDTH_IN, 4.2))
-    yield Drawing("thresholds", wide, alt, caption, "full", narrow)
+    yield Drawing(("thresholds",), wide, alt, caption, "full", narrow)
 
 
 def _jumps(analysis: Analysis, study: str) -> Iterator[Drawing]:
@@ -126,7 +126,8 @@ def _pair(analysis: Analysis, frame: pd.DataFrame, row: dict[str, Any], reason: 
         reason: why this curve is drawn, '' where that goes without saying.
     """
     metric, continuous = metric_name(row["metric"]), metric_name(row["continuous_metric"])
-    name = f"{curve_name(row)}_{row['metric']}"
+    of_subtask = () if row["subtask"] == "all" else ("subtask", str(row["subtask"]))
+    name = (str(row["study"]), *of_subtask, str(row["metric"]))
     measured = ((frame["metric"] == row["continuous_metric"]) & (frame["subtask"] == row["subtask"])).any()
     alt = f"{metric} of {curve_name(row)} against size; verdict: {row['verdict']}."
     reason = f" {reason}" if reason else ""
@@ -154,7 +155,7 @@ def _subtasks(analysis: Analysis, frame: pd.DataFrame, subtasks: pd.DataFrame, m
     alt = f"Small multiples of {metric_name(metric)} against size for {counted(len(subtasks), 'subtask')} of {study}."
     axes = plots.plot_subtasks(frame, subtasks, analysis.x)[0]
     narrow = plots.plot_subtasks(frame, subtasks, analysis.x, width_in=COLUMN_WIDTH_IN)[0]
-    return Drawing(f"{study}_{metric}_subtasks", axes, alt, caption, "wide", narrow)
+    return Drawing((study, metric, "subtasks"), axes, alt, caption, "wide", narrow)
 
 
 def _scaling(analysis: Analysis, study: str) -> Iterator[Drawing]:
@@ -168,7 +169,7 @@ def _scaling(analysis: Analysis, study: str) -> Iterator[Drawing]:
         fitted = "with the fitted law, its band and residuals" if law else "without a law, for none describes it"
         caption = f"Loss against {size_name(x)}, {fitted}."
         alt = f"Loss of {study} against {size_name(x)} on log axes."
-        yield Drawing(f"{study}_loss_{x}", plots.plot_scaling(frame, law, x, level=analysis.level), alt, caption)
+        yield Drawing((study, "loss", x), plots.plot_scaling(frame, law, x, level=analysis.level), alt, caption)
 
 
 def _overlays(analysis: Analysis) -> Iterator[Drawing]:
@@ -177,10 +178,12 @@ def _overlays(analysis: Analysis) -> Iterator[Drawing]:
         for start in range(0, len(group.studies), MOST_CURVES):
             studies = group.studies[start : start + MOST_CURVES]
             for metric in group.metrics:
-                yield _overlay(analysis, group, studies, metric, f"overlay_{i}_{start // MOST_CURVES + 1}_{metric}")
+                yield _overlay(
+                    analysis, group, studies, metric, ("overlay", str(i), str(start // MOST_CURVES + 1), metric)
+                )
 
 
-def _overlay(analysis: Analysis, group: Group, studies: Sequence[str], metric: str, name: str) -> Drawing:
+def _overlay(analysis: Analysis, group: Group, studies: Sequence[str], metric: str, name: tuple[str, ...]) -> Drawing:
     frame = group.frame[group.frame["study"].isin(studies)]
     laws = {study: law for (study, x), law in analysis.fits.items() if x == analysis.x}
     axes = plot_overlay(frame, metric, analysis.x, level=analysis.level, laws=laws, jumps=analysis.jumps)
@@ -216,7 +219,7 @@ def _rates(analysis: Analysis, sweep: RateSweep) -> Drawing:
     )
     alt = f"Loss of {sweep.name} against learning rate on log axes, a curve for each {size_name(sweep.x)}."
     axes = plot_rates(sweep.frame, sweep.x, found=found)
-    return Drawing(f"{sweep.name}_learning_rates", axes, alt, caption)
+    return Drawing((sweep.name, "loss", "learning_rates"), axes, alt, caption)
 
 
 def _training(analysis: Analysis, study: str) -> Iterator[Drawing]:
@@ -231,7 +234,7 @@ def _training(analysis: Analysis, study: str) -> Iterator[Drawing]:
         lines = means if lines_are_means(frame, "loss", "step", analysis.x) else _SINGLE_RUNS
         caption = f"Loss over training, a line for {lines}."
         axes = plot_trajectories(frame, "loss", size=analysis.x)
-        yield Drawing(f"{study}_loss_steps", axes, f"Loss of {study} against training steps.", caption)
+        yield Drawing((study, "loss", "steps"), axes, f"Loss of {study} against training steps.", caption)
     for metric in metrics:
         name = metric_name(metric)
         lines = "the mean of each size" if lines_are_means(frame, metric, "flops", analysis.x) else _SINGLE_RUNS
@@ -240,7 +243,7 @@ def _training(analysis: Analysis, study: str) -> Iterator[Drawing]:
             "lines that was measured up to each compute."
         )
         axes = plot_compute(frame, metric, size=analysis.x)
-        yield Drawing(f"{study}_{metric}_compute", axes, f"{name} of {study} against training FLOPs.", caption)
+        yield Drawing((study, metric, "compute"), axes, f"{name} of {study} against training FLOPs.", caption)
 
 
 def _named(row: dict[Any, Any]) -> dict[str, Any]:

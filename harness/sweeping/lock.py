@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from harness.errors import UserError
-from harness.records.files import remove_unfinished
+from harness.records.files import make_own_folder, open_own, remove_unfinished
 from harness.records.writer import PIECES
 from harness.sweeping.progress import STATE, remove_progress
 
@@ -26,8 +26,8 @@ def locked(results: Path) -> Iterator[None]:
     path = results / STATE / "lock"
     new = [folder for folder in (results, *results.parents) if not folder.exists()]
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = open(path, "a+")  # noqa: SIM115 - held for as long as the lock
+        make_own_folder(path.parent)
+        file = open_own(path, "a+")  # held for as long as the lock
     except OSError as error:
         raise UserError(f"{results} cannot be written: {error.strerror}") from error
     with file:
@@ -65,7 +65,7 @@ def _remove_empty(lock: Path, folders: list[Path]) -> None:
 def holder(results: Path) -> int | None:
     """Process id of whoever holds a results folder; None where nobody does."""
     try:
-        with open(results / STATE / "lock") as file:
+        with open_own(results / STATE / "lock", "r") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -81,5 +81,6 @@ def _clear(results: Path) -> None:
     Nothing else: `results` may be a folder with a user's own files in it.
     """
     remove_progress(results)
-    for folder in (results, results / PIECES):
+    pieces = results / PIECES
+    for folder in (results, *([] if pieces.is_symlink() else [pieces])):
         remove_unfinished(folder)

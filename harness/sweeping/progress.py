@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.records.files import make_own_folder, open_own
+
 if TYPE_CHECKING:  # whoever only reads how far a sweep is need not wait for torch
     from harness.ladder import Job
     from harness.training.loop import Progress
@@ -77,9 +79,10 @@ class Reporter:
     def _write(self) -> None:
         # Progress that cannot be shown is no reason to lose a run.
         with contextlib.suppress(OSError):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_own_folder(self.path.parent)
             temporary = self.path.with_suffix(".tmp")
-            temporary.write_text(json.dumps(dataclasses.asdict(self.state)))
+            with open_own(temporary, "w") as file:
+                file.write(json.dumps(dataclasses.asdict(self.state)))
             temporary.replace(self.path)
 
 

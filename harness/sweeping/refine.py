@@ -13,6 +13,7 @@ import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from harness.analysis.emergence.refinement import Candidate, is_wide, propose
 from harness.analysis.emergence.thresholds import thresholds
@@ -73,7 +74,7 @@ def _wanted(study: Settings) -> tuple[list[str], list[str]]:
 
 
 def _refine(study: Settings, device: str, console: Console) -> int:
-    console.print(f"[bold]{study.study}[/]: its own ladder", highlight=False)
+    console.print(Text.assemble((study.study, "bold"), ": its own ladder"))
     if code := _train(study, cells(study), device, console):
         return code
     sites, round_ = recorded_sites(study), 0

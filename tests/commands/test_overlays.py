@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -39,9 +40,9 @@ def test_metrics_in_common_and_sizes_have_a_picture_each() -> None:
     rows = pd.concat([frame, lone])
     jumps = {x: find_jumps(rows, x) for x in ("params", "flops")}
     paths = draw_overlays(rows, ["params", "flops"], None, Path("o.png"), 0.95, jumps)
-    assert pictures() == ["o_em_flops.png", "o_em_params.png", "o_tok_flops.png", "o_tok_params.png"]
+    assert pictures() == ["o.em.flops.png", "o.em.params.png", "o.tok.flops.png", "o.tok.params.png"]
     assert len(paths) == 8
-    drawn = Path("o_tok_params.svg").read_text()
+    drawn = Path("o.tok.params.svg").read_text()
     assert all(f"{size}: {task}" in drawn for size in ("small", "large") for task in ("copy", "reverse"))
 
 
@@ -50,7 +51,8 @@ def test_a_metric_cannot_lead_out_of_the_folder() -> None:
     frame = frame[frame["task"] == "copy"].drop(columns="paired_metric", errors="ignore").replace("em", "../e m")
     jumps = {"params": find_jumps(frame, "params")}
     draw_overlays(frame, ["params"], ["../e m", "tok"], Path("o.png"), 0.95, jumps)
-    assert pictures() == ["o__e_m.png", "o_tok.png"]
+    first, second = pictures()
+    assert re.fullmatch(r"o\.___e_m-\w{10}\.png", first) and second == "o.tok.png"
 
 
 @pytest.mark.parametrize(

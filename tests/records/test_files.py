@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from harness.records.files import remove_unfinished, write_whole
+from harness.records.files import file_name, make_own_folder, open_own, remove_unfinished, write_whole
 
 
 def test_an_interrupted_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,3 +38,36 @@ def test_only_files_whose_writer_is_dead_are_removed(tmp_path: Path, monkeypatch
         path.touch()
     remove_unfinished(tmp_path)
     assert [path.exists() for path in (living, left, below)] == [True, False, True]
+
+
+def test_names_of_users_make_files_of_their_own_in_their_folder() -> None:
+    """Four of them, and what is added while the file is written, are no longer than a file system allows."""
+    names = ["a b", "a_b", "a:b", "a.b", "", ".", "..", "../../x", "/x", "_", "\udc80", "\udc81", "表" * 99, "表" * 98]
+    names += ["n" * 999, "n" * 998, "n" * 40, "$\\foo$", "a\nb", "a\0b", file_name("a b")]
+    made = {name: file_name(name) for name in names}
+    assert len(set(made.values())) == len(names)
+    assert all(re.fullmatch(r"[\w=-]+", file) for file in made.values())
+    assert made["a_b"] == "a_b" and file_name("a", "b") == "a.b" and file_name("v1.5", dots=True) == "v1.5"
+    assert file_name("a_b", "c") != file_name("a", "b_c")
+    longest = file_name(*["表n" * 99] * 4) + ".png"
+    assert len(f".{longest}.{2**22}.harness.tmp".encode()) <= 255
+
+
+def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
+    """Whoever made a folder may have put links into it, under names that we are known to open."""
+    mine, folder = tmp_path / "mine", tmp_path / "folder"
+    mine.write_text("precious")
+    folder.mkdir()
+    for name in ("lock", f".report.html.{os.getpid()}.harness.tmp"):
+        (folder / name).symlink_to(mine)
+    (folder / "pieces").symlink_to(tmp_path)
+    for mode in ("a+", "w", "r"):
+        with pytest.raises(OSError, match="lock is a symbolic link"):
+            open_own(folder / "lock", mode)
+        with pytest.raises(OSError, match="pieces is a symbolic link"):
+            open_own(folder / "pieces" / "new", mode)
+    with pytest.raises(OSError, match="pieces is a symbolic link"):
+        make_own_folder(folder / "pieces")
+    write_whole(folder / "report.html", b"ours")
+    assert (folder / "report.html").read_bytes() == b"ours"
+    assert mine.read_text() == "precious" and not (tmp_path / "new").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import io
 import json
@@ -101,7 +102,7 @@ def test_files_beside_the_page(results: Path, analysis: Analysis, page: str) -> 
     assert "threshold" in verdicts and {"onset", "onset_low", "half_rise_high"} <= set(verdicts)
     assert len(pd.read_csv(results / "laws.csv")) == 12
     pictures = {path.name for path in (results / "plots").iterdir()}
-    assert {"thresholds.png", "thresholds.svg", "lookup_exact_match.png", "parity_accuracy_subtasks.svg"} <= pictures
+    assert {"thresholds.png", "thresholds.svg", "lookup.exact_match.png", "parity.accuracy.subtasks.svg"} <= pictures
     assert {path.removesuffix(".png") for path in pictures if path.endswith(".png")} == {
         path.removesuffix(".svg") for path in pictures if path.endswith(".svg")
     }
@@ -127,7 +128,7 @@ def test_a_study_that_was_not_tested_is_drawn_and_says_why(tmp_path: Path) -> No
     words = write_report(untested)[0].read_text()
     assert "Not tested for jumps:</strong> its sizes are &lt;unknown&gt;" in words
     assert "<strong>text</strong> has no verdict: its sizes are &lt;unknown&gt;" in words
-    assert (folder / "plots" / "text_loss_params_total.svg").exists()
+    assert (folder / "plots" / "text.loss.params_total.svg").exists()
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -279,12 +280,12 @@ def test_pictures_of_any_maker_are_on_the_page(monkeypatch: pytest.MonkeyPatch, 
 
     def more(analysis: Analysis, study: str) -> Iterator[pictures.Drawing]:
         axes = Figure().add_subplot()
-        yield pictures.Drawing(f"{study}_more", axes, "more <words>", "A caption & more.", "wide")
+        yield pictures.Drawing((study, "more"), axes, "more <words>", "A caption & more.", "wide")
 
     monkeypatch.setattr(pictures, "OF_STUDY", (*pictures.OF_STUDY, more))
     words = write_report(analysis)[0].read_text()
     assert 'alt="more &lt;words&gt;"' in words and "A caption &amp; more." in words
-    assert (folder / "plots" / "text_more.svg").exists() and (folder / "plots" / "text_more.png").exists()
+    assert (folder / "plots" / "text.more.svg").exists() and (folder / "plots" / "text.more.png").exists()
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -303,3 +304,26 @@ def test_the_page_and_the_card_write_numbers_in_one_style(page: str, results: Pa
     assert "p < 0.001" in text
     check_one_style(text)
     check_one_style((results / "card.md").read_text())
+
+
+def test_plots_stay_in_the_results_folder_and_apart(
+    analysis: Analysis, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Names of metrics and studies are what a table says, and a folder may come from a stranger."""
+    folder = tmp_path / "in" / "a" / "results"
+    folder.mkdir(parents=True)
+
+    def more(analysis: Analysis, study: str) -> Iterator[pictures.Drawing]:
+        for metric in ("a b", "a_b", "../../../x", "/x"):
+            yield pictures.Drawing((metric,), Figure().add_subplot(), "", "")
+
+    monkeypatch.setattr(pictures, "OF_ALL", ())
+    monkeypatch.setattr(pictures, "OF_STUDY", (more,))
+    moved = dataclasses.replace(analysis, folder=folder)
+    write_report(moved)
+    assert len(list((folder / "plots").glob("*.svg"))) == len(list(tmp_path.rglob("*.svg"))) == 4
+    shutil.rmtree(folder / "plots")
+    (folder / "plots").symlink_to(tmp_path)
+    with pytest.raises(UserError, match="plots is a symbolic link"):
+        write_report(moved)
+    assert not list(tmp_path.glob("*.svg"))

@@ -43,14 +43,14 @@ def test_studies_of_one_task_share_a_picture_and_its_settings_tell_tasks_apart(a
 
 def test_overlays_are_drawn_with_the_laws_and_verdicts_of_the_page(analysis: Analysis) -> None:
     shared = with_configs(analysis, {name: {"task": {"name": "parity"}} for name in ("parity", "digits")}, "parity")
-    drawn = {each.name: each for each in pictures.of_all(shared) if each.name.startswith("overlay_1_")}
-    assert list(drawn) == ["overlay_1_1_loss", "overlay_1_1_accuracy"]
+    drawn = {".".join(each.name): each for each in pictures.of_all(shared) if each.name[:2] == ("overlay", "1")}
+    assert list(drawn) == ["overlay.1.1.loss", "overlay.1.1.accuracy"]
     law = analysis.fits["digits", analysis.x]
-    legend = drawn["overlay_1_1_loss"].axes.get_legend()
+    legend = drawn["overlay.1.1.loss"].axes.get_legend()
     assert legend is not None
     assert any(f"α {law.params_['alpha']:.3f}" in text.get_text() for text in legend.get_texts())
-    assert "digits, parity" in drawn["overlay_1_1_loss"].caption and "They differ in width." in (
-        drawn["overlay_1_1_loss"].caption
+    assert "digits, parity" in drawn["overlay.1.1.loss"].caption and "They differ in width." in (
+        drawn["overlay.1.1.loss"].caption
     )
 
 
@@ -63,15 +63,15 @@ def test_a_sweep_over_rates_is_one_picture_however_its_studies_are_named(
     (sweep,) = rate_sweeps(analysis)
     assert (sweep.name, sweep.several, sweep.x) == ("text", several, "width")
     assert sweep.frame["lr"].nunique() == 3 and len(sweep.frame) == 30
-    of_studies = [each.name for study in analysis.studies for each in pictures.of_study(analysis, study)]
-    of_all = [each.name for each in pictures.of_all(analysis)]
-    assert ("text_learning_rates" in of_all, "text_learning_rates" in of_studies) == (several, not several)
-    assert sum(name.endswith("_loss_steps") for name in of_studies) == len(analysis.studies)
-    assert sum(name.endswith("_accuracy_compute") for name in of_studies) == len(analysis.studies)
+    of_studies = [".".join(each.name) for study in analysis.studies for each in pictures.of_study(analysis, study)]
+    of_all = [".".join(each.name) for each in pictures.of_all(analysis)]
+    assert ("text.loss.learning_rates" in of_all, "text.loss.learning_rates" in of_studies) == (several, not several)
+    assert sum(name.endswith(".loss.steps") for name in of_studies) == len(analysis.studies)
+    assert sum(name.endswith(".accuracy.compute") for name in of_studies) == len(analysis.studies)
 
 
 def test_two_rates_or_one_step_are_not_drawn(results: Path, analysis: Analysis, tmp_path: Path) -> None:
     assert not list(rate_sweeps(analysis))
-    names = [each.name for each in pictures.of_study(analysis, "digits")]
-    assert not any(name.endswith(("_steps", "_compute", "_rates")) for name in names)
+    names = [".".join(each.name) for each in pictures.of_study(analysis, "digits")]
+    assert not any(name.endswith((".steps", ".compute", "_rates")) for name in names)
     assert not list(rate_sweeps(analyze(make_training(tmp_path / "two", (0.005, 0.01)), bootstrap=200)))

@@ -70,3 +70,27 @@ def _dead_process() -> int:
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     return process.pid
+
+
+@pytest.mark.parametrize("link", [".sweep", ".sweep/lock"])
+def test_a_folder_whose_lock_is_a_link_is_refused(tmp_path: Path, link: str) -> None:
+    elsewhere, results = tmp_path / "elsewhere", tmp_path / "results"
+    elsewhere.mkdir()
+    (mine := elsewhere / "lock").write_text("precious")
+    (results / link).parent.mkdir(parents=True)
+    (results / link).symlink_to(elsewhere if link == ".sweep" else mine)
+    assert holder(results) is None
+    with pytest.raises(UserError, match=f"{Path(link).name} is a symbolic link"), locked(results):
+        pass
+    assert mine.read_text() == "precious"
+
+
+def test_pieces_that_are_a_link_are_not_cleared(tmp_path: Path) -> None:
+    results, elsewhere = tmp_path / "results", tmp_path / "elsewhere"
+    results.mkdir()
+    elsewhere.mkdir()
+    (left := elsewhere / f".x.{_dead_process()}.harness.tmp").touch()
+    (results / "pieces").symlink_to(elsewhere)
+    with locked(results):
+        pass
+    assert left.exists()

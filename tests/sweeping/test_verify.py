@@ -172,3 +172,8 @@ def test_missing_seeds_and_old_reports_are_noted(trained: Settings, capsys: pyte
     assert f"note: results/tiny: main, rung 1 lacks seed {gone.seed}, which other sizes have" in verified.out
     assert "note: results/tiny/report.html: older than the tables; `harness analyze` writes it anew" in verified.out
     assert "card.md" not in verified.out
+
+
+def test_verify_reads_no_folder_above_the_results(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("results").mkdir(exist_ok=True)
+    assert run(capsys, "verify", "name=..").refused("name='..'", "without '/'")

@@ -37,7 +37,7 @@ def write(recorded: Recorded, into: Path) -> Exported:
     counts = {"new": 0, "there": 0, "replaced": 0}
     runs = list(recorded.each())
     for run in runs:
-        path = into / file_name(str(run.row["study"])) / run.name / f"events.out.tfevents.0.{run.run_id}"
+        path = into / file_name(str(run.row["study"]), dots=True) / run.name / f"events.out.tfevents.0.{run.run_id}"
         content = _event_file(run)
         state = "new" if not path.exists() else "there" if path.read_bytes() == content else "replaced"
         counts[state] += 1
