@@ -284,7 +284,7 @@ def test_stopped_in_mid_run(
 def test_a_signal_sent_twice_stops_once(
     sent: signal.Signals, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = signal.getsignal(sent)
+    before = signal.signal(sent, signal.SIG_DFL)  # nohup has SIGHUP ignored
 
     def stopped_twice(_: object) -> int:
         try:
@@ -296,10 +296,13 @@ def test_a_signal_sent_twice_stops_once(
         return 0
 
     monkeypatch.setattr(cli, "_dispatch", stopped_twice)
-    stopped = run(capsys, "sweep")
+    try:
+        stopped = run(capsys, "sweep")
+        assert signal.getsignal(sent) == signal.SIG_DFL
+    finally:
+        signal.signal(sent, before)
     assert stopped.code == 128 + sent
     assert "stopped: 1 run in training falls back to its last checkpoint; finished runs are kept" in stopped.err
-    assert signal.getsignal(sent) == before
 
 
 def test_a_signal_that_is_ignored_stays_so(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,7 +84,7 @@ def test_picture(capsys: pytest.CaptureFixture[str]) -> None:
         (["--value", "scor"], ["column 'scor' is missing", "'score'"]),
         (["--task", "data"], ["column 'data' is missing", "'dataset'"]),
         (["--n-eval", "item"], ["column 'item' is missing", "'items'"]),
-        (["--n-eval", "zero", "--derive", "zero = 0 * N"], ["column zero, row 1: 0", "from 1 on"]),
+        (["--n-eval", "zero", "--derive", "zero = 0 * N"], ["column zero, row 1: 0", "from 1 to 1e18"]),
         (["--value", "high", "--derive", "high = 2 + score", "--n-eval", "items"], ["column high, row 1", "[0, 1]"]),
         (["--x", "down", "--derive", "down = 0 - N"], ["column down, row 1: -100", "above 0"]),
         (["--value", "dataset"], ["column dataset, row 1: 'copy': a number is wanted"]),
