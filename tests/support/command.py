@@ -67,7 +67,7 @@ def start(*argv: str, cwd: Path, prepare: Callable[[], object] | None = None) ->
     """Start `harness` in a process group of its own; `prepare` is called in the new process first."""
 
     def prepare_all() -> None:
-        # A shell starts what it puts in the background deaf to SIGINT and SIGQUIT, nohup to SIGHUP; children inherit it.
+        # A shell starts what is in the background deaf to SIGINT and SIGQUIT, nohup to SIGHUP; children inherit it.
         for stopping in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1):
             signal.signal(stopping, signal.SIG_DFL)
         if prepare is not None:
