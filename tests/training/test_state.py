@@ -63,8 +63,10 @@ def check(job: Job, after: int = 5, then: int = 3) -> None:
     assert numbers(train_job(job, checkpoints=keep)) == numbers(expected)
 
 
-@pytest.mark.parametrize("optimizer", ["gd", "sgd", "adam", "adamw", "muon"])
-@pytest.mark.parametrize("schedule", ["constant", "cosine", "wsd"])
+@pytest.mark.parametrize(
+    ("optimizer", "schedule"),
+    [("gd", "constant"), ("sgd", "wsd"), ("adam", "cosine"), ("adamw", "wsd"), ("muon", "cosine")],
+)
 def test_every_optimizer_and_schedule(optimizer: str, schedule: str) -> None:
     settings = make_settings(MLP(), SignOfSum(), optimizer__kind=optimizer, schedule__kind=schedule, ladder__depths=[2])
     check(job_of(settings))
@@ -83,7 +85,7 @@ def test_every_optimizer_and_schedule(optimizer: str, schedule: str) -> None:
 )
 def test_data_augmentation_dropout_and_patience_go_on(family: Any, task: Any, changes: dict[str, Any]) -> None:
     settings = make_settings(family, task, seeds=2, **changes)
-    for after in (1, 6, 11):
+    for after in (1, 8):
         check(job_of(settings), after, 1)
 
 
