@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
+from harness.code_digest import code_digest
 from harness.records.files import write_whole
 from harness.records.schema import SCHEMAS
 from harness.records.writer import PIECES
@@ -77,11 +76,5 @@ def read_collected_note(folder: Path) -> Collected | None:
 
 
 def _key(folder: Path, pieces: Stamps) -> dict[str, Any]:
-    return {"code": _code(), "tables": _stamp_tables(folder), "pieces": pieces}
-
-
-@cache
-def _code() -> str:
-    """A hash of the sources that judge and merge pieces: other code may find otherwise."""
-    sources = sorted(Path(__file__).parent.glob("*.py"))
-    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
+    # Other code may judge or merge pieces otherwise.
+    return {"code": code_digest(Path(__file__).parent), "tables": _stamp_tables(folder), "pieces": pieces}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from harness.code_digest import code_digest
 from harness.records.files import write_whole
 
 if TYPE_CHECKING:
@@ -55,11 +56,9 @@ def fingerprint(folder: Path, settings: Mapping[str, Any]) -> str:
         settings: what was asked for, ready for JSON.
     """
     digest = hashlib.sha256(json.dumps(dict(settings), sort_keys=True).encode())
-    package = Path(__file__).parents[1]
-    folders = ("analysis", "records", "report")
-    kinds = ("py", "j2", "js", "css")
-    code = sorted(path for name in folders for kind in kinds for path in (package / name).rglob(f"*.{kind}"))
-    for path in (*code, folder / "runs.parquet", folder / "measurements.parquet"):
+    folders = (Path(__file__).parents[1] / name for name in ("analysis", "records", "report"))
+    digest.update(code_digest(*folders, kinds=("py", "j2", "js", "css")).encode())
+    for path in (folder / "runs.parquet", folder / "measurements.parquet"):
         digest.update(path.read_bytes() if path.exists() else b"")
     return digest.hexdigest()
 

@@ -7,20 +7,19 @@ replaces it in one step, after it is on disk, so that a good one is there at any
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import math
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 
 import harness
+from harness.code_digest import code_digest
 from harness.errors import UserError
 from harness.ladder import Job
 from harness.records.files import write_whole
@@ -99,20 +98,12 @@ def _about(job: Job) -> dict[str, Any]:
     """What must be the same for a job to go on: its runs, how they are measured, and the code that trains them."""
     measured = dataclasses.asdict(job.settings.training) | {"checkpoint_s": None}
     classes = (type(job.settings.family), type(job.settings.task))
+    files = (getattr(sys.modules[cls.__module__], "__file__", None) for cls in classes)
     return {
         "format": FORMAT,
         "run_ids": [member.run_id for member in job.members],
         "steps": job.steps,
         "training": measured,
         "torch": torch.__version__,
-        "code": _code_digest(tuple(sys.modules[cls.__module__].__file__ or "" for cls in classes)),
+        "code": code_digest(Path(harness.__file__).parent, *map(Path, filter(None, files))),
     }
-
-
-@cache
-def _code_digest(others: tuple[str, ...]) -> str:
-    """A hash of the harness's sources and of some other files."""
-    digest = hashlib.sha256()
-    for path in (*sorted(Path(harness.__file__).parent.rglob("*.py")), *map(Path, others)):
-        digest.update(path.read_bytes() if path.is_file() else b"")
-    return digest.hexdigest()

@@ -1,0 +1,18 @@
+"""A hash of source files: what code has made and kept is used by the same code alone."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+
+@cache
+def code_digest(*places: Path, kinds: tuple[str, ...] = ("py",)) -> str:
+    """SHA-256 of files, and of the files of some kinds below folders; what is not there counts as empty."""
+    digest = hashlib.sha256()
+    for place in places:
+        inside = sorted(path for kind in kinds for path in place.rglob(f"*.{kind}")) if place.is_dir() else [place]
+        for path in inside:
+            digest.update(path.read_bytes() if path.is_file() else b"")
+    return digest.hexdigest()
