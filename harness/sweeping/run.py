@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -40,7 +40,7 @@ def plan(studies: Sequence[Settings], console: Console, check: bool = False) -> 
         UserError: a study that cannot be built, or whose family counts wrongly.
     """
     device = resolve(studies[0].training.device).type
-    known = _known(studies)
+    known = _known(studies, _look(studies))
     _caution(studies)
     n_checked = check_models(studies, flops=check, every_rung=check)
     cost = cost_model(Path(studies[0].results))
@@ -63,7 +63,7 @@ def planned(studies: Sequence[Settings]) -> pd.DataFrame:
     device = resolve(studies[0].training.device).type
     _caution(studies)
     check_models(studies, flops=False)
-    frame = plan_frame(studies, _known(studies), cost_model(Path(studies[0].results)), device)
+    frame = plan_frame(studies, _known(studies, _look(studies)), cost_model(Path(studies[0].results)), device)
     frame.attrs = {
         "device": device,
         "workers": worker_count(studies[0], device),
@@ -89,8 +89,8 @@ def train_missing(studies: Sequence[Settings], console: Console) -> list[Ended]:
             be used.
     """
     device = resolve(studies[0].training.device).type
-    with hold_folders(studies, console):
-        known = _known(studies)
+    with hold_folders(studies, console) as found:
+        known = _known(studies, found)
         unfinished = [study for study in studies if not is_done(study, known)]
         _caution(unfinished)
         check_models(unfinished, flops=True)
@@ -108,8 +108,8 @@ def train(studies: Sequence[Settings], console: Console) -> int:
         raise UserError(f"train makes one run; choose one study, e.g. by task=NAME. Found {names}")
     resolve(studies[0].training.device)
     job = single_job(studies[0])
-    with hold_folders(studies, console):
-        known = _known(studies)
+    with hold_folders(studies, console) as found:
+        known = _known(studies, found)
         if known.get(job.members[0].run_id) in DONE:
             return tell_failures(train_jobs([], known, 1, console), console)
         _caution(studies)
@@ -169,9 +169,13 @@ def folders_of(studies: Sequence[Settings]) -> list[Path]:
     return sorted({Path(study.results) for study in studies})
 
 
-def _known(studies: Sequence[Settings]) -> dict[str, str]:
+def _look(studies: Sequence[Settings]) -> dict[Path, Recorded]:
+    """What the studies' results folders have."""
+    return {folder: recorded(folder) for folder in folders_of(studies)}
+
+
+def _known(studies: Sequence[Settings], found: Mapping[Path, Recorded]) -> dict[str, str]:
     """How every run in the studies' results folders ended; warns of data that have changed since."""
-    found = {folder: recorded(folder) for folder in folders_of(studies)}
     for study in studies:
         warn_of_other_data(study, found[Path(study.results)].rows.values())
     return statuses(found.values())
@@ -188,15 +192,18 @@ def _caution(studies: Sequence[Settings]) -> None:
             warn_of_runs(line)
 
 
-def hold_folders(studies: Sequence[Settings], console: Console) -> ExitStack:
-    """Locks of all results folders of the studies, for a `with` block; pieces that cannot be used are set aside.
+@contextmanager
+def hold_folders(studies: Sequence[Settings], console: Console) -> Iterator[dict[Path, Recorded]]:
+    """Hold all results folders of the studies, and see what they have; pieces that cannot be used are set aside.
 
     Raises:
         UserError: another process holds a folder, or it cannot be written.
     """
     with ExitStack() as stack:
+        found = {}
         for folder in folders_of(studies):
             stack.enter_context(locked(folder))
-            for line in set_aside(folder, recorded(folder).bad):
+            found[folder] = recorded(folder)
+            for line in set_aside(folder, found[folder].bad):
                 console.print(line, markup=False, highlight=False, soft_wrap=True)
-        return stack.pop_all()
+        yield found
