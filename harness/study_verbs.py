@@ -167,20 +167,18 @@ def _analyze(folder: Path, configs: Sequence[DictConfig], console: Console) -> N
 
 def _sweeping(folder: Path, to_do: Sequence[str]) -> str | None:
     """That a sweep is running in a folder, and what is missing meanwhile; None where none is."""
-    try:
-        from harness.sweeping.lock import holder
-    except ImportError:  # Windows, where nothing is trained
-        return None
-    if (process := holder(folder)) is None:
+    from harness.sweeping.presence import sweepers
+
+    if not (found := [str(sweeper) for sweeper in sweepers(folder)]):
         return None
     missing = "; ".join(to_do) or f"{_in_training(folder)} runs are in training now; `harness status` counts the rest"
-    return f"{folder}: a sweep is running (process {process}), and this is what has ended so far: {missing}"
+    return f"{folder}: a sweep is running ({', '.join(found)}), and this is what has ended so far: {missing}"
 
 
 def _in_training(folder: Path) -> int:
-    from harness.sweeping.progress import running
+    from harness.sweeping.claims import in_training
 
-    return sum(len(job.run_ids) for job in running(folder))
+    return sum(len(job.run_ids) for job in in_training(folder))
 
 
 # ------------------------------------------------------------------------------------------------- Hydra's own runtime

@@ -16,7 +16,7 @@ from planted_runs import LEAP, write_planted
 from harness.cli import VERBS
 from harness.config import compose
 from harness.records.store import finished_run_ids
-from harness.sweeping.lock import locked
+from harness.sweeping.share import joined
 
 pytestmark = pytest.mark.usefixtures("few_draws")
 
@@ -209,7 +209,7 @@ def test_analyze_says_what_is_still_to_do(capsys: pytest.CaptureFixture[str]) ->
 def test_analyze_during_a_sweep_says_so_and_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
     planted()
     more = (*LEAP, "seeds=5", "study=main")
-    with locked(Path("results/leap")):
+    with joined(Path("results/leap")):
         asked, folder = run(capsys, "analyze", *more), run(capsys, "analyze", "results/leap")
     told = f"results/leap: a sweep is running (process {os.getpid()}), and this is what has ended so far: "
     assert f"{told}main: 12 of 30 runs are still to do\n" in asked.out

@@ -220,7 +220,7 @@ def test_a_script_without_a_main_guard_is_interrupted_and_goes_on(tmp_path: Path
     os.killpg(script.pid, signal.SIGINT)
     _, err = script.communicate(timeout=30)
     said = (
-        "stopped: 2 runs in training fall back to their last checkpoints; "
+        "stopped: 2 runs in training have written their checkpoints; "
         "finished runs are kept, and the same call goes on from there"
     )
     assert err.rstrip().endswith(f"KeyboardInterrupt: {said}")

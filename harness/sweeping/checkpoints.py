@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import torch
@@ -23,11 +24,16 @@ from harness.code_digest import code_digest
 from harness.errors import UserError
 from harness.ladder import Job
 from harness.records.files import write_whole
+from harness.sweeping.failures import JobStopped
 from harness.sweeping.progress import STATE
 from harness.training.state import State
 
 #: Version of what a checkpoint holds; others are left alone and trained anew.
 FORMAT = "1"
+
+
+#: Set where this process is to end: the job that it trains writes a checkpoint, and goes on another time.
+ASKED_TO_STOP = Event()
 
 
 def checkpoint_path(job: Job) -> Path:
@@ -46,11 +52,21 @@ class JobCheckpoints:
 
     @property
     def due(self) -> bool:
-        """Whether the time for the next one has come."""
-        return time.monotonic() - self.written_at >= self.every_s
+        """Whether the time for the next one has come, or this process is to end."""
+        return ASKED_TO_STOP.is_set() or time.monotonic() - self.written_at >= self.every_s
 
     def write(self, state: State) -> None:
-        """Replace the checkpoint. One that cannot be written costs what it would have saved, not the run."""
+        """Replace the checkpoint. One that cannot be written costs what it would have saved, not the run.
+
+        Raises:
+            JobStopped: this process is to end.
+        """
+        if self.every_s < math.inf:
+            self._write(state)
+        if ASKED_TO_STOP.is_set():
+            raise JobStopped
+
+    def _write(self, state: State) -> None:
         from safetensors.torch import save  # needed by long runs alone
 
         facts = {"about": self.about, "step": state.step, "facts": state.facts}

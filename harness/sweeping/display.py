@@ -31,6 +31,7 @@ class Display(Protocol):
     def __exit__(self, *_: object) -> None: ...
     def ended(self, job: Job, runs: list[Ended]) -> None: ...
     def refresh(self, left: Sequence[Job]) -> None: ...
+    def say(self, line: str) -> None: ...
 
 
 def display_for(console: Console, jobs: Sequence[Job], cost: Cost) -> Display:
@@ -87,6 +88,9 @@ class Lines:
 
     def refresh(self, left: Sequence[Job]) -> None:
         pass
+
+    def say(self, line: str) -> None:
+        self.console.print(line, markup=False, soft_wrap=True, highlight=False)
 
 
 class Bars:
@@ -147,6 +151,9 @@ class Bars:
             left=self.overall.time_left(share),
         )
         self.draw()
+
+    def say(self, line: str) -> None:
+        self.progress.console.print(line, markup=False, soft_wrap=True, highlight=False)
 
     def draw(self) -> None:
         """Show how far everything is."""

@@ -19,6 +19,10 @@ class JobError(Exception):
     """A job failed; the reason in one line. Unlike the error behind it, this one always survives pickling."""
 
 
+class JobStopped(Exception):
+    """A job was asked to end before its last step, and goes on from its checkpoint when it is tried again."""
+
+
 @dataclass(frozen=True)
 class Ended:
     """How one run ended, and why where it did not finish.
@@ -26,6 +30,7 @@ class Ended:
     Attributes:
         run: its study, rung, size and member, in words.
         done: the share of the steps asked for that it trained; below 1 in a finished run that stopped early.
+        elsewhere: whether another sweep of the folder trained it.
     """
 
     study: str
@@ -34,6 +39,7 @@ class Ended:
     status: str
     error: str | None = None
     done: float = 1.0
+    elsewhere: bool = False
 
 
 def reason(error: BaseException) -> str:

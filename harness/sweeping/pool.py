@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from harness.errors import UserError, warn_of_runs
-from harness.ladder import Job
+from harness.ladder import Job, Member
 from harness.sweeping.display import Display
-from harness.sweeping.failures import Ended, JobError, death, is_kill
+from harness.sweeping.failures import Ended, JobError, JobStopped, death, is_kill
 from harness.sweeping.processes import Answer, Work, Worker, heard
+from harness.sweeping.share import Shares
 from harness.sweeping.worker import run_job, write_failure
 from harness.wording import counted
 
 POLL_S = 0.25
+
+#: Seconds after which a run that another process has claimed is asked for again, and which a worker that is asked to
+#: stop may take to write its checkpoint.
+ASKED_AGAIN_S, GRACE_S = 2.0, 10.0
 
 #: How often a job is tried whose process dies, and how many processes in a row may die before they take a job.
 ATTEMPTS = 3
@@ -34,33 +40,49 @@ class _Attempt:
     asked: Job
     number: int = 1
 
+    @property
+    def key(self) -> str:
+        """What stands for the job asked for."""
+        return self.asked.members[0].run_id
+
+    def at(self, members: tuple[Member, ...]) -> _Attempt:
+        """The same at some of the members."""
+        return replace(self, job=replace(self.job, members=members))
+
 
 def run_jobs(
-    jobs: Sequence[Job], workers: int, git_revision: str | None, display: Display, work: Work = run_job
+    jobs: Sequence[Job],
+    workers: int,
+    git_revision: str | None,
+    display: Display,
+    work: Work = run_job,
+    shares: Shares | None = None,
 ) -> list[Ended]:
     """Run jobs in the order given on `workers` processes; returns how every run ended.
 
-    Failed jobs are recorded as failed runs. A job whose process dies is tried again, its members one by one if it was
-    killed (for memory, as a rule), and fails the third time. On an exception (Ctrl-C) the workers are ended: runs that
-    they had not written yet fall back to their last checkpoints, and none is written in part. A KeyboardInterrupt goes
-    on with how many runs these are as its message.
+    Runs that another sweep trains are waited for, and taken over if it ends. Failed jobs are recorded as failed runs. A
+    job whose process dies is tried again, its members one by one if it was killed (for memory, as a rule), and fails
+    the third time. On an exception the workers are ended: runs that they had not written yet fall back to their last
+    checkpoints, and none is written in part. On Ctrl-C they are given a moment to write one, and the KeyboardInterrupt
+    goes on with how many runs these are as its message.
 
     Raises:
         UserError: a results folder cannot be written, or no process be started.
     """
-    pool = _Pool(jobs, workers, git_revision, display, work)
+    shares = shares or Shares()
+    pool = _Pool(jobs, workers, git_revision, display, work, shares)
     try:
         while pool.open:
+            shares.renew()
             pool.hand_out()
             pool.take_in()
             display.refresh([job for job in jobs if job.members[0].run_id in pool.open])
     except KeyboardInterrupt as stop:
-        n_runs = sum(len(attempt.job.members) for attempt in pool.at_work.values())
-        back = "falls back to its last checkpoint" if n_runs == 1 else "fall back to their last checkpoints"
-        stop.args = (f"{counted(n_runs, 'run')} in training {back}",)
+        stop.args = (pool.stop(),)
         raise
     finally:
         pool.end()
+        shares.release_all()
     return pool.ended
 
 
@@ -68,16 +90,21 @@ class _Pool:
     """Workers, and which attempt each of them is at.
 
     Attributes:
-        open: the attempts not ended yet of each job asked for, by the run_id of its first member.
+        open: how many attempts at each job asked for have not ended, by `_Attempt.key`.
+        elsewhere: attempts at runs that other processes have claimed.
+        waits: whether it has been said that nothing else is left.
         ended: how runs have ended so far.
     """
 
     def __init__(
-        self, jobs: Sequence[Job], workers: int, git_revision: str | None, display: Display, work: Work
+        self, jobs: Sequence[Job], workers: int, git_revision: str | None, display: Display, work: Work, shares: Shares
     ) -> None:
         self.size, self.git_revision, self.display, self.work = workers, git_revision, display, work
+        self.shares = shares
         self.waiting = deque(_Attempt(job, job) for job in jobs)
-        self.open = {job.members[0].run_id: 1 for job in jobs}
+        self.elsewhere: list[_Attempt] = []
+        self.asked_at, self.waits = 0.0, False
+        self.open = {attempt.key: 1 for attempt in self.waiting}
         self.of_job: dict[str, list[Ended]] = {run_id: [] for run_id in self.open}
         self.at_work: dict[Worker, _Attempt] = {}
         self.workers: list[Worker] = []
@@ -90,9 +117,9 @@ class _Pool:
         Raises:
             UserError: no process can be started.
         """
+        self._ask_again()
         for worker in [worker for worker in self.workers if worker.ready]:
-            if self.waiting:
-                attempt = self.waiting.popleft()
+            if (attempt := self._next()) is not None:
                 try:
                     worker.give(attempt.job)
                 except OSError:
@@ -106,6 +133,34 @@ class _Pool:
             except (OSError, EOFError) as error:
                 self._count_never_up(f"{type(error).__name__}: {error}")
 
+    def _ask_again(self) -> None:
+        """Ask again for the runs that other processes have claimed, if the time for it has come."""
+        if not self.elsewhere or time.monotonic() - self.asked_at < ASKED_AGAIN_S:
+            return
+        if not self.waiting and not self.at_work and not self.waits:
+            self.waits = True
+            sweeps = sorted({str(owner) for attempt in self.elsewhere for owner in self.shares.owners(attempt.job)})
+            n_runs = sum(len(attempt.job.members) for attempt in self.elsewhere)
+            of = f"another sweep ({', '.join(sweeps) or 'about to end'})"
+            self.display.say(f"waits for {counted(n_runs, 'run')} that {of} has in training")
+        self.asked_at = time.monotonic()
+        self.waiting.extend(self.elsewhere)
+        self.elsewhere.clear()
+
+    def _next(self) -> _Attempt | None:
+        """The next attempt at runs that this process has claimed; those of other processes are put off."""
+        while self.waiting:
+            attempt = self.waiting.popleft()
+            taken = self.shares.take(attempt.job)
+            self.open[attempt.key] += sum(map(bool, (taken.mine, taken.elsewhere, taken.ended))) - 1
+            if taken.elsewhere:
+                self.elsewhere.append(attempt.at(taken.elsewhere))
+            if taken.ended:
+                self._end(attempt, list(taken.ended))
+            if taken.mine:
+                return attempt.at(taken.mine)
+        return None
+
     def take_in(self) -> None:
         """Wait a moment for workers, and record what they answer or that they died."""
         for worker in heard(self.workers, POLL_S):
@@ -117,6 +172,24 @@ class _Pool:
             self.never_up = 0
             if answer is not None:
                 self._record(self.at_work.pop(worker), answer)
+
+    def stop(self) -> str:
+        """Let the jobs in training write their checkpoints and end; what became of their runs, in words."""
+        until, left, n_kept, n_lost = time.monotonic() + GRACE_S, list(self.at_work), 0, 0
+        for worker in left:
+            worker.stop()
+        while left and (seconds := until - time.monotonic()) > 0:
+            for worker in heard(left, seconds):
+                left.remove(worker)
+                n_members = len(self.at_work[worker].job.members)
+                try:
+                    n_kept += n_members * isinstance(worker.hear(), JobStopped)
+                except (OSError, EOFError):
+                    n_lost += n_members
+        n_lost += sum(len(self.at_work[worker].job.members) for worker in left)
+        kept = "has written its checkpoint" if n_kept == 1 else "have written their checkpoints"
+        back = "falls back to its last checkpoint" if n_lost == 1 else "fall back to their last checkpoints"
+        return ", ".join(f"{counted(n, 'run')} in training {how}" for n, how in ((n_kept, kept), (n_lost, back)) if n)
 
     def end(self) -> None:
         for worker in self.workers:
@@ -138,26 +211,33 @@ class _Pool:
         if attempt.number == ATTEMPTS:
             self._record(attempt, JobError(death(exit_code)))
             return
-        parts, how = [attempt.job], f"attempt {attempt.number + 1} of {ATTEMPTS} follows"
+        parts, how = [attempt], f"attempt {attempt.number + 1} of {ATTEMPTS} follows"
         if is_kill(exit_code) and len(attempt.job.members) > 1:
-            parts = [replace(attempt.job, members=(member,)) for member in attempt.job.members]
+            parts = [attempt.at((member,)) for member in attempt.job.members]
             how += ", with its members one by one"
         warn_of_runs(f"{attempt.job.label}, {_members(attempt.job)}: {death(exit_code)}; {how}")
-        self.open[attempt.asked.members[0].run_id] += len(parts) - 1
-        self.waiting.extendleft(_Attempt(part, attempt.asked, attempt.number + 1) for part in reversed(parts))
+        self.open[attempt.key] += len(parts) - 1
+        self.waiting.extendleft(replace(part, number=attempt.number + 1) for part in reversed(parts))
 
     def _record(self, attempt: _Attempt, answer: Answer) -> None:
         if isinstance(answer, UserError):
             raise answer
+        if isinstance(answer, JobStopped):  # somebody asked this worker alone to end
+            self.waiting.appendleft(attempt)
+            return
         if isinstance(answer, JobError):
             answer = write_failure(attempt.job, str(answer), self.git_revision)
-        run_id = attempt.asked.members[0].run_id
-        self.of_job[run_id] += answer
-        self.open[run_id] -= 1
-        if self.open[run_id] == 0:
-            del self.open[run_id]
-            self.ended += self.of_job[run_id]
-            self.display.ended(attempt.asked, self.of_job[run_id])
+        self.shares.release(attempt.job)
+        self._end(attempt, answer)
+
+    def _end(self, attempt: _Attempt, ended: list[Ended]) -> None:
+        """Note how an attempt ended, and the job asked for with the last of its attempts."""
+        self.of_job[attempt.key] += ended
+        self.open[attempt.key] -= 1
+        if self.open[attempt.key] == 0:
+            del self.open[attempt.key]
+            self.ended += self.of_job[attempt.key]
+            self.display.ended(attempt.asked, self.of_job[attempt.key])
 
     def _count_never_up(self, why: str) -> None:
         self.never_up += 1

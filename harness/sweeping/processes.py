@@ -26,12 +26,16 @@ from unittest.mock import patch
 
 from harness.errors import UserError
 from harness.ladder import Job
-from harness.sweeping.failures import Ended, JobError, reason
+from harness.sweeping.checkpoints import ASKED_TO_STOP
+from harness.sweeping.failures import Ended, JobError, JobStopped, reason
 
 Work = Callable[[Job, str | None], list[Ended]]
 
 #: What a worker answers: how the job's runs ended, or why it has no outcomes.
-Answer = list[Ended] | JobError | UserError
+Answer = list[Ended] | JobError | JobStopped | UserError
+
+#: What is sent in place of a job to a worker that is to end.
+_STOP = b""
 
 #: How long a worker may take to end once its pipe has.
 _END_S = 3.0
@@ -91,6 +95,11 @@ class Worker:
         self.pipe.send(job)
         self.ready = False
 
+    def stop(self) -> None:
+        """Ask it to end; what it trains writes its checkpoint first, and it answers with a JobStopped."""
+        with suppress(OSError):
+            self.pipe.send_bytes(_STOP)
+
     def hear(self) -> Answer | None:
         """Its answer to the job that it was given; None for word that it has come up. Waits for it.
 
@@ -98,7 +107,7 @@ class Worker:
             OSError, EOFError: it has died.
         """
         answer: Answer | None = self.pipe.recv()
-        self.ready = True
+        self.ready = not isinstance(answer, JobStopped)
         return answer
 
     def end(self) -> int | None:
@@ -133,26 +142,35 @@ def _for_a_server() -> Iterator[None]:
 def _serve(pipe: Connection, work: Work, git_revision: str | None) -> None:
     """Run the jobs that come through a pipe, one after another, until it ends: what a worker does."""
     jobs: SimpleQueue[bytes] = SimpleQueue()
+    signal.signal(signal.SIGTERM, lambda *_: jobs.put(_stop()))
     Thread(target=_listen, args=(pipe, jobs), daemon=True).start()
     answer: Answer | None = None
     while True:
         with suppress(OSError):  # no parent is left, and `_listen` ends this process
             pipe.send(answer)
-        message = jobs.get()
+        if (message := jobs.get()) == _STOP:
+            return
         try:
             answer = work(pickle.loads(message), git_revision)
         except UserError as error:
             answer = UserError(str(error))
-        except JobError as error:
+        except (JobError, JobStopped) as error:
             answer = error
         except Exception as error:
             answer = JobError(reason(error))
+
+
+def _stop() -> bytes:
+    """Let the job in training end at its next step, and no other begin."""
+    ASKED_TO_STOP.set()
+    return _STOP
 
 
 def _listen(pipe: Connection, jobs: SimpleQueue[bytes]) -> None:
     """Take jobs out of a pipe and end this process at the pipe's end, for then nobody waits for what it trains."""
     try:
         while True:
-            jobs.put(pipe.recv_bytes())
+            message = pipe.recv_bytes()
+            jobs.put(_stop() if message == _STOP else message)
     except (OSError, EOFError):
         os._exit(0)

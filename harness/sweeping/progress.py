@@ -13,7 +13,7 @@ import math
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -106,8 +106,12 @@ def running(results: Path) -> Iterator[JobProgress]:
             yield progress
 
 
-def remove_progress(results: Path) -> None:
-    """Remove all progress files of a results folder, for nobody trains in it."""
+def remove_progress(results: Path, running: Collection[str]) -> None:
+    """Remove the progress files of a results folder but for those of jobs that somebody trains.
+
+    Args:
+        running: the run_ids of the first members of these.
+    """
     for path in (results / STATE).glob("*"):
-        if _FILE.fullmatch(path.name):
+        if _FILE.fullmatch(path.name) and path.stem not in running:
             path.unlink(missing_ok=True)

@@ -20,7 +20,7 @@ from harness.sweeping.check import check_models
 from harness.sweeping.cost import cost_model
 from harness.sweeping.plan import pending, recorded_cells, worker_count
 from harness.sweeping.recorded import count_differences
-from harness.sweeping.run import hold_folders, tell_failures, train_jobs
+from harness.sweeping.run import join_folders, look, tell_failures, train_jobs
 from harness.sweeping.tables import cell_columns, cell_values, prediction
 from harness.training.device import resolve
 
@@ -43,12 +43,13 @@ def redo(studies: Sequence[Settings], console: Console, yes: bool = False) -> in
     check_models(studies, flops=True)
     if not yes:
         return _show(studies, _chosen_jobs(studies, device), device, console)
-    with hold_folders(studies, console):
+    with join_folders(studies) as shares:
+        look(shares, console)
         if not (jobs := _chosen_jobs(studies, device)):
             return _show(studies, jobs, device, console)
         if studies[0].redo.which != "changed" and studies[0].redo.before is None:
             console.print(f"After a stop the same command with {_before_now()} goes on.", highlight=False)
-        return tell_failures(train_jobs(jobs, {}, worker_count(studies[0], device), console), console)
+        return tell_failures(train_jobs(jobs, {}, worker_count(studies[0], device), console, shares), console)
 
 
 def _chosen_jobs(studies: Sequence[Settings], device: str) -> list[Job]:

@@ -20,12 +20,13 @@ from harness.analysis.emergence.thresholds import thresholds
 from harness.errors import SettingError
 from harness.ladder import Job, build_ladder
 from harness.records.comparable import comparable
-from harness.records.store import finished_run_ids, load
+from harness.records.store import load
 from harness.settings import Settings
 from harness.sweeping.asked import choose_runs
 from harness.sweeping.check import check_models
 from harness.sweeping.plan import cells, pending, worker_count
-from harness.sweeping.run import hold_folders, tell_failures, train_jobs
+from harness.sweeping.run import join_folders, look, statuses, tell_failures, train_jobs
+from harness.sweeping.share import Shares
 from harness.sweeping.sites import (
     Site,
     added_flops,
@@ -51,8 +52,8 @@ def refine(studies: Sequence[Settings], console: Console) -> int:
         _check(study)
     check_models(studies, flops=True)
     device = resolve(studies[0].training.device).type
-    with hold_folders(studies, console):
-        return max([_refine(study, device, console) for study in studies])
+    with join_folders(studies) as shares:
+        return max([_refine(study, device, console, shares) for study in studies])
 
 
 def _check(study: Settings) -> None:
@@ -73,16 +74,16 @@ def _wanted(study: Settings) -> tuple[list[str], list[str]]:
     return metrics, list(study.task.subtasks) or ["all"] if subtasks is None else subtasks
 
 
-def _refine(study: Settings, device: str, console: Console) -> int:
+def _refine(study: Settings, device: str, console: Console, shares: Shares) -> int:
     console.print(Text.assemble((study.study, "bold"), ": its own ladder"))
-    if code := _train(study, cells(study), device, console):
+    if code := _train(study, cells(study), device, console, shares):
         return code
     sites, round_ = recorded_sites(study), 0
     # A batch that was interrupted comes to its end before another one is chosen.
     jobs = _begun(study, sites)
     while True:
         if jobs:
-            if code := _train(study, jobs, device, console):
+            if code := _train(study, jobs, device, console, shares):
                 return code
             sites = recorded_sites(study)
         frame, intervals = _measured(study, sites)
@@ -99,10 +100,10 @@ def _refine(study: Settings, device: str, console: Console) -> int:
     return 0
 
 
-def _train(study: Settings, jobs: Sequence[Job], device: str, console: Console) -> int:
-    known = finished_run_ids(study.results)
+def _train(study: Settings, jobs: Sequence[Job], device: str, console: Console, shares: Shares) -> int:
+    known = statuses(look(shares, console).values())
     left = [part for job in jobs for part in pending(job, known, device)]
-    return tell_failures(train_jobs(left, known, worker_count(study, device), console), console)
+    return tell_failures(train_jobs(left, known, worker_count(study, device), console, shares), console)
 
 
 def _enough(study: Settings, round_: int, intervals: pd.DataFrame) -> str | None:

@@ -19,12 +19,12 @@ from harness.sweeping.checkpoints import JobCheckpoints
 from harness.sweeping.cost import cost_model
 from harness.sweeping.display import display_for
 from harness.sweeping.failures import Ended, count_by_status, early_stops, failure_lines
-from harness.sweeping.lock import locked
 from harness.sweeping.losses import without_losses
 from harness.sweeping.other_data import warn_of_other_data
 from harness.sweeping.plan import DONE, cells, is_done, pending, single_job, why_alone, worker_count
 from harness.sweeping.pool import run_jobs
 from harness.sweeping.runs_row import git_revision
+from harness.sweeping.share import Shares, joined
 from harness.sweeping.tables import plan_frame, plan_table, plan_totals
 from harness.training.device import resolve
 from harness.wording import counted
@@ -89,12 +89,12 @@ def train_missing(studies: Sequence[Settings], console: Console) -> list[Ended]:
             be used.
     """
     device = resolve(studies[0].training.device).type
-    with hold_folders(studies, console) as found:
-        known = _known(studies, found)
+    with join_folders(studies) as shares:
+        known = _known(studies, look(shares, console))
         unfinished = [study for study in studies if not is_done(study, known)]
         _caution(unfinished)
         check_models(unfinished, flops=True)
-        return train_jobs(_jobs(studies, known, device), known, worker_count(studies[0], device), console)
+        return train_jobs(_jobs(studies, known, device), known, worker_count(studies[0], device), console, shares)
 
 
 def train(studies: Sequence[Settings], console: Console) -> int:
@@ -108,19 +108,22 @@ def train(studies: Sequence[Settings], console: Console) -> int:
         raise UserError(f"train makes one run; choose one study, e.g. by task=NAME. Found {names}")
     resolve(studies[0].training.device)
     job = single_job(studies[0])
-    with hold_folders(studies, console) as found:
-        known = _known(studies, found)
+    with join_folders(studies) as shares:
+        known = _known(studies, look(shares, console))
         if known.get(job.members[0].run_id) in DONE:
-            return tell_failures(train_jobs([], known, 1, console), console)
+            return tell_failures(train_jobs([], known, 1, console, shares), console)
         _caution(studies)
         check_models(studies, flops=True)
-        return tell_failures(train_jobs([job], known, 1, console), console)
+        return tell_failures(train_jobs([job], known, 1, console, shares), console)
 
 
-def train_jobs(jobs: Sequence[Job], known: Mapping[str, str], workers: int, console: Console) -> list[Ended]:
+def train_jobs(
+    jobs: Sequence[Job], known: Mapping[str, str], workers: int, console: Console, shares: Shares
+) -> list[Ended]:
     """Train jobs, costly ones first, and print how many ended in which way; how each run ended, and why if badly.
 
-    Their models have been checked by whoever made the jobs (`check_models`).
+    Their models have been checked by whoever made the jobs (`check_models`). Runs that another sweep of the same folder
+    trains are waited for.
 
     Raises:
         LostRunsError: recorded runs have gone from a results folder meanwhile.
@@ -140,9 +143,14 @@ def train_jobs(jobs: Sequence[Job], known: Mapping[str, str], workers: int, cons
     cost = cost_model(Path(jobs[0].settings.results)).seconds
     jobs = sorted(jobs, key=cost, reverse=True)
     with without_losses(jobs), display_for(console, jobs, cost) as display:
-        ended = run_jobs(jobs, workers, git_revision(), display)
-    counts = "; ".join(filter(None, [count_by_status(ended), early_stops(ended)]))
-    console.print(f"Trained {len(ended)}: {counts}.", highlight=False, soft_wrap=True)
+        ended = run_jobs(jobs, workers, git_revision(), display, shares=shares)
+    for told, runs in (
+        ("Trained", [run for run in ended if not run.elsewhere]),
+        ("Another sweep trained", [run for run in ended if run.elsewhere]),
+    ):
+        if runs:
+            counts = "; ".join(filter(None, [count_by_status(runs), early_stops(runs)]))
+            console.print(f"{told} {len(runs)}: {counts}.", highlight=False, soft_wrap=True)
     return ended
 
 
@@ -193,17 +201,21 @@ def _caution(studies: Sequence[Settings]) -> None:
 
 
 @contextmanager
-def hold_folders(studies: Sequence[Settings], console: Console) -> Iterator[dict[Path, Recorded]]:
-    """Hold all results folders of the studies, and see what they have; pieces that cannot be used are set aside.
+def join_folders(studies: Sequence[Settings]) -> Iterator[Shares]:
+    """Take part in sweeping all results folders of the studies.
 
     Raises:
-        UserError: another process holds a folder, or it cannot be written.
+        UserError: a folder cannot be written.
     """
     with ExitStack() as stack:
-        found = {}
-        for folder in folders_of(studies):
-            stack.enter_context(locked(folder))
-            found[folder] = recorded(folder)
-            for line in set_aside(folder, found[folder].bad):
-                console.print(line, markup=False, highlight=False, soft_wrap=True)
-        yield found
+        yield Shares(stack.enter_context(joined(folder)) for folder in folders_of(studies))
+
+
+def look(shares: Shares, console: Console) -> dict[Path, Recorded]:
+    """What folders have; pieces that cannot be used are set aside."""
+    found = {}
+    for folder, share in shares.of.items():
+        found[folder] = share.look()
+        for line in set_aside(folder, found[folder].bad):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+    return found

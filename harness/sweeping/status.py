@@ -14,10 +14,11 @@ from rich.text import Text
 
 from harness.records.pieces import Recorded, recorded
 from harness.settings import Settings
+from harness.sweeping.claims import in_training
 from harness.sweeping.failures import Ended, failure_lines
-from harness.sweeping.lock import holder
 from harness.sweeping.plan import cells, recorded_cells
-from harness.sweeping.progress import JobProgress, running
+from harness.sweeping.presence import sweepers
+from harness.sweeping.progress import JobProgress
 from harness.sweeping.recorded import count_differences, explained
 from harness.sweeping.run import folders_of, statuses
 from harness.sweeping.tables import status_grid, status_table
@@ -34,7 +35,7 @@ class _Seen:
     Attributes:
         found: the recorded runs of each folder.
         now: the jobs that are running.
-        swept: whether a sweep holds one of the folders.
+        swept: whether one of the folders is being swept.
     """
 
     found: Mapping[Path, Recorded]
@@ -44,10 +45,9 @@ class _Seen:
     @classmethod
     def of(cls, studies: Sequence[Settings]) -> _Seen:
         folders = folders_of(studies)
-        # Progress files of a sweep that was killed stay behind; only with the lock held are they of one that runs.
-        held = [folder for folder in folders if holder(folder) is not None]
-        now = [progress for folder in held for progress in running(folder)]
-        return cls({folder: recorded(folder) for folder in folders}, now, bool(held))
+        now = [progress for folder in folders for progress in in_training(folder)]
+        swept = any(True for folder in folders for _ in sweepers(folder))
+        return cls({folder: recorded(folder) for folder in folders}, now, swept)
 
     @property
     def known(self) -> dict[str, str]:

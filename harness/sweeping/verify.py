@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 
 import pandas as pd
@@ -18,7 +17,7 @@ from harness.records.run_settings import is_imported, parse_config
 from harness.records.schema import STATUSES
 from harness.records.writer import piece_path
 from harness.sweeping.failures import Ended, failure_lines
-from harness.sweeping.lock import locked
+from harness.sweeping.presence import refuse_if_swept
 from harness.sweeping.recorded import Counts, Rebuild, Row, identity_problems
 from harness.wording import counted
 
@@ -42,13 +41,14 @@ def verify(folders: Sequence[Path], rebuild: Rebuild, console: Console, fix: boo
 
 
 def _verify(folder: Path, rebuild: Rebuild, console: Console, fix: bool) -> int:
-    with locked(folder) if fix else nullcontext():
-        found = examine(folder)
-        trained = [run for run in found.runs if not is_imported(parse_config(run["config"]))]
-        mistaken = {run["run_id"]: "; ".join(told) for run in trained if (told := identity_problems(run))}
-        problems = found.problems + failure_lines(_wrong_runs(folder, trained, mistaken, Counts(rebuild)))
-        problems += _unlike(found.runs)
-        done = _fix(folder, found, mistaken) if fix else []
+    if fix:
+        refuse_if_swept(folder)
+    found = examine(folder)
+    trained = [run for run in found.runs if not is_imported(parse_config(run["config"]))]
+    mistaken = {run["run_id"]: "; ".join(told) for run in trained if (told := identity_problems(run))}
+    problems = found.problems + failure_lines(_wrong_runs(folder, trained, mistaken, Counts(rebuild)))
+    problems += _unlike(found.runs)
+    done = _fix(folder, found, mistaken) if fix else []
     statuses = Counter(run["status"] for run in found.runs)
     counts = ", ".join(f"{statuses[status]} {status}" for status in STATUSES if statuses[status])
     console.print(f"{folder}: {len(found.runs)} runs" + (f" ({counts})" if counts else ""), markup=False)

@@ -9,7 +9,7 @@ from harness.errors import UserError
 from harness.ladder import Job, Member
 from harness.records.writer import write_run
 from harness.sweeping.checkpoints import JobCheckpoints
-from harness.sweeping.failures import Ended, JobError, reason
+from harness.sweeping.failures import Ended, JobError, JobStopped, reason
 from harness.sweeping.progress import Reporter, progress_path
 from harness.sweeping.runs_row import run_row
 from harness.training.loop import train_job
@@ -24,11 +24,14 @@ def run_job(job: Job, git_revision: str | None) -> list[Ended]:
     Raises:
         UserError: the results folder cannot be written; every other job would meet the same.
         JobError: this job failed; nothing is written.
+        JobStopped: this process is to end.
     """
     checkpoints = JobCheckpoints(job)
     try:
         with Reporter(job) as reporter:
             outcomes = train_job(job, reporter, checkpoints)
+    except JobStopped:
+        raise
     except UserError as error:
         raise UserError(str(error)) from None
     except Exception as error:

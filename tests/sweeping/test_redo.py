@@ -112,7 +112,7 @@ def test_a_redo_of_all_runs_goes_on_where_it_was_stopped(
     (before,) = re.findall(r"redo\.before=\S+", shown)
     times = column("finished_at")
 
-    def stopped_after_one(jobs: list[Job], *_: object) -> None:
+    def stopped_after_one(jobs: list[Job], *_: object, **__: object) -> None:
         run_job(jobs[0], None)
         raise KeyboardInterrupt
 

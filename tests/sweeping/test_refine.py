@@ -188,7 +188,7 @@ def test_a_failed_run_ends_it(capsys: pytest.CaptureFixture[str], monkeypatch: p
 def test_trains_a_real_study(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     # In this process: starting a pool costs seconds, and tests/sweeping has those.
     monkeypatch.setattr(
-        training, "run_jobs", lambda jobs, _, rev, *__: [end for job in jobs for end in run_job(job, rev)]
+        training, "run_jobs", lambda jobs, _, rev, *__, **___: [end for job in jobs for end in run_job(job, rev)]
     )
     refined = run(capsys, "refine", *TINY, "ladder.widths=[2,4,8,16]", "refine.rounds=1", "refine.ratio=1.1")
     assert refined.code == 0, refined.err

@@ -15,7 +15,7 @@ from harness.ladder import Job
 from harness.records.writer import piece_path
 from harness.settings import Settings
 from harness.sweeping import status as verb
-from harness.sweeping.lock import locked
+from harness.sweeping.share import joined
 from harness.sweeping.plan import cells
 from harness.sweeping.progress import Reporter
 from harness.sweeping.worker import run_job, write_failure
@@ -42,7 +42,8 @@ def test_the_grid_says_how_far_each_seed_is(trained: Settings) -> None:
     assert ["main", "1", "8", f"{second.steps}", "-", "done"] in waiting
     assert {"failed:", "SIGKILL"} <= {word for line in waiting for word in line}
     job = Job(trained, second.rung, 0, second.members[:1])
-    with locked(RESULTS), Reporter(job) as reporter:
+    with joined(RESULTS) as share, Reporter(job) as reporter:
+        share.take(job)
         reporter(Progress(job.steps // 2, job.steps, (0.5,)))
         now = shown([trained])
     assert ["main", "1", "8", f"{second.steps}", "40%", "done"] in now

@@ -14,7 +14,7 @@ from harness.ladder import Member
 from harness.records.importers import import_results
 from harness.records.store import collect
 from harness.settings import Settings
-from harness.sweeping.lock import locked
+from harness.sweeping.share import joined
 from harness.sweeping.plan import cells
 
 
@@ -150,8 +150,8 @@ def test_fix_waits_for_no_sweep_and_loses_no_collected_run(
     collect(RESULTS)
     for path in RESULTS.glob(f"pieces/{second.run_id}.*"):
         path.unlink()
-    with locked(RESULTS):
-        assert run(capsys, "verify", "--fix", "results/tiny").refused("results/tiny is in use by another harness")
+    with joined(RESULTS):
+        assert run(capsys, "verify", "--fix", "results/tiny").refused("results/tiny is in use by a sweep, process")
     fixed = run(capsys, "verify", "--fix", "results/tiny")
     assert "runs.parquet: stays, with 1 run of other settings than its id's: 1 run" in fixed.out
     assert (RESULTS / "runs.parquet").exists()

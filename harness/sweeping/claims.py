@@ -1,0 +1,135 @@
+"""Claims: which process trains a run, so that several sweeps of one results folder share its runs.
+
+A claim is a file ``<run_id>.<generation>`` that names the process. Making a file that must not exist yet (O_CREAT and
+O_EXCL) is one step on every file system, network ones included, so only one process can make it. A claim whose process
+is gone is not removed, for somebody else might be taking it over just then: whoever makes the next generation has it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.errors import UserError
+from harness.records.files import open_own
+from harness.sweeping.presence import Sweeper, Watch, create, read_sweeper, sweepers
+from harness.sweeping.progress import STATE, JobProgress, running
+
+#: Where claims are, in the folder `STATE`.
+_FOLDER = "claims"
+
+_FILE = re.compile(r"(?P<run_id>[0-9a-f]{16})\.(?P<generation>[0-9]{1,9})")
+
+
+@dataclass
+class Claims:
+    """The claims of one process in one results folder.
+
+    Attributes:
+        sweeper_id: of the process.
+        mine: run_id -> generation of the claim that this process has.
+    """
+
+    results: Path
+    sweeper_id: str
+    mine: dict[str, int] = field(default_factory=dict)
+    watch: Watch = field(default_factory=Watch)
+
+    def take(self, run_id: str) -> bool:
+        """Claim a run; False where another process has it, or was quicker.
+
+        Raises:
+            UserError: the folder cannot be written.
+        """
+        if run_id in self.mine:
+            return True
+        last = max(_generations(self.results, run_id), default=0)
+        if last and not self._is_free(_path(self.results, run_id, last)):
+            return False
+        path = _path(self.results, run_id, last + 1)
+        try:
+            create(path, self.sweeper_id)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            raise UserError(f"{path.parent} cannot be written: {error.strerror}") from error
+        self.mine[run_id] = last + 1
+        return True
+
+    def release(self, run_id: str) -> None:
+        """Give up a claim; whoever looks next finds the run recorded, or free."""
+        last = self.mine.pop(run_id)
+        # The lowest first: whoever looks meanwhile sees the last one, or none.
+        for generation in sorted(_generations(self.results, run_id)):
+            if generation <= last:
+                with contextlib.suppress(OSError):
+                    _path(self.results, run_id, generation).unlink()
+
+    def release_all(self) -> None:
+        """Give up every claim."""
+        for run_id in list(self.mine):
+            self.release(run_id)
+
+    def release_ended(self) -> None:
+        """Remove the claims of processes that have ended, by taking them over."""
+        for run_id in {run_id for run_id, _ in _listed(self.results)}:
+            if run_id not in self.mine and self.take(run_id):
+                self.release(run_id)
+
+    def _is_free(self, path: Path) -> bool:
+        try:
+            with open_own(path, "r") as file:
+                owner = file.read(64)
+        except FileNotFoundError:  # released since it was listed; the next attempt will tell
+            return False
+        except OSError:
+            owner = ""
+        return owner != self.sweeper_id and self.watch.is_gone(self.results, owner, path)
+
+
+def in_training(results: Path) -> list[JobProgress]:
+    """The jobs in training in a folder, as far as one look can tell.
+
+    Progress files of a process that was killed stay behind; only with a claim are they of a job that is trained.
+    """
+    working = {sweeper.id for sweeper in sweepers(results)}
+    claimed = {run_id for run_id, owner in _owners(results) if owner in working}
+    return [job for job in running(results) if not claimed.isdisjoint(job.run_ids)]
+
+
+def owners(results: Path, run_ids: Collection[str]) -> list[Sweeper]:
+    """The processes that have claimed some of these runs."""
+    ids = sorted({owner for run_id, owner in _owners(results) if run_id in run_ids})
+    return [sweeper for sweeper_id in ids if (sweeper := read_sweeper(results, sweeper_id)) is not None]
+
+
+def _owners(results: Path) -> Iterator[tuple[str, str]]:
+    """Each claimed run, and the id of the process whose claim is the last."""
+    last: dict[str, int] = {}
+    for run_id, generation in _listed(results):
+        last[run_id] = max(generation, last.get(run_id, 0))
+    for run_id, generation in last.items():
+        with contextlib.suppress(OSError), open_own(_path(results, run_id, generation), "r") as file:
+            yield run_id, file.read(64)
+
+
+def _listed(results: Path) -> Iterator[tuple[str, int]]:
+    try:
+        names = os.listdir(results / STATE / _FOLDER)
+    except OSError:
+        return
+    for name in names:
+        if found := _FILE.fullmatch(name):
+            yield found["run_id"], int(found["generation"])
+
+
+def _generations(results: Path, run_id: str) -> list[int]:
+    return [generation for claimed, generation in _listed(results) if claimed == run_id]
+
+
+def _path(results: Path, run_id: str, generation: int) -> Path:
+    return results / STATE / _FOLDER / f"{run_id}.{generation}"
