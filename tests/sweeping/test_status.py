@@ -15,9 +15,9 @@ from harness.ladder import Job
 from harness.records.writer import piece_path
 from harness.settings import Settings
 from harness.sweeping import status as verb
-from harness.sweeping.share import joined
 from harness.sweeping.plan import cells
 from harness.sweeping.progress import Reporter
+from harness.sweeping.share import joined
 from harness.sweeping.worker import run_job, write_failure
 from harness.training.loop import Progress
 

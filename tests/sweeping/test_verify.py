@@ -14,8 +14,8 @@ from harness.ladder import Member
 from harness.records.importers import import_results
 from harness.records.store import collect
 from harness.settings import Settings
-from harness.sweeping.share import joined
 from harness.sweeping.plan import cells
+from harness.sweeping.share import joined
 
 
 @pytest.mark.parametrize("words", [TINY, ("name=tiny",), ("results=results/tiny",), ("results/tiny",), ("tiny",)])
