@@ -130,19 +130,9 @@ def test_a_claim_without_a_name_is_another_machines_in_the_making(
 def test_a_process_that_has_the_number_of_an_ended_one_is_not_taken_for_it(tmp_path: Path) -> None:
     file = elsewhere(tmp_path)
     pid = os.getpid()
+    stated = json.loads(file.read_text()) | {"machine": MACHINE, "pid": pid}
     for started, n_living in ((process_start(pid), 1), (1, 0)):
-        file.write_text(
-            json.dumps(
-                {
-                    "id": file.stem,
-                    "host": "h",
-                    "machine": MACHINE,
-                    "pid": pid,
-                    "started": started,
-                    "beat": "000000000000",
-                }
-            )
-        )
+        file.write_text(json.dumps(stated | {"started": started}))
         assert len(list(sweepers(tmp_path))) == n_living
 
 
