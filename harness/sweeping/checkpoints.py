@@ -12,7 +12,7 @@ import math
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -108,6 +108,18 @@ class JobCheckpoints:
     def remove(self) -> None:
         """Remove the file, if there is one."""
         self.path.unlink(missing_ok=True)
+
+
+def interrupted(results: Path) -> set[str]:
+    """The runs of a folder that have a checkpoint to go on from, by run_id: stopped in training, or in training now."""
+    from safetensors import SafetensorError, safe_open
+
+    run_ids: set[str] = set()
+    for path in (results / STATE / "checkpoints").glob("*.safetensors"):
+        unreadable = suppress(OSError, SafetensorError, KeyError, ValueError, TypeError)
+        with unreadable, safe_open(path, framework="pt") as file:
+            run_ids |= set(json.loads(file.metadata()["harness"])["about"]["run_ids"])
+    return run_ids
 
 
 def _about(job: Job) -> dict[str, Any]:

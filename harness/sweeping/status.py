@@ -14,6 +14,7 @@ from rich.text import Text
 
 from harness.records.pieces import Recorded, recorded
 from harness.settings import Settings
+from harness.sweeping.checkpoints import interrupted
 from harness.sweeping.claims import in_training
 from harness.sweeping.failures import Ended, failure_lines
 from harness.sweeping.plan import cells, recorded_cells
@@ -21,7 +22,7 @@ from harness.sweeping.presence import sweepers
 from harness.sweeping.progress import JobProgress
 from harness.sweeping.recorded import count_differences, explained
 from harness.sweeping.run import folders_of, statuses
-from harness.sweeping.tables import status_grid, status_table
+from harness.sweeping.tables import INTERRUPTED, status_grid, status_table
 from harness.wording import duration
 
 #: Seconds between two looks at the results.
@@ -35,11 +36,13 @@ class _Seen:
     Attributes:
         found: the recorded runs of each folder.
         now: the jobs that are running.
+        stopped: run_ids of runs that were stopped in training, and go on from there.
         swept: whether one of the folders is being swept.
     """
 
     found: Mapping[Path, Recorded]
     now: Sequence[JobProgress]
+    stopped: set[str]
     swept: bool
 
     @classmethod
@@ -47,12 +50,18 @@ class _Seen:
         folders = folders_of(studies)
         now = [progress for folder in folders for progress in in_training(folder)]
         swept = any(True for folder in folders for _ in sweepers(folder))
-        return cls({folder: recorded(folder) for folder in folders}, now, swept)
+        stopped = {run_id for folder in folders for run_id in interrupted(folder)}
+        return cls({folder: recorded(folder) for folder in folders}, now, stopped, swept)
 
     @property
     def known(self) -> dict[str, str]:
         """How each recorded run ended, by run_id."""
         return statuses(self.found.values())
+
+    @property
+    def states(self) -> dict[str, str]:
+        """How each run ended that is recorded, and which were interrupted, by run_id."""
+        return dict.fromkeys(self.stopped, INTERRUPTED) | self.known
 
     @property
     def running(self) -> dict[str, JobProgress]:
@@ -81,7 +90,7 @@ def status(studies: Sequence[Settings], console: Console, watch: bool = False) -
     if watch:
         return _watch(studies, console)
     seen = _Seen.of(studies)
-    console.print(status_table(studies, seen.known, set(seen.running)))
+    console.print(status_table(studies, seen.states, set(seen.running)))
     for job in seen.now:
         at = f"step {job.step}/{job.steps}, loss {job.loss:.3f}, {duration(job.seconds_left)} left"
         console.print(f"running: {job.label}, {len(job.run_ids)} runs: {at}", highlight=False, soft_wrap=True)
@@ -106,10 +115,10 @@ def _watch(studies: Sequence[Settings], console: Console, sleep: Callable[[float
 
 def picture(studies: Sequence[Settings], seen: _Seen, width: int) -> Group:
     """Rungs and seeds as a grid where `width` columns of text hold it, else counts; and what is to be said of them."""
-    grid = status_grid(studies, seen.known, {run_id: job.step / job.steps for run_id, job in seen.running.items()})
+    grid = status_grid(studies, seen.states, {run_id: job.step / job.steps for run_id, job in seen.running.items()})
     lines = [_pace(job) for job in seen.now] + list(seen.remarks(studies))
     fits = Console(width=width).measure(grid, options=Console(width=10**4).options).maximum <= width
-    table = grid if fits else status_table(studies, seen.known, set(seen.running))
+    table = grid if fits else status_table(studies, seen.states, set(seen.running))
     return Group(table, *(Text(line) for line in lines))
 
 

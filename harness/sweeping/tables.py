@@ -21,6 +21,9 @@ from harness.sweeping.plan import DONE, cells, pending
 from harness.sweeping.runs_row import data_columns, size_columns
 from harness.wording import duration
 
+#: State of a run that was stopped in training, and goes on from its checkpoint.
+INTERRUPTED = "interrupted"
+
 
 def plan_table(study: Settings, cost: CostModel, device: str) -> Group:
     """A study's rungs: sizes as built (and as asked, where rounding changed them), counts, durations, cost.
@@ -142,22 +145,28 @@ def prediction(studies: Sequence[Settings], jobs: Sequence[Job], cost: CostModel
 
 
 def status_table(studies: Sequence[Settings], status: Mapping[str, str], running: set[str]) -> Table:
-    """Runs of each rung by state; `running` are the run_ids in training now."""
+    """Runs of each rung by state.
+
+    Args:
+        status: run_id -> how it ended, or `INTERRUPTED`.
+        running: the run_ids in training now.
+    """
     by_study = [list(cells(study)) for study in studies]
     columns = cell_columns(cell for of_study in by_study for cell in of_study)
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in ("study", *columns):
         table.add_column(name, justify="left" if name == "study" else "right")
-    for name in (*STATUSES, "running", "pending"):
+    states = [*STATUSES, "running", *([INTERRUPTED] if INTERRUPTED in status.values() else []), "pending"]
+    for name in states:
         table.add_column(name, justify="right")
     total: Counter[str] = Counter()
     for of_study in by_study:
         for cell in of_study:
             counts = count_by_state(cell, status, running)
             total += counts
-            table.add_row(cell.settings.study, *cell_values(cell, columns), *_numbers(counts))
+            table.add_row(cell.settings.study, *cell_values(cell, columns), *_numbers(counts, states))
         table.add_section()
-    table.add_row("all", *[""] * len(columns), *_numbers(total))
+    table.add_row("all", *[""] * len(columns), *_numbers(total, states))
     return table
 
 
@@ -187,8 +196,9 @@ def _state(run_ids: Sequence[str], status: Mapping[str, str], running: Mapping[s
     if now := [running[run_id] for run_id in run_ids if run_id in running]:
         return f"{100 * sum(now) / len(now):.0f}%"
     counts = Counter(status.get(run_id, "waiting") for run_id in run_ids)
-    if counts["failed"]:
-        return "failed"
+    for state in ("failed", INTERRUPTED):
+        if counts[state]:
+            return state
     if not counts["waiting"]:
         return "diverged" if counts["diverged"] else "done"
     done = len(run_ids) - counts["waiting"]
@@ -210,13 +220,13 @@ def cell_values(cell: Job, columns: Sequence[str]) -> tuple[str, ...]:
 
 
 def count_by_state(cell: Job, status: Mapping[str, str], running: set[str]) -> Counter[str]:
-    """How many members of a cell have finished, diverged or failed, are running, or are pending."""
+    """How many members of a cell have finished, diverged or failed, are running, were interrupted, or are pending."""
     ids = [member.run_id for member in cell.members]
     return Counter("running" if run_id in running else status.get(run_id, "pending") for run_id in ids)
 
 
-def _numbers(counts: Counter[str]) -> list[str]:
-    return [str(counts[state] or "-") for state in (*STATUSES, "running", "pending")]
+def _numbers(counts: Counter[str], states: Sequence[str]) -> list[str]:
+    return [str(counts[state] or "-") for state in states]
 
 
 def _rounded(asked: float, built: int) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from pathlib import Path
+from threading import Event
 
 import pytest
 import torch
@@ -15,8 +17,12 @@ from tiny import SignOfSum, job_of, make_settings
 from harness.families.mlp import MLP
 from harness.ladder import Job
 from harness.records.store import load
+from harness.settings import Settings
 from harness.sweeping import checkpoints
-from harness.sweeping.checkpoints import JobCheckpoints, checkpoint_path
+from harness.sweeping.checkpoints import JobCheckpoints, checkpoint_path, interrupted
+from harness.sweeping.failures import JobStopped
+from harness.sweeping.plan import cells
+from harness.sweeping.worker import run_job
 from harness.training.state import State
 
 STATE = State(
@@ -74,6 +80,26 @@ def test_one_that_cannot_be_written_costs_no_run(job: Job, tmp_path: Path) -> No
     kept = JobCheckpoints(job)
     kept.write(STATE)
     assert not kept.due
+
+
+def test_a_job_that_is_asked_to_stop_writes_one_and_is_interrupted(
+    study: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job, asked = cells(study)[0], Event()
+    asked.set()
+    monkeypatch.setattr(checkpoints, "ASKED_TO_STOP", asked)
+    with pytest.raises(JobStopped):
+        run_job(job, None)
+    assert JobCheckpoints(job).step == 1
+    assert interrupted(Path(job.settings.results)) == {member.run_id for member in job.members}
+    shown = run(capsys, "status", *TINY, "ladder.steps=[5,10]", "seeds=3", "optimizer.lr=[0.1,0.2]").out
+    assert re.search(r"interrupted +pending *$", shown, re.MULTILINE)
+    assert re.search(r"main +0 +4 +1 +5 +- +- +- +- +6 +- *$", shown, re.MULTILINE)
+    job.settings.training.checkpoint_s = None
+    JobCheckpoints(job).remove()
+    with pytest.raises(JobStopped):
+        run_job(job, None)
+    assert JobCheckpoints(job).step is None
 
 
 @pytest.mark.slow

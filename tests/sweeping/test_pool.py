@@ -58,6 +58,13 @@ def several_members_are_too_many(job: Job, revision: str | None) -> list[Ended]:
     return run_job(job, revision)
 
 
+def asked_to_end_once(job: Job, revision: str | None) -> list[Ended]:
+    if job.members[0].seed == 1 and not (asked := Path("asked")).exists():
+        asked.touch()
+        os.kill(os.getpid(), signal.SIGTERM)
+    return run_job(job, revision)
+
+
 def server_is_killed_once(job: Job, revision: str | None) -> list[Ended]:
     if job.members[0].seed == 1 and not (died := Path("died")).exists():
         died.touch()
@@ -126,6 +133,13 @@ def test_members_that_are_killed_together_are_tried_one_by_one(jobs: list[Job]) 
     assert sorted(end.status for end in ended) == ["failed", "finished", "finished", "finished"]
     statuses = finished_run_ids("results/tiny")
     assert [statuses[member.run_id] for member in together.members] == ["finished", "finished", "failed", "finished"]
+
+
+def test_a_job_whose_process_is_asked_to_end_goes_on_in_another(
+    jobs: list[Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert [end.status for end in run(jobs[:3], asked_to_end_once)] == ["finished"] * 3
+    assert Path("asked").exists()
 
 
 def test_a_killed_server_of_processes_costs_no_run(jobs: list[Job]) -> None:
