@@ -33,10 +33,10 @@ def test_lock_clears_what_a_killed_sweep_left(tmp_path: Path) -> None:
     left = [
         tmp_path / ".sweep" / f"{run_id}.json",
         tmp_path / ".sweep" / f"{run_id}.tmp",
-        tmp_path / "pieces" / f".{run_id}.runs.parquet.{dead}.harness.tmp",
+        tmp_path / "pieces" / f".{run_id}.parquet.{dead}.harness.tmp",
         tmp_path / f".measurements.parquet.{dead}.harness.tmp",
     ]
-    kept = tmp_path / "pieces" / f"{run_id}.runs.parquet"
+    kept = tmp_path / "pieces" / f"{run_id}.parquet"
     for path in (*left, kept):
         path.parent.mkdir(exist_ok=True)
         path.touch()
@@ -52,11 +52,11 @@ def test_lock_clears_nothing_of_the_users_own(tmp_path: Path) -> None:
         tmp_path / ".thesis.tex.tmp",
         tmp_path / f".swap.{dead}.tmp",
         tmp_path / "notes" / ".draft.tmp",
-        tmp_path / "other_results" / "pieces" / f".x.runs.parquet.{dead}.harness.tmp",
-        tmp_path / "pieces" / ".x.runs.parquet.tmp",
+        tmp_path / "other_results" / "pieces" / f".x.parquet.{dead}.harness.tmp",
+        tmp_path / "pieces" / ".x.parquet.tmp",
         tmp_path / ".sweep" / "notes.json",
         # Being written at this moment, by another process.
-        tmp_path / "pieces" / f".x.runs.parquet.{os.getpid()}.harness.tmp",
+        tmp_path / "pieces" / f".x.parquet.{os.getpid()}.harness.tmp",
     ]
     for path in own:
         path.parent.mkdir(parents=True, exist_ok=True)
