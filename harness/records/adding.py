@@ -13,9 +13,10 @@ import pyarrow.compute as pc
 
 from harness.errors import UserError
 from harness.records.reading import read_table
+from harness.records.rows import check_finite
 from harness.records.schema import SCHEMAS
 from harness.records.store import CollectReport, collect
-from harness.records.writer import PIECES, alone, check_finite, piece_path, write_table
+from harness.records.writer import PIECES, alone, earlier_paths, piece_path, write_table
 
 
 def add_runs(folder: Path, runs: pa.Table, measurements: pa.Table) -> CollectReport:
@@ -26,7 +27,7 @@ def add_runs(folder: Path, runs: pa.Table, measurements: pa.Table) -> CollectRep
 
     Args:
         folder: the results folder; made where it does not exist.
-        runs, measurements: rows of the two tables, as `writer.to_table` makes them.
+        runs, measurements: rows of the two tables, as `rows.to_table` makes them.
 
     Raises:
         OtherVersionError: the folder's tables are of another schema version; nothing is written.
@@ -44,7 +45,7 @@ def add_runs(folder: Path, runs: pa.Table, measurements: pa.Table) -> CollectRep
                 before = read_table(folder / f"{name}.parquet", name)
                 others = before.filter(pc.invert(pc.is_in(before.column("run_id"), value_set=ids)))
                 new[name] = pa.concat_tables([new[name], others])
-        # The runs last, as in a piece: a run is there once its numbers are.
+        # The runs last: a run is there once its numbers are.
         for name, table in new.items():
             write_table(table, folder / f"{name}.parquet")
         _remove_pieces(folder, ids.to_pylist())
@@ -55,7 +56,7 @@ def _remove_pieces(folder: Path, run_ids: list[str]) -> None:
     """Remove what would take the place of rows of the tables."""
     try:
         for run_id in run_ids:
-            for name in SCHEMAS:
-                piece_path(folder, run_id, name).unlink(missing_ok=True)
+            for path in (*earlier_paths(folder, run_id).values(), piece_path(folder, run_id)):
+                path.unlink(missing_ok=True)
     except OSError as error:
         raise UserError(f"{folder / PIECES} cannot be written: {error.strerror}") from error

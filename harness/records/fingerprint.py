@@ -1,4 +1,4 @@
-"""What `store.collect` read and wrote, by names, sizes and times: where these are the same, nothing is read again."""
+"""What `store.collect` read and wrote, by names, sizes and times: what is the same is not read again."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ Stamps = dict[str, list[int]]
 
 
 @dataclass(frozen=True)
-class Collected:
-    """What was found when the tables were made.
+class Noted:
+    """What the tables were made of.
 
     Attributes:
-        problems: a line for each file that was left out.
-        bad: run_id -> what is wrong with its pieces, as in `pieces.Recorded`.
+        pieces: `stamp_pieces`, from before the pieces were read: one that was written meanwhile is then another.
+        bad: run_id -> what is wrong with its piece, as in `pieces.Recorded`.
     """
 
-    problems: tuple[str, ...]
+    pieces: Stamps
     bad: Mapping[str, str]
 
 
@@ -42,7 +42,8 @@ def stamp_pieces(folder: Path) -> Stamps:
         return {}
 
 
-def _stamp_tables(folder: Path) -> Stamps:
+def stamp_tables(folder: Path) -> Stamps:
+    """The same of both tables."""
     return _stamps(path for name in SCHEMAS if (path := folder / f"{name}.parquet").exists())
 
 
@@ -51,30 +52,27 @@ def _stamps(files: Iterable[Path | os.DirEntry[str]]) -> Stamps:
     return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in sorted(found.items())}
 
 
-def keep_collected(folder: Path, pieces: Stamps, found: Collected) -> None:
-    """Note that a folder's tables are those of its pieces.
-
-    Args:
-        pieces: `stamp_pieces`, from before the pieces were read: one that was written meanwhile is then another.
+def keep_note(folder: Path, noted: Noted) -> None:
+    """Note what a folder's tables, as they are now, were made of.
 
     Raises:
         UserError: the folder cannot be written.
     """
-    stated = {"problems": found.problems, "bad": dict(found.bad)}
-    write_whole(folder / FILE, json.dumps(stated | _key(folder, pieces)).encode())
+    stated = {"pieces": noted.pieces, "bad": dict(noted.bad)}
+    write_whole(folder / FILE, json.dumps(stated | _key(folder)).encode())
 
 
-def read_collected_note(folder: Path) -> Collected | None:
-    """What was noted of a folder's tables; None where they or the pieces have changed since, or nothing was noted."""
+def read_note(folder: Path) -> Noted | None:
+    """What was noted of a folder's tables; None where they have changed since, or nothing was noted."""
     try:
         stated = json.loads((folder / FILE).read_text())
-        if any(stated.get(name) != value for name, value in _key(folder, stamp_pieces(folder)).items()):
+        if any(stated.get(name) != value for name, value in _key(folder).items()):
             return None
-        return Collected(tuple(stated["problems"]), dict(stated["bad"]))
+        return Noted(dict(stated["pieces"]), dict(stated["bad"]))
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         return None
 
 
-def _key(folder: Path, pieces: Stamps) -> dict[str, Any]:
+def _key(folder: Path) -> dict[str, Any]:
     # Other code may judge or merge pieces otherwise.
-    return {"code": code_digest(Path(__file__).parent), "tables": _stamp_tables(folder), "pieces": pieces}
+    return {"code": code_digest(Path(__file__).parent), "tables": stamp_tables(folder)}

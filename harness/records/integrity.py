@@ -14,9 +14,10 @@ import pyarrow as pa
 from harness.errors import DataError
 from harness.records.pieces import Row, list_pieces, read_piece, table_paths
 from harness.records.reading import OtherVersionError, read_table
+from harness.records.rows import check_finite
 from harness.records.run_settings import is_imported, parse_config
 from harness.records.schema import SCHEMAS
-from harness.records.writer import check_finite, piece_path
+from harness.records.writer import piece_path
 
 #: What makes a row of measurements one number.
 _KEY = ["run_id", "step", "split", "subtask", "metric"]
@@ -76,7 +77,7 @@ def examine(folder: Path) -> Findings:
 
 def _file(folder: Path, run_id: str, pieces: Collection[str]) -> Path:
     """The file that a run's numbers are read from."""
-    return piece_path(folder, run_id, "measurements") if run_id in pieces else table_paths(folder)["measurements"]
+    return piece_path(folder, run_id) if run_id in pieces else table_paths(folder)["measurements"]
 
 
 def _old_reports(folder: Path) -> list[str]:
@@ -91,9 +92,7 @@ def _read_pieces(folder: Path, found: Findings) -> Iterator[tuple[str, tuple[Row
     """(run_id, (its row, its measurements)) of each sound piece."""
     listing = list_pieces(folder)
     found.problems += [f"{path}: foreign, not a piece of a run" for path in listing.foreign]
-    if listing.interrupted:
-        found.notes.append(f"{_runs(listing.interrupted)} interrupted while being written: a sweep trains them again")
-    for run_id in listing.run_ids:
+    for run_id in listing.files:
         try:
             piece = read_piece(folder, run_id)
         except DataError as error:
@@ -145,12 +144,11 @@ def _compare(
     for run_id, (run, its_numbers) in pieces.items():
         if run_id in behind:
             continue
-        path = piece_path(folder, run_id, "runs")
+        path = piece_path(folder, run_id)
         if run != rows[run_id]:
             differing = [name for name in run if run[name] != rows[run_id][name]]
             found.problems.append(f"{path}: run {run_id}: piece and table differ in {', '.join(differing)}")
         elif not _sorted(_frame(its_numbers)).equals(_sorted(by_run.get(run_id, collected[:0]))):
-            path = piece_path(folder, run_id, "measurements")
             found.problems.append(f"{path}: run {run_id}: piece and table hold different measurements")
 
 

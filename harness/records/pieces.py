@@ -1,13 +1,15 @@
 """The pieces of a results folder, and the one judge of which runs it holds: sweep, status and collect all ask it.
 
-A run counts by its pieces where both can be used, and else by its rows in the tables, where these can.
+A run counts by its piece where this can be used, and else by its rows in the tables, where these can. What the tables
+were made of is noted (`fingerprint`), so that a piece that is in them already is not read again.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.errors import DataError, UserError
-from harness.records.fingerprint import read_collected_note
-from harness.records.reading import OtherVersionError, read_table
+from harness.records.fingerprint import Noted, Stamps, read_note, stamp_pieces
+from harness.records.piece_file import read_piece_file
+from harness.records.reading import ENCODED, OtherVersionError, read_table
+from harness.records.rows import check_run
 from harness.records.schema import SCHEMAS
-from harness.records.writer import PIECES, alone, check_run, piece_path
+from harness.records.writer import PIECES, alone, earlier_paths, piece_path
 
 #: Folder, inside a results folder, of pieces that could not be used.
 SET_ASIDE = "set_aside"
@@ -31,14 +35,20 @@ class Listing:
     """The files in a folder of pieces.
 
     Attributes:
-        run_ids: runs that have a runs piece, sorted.
-        interrupted: runs that have measurements alone, for their writer was stopped; sorted.
+        stamps: as `fingerprint.stamp_pieces` gives them.
+        files: run_id -> the names of its files, sorted by run_id.
         foreign: files that are no piece.
     """
 
-    run_ids: tuple[str, ...]
-    interrupted: tuple[str, ...]
+    stamps: Stamps
+    files: dict[str, tuple[str, ...]]
     foreign: tuple[Path, ...]
+
+    def changed(self, noted: Noted | None) -> list[str]:
+        """The runs whose pieces are not as noted."""
+        if noted is None:
+            return list(self.files)
+        return [run for run, names in self.files.items() if any(self.stamps[n] != noted.pieces.get(n) for n in names)]
 
 
 @dataclass(frozen=True)
@@ -47,7 +57,7 @@ class Recorded:
 
     Attributes:
         rows: run_id -> its row of the runs table, the newest.
-        bad: run_id -> what is wrong with its pieces, the file named; a run may stand in the tables all the same.
+        bad: run_id -> what is wrong with its piece, the file named; a run may stand in the tables all the same.
     """
 
     rows: dict[str, Row]
@@ -61,26 +71,38 @@ def table_paths(folder: Path) -> dict[str, Path]:
 
 def list_pieces(folder: Path) -> Listing:
     """The pieces of a results folder, by their names; none where there is no such folder."""
-    ids: dict[str, set[str]] = {name: set() for name in SCHEMAS}
-    foreign = []
-    for path in sorted((folder / PIECES).glob("[!.]*")):
-        run_id, _, table = path.name.removesuffix(".parquet").rpartition(".")
-        if path.suffix == ".parquet" and table in ids:
-            ids[table].add(run_id)
+    stamps = stamp_pieces(folder)
+    files, halves, foreign = dict[str, tuple[str, ...]](), dict[str, set[str]](), list[Path]()
+    for name in stamps:
+        stem, suffix = os.path.splitext(name)
+        run_id, _, table = stem.rpartition(".")
+        if suffix != ".parquet":
+            foreign.append(folder / PIECES / name)
+        elif run_id and table in SCHEMAS:
+            halves.setdefault(run_id, set()).add(name)
         else:
-            foreign.append(path)
-    interrupted = ids["measurements"] - ids["runs"]
-    return Listing(tuple(sorted(ids["runs"])), tuple(sorted(interrupted)), tuple(foreign))
+            files[stem] = (name,)
+    for run_id, names in halves.items():
+        if len(names) == len(SCHEMAS):
+            files.setdefault(run_id, tuple(sorted(names)))
+        else:  # its writer was stopped
+            foreign += [folder / PIECES / name for name in names]
+    return Listing(stamps, dict(sorted(files.items())), tuple(sorted(foreign)))
 
 
 def read_piece(folder: Path, run_id: str) -> dict[str, pa.Table]:
     """The rows that a run adds to each table, its measurements as in `reading.ENCODED`.
 
     Raises:
-        DataError: either file cannot be read, they do not hold one sound run, or it is another run.
+        DataError: the file, or a file of an earlier harness's two, cannot be read, does not hold one sound run, or
+            holds another run.
     """
-    path = piece_path(folder, run_id, "runs")
-    rows = {name: read_table(piece_path(folder, run_id, name), name, name == "measurements") for name in SCHEMAS}
+    path, earlier = piece_path(folder, run_id), earlier_paths(folder, run_id)
+    if path.exists() or not earlier["runs"].exists():
+        rows = read_piece_file(path)
+    else:
+        path = earlier["runs"]
+        rows = {name: read_table(each, name, encoded=name == "measurements") for name, each in earlier.items()}
     check_run(rows["runs"], rows["measurements"], str(path))
     if (found := rows["runs"].column("run_id")[0].as_py()) != run_id:
         raise DataError(f"{path}: foreign, holds run {found}")
@@ -88,7 +110,9 @@ def read_piece(folder: Path, run_id: str) -> dict[str, pa.Table]:
 
 
 def read_collected(folder: Path, besides: Collection[str]) -> dict[str, pa.Table]:
-    """The rows in the tables of runs other than those given; of none where there are no tables.
+    """The rows in the tables of runs other than those given, measurements as in `reading.ENCODED`.
+
+    Of none where there are no tables.
 
     Raises:
         OtherVersionError: a table is of another schema version.
@@ -96,9 +120,11 @@ def read_collected(folder: Path, besides: Collection[str]) -> dict[str, pa.Table
     """
     paths = table_paths(folder)
     if not any(path.exists() for path in paths.values()):
-        return {name: schema.empty_table() for name, schema in SCHEMAS.items()}
+        return {"runs": SCHEMAS["runs"].empty_table(), "measurements": ENCODED["measurements"].empty_table()}
     given = pa.array(list(besides), pa.string())
-    tables = {name: read_table(path, name) for name, path in paths.items()}
+    tables = {name: read_table(path, name, encoded=name == "measurements") for name, path in paths.items()}
+    if not len(given):
+        return tables
     return {name: rows.filter(pc.invert(pc.is_in(rows.column("run_id"), given))) for name, rows in tables.items()}
 
 
@@ -109,42 +135,78 @@ def recorded(folder: Path | str) -> Recorded:
         OtherVersionError: the folder's tables are of another schema version.
     """
     folder = Path(folder)
-    if (noted := read_collected_note(folder)) is not None:
-        collected = read_table(table_paths(folder)["runs"], "runs").to_pylist()
-        return Recorded({row["run_id"]: row for row in collected}, dict(noted.bad))
-    rows, bad = dict[str, Row](), dict[str, str]()
-    for run_id in list_pieces(folder).run_ids:
-        try:
-            rows[run_id] = read_piece(folder, run_id)["runs"].to_pylist()[0]
-        except DataError as error:
-            bad[run_id] = str(error)
+    noted, listing = read_note(folder), list_pieces(folder)
+    changed = listing.changed(noted)
+    rows, bad = dict[str, Row](), known_bad(listing, noted, changed)
+    for run_id in changed:
+        judged = _judge(folder, run_id, tuple(tuple(listing.stamps[name]) for name in listing.files[run_id]))
+        if isinstance(judged, str):
+            bad[run_id] = judged
+        else:
+            rows[run_id] = judged
     try:
-        collected = read_collected(folder, rows)["runs"].to_pylist()
+        if noted is not None:
+            collected = read_table(table_paths(folder)["runs"], "runs").to_pylist()
+        else:
+            collected = read_collected(folder, ())["runs"].to_pylist()
     except OtherVersionError:
         raise
     except DataError:  # `collect` names it, and makes the tables anew from the pieces
         collected = []
-    return Recorded({row["run_id"]: row for row in collected} | rows, bad)
+    return Recorded({row["run_id"]: row for row in collected} | rows, dict(sorted(bad.items())))
 
 
-def set_aside(folder: Path, bad: Mapping[str, str]) -> list[str]:
-    """Rename the pieces of runs into the folder `SET_ASIDE`, so that a sweep trains them again.
+def known_bad(listing: Listing, noted: Noted | None, changed: Collection[str]) -> dict[str, str]:
+    """run_id -> what was noted to be wrong with its piece, of those that are as they were then."""
+    bad = noted.bad if noted is not None else {}
+    return {run_id: problem for run_id, problem in bad.items() if run_id in listing.files and run_id not in changed}
+
+
+@lru_cache(maxsize=1 << 16)  # `harness status --watch` asks every other second
+def _judge(folder: Path, run_id: str, _: tuple[tuple[int, ...], ...]) -> Row | str:
+    """The row of a run by its piece, or what is wrong with that.
 
     Args:
-        bad: run_id -> what is wrong with its pieces.
+        _: sizes and times of its files, for what was read of others does not count.
+    """
+    try:
+        row: Row = read_piece(folder, run_id)["runs"].to_pylist()[0]
+        return row
+    except DataError as error:
+        return str(error)
+
+
+def set_aside(folder: Path, bad: Mapping[str, str], mistaken: Callable[[Row], bool] = lambda row: False) -> list[str]:
+    """Rename the pieces of runs into the folder `SET_ASIDE`, so that a sweep trains them again.
+
+    Each is judged again first, for another process may have replaced it since.
+
+    Args:
+        bad: run_id -> what is wrong with its piece.
+        mistaken: whether a piece that can be used, with this row of the runs table, is to go all the same.
 
     Returns:
-        A line for each run: what is wrong, and where its pieces are now.
+        A line for each run whose piece is set aside: what is wrong, and where its piece is now.
 
     Raises:
         UserError: the folder cannot be written.
     """
     if not bad:
         return []
+    moved = []
     with alone(folder / PIECES):
-        # The runs piece first: without it there is no run, whenever this is interrupted.
-        _move(folder, [piece_path(folder, run_id, name) for run_id in bad for name in SCHEMAS])
-    return [f"{problem}; set aside in {folder / SET_ASIDE}" for problem in bad.values()]
+        for run_id, problem in bad.items():
+            if _is_still_bad(folder, run_id, mistaken):
+                _move(folder, [*earlier_paths(folder, run_id).values(), piece_path(folder, run_id)])
+                moved.append(f"{problem}; set aside in {folder / SET_ASIDE}")
+    return moved
+
+
+def _is_still_bad(folder: Path, run_id: str, mistaken: Callable[[Row], bool]) -> bool:
+    try:
+        return mistaken(read_piece(folder, run_id)["runs"].to_pylist()[0])
+    except DataError:
+        return True
 
 
 def set_tables_aside(folder: Path) -> list[str]:

@@ -26,6 +26,10 @@ ENCODED = {
 }
 
 
+#: What pyarrow raises of a file that cannot be read; of names that are no UTF-8, a ValueError.
+UNREADABLE = (pa.ArrowException, OSError, ValueError)
+
+
 def read_table(path: Path, table: str, encoded: bool = False) -> pa.Table:
     """Read a Parquet file that must hold rows of `table` ("runs" or "measurements").
 
@@ -36,15 +40,37 @@ def read_table(path: Path, table: str, encoded: bool = False) -> pa.Table:
         OtherVersionError: written under another schema version.
         DataError: corrupt, truncated, foreign, or lacking a column; the file is named.
     """
-    schema = SCHEMAS[table]
     try:
-        content = _read(path, [field.name for field in schema if encoded and field.type == pa.string()])
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file") from error
-    except PermissionError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path}: corrupt or truncated, not readable as Parquet") from error
+        content = read_parquet(path, table, encoded)
+    except UNREADABLE as error:
+        raise unreadable(path, error) from error
+    return conformed(content, table, path, encoded)
+
+
+def unreadable(path: Path, error: Exception) -> DataError:
+    """Why a Parquet file cannot be read, from what was raised."""
+    if isinstance(error, FileNotFoundError):
+        return DataError(f"{path}: no such file")
+    if isinstance(error, PermissionError):
+        return DataError(f"{path}: cannot be read: {error.strerror}")
+    return DataError(f"{path}: corrupt or truncated, not readable as Parquet")
+
+
+def read_parquet(source: Path | pa.NativeFile, table: str, encoded: bool) -> pa.Table:
+    """What a Parquet file holds, whether or not these are rows of `table`; raises as pyarrow does."""
+    return _read(source, [field.name for field in SCHEMAS[table] if encoded and field.type == pa.string()])
+
+
+def conformed(content: pa.Table, table: str, path: Path, encoded: bool) -> pa.Table:
+    """What was read from a Parquet file as rows of `table`.
+
+    Raises:
+        OtherVersionError, DataError: as `read_table`.
+    """
+    schema = SCHEMAS[table]
+    wanted = ENCODED[table] if encoded else schema
+    if content.schema.equals(wanted, check_metadata=True):
+        return content  # its columns that may not be null cannot be
     version = (content.schema.metadata or {}).get(b"schema_version", b"").decode()
     if version and version != str(SCHEMA_VERSION):
         raise OtherVersionError(f"{path}: schema version {version}; this harness reads version {SCHEMA_VERSION}")
@@ -64,14 +90,13 @@ def read_table(path: Path, table: str, encoded: bool = False) -> pa.Table:
             raise DataError(f"{path}: column {field.name} is {found}, not {field.type}")
         if not field.nullable and (nulls := content.column(field.name).null_count):
             raise DataError(f"{path}: column {field.name} is null in {nulls} rows")
-    wanted = ENCODED[table] if encoded else schema
-    return content if content.schema.equals(wanted, check_metadata=True) else content.select(schema.names).cast(wanted)
+    return content.select(schema.names).cast(wanted)
 
 
-def _read(path: Path, encoded: Sequence[str]) -> pa.Table:
+def _read(source: Path | pa.NativeFile, encoded: Sequence[str]) -> pa.Table:
     """A Parquet file, columns of these names as dictionaries."""
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True, read_dictionary=list(encoded)) as file:
+        with pq.ParquetFile(source, page_checksum_verification=True, read_dictionary=list(encoded)) as file:
             return file.read(use_threads=False)
     except KeyError:  # it lacks one of them
-        return _read(path, ())
+        return _read(source, ())

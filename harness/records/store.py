@@ -1,8 +1,8 @@
 """Results folders: merging the pieces that runs left, and loading the tables.
 
-A results folder holds ``pieces/<run_id>.runs.parquet`` and ``pieces/<run_id>.measurements.parquet``, one pair a run,
-and what `collect` makes of them: ``runs.parquet`` and ``measurements.parquet``. Imported runs, of which there may be
-thousands and whose files are elsewhere, stand in these two alone.
+A results folder holds ``pieces/<run_id>.parquet``, a file a run, and what `collect` makes of them: ``runs.parquet`` and
+``measurements.parquet``. Imported runs, of which there may be thousands and whose files are elsewhere, stand in these
+two alone.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -23,19 +23,17 @@ import pyarrow.parquet as pq
 
 from harness.errors import DataError, UserError, warn_of_runs
 from harness.records.comparable import comparable, differing_data, final_losses
+from harness.records.encoded import select_measurements
 from harness.records.files import write_whole
-from harness.records.fingerprint import Collected, Stamps, keep_collected, read_collected_note, stamp_pieces
+from harness.records.fingerprint import Noted, Stamps, keep_note, read_note, stamp_tables
 from harness.records.folders import find_folder
-from harness.records.pieces import list_pieces, read_collected, read_piece, recorded, table_paths
+from harness.records.order import ORDER, measurements_in_order, ranks
+from harness.records.pieces import Listing, known_bad, list_pieces, read_collected, read_piece, recorded, table_paths
 from harness.records.reading import ENCODED, OtherVersionError, read_table
+from harness.records.rows import check_finite
 from harness.records.run_settings import is_duration, mixed_in_words, with_varying_settings
 from harness.records.schema import SCHEMAS, STATUSES
-from harness.records.writer import check_finite, piece_path, table_bytes
-
-_ORDER = {
-    "runs": ("study", "rung", "duration", "lr", "seed", "run_id"),
-    "measurements": ("run_id", "split", "metric", "subtask", "step"),
-}
+from harness.records.writer import PIECES, alone, table_bytes
 
 
 @dataclass(frozen=True)
@@ -61,12 +59,20 @@ class CollectReport:
 
 @dataclass(frozen=True)
 class _Merged:
-    """Both tables with the rows of all pieces in them; `replaced` where what stood in the tables is unreadable."""
+    """Both tables with the rows of all pieces in them.
+
+    Attributes:
+        problems: as in `CollectReport`.
+        noted: what they are made of.
+        before: `stamp_tables` from before they were read.
+        unreadable: why what stood in the tables before is lost, where it is.
+    """
 
     tables: dict[str, pa.Table]
-    found: Collected
-    replaced: bool
-    stamps: Stamps
+    problems: tuple[str, ...]
+    noted: Noted
+    before: Stamps
+    unreadable: DataError | None
 
 
 def collect(folder: Path | str) -> CollectReport:
@@ -83,103 +89,103 @@ def collect(folder: Path | str) -> CollectReport:
         UserError: the tables cannot be written.
     """
     folder = Path(folder)
-    if (found := read_collected_note(folder)) is not None:
+    if (problems := _unchanged(folder)) is not None:
         runs = read_table(table_paths(folder)["runs"], "runs")
         n_measurements = pq.read_metadata(table_paths(folder)["measurements"]).num_rows
     else:
-        merged = _merge(folder)
-        if merged.replaced:
-            _rename_unreadable(table_paths(folder).values())
-        _write(folder, merged)
-        runs, n_measurements, found = merged.tables["runs"], merged.tables["measurements"].num_rows, merged.found
+        while not _write(folder, merged := _merge(folder)):
+            pass  # another process has written the tables meanwhile
+        runs, n_measurements, problems = merged.tables["runs"], merged.tables["measurements"].num_rows, merged.problems
     counts = Counter(runs.column("status").to_pylist())
     by_status = {status: counts[status] for status in STATUSES}
     finished = runs.filter(pc.equal(runs.column("status"), "finished")).select(["study", "versions"]).to_pandas()
     unlike = tuple(differing_data(finished))
-    return CollectReport(folder, runs.num_rows, by_status, n_measurements, found.problems, unlike)
+    return CollectReport(folder, runs.num_rows, by_status, n_measurements, problems, unlike)
+
+
+def _unchanged(folder: Path) -> tuple[str, ...] | None:
+    """The problems of a folder whose tables hold all that its pieces do; None where they do not."""
+    noted, listing = read_note(folder), list_pieces(folder)
+    if noted is None or listing.stamps != noted.pieces:
+        return None
+    return _problems(listing, noted.bad)
+
+
+def _problems(listing: Listing, bad: Mapping[str, str]) -> tuple[str, ...]:
+    return (*(f"{path}: foreign, not a piece of a run" for path in listing.foreign), *bad.values())
 
 
 def _merge(folder: Path) -> _Merged:
-    """The tables as `collect` writes them."""
-    stamps = stamp_pieces(folder)
-    problems: list[str] = []
-    pieces, bad = _read_pieces(folder, problems)
-    replaced = False
+    """The tables as `collect` writes them; pieces that are in them already are not read again."""
+    before, noted, listing = stamp_tables(folder), read_note(folder), list_pieces(folder)
+    changed = listing.changed(noted)
+    pieces, bad = _read_pieces(folder, changed)
+    bad = dict(sorted((known_bad(listing, noted, changed) | bad).items()))
+    problems = _problems(listing, bad)
+    unreadable = None
     try:
         collected = read_collected(folder, besides=list(pieces))
     except OtherVersionError:
         raise
     except DataError as error:
-        replaced = True
-        problems.append(f"{error}; kept as *.parquet.unreadable, made anew from the pieces")
-        collected = {name: schema.empty_table() for name, schema in SCHEMAS.items()}
+        unreadable = error
+        problems += (f"{error}; kept as *.parquet.unreadable, made anew from the pieces",)
+        collected = {"runs": SCHEMAS["runs"].empty_table(), "measurements": ENCODED["measurements"].empty_table()}
     runs = pa.concat_tables([*(piece["runs"] for piece in pieces.values()), collected["runs"]])
     by_run = _by_run(collected["measurements"]) | {run_id: piece["measurements"] for run_id, piece in pieces.items()}
     empty = ENCODED["measurements"].empty_table()
     tables = {
-        "runs": runs.sort_by([(column, "ascending") for column in _ORDER["runs"]]),
+        "runs": runs.sort_by([(column, "ascending") for column in ORDER["runs"]]),
         "measurements": pa.concat_tables([empty, *(by_run[run_id] for run_id in sorted(by_run))]),
     }
     if not tables["runs"].num_rows:
         because = f"; {problems[0]}" if problems else "; `harness sweep experiment=NAME` makes them"
         raise DataError(f"{folder}: no runs to collect{because}")
     _refuse_repeated(tables["runs"], table_paths(folder)["runs"])
-    return _Merged(tables, Collected(tuple(problems), bad), replaced, stamps)
+    return _Merged(tables, problems, Noted(listing.stamps, bad), before, unreadable)
 
 
 def _by_run(numbers: pa.Table) -> dict[str, pa.Table]:
-    """run_id -> its rows of a table of measurements, in order and as in `ENCODED`."""
+    """run_id -> its rows of a table of measurements, in order."""
     if not numbers.num_rows:
         return {}
-    numbers = numbers.sort_by([(column, "ascending") for column in _ORDER["measurements"]])
-    ids = numbers.column("run_id").to_numpy()
-    numbers = numbers.cast(ENCODED["measurements"])
+    numbers = measurements_in_order(numbers)
+    ids = ranks(numbers.column("run_id"))
     starts = np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]])
     ends = [*starts[1:], len(ids)]
-    return {ids[start]: numbers.slice(start, end - start) for start, end in zip(starts, ends, strict=True)}
+    names = numbers.column("run_id").take(pa.array(starts)).to_pylist()
+    return {name: numbers.slice(i, j - i) for name, i, j in zip(names, starts, ends, strict=True)}
 
 
-def _read_pieces(folder: Path, problems: list[str]) -> tuple[dict[str, dict[str, pa.Table]], dict[str, str]]:
-    """run_id -> its rows in each table, and what is wrong with the pieces of others, which goes to `problems` too."""
-    listing = list_pieces(folder)
-    problems += [f"{path}: foreign, not a piece of a run" for path in listing.foreign]
-    for run_id in listing.interrupted:
-        path = piece_path(folder, run_id, "measurements")
-        problems.append(f"{path}: left by a run that was interrupted; running it again replaces it")
+def _read_pieces(folder: Path, run_ids: Sequence[str]) -> tuple[dict[str, dict[str, pa.Table]], dict[str, str]]:
+    """run_id -> its rows in each table, and what is wrong with the pieces of others."""
     pieces, bad = dict[str, dict[str, pa.Table]](), dict[str, str]()
-    for run_id in listing.run_ids:
+    for run_id in run_ids:
         try:
             piece = read_piece(folder, run_id)
         except DataError as error:
             bad[run_id] = str(error)
         else:
-            pieces[run_id] = piece | {"measurements": _sorted(piece["measurements"])}
-    problems += bad.values()
+            pieces[run_id] = piece | {"measurements": measurements_in_order(piece["measurements"])}
     return pieces, bad
 
 
-def _sorted(numbers: pa.Table) -> pa.Table:
-    """The measurements of one run in the order of the table."""
-    numbers = numbers.combine_chunks()
-    keys = [numbers.column("step").to_numpy()]
-    for name in ("subtask", "metric", "split"):
-        column = numbers.column(name).unify_dictionaries().combine_chunks()
-        column = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
-        ranks = np.argsort(np.argsort(np.asarray(column.dictionary.to_pylist(), dtype=object)))
-        keys.append(ranks[column.indices.to_numpy()] if len(column) else np.zeros(0, dtype=int))
-    order = np.lexsort(keys)
-    return numbers if (np.diff(order) == 1).all() else numbers.take(pa.array(order))
-
-
-def _write(folder: Path, merged: _Merged) -> None:
-    # The runs last, as in a piece: a run is there once its numbers are.
-    for name in ("measurements", "runs"):
-        path, content = folder / f"{name}.parquet", table_bytes(merged.tables[name])
-        # A report is older than its tables only where these have changed.
-        if not (path.exists() and path.read_bytes() == content):
-            write_whole(path, content)
-    if not merged.replaced:  # what was replaced is named this once
-        keep_collected(folder, merged.stamps, merged.found)
+def _write(folder: Path, merged: _Merged) -> bool:
+    """Write tables and the note of what they are made of; False where others have been written since `merged`."""
+    contents = {table_paths(folder)[name]: table_bytes(merged.tables[name]) for name in ("measurements", "runs")}
+    with alone(folder / PIECES):
+        if stamp_tables(folder) != merged.before:
+            return False
+        if merged.unreadable is not None:
+            _rename_unreadable(table_paths(folder).values())
+        # The runs last: a run is there once its numbers are.
+        for path, content in contents.items():
+            # A report is older than its tables only where these have changed.
+            if not (path.exists() and path.read_bytes() == content):
+                write_whole(path, content)
+        if merged.unreadable is None:  # else it is to be named once only
+            keep_note(folder, merged.noted)
+    return True
 
 
 def _rename_unreadable(paths: Iterable[Path]) -> None:
@@ -262,7 +268,7 @@ def load_runs(path: Path | str) -> pd.DataFrame:
         DataError: as `load`.
     """
     problems: list[str] = []
-    runs = [_tables(folder, problems)["runs"].to_pandas() for folder in _folders(path)]
+    runs = [_tables(folder, problems, only_runs=True)["runs"].to_pandas() for folder in _folders(path)]
     for problem in problems:
         warn_of_runs(f"left out {problem}")
     return pd.concat(runs, ignore_index=True)
@@ -272,33 +278,35 @@ def _joined(tables: Mapping[str, pa.Table], steps: str, split: str, statuses: Se
     """Measurements of one folder joined to its runs, as `load` gives them."""
     runs, numbers = tables["runs"], tables["measurements"]
     runs = runs.filter(pc.is_in(runs.column("status"), value_set=pa.array(statuses, pa.string())))
-    frame = numbers.filter(pc.equal(numbers.column("split"), split)).to_pandas()
-    if steps == "last":
-        frame = frame[frame["step"] == frame.groupby("run_id")["step"].transform("max")]
+    frame = select_measurements(numbers, only_last=steps == "last", split=split).to_pandas()
     frame["n_eval"] = frame["n_eval"].where(frame["n_eval"] > 0)  # earlier imports wrote 0 for not known
     return frame.merge(runs.to_pandas(), on="run_id", suffixes=("", "_run"), validate="many_to_one")
 
 
 def _losses(numbers: pa.Table) -> pd.Series:
-    return final_losses(numbers.filter(pc.equal(numbers.column("metric"), "loss")).to_pandas())
+    of_all = {"split": "eval", "metric": "loss", "subtask": "all"}
+    return final_losses(select_measurements(numbers, only_last=True, **of_all).to_pandas())
 
 
-def _tables(folder: Path, problems: list[str]) -> dict[str, pa.Table]:
+def _tables(folder: Path, problems: list[str], only_runs: bool = False) -> dict[str, pa.Table]:
     """Both tables of a folder with all its pieces in them; pieces that cannot be used go to `problems`.
 
-    Pieces that the tables lack are collected at once; where the folder cannot be written, in memory.
+    Pieces that the tables lack are collected at once; where the folder cannot be written, in memory. Text of the
+    measurements is as in `reading.ENCODED`.
     """
     paths = table_paths(folder)
-    have_tables = any(path.exists() for path in paths.values())
-    tables = {name: read_table(path, name) for name, path in paths.items()} if have_tables else {}
-    if tables and (noted := read_collected_note(folder)) is not None:
-        problems += noted.problems
-    elif not tables or _pieces_are_newer(folder, tables["runs"]):
+    if (unchanged := _unchanged(folder)) is not None:
+        problems += unchanged
+        names = ["runs"] if only_runs else list(paths)
+        tables = {name: read_table(paths[name], name, encoded=name == "measurements") for name in names}
+    else:
         merged = _merge(folder)
-        problems += merged.found.problems
+        if merged.unreadable is not None:
+            raise merged.unreadable
+        problems += merged.problems
         with contextlib.suppress(UserError):
             _write(folder, merged)
-        tables = {name: table.cast(SCHEMAS[name]) for name, table in merged.tables.items()}
+        tables = merged.tables
     _refuse_repeated(tables["runs"], paths["runs"])
     return tables
 
@@ -315,41 +323,16 @@ def _check_finished(folder: Path, tables: Mapping[str, pa.Table]) -> None:
     """Raises DataError where a value of a finished run is not finite."""
     runs, numbers = tables["runs"], tables["measurements"]
     finished = runs.filter(pc.equal(runs.column("status"), "finished")).column("run_id")
-    of_finished = numbers.filter(pc.is_in(numbers.column("run_id"), value_set=finished))
+    wrong = numbers.filter(pc.invert(pc.is_finite(numbers.column("value"))))
+    of_finished = wrong.filter(pc.is_in(wrong.column("run_id"), value_set=finished))
     check_finite(of_finished, str(folder / "measurements.parquet"))
-
-
-def _pieces_are_newer(folder: Path, runs: pa.Table) -> bool:
-    """Whether a piece holds what the tables do not: a run that is not in them, or another end of one that is.
-
-    Pieces copied from another machine may bear an older date than the tables: of runs that had failed, which are the
-    ones that are tried again, the piece itself is asked.
-    """
-    written_ns = min(path.stat().st_mtime_ns for path in table_paths(folder).values())
-    known = dict(zip(runs.column("run_id").to_pylist(), runs.column("status").to_pylist(), strict=True))
-    for run_id in list_pieces(folder).run_ids:
-        path = piece_path(folder, run_id, "runs")
-        if run_id not in known or os.stat(path).st_mtime_ns >= written_ns:
-            return True
-        if known[run_id] == "failed" and _cells(path, ["status"]).get("status") != "failed":
-            return True
-    return False
-
-
-def _cells(path: Path, columns: Sequence[str]) -> dict[str, Any]:
-    """Some columns of the run of a runs piece; {} where the piece cannot be read."""
-    try:
-        table = pq.read_table(path, columns=list(columns), partitioning=None)
-        return {name: table.column(name)[0].as_py() for name in columns}
-    except (pa.ArrowException, OSError, IndexError, KeyError):
-        return {}
 
 
 def _folders(path: Path | str) -> list[Path]:
     """The folders with runs that `path` means."""
     found = find_folder(path)
     inner = [found, *sorted(folder for folder in found.iterdir() if folder.is_dir())]
-    folders = [folder for folder in inner if (folder / "runs.parquet").exists() or list_pieces(folder).run_ids]
+    folders = [folder for folder in inner if (folder / "runs.parquet").exists() or list_pieces(folder).files]
     if not folders:
         raise DataError(f"{found}: no runs; `harness sweep experiment=NAME` makes them")
     return folders

@@ -1,24 +1,26 @@
-"""One run into two small files, each of which appears whole or not at all.
+"""One run into one small file of a results folder, and tables into larger ones.
 
-The measurements are written first and the runs row last: the row commits the run, so that a process killed in between
-leaves a run that never happened rather than one without numbers. What a run has reached is never undone: a run that
-finished is not replaced by the same run's failure, whoever writes it and whenever.
+What a run has reached is never undone: a run that finished is not replaced by the same run's failure, whoever writes it
+and whenever.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from harness.errors import DataError, UserError
 from harness.records.files import make_own_folder, open_own, write_whole
+from harness.records.order import in_sorted_code, measurements_in_order
+from harness.records.piece_file import piece_bytes, read_piece_file
+from harness.records.reading import ENCODED
+from harness.records.rows import check_run, to_table
 from harness.records.schema import SCHEMAS, STATUSES
 
 try:
@@ -26,13 +28,18 @@ try:
 except ImportError:  # Windows, where tables are analysed and nothing is trained
     fcntl = None  # type: ignore[assignment]
 
-#: Where runs lie until `collect` merges them, one file a run and table.
+#: Where runs lie until `collect` merges them, one file a run.
 PIECES = "pieces"
 
 
-def piece_path(folder: Path, run_id: str, table: str) -> Path:
-    """The file in which results folder `folder` holds the rows that `run_id` adds to `table`."""
-    return folder / PIECES / f"{run_id}.{table}.parquet"
+def piece_path(folder: Path, run_id: str) -> Path:
+    """The file in which results folder `folder` holds a run (`piece_file`)."""
+    return folder / PIECES / f"{run_id}.parquet"
+
+
+def earlier_paths(folder: Path, run_id: str) -> dict[str, Path]:
+    """The two files in which an earlier harness held a run: the rows that it adds to each table."""
+    return {name: folder / PIECES / f"{run_id}.{name}.parquet" for name in SCHEMAS}
 
 
 def write_run(folder: Path, run: Mapping[str, Any], measurements: Sequence[Mapping[str, Any]] | pa.Table) -> bool:
@@ -58,13 +65,17 @@ def write_run(folder: Path, run: Mapping[str, Any], measurements: Sequence[Mappi
         measurements = to_table("measurements", [{"run_id": run_id, **row} for row in measurements], source)
     runs = to_table("runs", [run], source)
     check_run(runs, measurements, source)
+    in_order = measurements_in_order(measurements.cast(ENCODED["measurements"])).cast(SCHEMAS["measurements"])
+    content = piece_bytes(runs, in_order)
     with alone(folder / PIECES):
         # STATUSES are in order, the best first.
         better = STATUSES[: STATUSES.index(run["status"])]
         if better and not set(better).isdisjoint(_recorded_statuses(folder, run_id)):
             return False
-        write_table(measurements, piece_path(folder, run_id, "measurements"))
-        write_table(runs, piece_path(folder, run_id, "runs"))
+        write_whole(piece_path(folder, run_id), content)
+        # Another attempt of the same run, which is not to come back should this file go.
+        for path in earlier_paths(folder, run_id).values():
+            path.unlink(missing_ok=True)
     return True
 
 
@@ -93,69 +104,20 @@ def alone(pieces: Path) -> Iterator[None]:
 
 def _recorded_statuses(folder: Path, run_id: str) -> set[str]:
     """How a run ended, by its piece and by the folder's table; what cannot be read counts as not there."""
-    found: set[str] = set()
-    for path in (piece_path(folder, run_id, "runs"), folder / "runs.parquet"):
+    found = list[dict[str, Any]]()
+    with contextlib.suppress(DataError):
+        found += read_piece_file(piece_path(folder, run_id))["runs"].to_pylist()
+    for path in (earlier_paths(folder, run_id)["runs"], folder / "runs.parquet"):
         with contextlib.suppress(pa.ArrowException, OSError, KeyError):
-            rows = pq.read_table(path, columns=["run_id", "status"], partitioning=None).to_pylist()
-            found |= {row["status"] for row in rows if row["run_id"] == run_id}
-    return found
+            found += pq.read_table(path, columns=["run_id", "status"], partitioning=None).to_pylist()
+    return {row["status"] for row in found if row["run_id"] == run_id}
 
 
-def to_table(table: str, rows: Sequence[Mapping[str, Any]], source: str) -> pa.Table:
-    """Rows as an Arrow table of the schema of `table` ("runs" or "measurements").
-
-    Raises:
-        DataError: a column is missing, unknown, null where it may not be, or of a wrong type; `source` is named.
-    """
-    schema = SCHEMAS[table]
-    for row in rows:
-        for wrong, names in (
-            ("lacks", set(schema.names) - set(row)),
-            ("has the unknown", set(row) - set(schema.names)),
-        ):
-            if names:
-                raise DataError(f"{source}: a row for {table} {wrong} column {', '.join(sorted(names))}")
-    columns = []
-    for field in schema:
-        values = [row[field.name] for row in rows]
-        if not field.nullable and None in values:
-            raise DataError(f"{source}: column {field.name} of {table} is null in row {values.index(None)}")
-        try:
-            columns.append(pa.array(values, field.type))
-        except (pa.ArrowException, TypeError, OverflowError) as error:
-            raise DataError(f"{source}: column {field.name} of {table} must be {field.type}: {error}") from error
-    return pa.table(columns, schema=schema)
-
-
-def check_run(runs: pa.Table, measurements: pa.Table, source: str) -> None:
-    """Raise DataError unless `runs` holds one sound run and `measurements` only its numbers."""
-    if runs.num_rows != 1:
-        raise DataError(f"{source}: {runs.num_rows} rows where one run was expected")
-    run = runs.to_pylist()[0]
-    if run["status"] not in STATUSES:
-        raise DataError(f"{source}: status is {run['status']!r}; allowed is one of {', '.join(STATUSES)}")
-    if others := set(pc.unique(measurements.column("run_id")).to_pylist()) - {run["run_id"]}:
-        raise DataError(f"{source}: holds measurements of another run, {sorted(map(str, others))[0]}")
-    for name in ("lr", "flops"):
-        if not np.isfinite(run[name]):
-            raise DataError(f"{source}: {name} is {run[name]}")
-    if run["status"] == "finished":
-        check_finite(measurements, source)
-
-
-def check_finite(measurements: pa.Table, source: str) -> None:
-    """Raise DataError naming the first measurement whose value is NaN or infinite."""
-    wrong = np.flatnonzero(~np.isfinite(measurements.column("value").to_numpy()))
-    if len(wrong):
-        row = measurements.slice(int(wrong[0]), 1).to_pylist()[0]
-        raise DataError(
-            f"{source}: {row['metric']} of {row['subtask']} at step {row['step']} is {row['value']} "
-            f"in finished run {row['run_id']} ({len(wrong)} such values)"
-        )
-
-
-#: Rows of a table that are in memory as plain text at one time.
+#: Rows of a table that are in one group of a file, which readers decode together.
 _ROWS_TOGETHER = 1 << 18
+
+#: Columns of numbers that are mostly different: a dictionary of them is no shorter, and takes time.
+_DISTINCT = ("value", "stderr")
 
 
 def write_table(table: pa.Table, path: Path) -> None:
@@ -164,12 +126,27 @@ def write_table(table: pa.Table, path: Path) -> None:
 
 
 def table_bytes(table: pa.Table) -> bytes:
-    """The content of a Parquet file, its pages checksummed; columns that are dictionaries become their values."""
+    """The content of a Parquet file, its pages checksummed; dictionaries are stated as the text they stand for."""
     plain = [f.with_type(f.type.value_type) if pa.types.is_dictionary(f.type) else f for f in table.schema]
-    schema = pa.schema(plain, metadata=table.schema.metadata)
+    stated = pa.schema(plain, metadata=table.schema.metadata)
+    for i, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type):
+            table = table.set_column(i, field, in_sorted_code(table.column(i)))
+    kinds = {f.name for f in plain if not pa.types.is_boolean(f.type)}
     buffer = pa.BufferOutputStream()
-    with pq.ParquetWriter(buffer, schema, compression="zstd", write_page_checksum=True) as writer:
+    with pq.ParquetWriter(
+        buffer,
+        table.schema,
+        compression="zstd",
+        use_dictionary=sorted(kinds.difference(_DISTINCT)),
+        write_statistics=False,
+        write_page_checksum=True,
+        store_schema=False,
+    ) as writer:
         for start in range(0, max(table.num_rows, 1), _ROWS_TOGETHER):
             # One chunk, so that the bytes do not depend on which pieces the rows came from.
-            writer.write_table(table.slice(start, _ROWS_TOGETHER).cast(schema).combine_chunks())
+            writer.write_table(table.slice(start, _ROWS_TOGETHER).combine_chunks())
+        # What the writer would state itself, had it the values instead of the dictionaries.
+        writer.add_key_value_metadata(stated.metadata or {})
+        writer.add_key_value_metadata({"ARROW:schema": base64.b64encode(stated.serialize()).decode()})
     return buffer.getvalue().to_pybytes()

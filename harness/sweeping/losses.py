@@ -8,8 +8,8 @@ from pathlib import Path
 
 from harness.errors import DataError, LostRunsError
 from harness.ladder import Job
+from harness.records.pieces import list_pieces
 from harness.records.store import read_table
-from harness.records.writer import PIECES, piece_path
 from harness.wording import counted
 
 
@@ -36,8 +36,7 @@ def without_losses(jobs: Sequence[Job]) -> Iterator[None]:
 
 def _recorded(folder: Path) -> set[str]:
     """The runs that a folder holds, in its pieces or its tables; no file but the table is read."""
-    suffix = piece_path(folder, "", "runs").name
-    found = {path.name.removesuffix(suffix) for path in (folder / PIECES).glob(f"[!.]*{suffix}")}
+    found = set(list_pieces(folder).files)
     with suppress(DataError):
         found |= set(read_table(folder / "runs.parquet", "runs").column("run_id").to_pylist())
     return found

@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow.compute as pc
+
 from harness.errors import DataError, UserError
 from harness.ladder import Job, Member
 from harness.records.files import remove_unfinished
@@ -77,13 +79,16 @@ class Share:
 
     def _recorded_meanwhile(self, job: Job, member: Member) -> Ended | None:
         """How a member ended that has been recorded since `look`; None where it has not."""
-        path = piece_path(self.results, member.run_id, "runs")
+        path = piece_path(self.results, member.run_id)
         with suppress(OSError, DataError):
             stat = path.stat()
             if self.stamps.get(path.name) != [stat.st_size, stat.st_mtime_ns]:
-                row = read_piece(self.results, member.run_id)["runs"].to_pylist()[0]
-                name = f"{job.label} {member.label}"
-                return Ended(job.settings.study, job.rung.index, name, row["status"], row["error"], elsewhere=True)
+                piece = read_piece(self.results, member.run_id)
+                (row,), name = piece["runs"].to_pylist(), f"{job.label} {member.label}"
+                done = (pc.max(piece["measurements"].column("step")).as_py() or 0) / job.steps
+                return Ended(
+                    job.settings.study, job.rung.index, name, row["status"], row["error"], done, elsewhere=True
+                )
         return None
 
 

@@ -68,8 +68,9 @@ def _fix(folder: Path, found: Findings, mistaken: Mapping[str, str]) -> list[str
     Runs that are not those of their id stand in the tables too, which are made anew from the pieces where these hold
     all other runs.
     """
-    told = {run_id: f"{piece_path(folder, run_id, 'runs')}: {problem}" for run_id, problem in mistaken.items()}
-    lines = set_aside(folder, found.bad | {run_id: told[run_id] for run_id in told if run_id in found.pieces})
+    told = {run_id: f"{piece_path(folder, run_id)}: {problem}" for run_id, problem in mistaken.items()}
+    bad = found.bad | {run_id: told[run_id] for run_id in told if run_id in found.pieces}
+    lines = set_aside(folder, bad, mistaken=lambda run: bool(identity_problems(run)))
     in_tables = {run["run_id"] for run in read_collected(folder, ())["runs"].to_pylist()} if mistaken else set()
     if in_tables.isdisjoint(mistaken):
         return lines
@@ -108,7 +109,7 @@ def _wrong_runs(folder: Path, runs: Sequence[Row], mistaken: Mapping[str, str], 
         # Counts are compared for what `config` says, so it must be sound.
         problem = mistaken.get(run["run_id"]) or counts.problem(run)
         if problem:
-            piece = piece_path(folder, run["run_id"], "runs")
+            piece = piece_path(folder, run["run_id"])
             file = piece if piece.exists() else folder / "runs.parquet"
             name = f"{file}: run {run['run_id']} ({run['study']}, rung {run['rung']}, {run['member']})"
             wrong.append(Ended(run["study"], run["rung"], name, "wrong", problem))

@@ -107,7 +107,7 @@ def test_runs_that_ended_since_the_last_collect_are_compared(capsys: pytest.Capt
 @pytest.mark.usefixtures("undrawn")
 def test_pieces_that_cannot_be_used_are_named_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     write_planted(study(), able_from=60)
-    broken = next(Path("results/leap/pieces").glob("*.runs.parquet"))
+    broken = next(Path("results/leap/pieces").glob("*.parquet"))
     broken.write_bytes(b"")
     ran = run(capsys, "emergence", "results/leap")
     assert ran.code == 0

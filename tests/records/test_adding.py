@@ -12,8 +12,9 @@ from record_rows import measurement_rows, run_row
 from harness.errors import DataError
 from harness.records.adding import add_runs
 from harness.records.integrity import examine
+from harness.records.rows import to_table
 from harness.records.store import collect, load, load_runs
-from harness.records.writer import PIECES, piece_path, to_table, write_run
+from harness.records.writer import PIECES, piece_path, write_run
 
 
 def tables(run_id: str, steps: tuple[int, ...] = (2, 4), **changes: Any) -> tuple[pa.Table, pa.Table]:
@@ -25,7 +26,7 @@ def test_runs_join_those_of_a_sweep_and_leave_no_pieces(tmp_path: Path) -> None:
     write_run(tmp_path, run_row("aa"), measurement_rows())
     report = add_runs(tmp_path, *tables("bb", n_eval=None))
     assert (report.n_runs, report.n_measurements, report.problems) == (2, 8, ())
-    assert not piece_path(tmp_path, "bb", "runs").exists() and piece_path(tmp_path, "aa", "runs").exists()
+    assert not piece_path(tmp_path, "bb").exists() and piece_path(tmp_path, "aa").exists()
     frame = load(tmp_path)
     assert frame.groupby("run_id")["n_eval"].agg(lambda n: n.isna().all()).to_dict() == {"aa": False, "bb": True}
     # Its whole numbers are no others for being beside missing ones.

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from piece_files import write_as_earlier
 from record_rows import measurement_rows, run_row
 
 from harness.errors import RunsWarning
@@ -86,7 +87,7 @@ def test_a_setting_by_a_rule_is_the_rule_at_every_size() -> None:
 def test_tables_from_before_there_were_the_columns_are_read_with_nulls(tmp_path: Path) -> None:
     write_run(tmp_path, run_row("aa"), measurement_rows())
     collect(tmp_path)
-    for path in (tmp_path / "runs.parquet", tmp_path / "pieces" / "aa.runs.parquet"):
+    for path in (tmp_path / "runs.parquet", write_as_earlier(tmp_path, "aa")["runs"]):
         table = pq.read_table(path)
         pq.write_table(table.drop_columns(["unique_examples", "epochs"]), path, write_page_checksum=True)
     runs = load_runs(tmp_path)

@@ -55,14 +55,8 @@ def test_pieces_alone_and_tables_alone_are_sound(folder: Path, tmp_path_factory:
     assert (found.problems, found.notes, len(found.runs)) == ([], [], 3)
 
 
-def test_an_interrupted_write_is_a_note(folder: Path) -> None:
-    piece_path(folder, "aa", "runs").unlink()
-    assert examine(folder).problems == []
-    assert examine(folder).notes[0].startswith("1 run interrupted")
-
-
 def truncate(folder: Path) -> None:
-    path = piece_path(folder, "aa", "measurements")
+    path = piece_path(folder, "aa")
     path.write_bytes(path.read_bytes()[:-20])
 
 
@@ -71,8 +65,7 @@ def leave_a_foreign_file(folder: Path) -> None:
 
 
 def rename_a_run(folder: Path) -> None:
-    for table in ("runs", "measurements"):
-        piece_path(folder, "aa", table).rename(piece_path(folder, "dd", table))
+    piece_path(folder, "aa").rename(piece_path(folder, "dd"))
 
 
 def remove_a_table(folder: Path) -> None:
@@ -123,16 +116,15 @@ def measure_nothing(folder: Path) -> None:
 
 
 def mix_two_formulas(folder: Path) -> None:
-    """What a kill between the two files of a run that is trained anew would leave."""
     write_run(folder, run_row("aa", flops=2e3), measurement_rows())
 
 
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (truncate, "aa.measurements.parquet: corrupt or truncated"),
+        (truncate, "aa.parquet: corrupt or truncated"),
         (leave_a_foreign_file, "notes.txt: foreign"),
-        (rename_a_run, "dd.runs.parquet: foreign, holds run aa"),
+        (rename_a_run, "dd.parquet: foreign, holds run aa"),
         (remove_a_table, "measurements.parquet: no such file"),
         (forge_a_value, "run aa: piece and table hold different measurements"),
         (forge_a_count, "run aa: piece and table differ in params_mlp"),
@@ -162,7 +154,7 @@ def test_a_run_trained_anew_is_newer_than_the_tables_and_not_wrong(folder: Path)
 
 def test_recorded_rows_are_the_newest_rows(folder: Path) -> None:
     write_run(folder, run_row("aa", wall_s=9.0), measurement_rows())
-    piece_path(folder, "bb", "runs").write_bytes(b"")
+    piece_path(folder, "bb").write_bytes(b"")
     rows = {run["run_id"]: run["wall_s"] for run in recorded(folder).rows.values()}
     assert rows == {"aa": 9.0, "bb": 0.5, "cc": 0.5}
     assert recorded(folder / "nowhere").rows == {}

@@ -6,18 +6,20 @@ import os
 import re
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from piece_files import forge_piece, with_value, write_as_earlier
 from record_rows import measurement_rows, run_row
 
 from harness.errors import DataError, RunsWarning, UserError
 from harness.records import pieces, store
-from harness.records.pieces import recorded
+from harness.records.adding import add_runs
+from harness.records.pieces import read_piece, recorded, set_aside
 from harness.records.reading import OtherVersionError
-from harness.records.schema import RUNS
+from harness.records.rows import to_table
+from harness.records.schema import RUNS, SCHEMAS
 from harness.records.store import collect, finished_run_ids, load, load_runs
 from harness.records.writer import PIECES, piece_path, write_run, write_table
 
@@ -76,12 +78,9 @@ def test_the_order_in_which_runs_ended_does_not_matter(folder: Path, tmp_path: P
     assert tables(later) == tables(folder)
 
 
-@pytest.mark.parametrize("table", ["runs", "measurements"])
-@pytest.mark.parametrize("fault", ["empty", "corrupt", "truncated", "foreign", "missing column", "version", "type"])
-def test_bad_pieces_are_named_and_the_rest_goes_on(folder: Path, fault: str, table: str) -> None:
-    path = piece_path(folder, "bb", table)
+def spoil(path: Path, table: str, fault: str) -> str:
+    """Damage a file of rows of `table` and return what is to be said of it."""
     content, good = path.read_bytes(), pq.read_table(path)
-    said = "corrupt or truncated"
     if fault == "empty":
         path.write_bytes(b"")
     elif fault == "corrupt":
@@ -90,17 +89,37 @@ def test_bad_pieces_are_named_and_the_rest_goes_on(folder: Path, fault: str, tab
         path.write_bytes(content[: len(content) // 2])
     elif fault == "foreign":
         pq.write_table(pa.table({"city": ["Ulm"]}), path)
-        said = "foreign"
+        return f"foreign, not a {table} table"
     elif fault == "missing column":
         pq.write_table(good.drop_columns(["run_id"]), path)
-        said = "lacks column run_id"
+        return "lacks column run_id"
     elif fault == "version":
         pq.write_table(other_version(good), path)
-        said = "schema version 999; this harness reads version 1"
+        return "schema version 999; this harness reads version 1"
+    elif fault == "unsealed":
+        write_table(good.cast(SCHEMAS[table]), path)
+        return "foreign, states no run"
+    elif fault == "changed":
+        pq.write_table(pq.ParquetFile(path).read().slice(1), path)
+        return "corrupt, not as it was written"
     else:
         wrong = good.set_column(0, "run_id", pa.array([1] * good.num_rows))
         pq.write_table(wrong.replace_schema_metadata(good.schema.metadata), path)
-        said = "run_id is int64, not string"
+        return "run_id is int64, not string"
+    return "corrupt"
+
+
+FAULTS = ["empty", "corrupt", "truncated", "foreign", "missing column", "version", "type"]
+
+
+@pytest.mark.parametrize(
+    ("layout", "fault"),
+    [("one file", fault) for fault in (*FAULTS, "unsealed", "changed")]
+    + [(table, fault) for table in ("runs", "measurements") for fault in FAULTS],
+)
+def test_bad_pieces_are_named_and_the_rest_goes_on(folder: Path, layout: str, fault: str) -> None:
+    path = piece_path(folder, "bb") if layout == "one file" else write_as_earlier(folder, "bb")[layout]
+    said = spoil(path, "measurements" if layout == "one file" else layout, fault)
     broken = path.read_bytes()
     report = collect(folder)
     assert report.n_runs == 2
@@ -113,32 +132,100 @@ def test_bad_pieces_are_named_and_the_rest_goes_on(folder: Path, fault: str, tab
 
 def test_foreign_files_and_leftovers_are_named(folder: Path) -> None:
     (folder / PIECES / "notes.txt").write_text("hello")
-    (folder / PIECES / ".dd.runs.parquet.17.tmp").write_text("cut short")
-    piece_path(folder, "aa", "runs").unlink()
-    stolen = piece_path(folder, "zz", "runs")
-    stolen.write_bytes(piece_path(folder, "cc", "runs").read_bytes())
-    piece_path(folder, "zz", "measurements").write_bytes(piece_path(folder, "cc", "measurements").read_bytes())
+    (folder / PIECES / ".dd.parquet.17.tmp").write_text("cut short")
+    write_as_earlier(folder, "aa")["runs"].unlink()
+    piece_path(folder, "zz").write_bytes(piece_path(folder, "cc").read_bytes())
     report = collect(folder)
     assert report.n_runs == 2
-    assert [problem.split(": ")[1] for problem in report.problems] == [
-        "foreign, not a piece of a run",
-        "left by a run that was interrupted; running it again replaces it",
-        "foreign, holds run cc",
+    assert [problem.split("/")[-1] for problem in report.problems] == [
+        "aa.measurements.parquet: foreign, not a piece of a run",
+        "notes.txt: foreign, not a piece of a run",
+        "zz.parquet: foreign, holds run cc",
     ]
     assert finished_run_ids(folder).keys() == {"bb", "cc"}
 
 
+def test_runs_in_the_two_files_of_an_earlier_harness_are_as_good(folder: Path) -> None:
+    collect(folder)
+    before = tables(folder)
+    for path in (folder / "runs.parquet", folder / "measurements.parquet"):
+        path.unlink()
+    earlier = [path for run_id in ("aa", "cc") for path in write_as_earlier(folder, run_id).values()]
+    collect(folder)
+    assert tables(folder) == before
+    assert recorded(folder).rows["aa"]["status"] == "finished"
+    assert not write_run(folder, run_row("aa", status="failed"), [])
+    assert write_run(folder, run_row("cc", rung=2), measurement_rows())
+    assert [path.exists() for path in earlier] == [True, True, False, False]
+    assert collect(folder).by_status == {"finished": 2, "diverged": 1, "failed": 0}
+
+
+def test_only_new_pieces_are_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    piece_path(folder, "bb").write_bytes(b"")
+    collect(folder)
+    write_run(folder, run_row("ab", rung=3), measurement_rows())
+    write_run(folder, run_row("cc", rung=2), measurement_rows())
+    asked = []
+
+    def read(at: Path, run_id: str) -> dict[str, pa.Table]:
+        asked.append(run_id)
+        return read_piece(at, run_id)
+
+    monkeypatch.setattr(pieces, "read_piece", read)
+    monkeypatch.setattr(store, "read_piece", read)
+    for _ in range(2):
+        assert {run: row["status"] for run, row in recorded(folder).rows.items()} == dict.fromkeys(
+            ("aa", "ab", "cc"), "finished"
+        )
+        assert recorded(folder).bad.keys() == {"bb"}
+    assert asked == ["ab", "cc"]
+    report = collect(folder)
+    assert (report.n_runs, len(report.problems)) == (3, 1)
+    assert asked == ["ab", "cc"] * 2
+    first = tables(folder)
+    for path in (folder / "runs.parquet", folder / "measurements.parquet"):
+        path.unlink()
+    assert collect(folder) == report
+    assert tables(folder) == first
+
+
+def test_tables_that_are_written_meanwhile_are_not_lost(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs are imported while a collect has read the tables as they were before."""
+    collect(folder)
+    merge = store._merge
+
+    def merge_and_be_overtaken(folder: Path) -> store._Merged:
+        merged = merge(folder)
+        monkeypatch.setattr(store, "_merge", merge)
+        numbers = [{"run_id": "dd", **row} for row in measurement_rows()]
+        add_runs(folder, to_table("runs", [run_row("dd")], "test"), to_table("measurements", numbers, "test"))
+        return merged
+
+    write_run(folder, run_row("ee"), measurement_rows())
+    monkeypatch.setattr(store, "_merge", merge_and_be_overtaken)
+    assert collect(folder).n_runs == 5
+    assert set(load_runs(folder)["run_id"]) == {"aa", "bb", "cc", "dd", "ee"}
+
+
+def test_a_piece_that_was_replaced_since_it_was_judged_is_not_set_aside(folder: Path) -> None:
+    for run_id in ("bb", "cc"):
+        piece_path(folder, run_id).write_bytes(b"")
+    bad = recorded(folder).bad
+    write_run(folder, run_row("bb"), measurement_rows())
+    (line,) = set_aside(folder, bad)
+    assert "cc.parquet: corrupt" in line
+    assert recorded(folder).rows.keys() == {"aa", "bb"}
+    assert set_aside(folder, {"aa": "wrong"}, mistaken=lambda run: run["run_id"] == "aa")
+    assert recorded(folder).rows.keys() == {"bb"}
+
+
 def test_non_finite_values_of_a_finished_run_are_refused(folder: Path) -> None:
-    path = piece_path(folder, "aa", "measurements")
-    numbers = pq.read_table(path)
-    values = pa.array([np.inf, *numbers.column("value").to_pylist()[1:]])
-    numbers = numbers.set_column(numbers.schema.get_field_index("value"), numbers.schema.field("value"), values)
-    write_table(numbers, path)
+    forge_piece(folder, "aa", lambda numbers: with_value(numbers, float("inf")))
     (problem,) = collect(folder).problems
-    assert "loss of all at step 2 is inf in finished run aa" in problem
-    write_table(numbers, folder / "measurements.parquet")
-    write_table(pq.read_table(piece_path(folder, "aa", "runs")), folder / "runs.parquet")
-    with pytest.raises(DataError, match=r"measurements\.parquet: loss of all at step 2 is inf"):
+    assert "accuracy of all at step 2 is inf in finished run aa" in problem
+    write_table(pq.read_table(piece_path(folder, "aa")).cast(SCHEMAS["measurements"]), folder / "measurements.parquet")
+    write_table(to_table("runs", [run_row("aa")], "test"), folder / "runs.parquet")
+    with pytest.raises(DataError, match=r"measurements\.parquet: accuracy of all at step 2 is inf"):
         load(folder)
 
 
@@ -247,7 +334,7 @@ def test_a_failed_run_that_finished_since_takes_the_place_of_the_failure(folder:
     write_run(folder, run_row("cc", rung=2), measurement_rows())
     if copied:
         # From another machine, with the date it had there.
-        age(piece_path(folder, "cc", "runs"), 3600)
+        age(piece_path(folder, "cc"), 3600)
     assert set(load(folder)["run_id"]) == {"aa", "cc"}
     assert set(load_runs(folder)["status"]) == {"finished", "diverged"}
 
@@ -322,14 +409,11 @@ def test_load_refuses_unknown_choices(folder: Path, how: dict, said: str) -> Non
         load(folder, **how)
 
 
-def test_a_run_twice_in_the_table_is_refused(folder: Path) -> None:
+def test_a_run_twice_in_the_table_is_once_where_it_has_a_piece(folder: Path) -> None:
     collect(folder)
     runs = pq.read_table(folder / "runs.parquet")
     pq.write_table(pa.concat_tables([runs, runs.slice(0, 1)]), folder / "runs.parquet")
-    with pytest.raises(DataError, match="run aa has more than one row"):
-        load(folder)
-    collect(folder)  # the run's piece takes the place of both rows
-    assert len(load_runs(folder)) == 3
+    assert len(load_runs(folder)) == 3, "the run's piece takes the place of both rows"
 
 
 def test_a_run_twice_is_not_collected_where_no_piece_has_it(folder: Path) -> None:
@@ -372,7 +456,7 @@ def test_nothing_is_read_or_written_again_where_nothing_has_changed(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / PIECES / "notes.txt").write_text("mine")
-    piece_path(folder, "bb", "measurements").write_bytes(b"")
+    piece_path(folder, "bb").write_bytes(b"")
     first = collect(folder)
     written = {path: path.stat().st_mtime_ns for path in folder.glob("*.*")}
     with monkeypatch.context() as patched:

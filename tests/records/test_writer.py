@@ -1,8 +1,9 @@
-"""One run into two files: whole or not at all, refused by name, and never in place of one that ended better."""
+"""One run into one file: whole or not at all, refused by name, and never in place of one that ended better."""
 
 from __future__ import annotations
 
 import errno
+import json
 import os
 import resource
 import signal
@@ -11,13 +12,16 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from piece_files import recorded_run
 from record_rows import measurement_rows, run_row
 
 from harness.errors import DataError, UserError
 from harness.records import writer
-from harness.records.schema import MEASUREMENTS, RUNS
+from harness.records.pieces import read_piece
+from harness.records.rows import to_table
+from harness.records.schema import MEASUREMENTS
 from harness.records.store import collect
-from harness.records.writer import PIECES, piece_path, to_table, write_run
+from harness.records.writer import PIECES, piece_path, write_run
 
 
 def files(folder: Path) -> list[str]:
@@ -28,16 +32,37 @@ def files(folder: Path) -> list[str]:
 
 
 def status(folder: Path, run_id: str = "aa") -> str:
-    return pq.read_table(piece_path(folder, run_id, "runs")).column("status")[0].as_py()
+    return str(recorded_run(folder, run_id)["status"])
 
 
-def test_a_run_is_two_pieces_of_the_schema(tmp_path: Path) -> None:
-    write_run(tmp_path, run_row("aa"), measurement_rows())
-    assert files(tmp_path) == [f"{PIECES}/aa.measurements.parquet", f"{PIECES}/aa.runs.parquet"]
-    assert pq.read_table(tmp_path / PIECES / "aa.runs.parquet").schema.equals(RUNS, check_metadata=True)
-    numbers = pq.read_table(tmp_path / PIECES / "aa.measurements.parquet")
-    assert numbers.schema.equals(MEASUREMENTS, check_metadata=True)
-    assert set(numbers.column("run_id").to_pylist()) == {"aa"}
+def test_a_run_is_one_file_that_any_reader_of_parquet_can_read(tmp_path: Path) -> None:
+    run, rows = run_row("aa", flops=0.1, epochs=1 / 3, error="ä\n"), measurement_rows()
+    write_run(tmp_path, run, rows[::-1])
+    assert files(tmp_path) == [f"{PIECES}/aa.parquet"]
+    table = pq.read_table(tmp_path / PIECES / "aa.parquet")
+    assert table.schema.equals(MEASUREMENTS)
+    assert [(row["metric"], row["step"]) for row in table.to_pylist()] == [
+        ("accuracy", 2),
+        ("accuracy", 4),
+        ("loss", 2),
+        ("loss", 4),
+    ]
+    assert set(table.column("run_id").to_pylist()) == {"aa"}
+    stated = json.loads(pq.read_metadata(tmp_path / PIECES / "aa.parquet").metadata[b"harness.run"])
+    assert stated == run | {"finished_at": "2025-01-02T00:00:00+00:00"}
+    assert recorded_run(tmp_path, "aa") == run
+
+
+def test_a_flipped_bit_anywhere_is_noticed(tmp_path: Path) -> None:
+    write_run(tmp_path, run_row("aa"), measurement_rows((2,)))
+    path = piece_path(tmp_path, "aa")
+    content = path.read_bytes()
+    for at in range(0, len(content), 13):
+        path.write_bytes(content[:at] + bytes([content[at] ^ (1 << at % 8)]) + content[at + 1 :])
+        with pytest.raises(DataError, match=r"aa\.parquet: "):
+            read_piece(tmp_path, "aa")
+    path.write_bytes(content)
+    read_piece(tmp_path, "aa")
 
 
 def test_a_retry_replaces_the_failure(tmp_path: Path) -> None:
@@ -57,14 +82,13 @@ def test_the_better_end_of_a_run_stays(tmp_path: Path, first: str, second: str, 
     write_run(tmp_path, run_row("bb", status="finished"), measurement_rows())
     if collected:
         collect(tmp_path)
-        for table in ("runs", "measurements"):
-            piece_path(tmp_path, "aa", table).unlink()
+        piece_path(tmp_path, "aa").unlink()
     before = files(tmp_path)
     is_better_or_same = ENDS.index(second) >= ENDS.index(first)
     assert write_run(tmp_path, run_row("aa", status=second, wall_s=2.0), measurement_rows()) == is_better_or_same
     if is_better_or_same:
         assert status(tmp_path) == second
-        assert pq.read_table(piece_path(tmp_path, "aa", "runs")).column("wall_s").to_pylist() == [2.0]
+        assert recorded_run(tmp_path, "aa")["wall_s"] == 2.0
     else:
         assert files(tmp_path) == before
 
@@ -89,12 +113,12 @@ def test_a_run_that_finishes_while_its_failure_is_written_stays(
     (orphan,) = orphans
     orphan.join()
     assert status(tmp_path) == "finished"
-    assert pq.read_table(piece_path(tmp_path, "aa", "measurements")).num_rows == len(measurement_rows())
+    assert pq.read_table(piece_path(tmp_path, "aa")).num_rows == len(measurement_rows())
 
 
 def test_what_is_recorded_but_unreadable_is_replaced(tmp_path: Path) -> None:
     write_run(tmp_path, run_row("aa"), measurement_rows())
-    piece_path(tmp_path, "aa", "runs").write_bytes(b"PAR1 not really")
+    piece_path(tmp_path, "aa").write_bytes(b"PAR1 not really")
     assert write_run(tmp_path, run_row("aa", status="failed"), [])
     assert status(tmp_path) == "failed"
 
@@ -129,7 +153,7 @@ def test_disk_full_is_one_line_and_leaves_no_partial_file(tmp_path: Path, monkey
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(UserError, match=r"aa\.measurements\.parquet cannot be written: No space left on device"):
+    with pytest.raises(UserError, match=r"aa\.parquet cannot be written: No space left on device"):
         write_run(tmp_path, run_row("aa"), measurement_rows())
     assert {name: (tmp_path / name).read_bytes() for name in files(tmp_path)} == before
 
@@ -158,20 +182,3 @@ def test_a_folder_without_write_permission(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(UserError, match="cannot be written: Permission denied"):
         write_run(tmp_path, run_row("aa"), measurement_rows())
-
-
-def test_a_kill_between_the_two_pieces_is_a_run_that_never_happened(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    replaced = os.replace
-
-    def killed_at_the_runs_row(source: str, target: Path) -> None:
-        if "runs" in str(target):
-            raise KeyboardInterrupt
-        replaced(source, target)
-
-    monkeypatch.setattr(os, "replace", killed_at_the_runs_row)
-    with pytest.raises(KeyboardInterrupt):
-        write_run(tmp_path, run_row("aa"), measurement_rows())
-    assert f"{PIECES}/aa.measurements.parquet" in files(tmp_path)
-    assert f"{PIECES}/aa.runs.parquet" not in files(tmp_path)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
+from piece_files import forge_piece
 from synthetic import make_results
 
 from harness.errors import DataError
 from harness.records.store import collect
-from harness.records.writer import piece_path
 from harness.report.analyze import Analysis, analyze
 
 
@@ -30,21 +28,13 @@ def test_a_study_that_cannot_be_used_does_not_stop_the_others(tmp_path: Path) ->
     folder = make_results(tmp_path / "mixed", ("lookup", "text"), max_seeds=2, failures=False)
     runs = pd.read_parquet(folder / "runs.parquet")
     for run_id in runs.loc[runs["study"] == "text", "run_id"]:
-        change_run(folder, run_id, "params_non_embedding", 0)
+        forge_piece(folder, run_id, params_non_embedding=0)
     for run_id in runs.loc[runs["study"] == "lookup", "run_id"].iloc[:2]:
-        change_run(folder, run_id, "status", "failed")
+        forge_piece(folder, run_id, status="failed")
     collect(folder)
     analysis = analyze(folder, bootstrap=200)
     assert set(analysis.jumps["study"]) == {"lookup"}
     assert "params_non_embedding" in analysis.impossible["text"]
-
-
-def change_run(folder: Path, run_id: str, column: str, value: object) -> None:
-    path = piece_path(folder, run_id, "runs")
-    table = pq.read_table(path)
-    place = table.schema.get_field_index(column)
-    field = table.schema.field(place)
-    pq.write_table(table.set_column(place, field, pa.array([value], field.type)), path)
 
 
 def test_a_column_or_folder_that_is_not_there_is_named(results: Path, tmp_path: Path) -> None:

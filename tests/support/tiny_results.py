@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pyarrow.parquet as pq
+from piece_files import recorded_numbers, recorded_run
 
-from harness.records.writer import piece_path, write_run
+from harness.records.writer import write_run
 
 RESULTS = Path("results/tiny")
 
 
 def record_otherwise(run_id: str, **changes: object) -> None:
     """Change columns of a recorded run, as another version of the code would have written them."""
-    row = pq.read_table(piece_path(RESULTS, run_id, "runs")).to_pylist()[0]
-    numbers = pq.read_table(piece_path(RESULTS, run_id, "measurements"))
+    row, numbers = recorded_run(RESULTS, run_id), recorded_numbers(RESULTS, run_id)
     if "flops" in changes:
         share = changes["flops"] / row["flops"]  # type: ignore[operator]
         at = numbers.schema.get_field_index("flops")

@@ -6,14 +6,13 @@ import json
 import re
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 from command import TINY, run
+from piece_files import recorded_run
 from tiny_results import RESULTS, pieces, record_otherwise
 
 from harness.ladder import Job, rung_of_size
 from harness.records.store import finished_run_ids
-from harness.records.writer import piece_path
 from harness.settings import Settings
 from harness.sweeping import run as verbs
 from harness.sweeping import worker
@@ -23,10 +22,7 @@ from harness.sweeping.worker import run_job, write_failure
 
 
 def column(name: str) -> dict[str, object]:
-    return {
-        run_id: pq.read_table(piece_path(RESULTS, run_id, "runs"))[name][0].as_py()
-        for run_id in finished_run_ids(RESULTS)
-    }
+    return {run_id: recorded_run(RESULTS, run_id)[name] for run_id in finished_run_ids(RESULTS)}
 
 
 def trained_again(before: dict[str, object]) -> set[str]:

@@ -10,8 +10,8 @@ import pytest
 
 import harness
 from harness.ladder import identity_hash
+from harness.records.rows import to_table
 from harness.records.schema import RUNS
-from harness.records.writer import to_table
 from harness.settings import Settings
 from harness.sweeping.plan import cells
 from harness.sweeping.runs_row import git_revision, recorded_identity, run_row, size_columns

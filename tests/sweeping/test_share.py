@@ -186,10 +186,10 @@ def test_joining_clears_what_a_killed_sweep_left(tmp_path: Path) -> None:
     left = [
         tmp_path / ".sweep" / f"{RUN}.json",
         tmp_path / ".sweep" / f"{RUN}.tmp",
-        tmp_path / "pieces" / f".{RUN}.runs.parquet.{dead}.harness.tmp",
+        tmp_path / "pieces" / f".{RUN}.parquet.{dead}.harness.tmp",
         tmp_path / f".measurements.parquet.{dead}.harness.tmp",
     ]
-    kept = tmp_path / "pieces" / f"{RUN}.runs.parquet"
+    kept = tmp_path / "pieces" / f"{RUN}.parquet"
     for path in (*left, kept):
         path.parent.mkdir(exist_ok=True)
         path.touch()
@@ -205,13 +205,13 @@ def test_joining_clears_nothing_of_the_users_own(tmp_path: Path) -> None:
         tmp_path / ".thesis.tex.tmp",
         tmp_path / f".swap.{dead}.tmp",
         tmp_path / "notes" / ".draft.tmp",
-        tmp_path / "other_results" / "pieces" / f".x.runs.parquet.{dead}.harness.tmp",
-        tmp_path / "pieces" / ".x.runs.parquet.tmp",
+        tmp_path / "other_results" / "pieces" / f".x.parquet.{dead}.harness.tmp",
+        tmp_path / "pieces" / ".x.parquet.tmp",
         tmp_path / ".sweep" / "notes.json",
         tmp_path / ".sweep" / "claims" / "notes.1",
         tmp_path / ".sweep" / "sweeps" / "notes.json",
         # Being written at this moment, by another process.
-        tmp_path / "pieces" / f".x.runs.parquet.{os.getpid()}.harness.tmp",
+        tmp_path / "pieces" / f".x.parquet.{os.getpid()}.harness.tmp",
     ]
     for path in own:
         path.parent.mkdir(parents=True, exist_ok=True)

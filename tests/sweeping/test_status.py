@@ -33,9 +33,8 @@ def shown(studies: list[Settings], width: int = 60) -> list[list[str]]:
 
 def test_the_grid_says_how_far_each_seed_is(trained: Settings) -> None:
     first, second = cells(trained)
-    for table in ("runs", "measurements"):
-        piece_path(RESULTS, second.members[0].run_id, table).unlink()
-        piece_path(RESULTS, first.members[1].run_id, table).unlink()
+    for member in (second.members[0], first.members[1]):
+        piece_path(RESULTS, member.run_id).unlink()
     write_failure(Job(trained, first.rung, 0, first.members[1:]), "killed by SIGKILL", None)
     waiting = shown([trained])
     assert ["main", "0", "4", f"{first.steps}", "done", "failed"] in waiting

@@ -49,7 +49,7 @@ def test_a_changed_formula_for_flops_alone(trained: Settings, capsys: pytest.Cap
     record_otherwise(cell.members[0].run_id, flops=3 * cell.flops)
     verified = run(capsys, "verify", *TINY)
     assert verified.code == 1
-    file = f"results/tiny/pieces/{cell.members[0].run_id}.runs.parquet"
+    file = f"results/tiny/pieces/{cell.members[0].run_id}.parquet"
     assert f"wrong: {file}: run {cell.members[0].run_id} (main, rung 1, seed=0 lr=0.01): flops is" in verified.out
     assert "this formula has changed, and what was trained may be the same" in verified.out
 
@@ -57,11 +57,11 @@ def test_a_changed_formula_for_flops_alone(trained: Settings, capsys: pytest.Cap
 def test_damage_and_wrong_identity_are_told_together(trained: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     first, second, *_ = members(trained)
     record_otherwise(first.run_id, width=99)
-    (RESULTS / "pieces" / f"{second.run_id}.measurements.parquet").write_bytes(b"PAR1 not really")
+    (RESULTS / "pieces" / f"{second.run_id}.parquet").write_bytes(b"PAR1 not really")
     verified = run(capsys, "verify", "results/tiny")
     assert verified.code == 1
     assert "width is 99 in its column and 4 in config" in verified.out
-    assert f"{second.run_id}.measurements.parquet: corrupt" in verified.out
+    assert f"{second.run_id}.parquet: corrupt" in verified.out
     assert "2 things are wrong" in verified.out
 
 
@@ -130,7 +130,7 @@ def test_fix_sets_aside_what_a_sweep_is_to_train_again(
 ) -> None:
     first, second, *_ = members(trained)
     record_otherwise(first.run_id, seed=99)
-    (RESULTS / "pieces" / f"{second.run_id}.measurements.parquet").write_bytes(b"PAR1 not really")
+    (RESULTS / "pieces" / f"{second.run_id}.parquet").write_bytes(b"PAR1 not really")
     if collected:
         collect(RESULTS)
     before = {path.name: path.read_bytes() for path in RESULTS.rglob("*.parquet")}

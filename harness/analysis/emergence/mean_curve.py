@@ -148,7 +148,7 @@ class MeanCurve:
         first, second: (D,) shapes of each draw, -1 for none.
         heights: (D, 2) of the shapes.
         level: (D,) value at the first size.
-        place: (D,) place of the jump, in steps; NaN for draws without one.
+        jump: (D,) its index, -1 for draws without one.
         bounds: least and largest value of the metric.
     """
 
@@ -157,8 +157,15 @@ class MeanCurve:
     second: np.ndarray
     heights: np.ndarray
     level: np.ndarray
-    place: np.ndarray
+    jump: np.ndarray
     bounds: tuple[float, float]
+
+    @property
+    def place(self) -> np.ndarray:
+        """(D,) place of the jump, in steps; NaN for draws without one."""
+        shapes, (_, within) = self.models.shapes, _random_numbers()
+        low, high = shapes.jump_low[self.jump], shapes.jump_high[self.jump]
+        return np.where(self.jump >= 0, low + (high - low) * within, np.nan)
 
     def drawn(self) -> DrawnCurves:
         """The draws as curves."""
@@ -219,16 +226,14 @@ def mean_curve(
     model = np.searchsorted(reached / reached[-1], (np.arange(N_DRAWS) + 0.5) / N_DRAWS)
     model = np.minimum(model, len(reached) - 1)
     first, second = models.first[model], models.second[model]
-    noise, within = _random_numbers()
+    noise, _ = _random_numbers()
     heights = _heights(models, found, curve, model, noise)
     stacked = models.shapes.stacked_and_none
     at_sizes = heights[:, :1] * stacked[first] + heights[:, 1:] * stacked[second]
     precision = 1 / (np.maximum(variance, MIN_VARIANCE) + (MISFIT * np.ptp(means)) ** 2)
     level = ((means - at_sizes) @ precision) / precision.sum() + noise[2] / np.sqrt(precision.sum())
-    jump = models.jump[model]
-    low, high = models.shapes.jump_low[jump], models.shapes.jump_high[jump]
-    place = np.where(jump >= 0, low + (high - low) * within, np.nan)
-    return MeanCurve(models, first.astype(np.int16), second.astype(np.int16), heights, level, place, bounds)
+    first, second, jump = (index.astype(np.int16) for index in (first, second, models.jump[model]))
+    return MeanCurve(models, first, second, heights, level, jump, bounds)
 
 
 @cache

@@ -44,8 +44,8 @@ from harness.records.importers.items import with_items
 from harness.records.importers.joining import joined_with_earlier
 from harness.records.importers.said import notes_on, what_was_read
 from harness.records.importers.table_rows import identity, measurement_rows, problems_of, run_row
+from harness.records.rows import to_table
 from harness.records.store import CollectReport
-from harness.records.writer import to_table
 
 __all__ = ["FORMATS", "ImportReport", "import_results"]
 

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from harness.errors import DataError
 from harness.records.importers.table_rows import ORIGIN, size_of
 from harness.records.reading import read_table
-from harness.records.writer import to_table
+from harness.records.rows import to_table
 from harness.wording import counted
 
 _KEY = ["run_id", "step", "split", "subtask", "metric"]
