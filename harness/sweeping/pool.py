@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from harness.errors import UserError, warn_of_runs
 from harness.ladder import Job
 from harness.sweeping.display import Display
-from harness.sweeping.failures import Ended, JobError, death, is_kill
+from harness.sweeping.failures import Ended, JobError, OutOfMemoryError, death
+from harness.sweeping.memory import oom_kills, ran_out, smaller
 from harness.sweeping.processes import Answer, Work, Worker, heard
 from harness.sweeping.worker import run_job, write_failure
 from harness.wording import counted
@@ -27,12 +28,14 @@ class _Attempt:
     Attributes:
         job: what is trained now: `asked`, or one of its members.
         asked: the job that it belongs to, which the display knows.
-        number: 1 for the first time.
+        number: 1 for the first time, those that ran out of memory not counted.
+        oom_kills: `memory.oom_kills` when it began.
     """
 
     job: Job
     asked: Job
     number: int = 1
+    oom_kills: int | None = None
 
 
 def run_jobs(
@@ -40,8 +43,9 @@ def run_jobs(
 ) -> list[Ended]:
     """Run jobs in the order given on `workers` processes; returns how every run ended.
 
-    Failed jobs are recorded as failed runs. A job whose process dies is tried again, its members one by one if it was
-    killed (for memory, as a rule), and fails the third time. On an exception (Ctrl-C) the workers are ended: runs that
+    Failed jobs are recorded as failed runs. A job that needs more memory than there is is tried in smaller parts
+    (`memory.smaller`), as long as it can be split. One whose process dies of something else is tried again, and fails
+    the third time. On an exception (Ctrl-C) the workers are ended: runs that
     they had not written yet fall back to their last checkpoints, and none is written in part. A KeyboardInterrupt goes
     on with how many runs these are as its message.
 
@@ -92,7 +96,7 @@ class _Pool:
         """
         for worker in [worker for worker in self.workers if worker.ready]:
             if self.waiting:
-                attempt = self.waiting.popleft()
+                attempt = replace(self.waiting.popleft(), oom_kills=oom_kills())
                 try:
                     worker.give(attempt.job)
                 except OSError:
@@ -135,20 +139,33 @@ class _Pool:
             self._count_never_up(death(exit_code))
 
     def _try_again(self, attempt: _Attempt, exit_code: int | None) -> None:
-        if attempt.number == ATTEMPTS:
+        if (short := ran_out(exit_code, attempt.oom_kills)) is not None:
+            self._try_smaller(attempt, short)
+        elif attempt.number == ATTEMPTS:
             self._record(attempt, JobError(death(exit_code)))
-            return
-        parts, how = [attempt.job], f"attempt {attempt.number + 1} of {ATTEMPTS} follows"
-        if is_kill(exit_code) and len(attempt.job.members) > 1:
-            parts = [replace(attempt.job, members=(member,)) for member in attempt.job.members]
-            how += ", with its members one by one"
-        warn_of_runs(f"{attempt.job.label}, {_members(attempt.job)}: {death(exit_code)}; {how}")
-        self.open[attempt.asked.members[0].run_id] += len(parts) - 1
-        self.waiting.extendleft(_Attempt(part, attempt.asked, attempt.number + 1) for part in reversed(parts))
+        else:
+            following = replace(attempt, number=attempt.number + 1)
+            self._follow(attempt, death(exit_code), f"attempt {following.number} of {ATTEMPTS} follows", [following])
+
+    def _try_smaller(self, attempt: _Attempt, short: str) -> None:
+        jobs, how = smaller(attempt.job)
+        if jobs:
+            self._follow(attempt, short, how, [replace(attempt, job=job) for job in jobs])
+        else:
+            self._record(attempt, JobError(short))
+
+    def _follow(self, attempt: _Attempt, why: str, how: str, following: Sequence[_Attempt]) -> None:
+        """Say why an attempt ended, and put first what follows."""
+        warn_of_runs(f"{attempt.job.label}, {_members(attempt.job)}: {why}; {how}")
+        self.open[attempt.asked.members[0].run_id] += len(following) - 1
+        self.waiting.extendleft(reversed(following))
 
     def _record(self, attempt: _Attempt, answer: Answer) -> None:
         if isinstance(answer, UserError):
             raise answer
+        if isinstance(answer, OutOfMemoryError):
+            self._try_smaller(attempt, str(answer))
+            return
         if isinstance(answer, JobError):
             answer = write_failure(attempt.job, str(answer), self.git_revision)
         run_id = attempt.asked.members[0].run_id

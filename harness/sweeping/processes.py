@@ -26,7 +26,7 @@ from unittest.mock import patch
 
 from harness.errors import UserError
 from harness.ladder import Job
-from harness.sweeping.failures import Ended, JobError, reason
+from harness.sweeping.failures import Ended, JobError, job_error
 
 Work = Callable[[Job, str | None], list[Ended]]
 
@@ -146,7 +146,7 @@ def _serve(pipe: Connection, work: Work, git_revision: str | None) -> None:
         except JobError as error:
             answer = error
         except Exception as error:
-            answer = JobError(reason(error))
+            answer = job_error(error)
 
 
 def _listen(pipe: Connection, jobs: SimpleQueue[bytes]) -> None:

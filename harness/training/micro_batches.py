@@ -10,15 +10,12 @@ from dataclasses import replace
 
 import torch
 
+from harness.errors import IndivisibleError
 from harness.ladder import Job
 from harness.training.members import LossAndGrad, Stack, Traced
 
 #: Share of the largest output by which those of an example may differ beside another; in bfloat16 rounding takes 1 %.
 _ALIKE = 0.05
-
-
-class IndivisibleError(MemoryError):
-    """A batch has to be split for want of memory, and cannot be."""
 
 
 def trace_step(
