@@ -40,6 +40,10 @@ class SettingError(UserError):
         return UserError, self.args
 
 
+class IndivisibleError(MemoryError):
+    """Memory ran out in training, and the batch of a step cannot be split."""
+
+
 class LostRunsError(UserError):
     """Runs are gone that were recorded; nobody's command was wrong."""
 

@@ -76,12 +76,14 @@ class Job:
     Attributes:
         settings: those of the study; in the job, where a setting follows a rule, the value that it gives here.
         duration: position among the rung's durations.
+        micro_batches: into how many parts the batch of a step is split, where it does not fit into memory.
     """
 
     settings: Settings
     rung: Rung
     duration: int
     members: tuple[Member, ...]
+    micro_batches: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "settings", resolved(self.settings, self.rung.durations[self.duration]))

@@ -27,21 +27,28 @@ class Dropout(nn.Module):
     """Zeroes a share `rate` of all entries in training and divides the rest by 1 - rate (Srivastava et al. 2014).
 
     Off until `train()` is called. The buffer `key`, an int32 scalar, chooses the mask: a member is given another one
-    at every step (`keys`).
+    at every step (`keys`). For a micro-batch the buffer `part`, int32 (2,), says how many examples of the whole batch
+    come before it and how many it has, so that it draws the masks that the whole batch would; examples are the outer
+    axis of what is dropped.
     """
 
     key: torch.Tensor
+    part: torch.Tensor | None
 
     def __init__(self, rate: float) -> None:
         super().__init__()
         self.rate = rate
         self.register_buffer("key", torch.zeros((), dtype=torch.int32))
+        self.register_buffer("part", None)
         self.eval()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if not self.training:
             return x
         index = torch.arange(x.numel(), dtype=torch.int32, device=x.device).view(x.shape)
+        if self.part is not None:
+            before, size = self.part.unbind()
+            index = index + before * (x.numel() // size)
         kept = _mixed(_mixed(index) ^ self.key) >= round(self.rate * 2**32) - 2**31
         return x * (kept.to(x.dtype) / (1 - self.rate))
 

@@ -18,7 +18,7 @@ SCHEMA_VERSION = 1
 STATUSES = ("finished", "diverged", "failed")
 
 #: Columns that tables may lack, because they were written before there were these.
-ADDED = ("unique_examples", "epochs")
+ADDED = ("unique_examples", "epochs", "micro_batches")
 
 
 def _field(name: str, kind: pa.DataType, unit: str, *, nullable: bool = False) -> pa.Field:
@@ -51,6 +51,7 @@ RUNS = pa.schema(
         _field("params_non_embedding", pa.int64(), "parameters: total less embedding and head"),
         _field("steps", pa.int64(), "optimizer steps asked for"),
         _field("batch_size", pa.int32(), "examples per step"),
+        _field("micro_batches", pa.int32(), "parts of a step's batch, above 1 for want of memory", nullable=True),
         _field("tokens", pa.int64(), "tokens (examples, where a task has no tokens) seen in training"),
         _field("unique_examples", pa.int64(), "training examples that differ; null: generated anew", nullable=True),
         _field("epochs", pa.float64(), "examples seen in training over those that differ", nullable=True),

@@ -130,6 +130,7 @@ def _about(job: Job) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "run_ids": [member.run_id for member in job.members],
+        "micro_batches": job.micro_batches,
         "steps": job.steps,
         "training": measured,
         "torch": torch.__version__,

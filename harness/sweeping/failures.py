@@ -9,14 +9,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.errors import IndivisibleError
 from harness.records.schema import STATUSES
 from harness.wording import stopped_early
 
+#: What torch, its allocators, CUDA's libraries and the system say when memory runs out, beside a MemoryError.
+_OUT_OF_MEMORY = re.compile(r"out of memory|not enough memory|[Cc]an(no|')t allocate memory|ALLOC_FAILED|bad_alloc")
 _NUMBER = re.compile(r"\d[\d,.]*(e[+-]?\d+)?")
 
 
 class JobError(Exception):
     """A job failed; the reason in one line. Unlike the error behind it, this one always survives pickling."""
+
+
+class OutOfMemoryError(JobError):
+    """A job needs more memory than there is, and may fit if it is made smaller."""
 
 
 class JobStopped(Exception):
@@ -42,10 +49,23 @@ class Ended:
     elsewhere: bool = False
 
 
+def job_error(error: BaseException) -> JobError:
+    """A job's failure by any error."""
+    smaller_may_fit = is_out_of_memory(error) and not isinstance(error, IndivisibleError)
+    return (OutOfMemoryError if smaller_may_fit else JobError)(reason(error))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory has run out."""
+    if isinstance(error, RuntimeError | OSError):
+        return _OUT_OF_MEMORY.search(str(error)) is not None
+    return isinstance(error, MemoryError)
+
+
 def reason(error: BaseException) -> str:
     """An error in one line, with the place in the code where it arose: the innermost one that is not a library's."""
     text = (str(error).strip() or "no message").splitlines()[0]
-    if isinstance(error, MemoryError) or "out of memory" in text or "not enough memory" in text:
+    if is_out_of_memory(error):
         return f"out of memory: {text}"
     frames = traceback.extract_tb(error.__traceback__)
     frame = next((frame for frame in reversed(frames) if "site-packages" not in frame.filename), frames[-1])
@@ -55,14 +75,8 @@ def reason(error: BaseException) -> str:
 def death(exit_code: int | None) -> str:
     """Why a process ended without a result."""
     if exit_code is not None and exit_code < 0:
-        name = signal.Signals(-exit_code).name
-        return f"killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
+        return f"killed by {signal.Signals(-exit_code).name}"
     return f"process ended with exit code {exit_code}"
-
-
-def is_kill(exit_code: int | None) -> bool:
-    """Whether a process was ended by SIGKILL, as the kernel does it when memory runs out."""
-    return exit_code == -signal.SIGKILL
 
 
 def count_by_status(ended: Sequence[Ended]) -> str:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from harness.errors import UserError, warn_of_runs
 from harness.ladder import Job, Member
 from harness.sweeping.display import Display
-from harness.sweeping.failures import Ended, JobError, JobStopped, death, is_kill
+from harness.sweeping.failures import Ended, JobError, JobStopped, OutOfMemoryError, death
+from harness.sweeping.memory import oom_kills, ran_out, smaller
 from harness.sweeping.processes import Answer, Work, Worker, heard
 from harness.sweeping.share import Shares
 from harness.sweeping.worker import run_job, write_failure
@@ -33,12 +34,14 @@ class _Attempt:
     Attributes:
         job: what is trained now: `asked`, or one of its members.
         asked: the job that it belongs to, which the display knows.
-        number: 1 for the first time.
+        number: 1 for the first time, those that ran out of memory not counted.
+        oom_kills: `memory.oom_kills` when it began.
     """
 
     job: Job
     asked: Job
     number: int = 1
+    oom_kills: int | None = None
 
     @property
     def key(self) -> str:
@@ -61,10 +64,11 @@ def run_jobs(
     """Run jobs in the order given on `workers` processes; returns how every run ended.
 
     Runs that another sweep trains are waited for, and taken over if it ends. Failed jobs are recorded as failed runs. A
-    job whose process dies is tried again, its members one by one if it was killed (for memory, as a rule), and fails
-    the third time. On an exception the workers are ended: runs that they had not written yet fall back to their last
-    checkpoints, and none is written in part. On Ctrl-C they are given a moment to write one, and the KeyboardInterrupt
-    goes on with how many runs these are as its message.
+    job that needs more memory than there is is tried in smaller parts (`memory.smaller`), as long as it can be split.
+    One whose process dies of something else is tried again, and fails the third time. On an exception the workers are
+    ended: runs that they had not written yet fall back to their last checkpoints, and none is written in part. On
+    Ctrl-C they are given a moment to write one, and the KeyboardInterrupt goes on with how many runs these are as its
+    message.
 
     Raises:
         UserError: a results folder cannot be written, or no process be started.
@@ -158,7 +162,7 @@ class _Pool:
             if taken.ended:
                 self._end(attempt, list(taken.ended))
             if taken.mine:
-                return attempt.at(taken.mine)
+                return replace(attempt.at(taken.mine), oom_kills=oom_kills())
         return None
 
     def take_in(self) -> None:
@@ -208,22 +212,35 @@ class _Pool:
             self._count_never_up(death(exit_code))
 
     def _try_again(self, attempt: _Attempt, exit_code: int | None) -> None:
-        if attempt.number == ATTEMPTS:
+        if (short := ran_out(exit_code, attempt.oom_kills)) is not None:
+            self._try_smaller(attempt, short)
+        elif attempt.number == ATTEMPTS:
             self._record(attempt, JobError(death(exit_code)))
-            return
-        parts, how = [attempt], f"attempt {attempt.number + 1} of {ATTEMPTS} follows"
-        if is_kill(exit_code) and len(attempt.job.members) > 1:
-            parts = [attempt.at((member,)) for member in attempt.job.members]
-            how += ", with its members one by one"
-        warn_of_runs(f"{attempt.job.label}, {_members(attempt.job)}: {death(exit_code)}; {how}")
-        self.open[attempt.key] += len(parts) - 1
-        self.waiting.extendleft(replace(part, number=attempt.number + 1) for part in reversed(parts))
+        else:
+            following = replace(attempt, number=attempt.number + 1)
+            self._follow(attempt, death(exit_code), f"attempt {following.number} of {ATTEMPTS} follows", [following])
+
+    def _try_smaller(self, attempt: _Attempt, short: str) -> None:
+        jobs, how = smaller(attempt.job)
+        if jobs:
+            self._follow(attempt, short, how, [replace(attempt, job=job) for job in jobs])
+        else:
+            self._record(attempt, JobError(short))
+
+    def _follow(self, attempt: _Attempt, why: str, how: str, following: Sequence[_Attempt]) -> None:
+        """Say why an attempt ended, and put first what follows."""
+        warn_of_runs(f"{attempt.job.label}, {_members(attempt.job)}: {why}; {how}")
+        self.open[attempt.key] += len(following) - 1
+        self.waiting.extendleft(reversed(following))
 
     def _record(self, attempt: _Attempt, answer: Answer) -> None:
         if isinstance(answer, UserError):
             raise answer
         if isinstance(answer, JobStopped):  # somebody asked this worker alone to end
             self.waiting.appendleft(attempt)
+            return
+        if isinstance(answer, OutOfMemoryError):
+            self._try_smaller(attempt, str(answer))
             return
         if isinstance(answer, JobError):
             answer = write_failure(attempt.job, str(answer), self.git_revision)

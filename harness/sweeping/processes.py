@@ -27,7 +27,7 @@ from unittest.mock import patch
 from harness.errors import UserError
 from harness.ladder import Job
 from harness.sweeping.checkpoints import ASKED_TO_STOP
-from harness.sweeping.failures import Ended, JobError, JobStopped, reason
+from harness.sweeping.failures import Ended, JobError, JobStopped, job_error
 
 Work = Callable[[Job, str | None], list[Ended]]
 
@@ -157,7 +157,7 @@ def _serve(pipe: Connection, work: Work, git_revision: str | None) -> None:
         except (JobError, JobStopped) as error:
             answer = error
         except Exception as error:
-            answer = JobError(reason(error))
+            answer = job_error(error)
 
 
 def _stop() -> bytes:

@@ -42,6 +42,7 @@ def run_row(
         "lr": member.lr,
         "steps": job.steps,
         "batch_size": settings.ladder.batch_size,
+        "micro_batches": job.micro_batches,
         **size_columns(job, done),
         **data_columns(job, done),
         "status": status,

@@ -9,7 +9,8 @@ from harness.errors import UserError
 from harness.ladder import Job, Member
 from harness.records.writer import write_run
 from harness.sweeping.checkpoints import JobCheckpoints
-from harness.sweeping.failures import Ended, JobError, JobStopped, reason
+from harness.sweeping.failures import Ended, JobStopped, OutOfMemoryError, job_error
+from harness.sweeping.memory import release
 from harness.sweeping.progress import Reporter, progress_path
 from harness.sweeping.runs_row import run_row
 from harness.training.loop import train_job
@@ -23,7 +24,8 @@ def run_job(job: Job, git_revision: str | None) -> list[Ended]:
 
     Raises:
         UserError: the results folder cannot be written; every other job would meet the same.
-        JobError: this job failed; nothing is written.
+        JobError: this job failed; nothing is written. An OutOfMemoryError leaves the job's last checkpoint, which may
+            be that of a smaller attempt.
         JobStopped: this process is to end.
     """
     checkpoints = JobCheckpoints(job)
@@ -35,8 +37,12 @@ def run_job(job: Job, git_revision: str | None) -> list[Ended]:
     except UserError as error:
         raise UserError(str(error)) from None
     except Exception as error:
-        checkpoints.remove()  # going on from there, it would meet the same
-        raise JobError(reason(error)) from None
+        failed = job_error(error)
+        if isinstance(failed, OutOfMemoryError):
+            release(error)
+        else:
+            checkpoints.remove()  # going on from there, it would meet the same
+        raise failed from None
     ended = []
     for outcome in outcomes:
         done = max((row["step"] for row in outcome.measurements), default=0) / job.steps

@@ -65,7 +65,7 @@ class ContrastiveEvaluator(Evaluator):
     def _embeddings(self, stack: Stack, inputs: torch.Tensor) -> torch.Tensor:
         """(M, n, S, V) outputs for inputs (n, ...)."""
         params, members = stack.by_name(), len(stack.params_MP)
-        chunk = evaluation.examples_at_once(stack, self.settings.signature.n_outputs)
+        chunk = evaluation.examples_at_once(stack, self.settings.signature.n_outputs, len(inputs))
         return torch.cat([stack.logits(params, x.expand(members, *x.shape)) for x in inputs.split(chunk)], dim=1)
 
     def _found(self, views: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -54,7 +54,7 @@ class Evaluator:
     def answers(self, stack: Stack, inputs: torch.Tensor, targets: torch.Tensor) -> dict[str, torch.Tensor]:
         """What `Outputs` keeps of every member's outputs, by its field, (M, B, S) or (M, B, S, V) on the device."""
         params, members = stack.by_name(), len(stack.params_MP)
-        chunk = examples_at_once(stack, targets.shape[1] * self.settings.signature.n_outputs)
+        chunk = examples_at_once(stack, targets.shape[1] * self.settings.signature.n_outputs, len(inputs))
         parts = [
             self._judged(stack.logits(params, x.expand(members, *x.shape)), y.expand(members, *y.shape))
             for x, y in zip(inputs.split(chunk), targets.split(chunk), strict=True)
@@ -95,14 +95,14 @@ class Evaluator:
         ]
 
 
-def examples_at_once(stack: Stack, n_logits: int) -> int:
-    """How many examples the members evaluate in one forward pass.
+def examples_at_once(stack: Stack, n_logits: int, n_examples: int) -> int:
+    """How many of `n_examples` the members evaluate in one forward pass.
 
     Args:
         n_logits: of an example.
     """
-    most = min(MAX_LOGITS / n_logits, MAX_FLOPS / max(stack.forward_flops, 1.0))
-    return max(1, int(most / len(stack.params_MP)))
+    most = min(MAX_LOGITS / n_logits, MAX_FLOPS / max(stack.forward_flops, 1.0)) / len(stack.params_MP)
+    return max(1, int(min(most, n_examples) / stack.micro_batches))
 
 
 def chance(settings: Settings, metric: str) -> float | None:

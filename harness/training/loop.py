@@ -22,6 +22,7 @@ from harness.training.device import describe, resolve, synchronise
 from harness.training.evaluation import Evaluator, chance
 from harness.training.losses import add_penalties
 from harness.training.members import Stack
+from harness.training.micro_batches import trace_step
 from harness.training.optimizers import OPTIMIZERS, Optimizer, clip_by_member
 from harness.training.schedules import lr_multiplier
 from harness.training.state import Checkpoints, NoCheckpoints, State, restore
@@ -234,7 +235,7 @@ def training_steps(
     loss_and_grad = None
     for step in range(first, job.steps):
         batch = next(batches)
-        loss_and_grad = loss_and_grad or stack.trace(*batch)
+        loss_and_grad = loss_and_grad or trace_step(job, stack, *batch)
         losses_M, grad_MP = loss_and_grad(*batch, step)
         grad_MP = add_penalties(grad_MP, stack.params_MP, stack.decays_P, settings.loss)
         if settings.optimizer.grad_clip is not None:

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import nn
@@ -34,6 +34,9 @@ LossAndGrad = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, int], tuple[to
 
 Keys = dict[str, torch.Tensor]
 
+#: As `LossAndGrad`, with what dropout draws masks by in place of the step.
+Traced = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, Keys], tuple[torch.Tensor, torch.Tensor]]
+
 
 @dataclass
 class Stack:
@@ -50,6 +53,7 @@ class Stack:
         decays_P: (P,) bool, the entries to which weight decay and penalties apply.
         bfloat16: whether matrix products run in bfloat16 under autocast.
         unbatched: why vmap cannot run the model over members, in a line; None where it can.
+        micro_batches: into how many parts a batch, and the evaluation set, is split at least.
     """
 
     skeleton: nn.Module
@@ -62,6 +66,7 @@ class Stack:
     decays_P: torch.Tensor
     bfloat16: bool
     unbatched: str | None
+    micro_batches: int = 1
 
     @classmethod
     def of(cls, job: Job, device: torch.device) -> Stack:
@@ -90,6 +95,7 @@ class Stack:
             decays_P=_decays(model).to(device),
             bfloat16=settings.training.precision == "bfloat16",
             unbatched=unbatched,
+            micro_batches=job.micro_batches,
         )
 
     def by_name(self) -> dict[str, torch.Tensor]:
@@ -107,6 +113,17 @@ class Stack:
             return {}
         of_step = torch.from_numpy(keys(self.seeds, step, len(names))).to(self.params_MP.device)
         return dict(zip(names, of_step.unbind(dim=1), strict=True))
+
+    def dropout_parts(self, before: int, size: int) -> Keys:
+        """What the members' dropout layers are told of a micro-batch, (M, 2) each, by the name of their buffer.
+
+        Args:
+            before: examples of the whole batch that come before it.
+            size: examples in it.
+        """
+        device = self.params_MP.device
+        part = torch.tensor([before, size], dtype=torch.int32, device=device).expand(len(self.seeds), 2)
+        return {f"{name.removesuffix('key')}part": part for name in self.dropouts}
 
     @cached_property
     def dropouts(self) -> dict[str, Dropout]:
@@ -165,6 +182,13 @@ class Stack:
 
     def trace(self, inputs: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor) -> LossAndGrad:
         """`loss_and_grad` at the current parameters in a training step, for batches of this shape."""
+        run = self.trace_keyed(inputs, targets, weights, self.dropout_keys(0))
+        return lambda x, y, w, at: run(x, y, w, self.dropout_keys(at))
+
+    def trace_keyed(
+        self, inputs: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor, dropout_keys: Keys
+    ) -> Traced:
+        """As `trace`, with dropout's keys given at each call."""
         params = self.by_name()
 
         def step(
@@ -174,8 +198,8 @@ class Stack:
 
         # What vmap cannot run may take another path for other data, which a trace would not.
         traced = self.unbatched is None
-        run = make_fx(step)(params, inputs, targets, weights, self.dropout_keys(0)) if traced else step
-        return lambda x, y, w, at: run(params, x, y, w, self.dropout_keys(at))
+        run = make_fx(step)(params, inputs, targets, weights, dropout_keys) if traced else step
+        return partial(run, params)
 
 
 def why_unbatched(model: nn.Module, signature: Signature) -> str | None:

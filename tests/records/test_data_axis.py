@@ -16,6 +16,7 @@ from record_rows import measurement_rows, run_row
 from harness.errors import RunsWarning
 from harness.records.comparable import comparable, differing_data
 from harness.records.run_settings import durations, settings_of, stated_settings
+from harness.records.schema import ADDED
 from harness.records.store import collect, load, load_runs
 from harness.records.writer import write_run
 from harness.report.analyze import analyze
@@ -89,9 +90,9 @@ def test_tables_from_before_there_were_the_columns_are_read_with_nulls(tmp_path:
     collect(tmp_path)
     for path in (tmp_path / "runs.parquet", write_as_earlier(tmp_path, "aa")["runs"]):
         table = pq.read_table(path)
-        pq.write_table(table.drop_columns(["unique_examples", "epochs"]), path, write_page_checksum=True)
+        pq.write_table(table.drop_columns(list(ADDED)), path, write_page_checksum=True)
     runs = load_runs(tmp_path)
-    assert runs["run_id"].tolist() == ["aa"] and runs[["unique_examples", "epochs"]].isna().all(axis=None)
+    assert runs["run_id"].tolist() == ["aa"] and runs[list(ADDED)].isna().all(axis=None)
     assert collect(tmp_path).problems == ()
 
 

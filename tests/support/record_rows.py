@@ -27,6 +27,7 @@ def run_row(run_id: str = "aa", **changes: Any) -> dict[str, Any]:
         **counts,
         "steps": 4,
         "batch_size": 2,
+        "micro_batches": None,
         "tokens": 8,
         "unique_examples": None,
         "epochs": None,

@@ -214,6 +214,7 @@ def _run(folder: Path, study: str, rung: int, seed: int) -> dict[str, Any]:
         "params_non_embedding": body,
         "steps": 500,
         "batch_size": 16,
+        "micro_batches": None,
         "tokens": tokens,
         "unique_examples": None,
         "epochs": None,

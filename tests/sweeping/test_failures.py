@@ -8,7 +8,26 @@ import pytest
 import torch
 from torch import nn
 
-from harness.sweeping.failures import Ended, count_by_status, death, early_stops, failure_lines, reason, rungs_in_words
+from harness.errors import IndivisibleError
+from harness.sweeping.failures import (
+    Ended,
+    JobError,
+    OutOfMemoryError,
+    count_by_status,
+    death,
+    early_stops,
+    failure_lines,
+    job_error,
+    reason,
+    rungs_in_words,
+)
+
+ERRORS_OF_MEMORY = [
+    MemoryError(),
+    RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"),
+    RuntimeError("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: ..."),
+    OSError(12, "Cannot allocate memory"),
+]
 
 
 def caught(call) -> Exception:
@@ -30,13 +49,24 @@ def test_the_place_is_not_inside_a_library() -> None:
     assert "(test_failures.py:" in reason(error)
 
 
-@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")])
+@pytest.mark.parametrize("error", ERRORS_OF_MEMORY)
 def test_out_of_memory_is_said_first(error: Exception) -> None:
     assert reason(error).startswith("out of memory: ")
+    assert isinstance(job_error(error), OutOfMemoryError)
+
+
+def test_a_batch_that_cannot_be_split_is_out_of_memory_for_good() -> None:
+    failed = job_error(IndivisibleError("the batch cannot be split: it is one"))
+    assert str(failed) == "out of memory: the batch cannot be split: it is one"
+    assert not isinstance(failed, OutOfMemoryError)
+
+
+def test_other_errors_may_speak_of_memory() -> None:
+    assert type(job_error(caught(lambda: {}["can't allocate memory"]))) is JobError
 
 
 def test_a_death_by_signal_is_named() -> None:
-    assert death(-signal.SIGKILL) == "killed by SIGKILL (out of memory?)"
+    assert death(-signal.SIGKILL) == "killed by SIGKILL"
     assert death(-signal.SIGSEGV) == "killed by SIGSEGV"
     assert death(7) == "process ended with exit code 7"
 

@@ -75,7 +75,7 @@ def test_chunks_change_no_number(monkeypatch, bound, of_an_example):
     stack = Stack.of(job_of(settings), CPU)
     whole = Evaluator(settings, CPU).measure(stack)
     monkeypatch.setattr(evaluation, bound, 5 * len(stack.params_MP) * of_an_example(stack))
-    assert evaluation.examples_at_once(stack, 8 * 7) == 5  # of 32
+    assert evaluation.examples_at_once(stack, 8 * 7, 32) == 5  # of 32
     for rows, others in zip(whole, Evaluator(settings, CPU).measure(stack), strict=True):
         assert [row["value"] for row in rows] == pytest.approx([row["value"] for row in others], rel=1e-6)
 

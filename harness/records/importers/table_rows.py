@@ -38,6 +38,7 @@ NEUTRAL: dict[str, Any] = {
     "params_non_embedding": 0,
     "steps": 0,
     "batch_size": 0,
+    "micro_batches": None,
     "tokens": 0,
     "unique_examples": None,
     "epochs": None,

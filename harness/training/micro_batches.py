@@ -1,0 +1,73 @@
+"""The batch of a step in micro-batches, whose losses and gradients are summed: the same step in less memory.
+
+A batch's weights are normalised over the whole of it, and dropout draws the masks that the whole would have: what
+differs from a step that is not split is the order of floating-point additions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from harness.errors import IndivisibleError
+from harness.ladder import Job
+from harness.training.members import LossAndGrad, Stack, Traced
+
+#: Share of the largest output by which those of an example may differ beside another; in bfloat16 rounding takes 1 %.
+_ALIKE = 0.05
+
+
+def trace_step(
+    job: Job, stack: Stack, inputs: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor
+) -> LossAndGrad:
+    """Losses (M,) and their gradient (M, P) in a training step, for batches of this shape, in the job's micro-batches.
+
+    Raises:
+        IndivisibleError: the loss of a batch is not the sum of the losses of its parts.
+    """
+    if job.micro_batches == 1:
+        return stack.trace(inputs, targets, weights)
+    if (reason := _why_whole(job, stack, inputs)) is not None:
+        raise IndivisibleError(f"the batch cannot be split: {reason}")
+    traced: dict[int, Traced] = {}  # by the size of a micro-batch, of which there are two at most
+
+    def step(
+        inputs: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor, at: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        keys, before = stack.dropout_keys(at), 0
+        losses_M, grad_MP = torch.zeros(()), torch.zeros(())
+        parts = (whole.tensor_split(job.micro_batches, dim=1) for whole in (inputs, targets, weights))
+        for x, y, w in zip(*parts, strict=True):
+            of_part = keys | stack.dropout_parts(before, size := x.shape[1])
+            if size not in traced:
+                traced[size] = stack.trace_keyed(x, y, w, of_part)
+            losses, grad = traced[size](x, y, w, of_part)
+            losses_M, grad_MP = losses_M + losses, grad.add_(grad_MP)
+            before += size
+        return losses_M, grad_MP
+
+    return step
+
+
+def _why_whole(job: Job, stack: Stack, inputs: torch.Tensor) -> str | None:
+    """Why a batch cannot be split, in a line; None where it can.
+
+    A model is tried on two examples, together and each alone. Parameters at 0, as of a readout that is not trained
+    yet, are moved from there, for they would hide what is before them.
+    """
+    if job.settings.loss.kind == "contrastive":
+        return "loss=contrastive compares all views of a batch"
+    params_MP = stack.params_MP
+    noise = torch.randn(params_MP.shape, generator=torch.Generator().manual_seed(0)).to(params_MP.device)
+    tried = replace(stack, params_MP=torch.where(params_MP == 0, 0.02 * noise, params_MP))
+    other = int((inputs[0] != inputs[0, :1]).flatten(1).sum(dim=1).argmax())
+    pair = inputs[:, [0, other]]
+    try:
+        alone = torch.cat([tried.logits(tried.by_name(), one) for one in pair.split(1, dim=1)], dim=1)
+    except ValueError as error:  # as of torch's batch normalisation
+        return str(error).splitlines()[0]
+    together = tried.logits(tried.by_name(), pair)
+    if (together - alone).abs().max() > _ALIKE * together.abs().max():
+        return "the model's outputs for an example depend on the others in its batch, as under batch normalisation"
+    return None
