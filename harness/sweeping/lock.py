@@ -56,9 +56,8 @@ def _remove_empty(lock: Path, folders: list[Path]) -> None:
     """Remove a lock and the folders made for it, innermost first, where they hold nothing else."""
     if {file for file in folders[0].rglob("*") if file.is_file()} == {lock}:
         lock.unlink()
-        lock.parent.rmdir()
         with suppress(OSError):  # one that holds something after all
-            for folder in folders:
+            for folder in (lock.parent, *folders):
                 folder.rmdir()
 
 
