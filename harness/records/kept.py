@@ -97,8 +97,8 @@ def checkpoints(results: Path | str) -> pd.DataFrame:
 
     Returns:
         ``run_id``, ``step``, ``path`` and ``bytes``, ``tokens`` and training ``flops`` up to the step, and the columns
-        of the run: ``study``, ``family``, ``width``, ``params_total``, ``seed``, ``lr``, ``status``, ... Sorted by run
-        and step; empty where none is kept. Files that cannot be used and those of runs that are not recorded are left
+        of the run: ``study``, ``family``, ``width``, ``params_total``, ``seed``, ``lr``, ``status``, ... Sorted by
+        study, size and run, then by step; empty where none is kept. Files that cannot be used and those of runs that are not recorded are left
         out, and a `RunsWarning` counts them.
 
     Raises:
@@ -123,7 +123,7 @@ def checkpoints(results: Path | str) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=columns).merge(runs, on="run_id", how="inner")
     if n_out := left_out + len(rows) - len(frame):
         warn_of_runs(f"{counted(n_out, 'checkpoint')} left out: `harness verify {folder}` says why")
-    return frame
+    return frame.sort_values(["study", "rung", "duration", "lr", "seed", "run_id", "step"], ignore_index=True)
 
 
 def set_kept_aside(results: Path, path: Path) -> Path:
