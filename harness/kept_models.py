@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.config import rebuild
 from harness.errors import DataError
@@ -44,19 +45,26 @@ def load_model(path: Path | str, family: Family | None = None) -> nn.Module:
     from safetensors.torch import load_file
 
     path = Path(path)
-    about = read_contents(path).about
+    contents = read_contents(path)
     try:
-        settings, signature = about["settings"], dict(about["signature"])
+        settings, signature = contents.about["settings"], dict(contents.about["signature"])
         shape, parametrization = Shape(**settings["shape"]), ParametrizationSettings(**settings["parametrization"])
         signature["feature_shape"] = signature["feature_shape"] and tuple(signature["feature_shape"])
-        wanted = Signature(**signature)
-        named: dict[str, Any] = settings["family"]
+        wanted, named = Signature(**signature), dict(settings["family"])
     except (KeyError, TypeError, ValueError) as error:
         raise DataError("its header is not that of a checkpoint of the harness", source=path) from error
-    model = (family or rebuild([], "family", named)).build(shape, wanted, parametrization)
-    found = {name.removeprefix(_MODEL): part for name, part in load_file(path).items() if name.startswith(_MODEL)}
-    parameters = dict(model.named_parameters())
-    if {name: part.shape for name, part in found.items()} != {name: part.shape for name, part in parameters.items()}:
-        raise DataError(f"its tensors are not those of family={named.get('name')} as it is now", source=path)
-    model.load_state_dict(found, strict=False)  # buffers are as the family builds them
+    family = family or rebuild([], "family", named)
+    others = DataError(f"its tensors are not those of family={named.get('name')} as it is now", source=path)
+    shapes = {name.removeprefix(_MODEL): of for name, of in contents.shapes.items() if name.startswith(_MODEL)}
+    try:
+        # Counted before it is built: a header may state any size.
+        if family.count(shape, wanted).total != sum(map(math.prod, shapes.values())):
+            raise others
+        model = family.build(shape, wanted, parametrization)
+    except (TypeError, ValueError, ArithmeticError) as error:
+        raise others from error
+    if shapes != {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}:
+        raise others
+    found = {name.removeprefix(_MODEL): tensor for name, tensor in load_file(path).items()}
+    model.load_state_dict({name: found[name] for name in shapes}, strict=False)  # buffers are as the family builds them
     return model.eval()

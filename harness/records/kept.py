@@ -38,11 +38,11 @@ def step_file(step: int) -> str:
 
 
 def kept_steps(folder: Path) -> dict[int, Path]:
-    """The files of a run's folder by their steps, in order; none where there is no such folder, or it is a link."""
+    """The files of a run's folder by their steps, in order; links, of the folder or in it, are not followed."""
     if folder.is_symlink() or not folder.is_dir():
         return {}
-    found = {int(match[1]): folder / match[0] for name in os.listdir(folder) if (match := _FILE.fullmatch(name))}
-    return dict(sorted(found.items()))
+    names = [entry.name for entry in os.scandir(folder) if entry.is_file(follow_symlinks=False)]
+    return dict(sorted((int(match[1]), folder / match[0]) for name in names if (match := _FILE.fullmatch(name))))
 
 
 def kept_files(results: Path) -> Iterator[tuple[str, int, Path]]:
@@ -82,7 +82,7 @@ def read_contents(path: Path) -> Contents:
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - no dict
     except (OSError, SafetensorError) as error:
         raise DataError(f"cannot be read: {str(error).splitlines()[0]}", source=path) from error
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, RecursionError) as error:
         raise DataError("its header is not that of a checkpoint of the harness", source=path) from error
     if not isinstance(about, dict):
         raise DataError("its header is not that of a checkpoint of the harness", source=path)
@@ -98,8 +98,8 @@ def checkpoints(results: Path | str) -> pd.DataFrame:
     Returns:
         ``run_id``, ``step``, ``path`` and ``bytes``, ``tokens`` and training ``flops`` up to the step, and the columns
         of the run: ``study``, ``family``, ``width``, ``params_total``, ``seed``, ``lr``, ``status``, ... Sorted by
-        study, size and run, then by step; empty where none is kept. Files that cannot be used and those of runs that are not recorded are left
-        out, and a `RunsWarning` counts them.
+        study, size and run, then by step; empty where none is kept. Files that cannot be used and those of runs that
+        are not recorded are left out, and a `RunsWarning` counts them.
 
     Raises:
         DataError: no such folder, or no run in it.
@@ -117,7 +117,7 @@ def checkpoints(results: Path | str) -> pd.DataFrame:
             about = read_contents(path).about
             row = {"run_id": run_id, "step": step, "path": str(path), "bytes": path.stat().st_size}
             rows.append(row | {"tokens": int(about["tokens"]), "flops": float(about["flops"])})
-        except (DataError, KeyError, TypeError, ValueError):
+        except (DataError, KeyError, TypeError, ValueError, OverflowError):
             left_out += 1
     columns = ["run_id", "step", "path", "bytes", "tokens", "flops"]
     frame = pd.DataFrame(rows, columns=columns).merge(runs, on="run_id", how="inner")

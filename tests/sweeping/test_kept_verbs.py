@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import warnings
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from command import TINY, loaded_after, run
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
 from tiny_results import RESULTS
 
 import harness
@@ -133,3 +136,22 @@ def test_what_is_no_checkpoint_is_refused_in_a_line(kept: Path, tmp_path: Path) 
         harness.load_model(tmp_path / "no.safetensors")
     with pytest.raises(UserError, match=r"gone\.safetensors: cannot be read"):
         harness.load_model(tmp_path / "gone.safetensors")
+    path = Path(harness.checkpoints(RESULTS)["path"].iloc[0])
+    with safe_open(path, framework="np") as file:
+        about = json.loads(file.metadata()["harness"])
+    for shape, told in [
+        ({"width": 10**12, "depth": 1}, "its tensors are not those of family=mlp"),
+        ("x", "its header"),
+    ]:
+        header = {"harness": json.dumps(about | {"settings": about["settings"] | {"shape": shape}})}
+        save_file(load_file(path), tmp_path / "other.safetensors", metadata=header)
+        with pytest.raises(UserError, match=rf"other\.safetensors: {told}"):
+            harness.load_model(tmp_path / "other.safetensors")
+
+
+def test_links_and_pipes_are_not_followed(kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run_id, _, path = next(kept_files(RESULTS))
+    (kept / run_id / "step-2.safetensors").symlink_to(path.resolve())
+    os.mkfifo(kept / run_id / "step-3.safetensors")
+    assert "nothing is wrong" in run(capsys, "verify", *TINY).out
+    assert len(harness.checkpoints(RESULTS)) == 8
