@@ -4,8 +4,9 @@ The analysis half stands alone: ``import harness`` gives the estimators of laws 
 `fit_curves`, `fit_groups`, `exponents`), what follows from them (`Forecaster`, `Chain`, `IsoFlop`, `allocate`,
 `overtraining`, `compute_gain`), `screen` (benchmarks that can be read at small size), jumps and thresholds
 (`find_jumps`, `thresholds`, `compare_thresholds`), `take_together` (sizes that lie close), `load`, `datasets`,
-tables whose truth is known, and `plots`. `plan` and `sweep` are the other half: they plan and train experiments.
-Nothing of torch or Hydra is loaded before one of these two is used; each name is imported when first used.
+tables whose truth is known, and `plots`. `plan` and `sweep` are the other half: they plan and train experiments;
+`checkpoints` lists what these have kept, and `load_model` gives a trained model. Nothing of torch or Hydra is loaded
+before `plan`, `sweep` or `load_model` is used; each name is imported when first used.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from harness.analysis.planning.loss_to_metric import Chain
     from harness.analysis.planning.screening import screen
     from harness.analysis.size_bins import take_together
+    from harness.kept_models import load_model
+    from harness.records.kept import checkpoints
     from harness.records.store import load
     from harness.study_calls import plan, sweep
 
@@ -50,12 +53,14 @@ _HOMES = {
     "overtraining": "harness.analysis.planning.allocation",
     "PowerLaw": "harness.analysis.fitting.estimator",
     "ScalingLaw": "harness.analysis.fitting.estimator",
+    "checkpoints": "harness.records.kept",
     "compare_thresholds": "harness.analysis.emergence.comparison",
     "exponents": "harness.analysis.fitting.exponents",
     "find_jumps": "harness.analysis.emergence.find_jumps",
     "fit_best": "harness.analysis.fitting.selection",
     "known_scores": "harness.analysis.emergence.known_scores",
     "load": "harness.records.store",
+    "load_model": "harness.kept_models",
     "plan": "harness.study_calls",
     "screen": "harness.analysis.planning.screening",
     "sweep": "harness.study_calls",
@@ -71,6 +76,7 @@ __all__ = [
     "ScalingLaw",
     "allocate",
     "best_rates",
+    "checkpoints",
     "compare_thresholds",
     "compute_gain",
     "exponents",
@@ -80,6 +86,7 @@ __all__ = [
     "fit_groups",
     "known_scores",
     "load",
+    "load_model",
     "overtraining",
     "plan",
     "screen",

@@ -290,6 +290,12 @@ class TrainingSettings(Checked):
         or_null(at_least(0), "no checkpoints"),
         in_identity=False,
     )
+    keep: str = setting(
+        "none",
+        "checkpoints of a run that stay after its end: none, that of its last step, or one at every evaluation",
+        one_of("none", "last", "all"),
+        in_identity=False,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -366,8 +372,9 @@ class RedoSettings(Checked):
 
     which: str = setting(
         "changed",
-        "runs whose counts the code now gives otherwise (changed), all, or those that ended so",
-        one_of("changed", "all", "finished", "diverged", "failed"),
+        "runs whose counts the code now gives otherwise (changed), all, those that ended so, or finished ones without "
+        "the checkpoints that training.keep asks for (unkept)",
+        one_of("changed", "all", "finished", "diverged", "failed", "unkept"),
     )
     rungs: Any = setting(None, "of these sizes only, counted from 0", or_null(ListOf(whole(0)), "all"))
     seeds: Any = setting(None, "of these seeds only", or_null(ListOf(whole(0)), "all"))

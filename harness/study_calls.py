@@ -86,7 +86,9 @@ def plan(*overrides: Given, **settings: Any) -> pd.DataFrame:
         ``params_non_embedding``, ``params_mlp``, ...), ``steps``, and ``tokens`` and training ``flops`` of one run.
         ``runs`` counts the rung's members, ``runs_to_do`` those not trained yet. ``predicted_s`` is the wall time in
         seconds of all its runs on one worker, ``predicted_bytes`` the peak memory of that worker (within a factor of
-        two). ``frame.attrs`` holds ``device``, ``workers`` and ``results``.
+        two). ``checkpoint_bytes`` is the disk that checkpoints of one of its jobs take at most while it trains,
+        ``kept_bytes`` what ``training.keep`` leaves of all its runs. ``frame.attrs`` holds ``device``, ``workers`` and
+        ``results``.
 
     Raises:
         UserError: as `sweep`.

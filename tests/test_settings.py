@@ -75,6 +75,7 @@ REFUSED: dict[str, list[Any]] = {
     "training.evaluate": ["log"],
     "training.patience": [0, 1.5],
     "training.checkpoint_s": [-1.0, NAN, "often"],
+    "training.keep": ["first", None, True],
     "training.min_delta": [-0.1, NAN, 0.1],  # the last without training.patience
     "launcher.workers": [0, -1],
     "launcher.members_together": [0],

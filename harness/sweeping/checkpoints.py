@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -19,12 +18,12 @@ from typing import Any
 
 import torch
 
-import harness
-from harness.code_digest import code_digest
+from harness.code_digest import digest_with
 from harness.errors import UserError
 from harness.ladder import Job
 from harness.records.files import write_whole
 from harness.sweeping.failures import JobStopped
+from harness.sweeping.kept import KeptCheckpoints, make_folders
 from harness.sweeping.progress import STATE
 from harness.training.state import State
 
@@ -47,7 +46,7 @@ class JobCheckpoints:
     def __init__(self, job: Job) -> None:
         every_s = job.settings.training.checkpoint_s
         self.path, self.every_s = checkpoint_path(job), math.inf if every_s is None else every_s
-        self.about = _about(job)
+        self.about, self.kept = _about(job), KeptCheckpoints(job)
         self.written_at = time.monotonic()
 
     @property
@@ -72,6 +71,7 @@ class JobCheckpoints:
         facts = {"about": self.about, "step": state.step, "facts": state.facts}
         on_host = {name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}
         try:
+            make_folders(self.kept.results, self.path.parent)
             write_whole(self.path, save(on_host, metadata={"harness": json.dumps(facts)}))
         except UserError:
             self.every_s = math.inf
@@ -93,14 +93,17 @@ class JobCheckpoints:
 
     @contextmanager
     def _opened(self) -> Iterator[tuple[Any, dict[str, Any] | None]]:
-        """The file and what its header says; None for one that is absent, damaged or of another job."""
+        """The file and what its header says; None for one that is absent, damaged or of another job.
+
+        None too where a file is missing that `training.keep` asks for of the steps before it.
+        """
         from safetensors import SafetensorError, safe_open
 
         with ExitStack() as stack:
             try:
                 file = stack.enter_context(safe_open(self.path, framework="pt"))
                 known = json.loads((file.metadata() or {})["harness"])
-                usable = known["about"] == self.about
+                usable = known["about"] == self.about and self.kept.has_all_of(known["facts"].get("outcomes", ()))
             except (OSError, SafetensorError, KeyError, ValueError, TypeError):
                 usable = False
             yield (file, known) if usable else (None, None)
@@ -124,9 +127,7 @@ def interrupted(results: Path) -> set[str]:
 
 def _about(job: Job) -> dict[str, Any]:
     """What must be the same for a job to go on: its runs, how they are measured, and the code that trains them."""
-    measured = dataclasses.asdict(job.settings.training) | {"checkpoint_s": None}
-    classes = (type(job.settings.family), type(job.settings.task))
-    files = (getattr(sys.modules[cls.__module__], "__file__", None) for cls in classes)
+    measured = dataclasses.asdict(job.settings.training) | {"checkpoint_s": None, "keep": None}
     return {
         "format": FORMAT,
         "run_ids": [member.run_id for member in job.members],
@@ -134,5 +135,5 @@ def _about(job: Job) -> dict[str, Any]:
         "steps": job.steps,
         "training": measured,
         "torch": torch.__version__,
-        "code": code_digest(Path(harness.__file__).parent, *map(Path, filter(None, files))),
+        "code": digest_with(type(job.settings.family), type(job.settings.task)),
     }

@@ -13,11 +13,12 @@ from rich.console import Console
 from rich.table import Table
 
 from harness.errors import SettingError
-from harness.ladder import Job
+from harness.ladder import Job, Member
 from harness.records.pieces import recorded
 from harness.settings import RedoSettings, Settings
 from harness.sweeping.check import check_models
 from harness.sweeping.cost import cost_model
+from harness.sweeping.kept import is_kept
 from harness.sweeping.plan import pending, recorded_cells, worker_count
 from harness.sweeping.recorded import count_differences
 from harness.sweeping.run import join_folders, look, tell_failures, train_jobs
@@ -47,7 +48,7 @@ def redo(studies: Sequence[Settings], console: Console, yes: bool = False) -> in
         look(shares, console)
         if not (jobs := _chosen_jobs(studies, device)):
             return _show(studies, jobs, device, console)
-        if studies[0].redo.which != "changed" and studies[0].redo.before is None:
+        if studies[0].redo.which not in ("changed", "unkept") and studies[0].redo.before is None:
             console.print(f"After a stop the same command with {_before_now()} goes on.", highlight=False)
         return tell_failures(train_jobs(jobs, {}, worker_count(studies[0], device), console, shares), console)
 
@@ -64,7 +65,7 @@ def _chosen_jobs(studies: Sequence[Settings], device: str) -> list[Job]:
         rows = recorded(study.results).rows
         for cell in recorded_cells(study, rows.values()):
             held += [rows[member.run_id] for member in cell.members]
-            members = tuple(m for m in cell.members if m.run_id not in claimed and _is_chosen(cell, rows[m.run_id]))
+            members = tuple(m for m in cell.members if m.run_id not in claimed and _is_chosen(cell, m, rows[m.run_id]))
             claimed |= {member.run_id for member in members}
             jobs += pending(replace(cell, members=members), {}, device)
     _check_asked(studies[0].redo, held)
@@ -80,7 +81,7 @@ def _check_asked(redo: RedoSettings, recorded: Sequence[Mapping[str, Any]]) -> N
                 raise SettingError(f"redo.{name}", asked, f"what is recorded under these settings: {some or 'nothing'}")
 
 
-def _is_chosen(cell: Job, row: Mapping[str, Any]) -> bool:
+def _is_chosen(cell: Job, member: Member, row: Mapping[str, Any]) -> bool:
     """Whether the settings under `redo` choose a recorded run."""
     redo: RedoSettings = cell.settings.redo
     for name, column in _LISTS.items():
@@ -92,14 +93,18 @@ def _is_chosen(cell: Job, row: Mapping[str, Any]) -> bool:
     if redo.which == "changed":
         rung, context = cell.rung, cell.settings.task.signature.context
         return bool(count_differences(row, rung.params, rung.flops_per_example, context))
+    if redo.which == "unkept":
+        return row["status"] == "finished" and not is_kept(cell, member)
     return redo.which in ("all", row["status"])
 
 
 def _show(studies: Sequence[Settings], jobs: Sequence[Job], device: str, console: Console) -> int:
     if not jobs:
         which = studies[0].redo.which
-        changed = "has other counts than the code gives now (redo.which=all takes all of them)"
-        what = changed if which == "changed" else "is among those chosen under redo"
+        what = {
+            "changed": "has other counts than the code gives now (redo.which=all takes all of them)",
+            "unkept": "lacks checkpoints that training.keep asks for",
+        }.get(which, "is among those chosen under redo")
         console.print(f"Nothing to train anew: no recorded run of these settings {what}.", highlight=False)
         return 0
     cost = cost_model(Path(studies[0].results))

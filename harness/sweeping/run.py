@@ -17,8 +17,10 @@ from harness.settings import Settings
 from harness.sweeping.check import check_models
 from harness.sweeping.checkpoints import JobCheckpoints
 from harness.sweeping.cost import cost_model
+from harness.sweeping.disk import space_line, warn_of_little_space
 from harness.sweeping.display import display_for
 from harness.sweeping.failures import Ended, count_by_status, early_stops, failure_lines
+from harness.sweeping.kept import remove_ended, unkept_line
 from harness.sweeping.losses import without_losses
 from harness.sweeping.other_data import warn_of_other_data
 from harness.sweeping.plan import DONE, cells, is_done, pending, single_job, why_alone, worker_count
@@ -48,6 +50,8 @@ def plan(studies: Sequence[Settings], console: Console, check: bool = False) -> 
         console.print(plan_table(study, cost, device))
     workers = worker_count(studies[0], device)
     console.print(plan_totals(studies, known, cost, device, workers), highlight=False)
+    console.print(space_line(studies, _jobs(studies, known, device), workers), highlight=False)
+    _tell_unkept(studies, known, console)
     if check:
         agreed = f"parameters are those of the models, FLOPs within {100 * FLOPS_TOLERANCE:g} % of torch's count"
         console.print(f"Checked {counted(n_checked, 'size')}: {agreed}.", highlight=False)
@@ -90,7 +94,10 @@ def train_missing(studies: Sequence[Settings], console: Console) -> list[Ended]:
     """
     device = resolve(studies[0].training.device).type
     with join_folders(studies) as shares:
-        known = _known(studies, look(shares, console))
+        found = look(shares, console)
+        remove_ended(found)
+        known = _known(studies, found)
+        _tell_unkept(studies, known, console)
         unfinished = [study for study in studies if not is_done(study, known)]
         _caution(unfinished)
         check_models(unfinished, flops=True)
@@ -109,7 +116,9 @@ def train(studies: Sequence[Settings], console: Console) -> int:
     resolve(studies[0].training.device)
     job = single_job(studies[0])
     with join_folders(studies) as shares:
-        known = _known(studies, look(shares, console))
+        found = look(shares, console)
+        remove_ended(found)
+        known = _known(studies, found)
         if known.get(job.members[0].run_id) in DONE:
             return tell_failures(train_jobs([], known, 1, console, shares), console)
         _caution(studies)
@@ -140,6 +149,7 @@ def train_jobs(
     if n_begun := sum(JobCheckpoints(job).step is not None for job in jobs):
         its = "goes on from its checkpoint" if n_begun == 1 else "go on from their checkpoints"
         console.print(f"{counted(n_begun, 'job')} {its}.", highlight=False)
+    warn_of_little_space(jobs, workers)
     cost = cost_model(Path(jobs[0].settings.results)).seconds
     jobs = sorted(jobs, key=cost, reverse=True)
     with without_losses(jobs), display_for(console, jobs, cost) as display:
@@ -170,6 +180,11 @@ def _jobs(studies: Sequence[Settings], known: dict[str, str], device: str) -> li
                 jobs.append(job)
                 claimed |= {member.run_id: DONE[0] for member in job.members}
     return jobs
+
+
+def _tell_unkept(studies: Sequence[Settings], known: Mapping[str, str], console: Console) -> None:
+    if (line := unkept_line(studies, known)) is not None:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def folders_of(studies: Sequence[Settings]) -> list[Path]:

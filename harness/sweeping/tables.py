@@ -17,6 +17,7 @@ from harness.records.schema import STATUSES
 from harness.rules.base import BATCH_SIZE, BETA2, LR, WARMUP, WEIGHT_DECAY
 from harness.settings import Settings
 from harness.sweeping.cost import CostModel
+from harness.sweeping.disk import checkpoint_bytes, kept_bytes
 from harness.sweeping.plan import DONE, cells, pending
 from harness.sweeping.runs_row import data_columns, size_columns
 from harness.wording import duration
@@ -115,6 +116,8 @@ def plan_frame(studies: Sequence[Settings], status: Mapping[str, str], cost: Cos
                     "runs_to_do": sum(status.get(member.run_id) not in DONE for member in cell.members),
                     "predicted_s": sum(map(cost.seconds, jobs)),
                     "predicted_bytes": round(max(map(cost.bytes, jobs))),
+                    "checkpoint_bytes": max(map(checkpoint_bytes, jobs)),
+                    "kept_bytes": kept_bytes(cell),
                 }
             )
     return pd.DataFrame(rows)

@@ -12,11 +12,13 @@ from rich.console import Console
 from harness.records.comparable import differing_data
 from harness.records.folders import find_folder
 from harness.records.integrity import Findings, examine
+from harness.records.kept import set_kept_aside
 from harness.records.pieces import read_collected, set_aside, set_tables_aside
 from harness.records.run_settings import is_imported, parse_config
 from harness.records.schema import STATUSES
 from harness.records.writer import piece_path
 from harness.sweeping.failures import Ended, failure_lines
+from harness.sweeping.kept_check import examine_kept
 from harness.sweeping.presence import refuse_if_swept
 from harness.sweeping.recorded import Counts, Rebuild, Row, identity_problems
 from harness.wording import counted
@@ -27,11 +29,12 @@ def verify(folders: Sequence[Path], rebuild: Rebuild, console: Console, fix: boo
 
     Pieces and tables are read through (`records.integrity`). Of the runs that the harness trained, run_id and columns
     are compared with the recorded settings, and parameters and FLOPs with those that the code of now counts. Finished
-    runs of one study have to have seen the same data. Seeds that some sizes of a study lack are noted.
+    runs of one study have to have seen the same data. Kept checkpoints have to be those of their runs. Seeds that some
+    sizes of a study lack are noted.
 
     Args:
         fix: set aside the pieces of runs that cannot be used or do not have the settings that their id stands for, so
-            that a sweep trains them again.
+            that a sweep trains them again; kept checkpoints that cannot be used too.
 
     Raises:
         DataError: no such folder, or tables of another schema version.
@@ -48,11 +51,14 @@ def _verify(folder: Path, rebuild: Rebuild, console: Console, fix: bool) -> int:
     mistaken = {run["run_id"]: "; ".join(told) for run in trained if (told := identity_problems(run))}
     problems = found.problems + failure_lines(_wrong_runs(folder, trained, mistaken, Counts(rebuild)))
     problems += _unlike(found.runs)
+    kept = examine_kept(folder, found.runs)
+    problems += [f"{path}: {problem}" for path, problem in kept.bad.items()]
     done = _fix(folder, found, mistaken) if fix else []
+    done += [f"{path}: set aside as {set_kept_aside(folder, path)}" for path in kept.bad if fix]
     statuses = Counter(run["status"] for run in found.runs)
     counts = ", ".join(f"{statuses[status]} {status}" for status in STATUSES if statuses[status])
     console.print(f"{folder}: {len(found.runs)} runs" + (f" ({counts})" if counts else ""), markup=False)
-    notes = found.notes + _missing_seeds(folder, trained)
+    notes = found.notes + kept.notes + _missing_seeds(folder, trained)
     if len(trained) < len(found.runs):
         notes.append(f"{len(found.runs) - len(trained)} runs are imported; their counts are as stated")
     for line in [*problems, *(f"note: {note}" for note in notes), *(f"fixed: {line}" for line in done)]:

@@ -10,6 +10,7 @@ from harness.ladder import Job, Member
 from harness.records.writer import write_run
 from harness.sweeping.checkpoints import JobCheckpoints
 from harness.sweeping.failures import Ended, JobStopped, OutOfMemoryError, job_error
+from harness.sweeping.kept import KeptCheckpoints
 from harness.sweeping.memory import release
 from harness.sweeping.progress import Reporter, progress_path
 from harness.sweeping.runs_row import run_row
@@ -28,10 +29,10 @@ def run_job(job: Job, git_revision: str | None) -> list[Ended]:
             be that of a smaller attempt.
         JobStopped: this process is to end.
     """
-    checkpoints = JobCheckpoints(job)
+    checkpoints, kept = JobCheckpoints(job), KeptCheckpoints(job)
     try:
         with Reporter(job) as reporter:
-            outcomes = train_job(job, reporter, checkpoints)
+            outcomes = train_job(job, reporter, checkpoints, kept)
     except JobStopped:
         raise
     except UserError as error:
@@ -42,6 +43,7 @@ def run_job(job: Job, git_revision: str | None) -> list[Ended]:
             release(error)
         else:
             checkpoints.remove()  # going on from there, it would meet the same
+            kept.drop()
         raise failed from None
     ended = []
     for outcome in outcomes:
@@ -58,7 +60,13 @@ def run_job(job: Job, git_revision: str | None) -> list[Ended]:
             versions=outcome.versions,
             git_revision=git_revision,
         )
-        ended.append(_write(job, outcome.member, row, outcome.measurements, done))
+        if finished := outcome.status == "finished":
+            kept.publish(outcome)  # before the run is known, so that one that has finished has its checkpoints
+        written = write_run(Path(job.settings.results), row, outcome.measurements)
+        if written and not finished:
+            kept.publish(outcome)
+        ended.append(_ended(job, outcome.member, row, written, done))
+    kept.drop()
     checkpoints.remove()
     return ended
 
@@ -74,13 +82,11 @@ def write_failure(job: Job, error: str, git_revision: str | None) -> list[Ended]
     """
     # A killed worker could not take its progress file away.
     progress_path(job).unlink(missing_ok=True)
-    return [
-        _write(job, member, run_row(job, member, "failed", error=error, done=0.0, git_revision=git_revision), [], 0.0)
-        for member in job.members
-    ]
+    rows = [run_row(job, member, "failed", error=error, done=0.0, git_revision=git_revision) for member in job.members]
+    written = [write_run(Path(job.settings.results), row, []) for row in rows]
+    return [_ended(job, *of_run, done=0.0) for of_run in zip(job.members, rows, written, strict=True)]
 
 
-def _write(job: Job, member: Member, row: dict[str, Any], measurements: list[dict[str, Any]], done: float) -> Ended:
-    written = write_run(Path(job.settings.results), row, measurements)
+def _ended(job: Job, member: Member, row: dict[str, Any], written: bool, done: float) -> Ended:
     error = row["error"] if written else f"{row['error']}{_KEPT}"
     return Ended(job.settings.study, job.rung.index, f"{job.label} {member.label}", row["status"], error, done)

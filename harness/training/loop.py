@@ -25,7 +25,7 @@ from harness.training.members import Stack
 from harness.training.micro_batches import trace_step
 from harness.training.optimizers import OPTIMIZERS, Optimizer, clip_by_member
 from harness.training.schedules import lr_multiplier
-from harness.training.state import Checkpoints, NoCheckpoints, State, restore
+from harness.training.state import Checkpoints, Keeper, KeepsNothing, NoCheckpoints, State, restore
 from harness.training.stopping import EarlyStopping
 
 PROGRESS_INTERVAL_S = 0.5
@@ -74,7 +74,10 @@ class Outcome:
 
 
 def train_job(
-    job: Job, on_progress: Callable[[Progress], None] | None = None, checkpoints: Checkpoints | None = None
+    job: Job,
+    on_progress: Callable[[Progress], None] | None = None,
+    checkpoints: Checkpoints | None = None,
+    keeper: Keeper | None = None,
 ) -> list[Outcome]:
     """Train all members of a job side by side and return their outcomes, in the order of `job.members`.
 
@@ -92,7 +95,7 @@ def train_job(
     started = time.monotonic()
     outcomes = [Outcome(member) for member in job.members]
     with torch.no_grad():
-        training = Training.of(job, device, outcomes, checkpoints or NoCheckpoints())
+        training = Training.of(job, device, outcomes, checkpoints or NoCheckpoints(), keeper or KeepsNothing())
         steps = training.run(on_progress or (lambda progress: None))
     synchronise(device)
     wall_s = time.monotonic() - started + training.spent_s
@@ -121,6 +124,7 @@ class Training:
     stopping: list[EarlyStopping]
     outcomes: list[Outcome]
     checkpoints: Checkpoints
+    keeper: Keeper
     step: int = 0
     # A scalar can be added to a tensor of any shape and device.
     loss_sum_M: torch.Tensor = field(default_factory=lambda: torch.zeros(()))
@@ -129,11 +133,13 @@ class Training:
     started: float = field(default_factory=time.monotonic)
 
     @classmethod
-    def of(cls, job: Job, device: torch.device, outcomes: list[Outcome], checkpoints: Checkpoints) -> Training:
+    def of(
+        cls, job: Job, device: torch.device, outcomes: list[Outcome], checkpoints: Checkpoints, keeper: Keeper
+    ) -> Training:
         """From its beginning, or from its last checkpoint."""
         stack = Stack.of(job, device)
         stopping = [EarlyStopping(job.settings.training) for _ in outcomes]
-        training = cls(job, device, stack, optimizer_of(job, stack), stopping, outcomes, checkpoints)
+        training = cls(job, device, stack, optimizer_of(job, stack), stopping, outcomes, checkpoints, keeper)
         if (state := checkpoints.read()) is not None:
             training._resume(state)
         return training
@@ -168,10 +174,27 @@ class Training:
         n_steps = self.step - self.evaluated
         train_losses = (self.loss_sum_M / n_steps).tolist()
         measured = evaluator.measure(self.stack)
+        in_training = [index for index, outcome in enumerate(self.outcomes) if outcome.goes_on]
         _record(self.job, self.outcomes, self.step, measured, train_losses, n_steps)
         for outcome, rule, rows in zip(self.outcomes, self.stopping, measured, strict=True):
             outcome.stopped = outcome.stopped or rule.ends(_loss_of(rows))
+        self._keep(in_training)
         self.loss_sum_M, self.evaluated = torch.zeros(()), self.step
+
+    def _keep(self, indices: list[int]) -> None:
+        """Keep what is wanted of members that were just evaluated; nothing of those that have diverged."""
+        for index in indices:
+            outcome = self.outcomes[index]
+            if outcome.status == "finished" and self.keeper.wants(outcome.stopped or self.step == self.job.steps):
+                self.keeper.keep(index, self._state_of(index))
+
+    def _state_of(self, index: int) -> State:
+        """The state of one member: parameters as model.NAME, averages of the optimizer as optimizer.AVERAGE.NAME."""
+        wholes = {"model": self.stack.params_MP}
+        wholes |= {f"optimizer.{name}": average for name, average in self.optimizer.averages.items()}
+        parts = {whole: self.stack.by_name(values_MP) for whole, values_MP in wholes.items()}
+        named = {f"{whole}.{name}": part[index] for whole in parts for name, part in parts[whole].items()}
+        return State(self.step, named)
 
     def _state(self) -> State:
         tensors = {"params": self.stack.params_MP, "loss_sum": self.loss_sum_M} | self.optimizer.averages

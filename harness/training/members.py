@@ -98,10 +98,11 @@ class Stack:
             micro_batches=job.micro_batches,
         )
 
-    def by_name(self) -> dict[str, torch.Tensor]:
-        """Views of `params_MP` as each parameter's (M, *shape)."""
+    def by_name(self, values_MP: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
+        """Views of `params_MP`, or of other values for the same entries, as each parameter's (M, *shape)."""
         parameters = dict(self.skeleton.named_parameters())
-        parts = self.params_MP.split([parameter.numel() for parameter in parameters.values()], dim=1)
+        values_MP = self.params_MP if values_MP is None else values_MP
+        parts = values_MP.split([parameter.numel() for parameter in parameters.values()], dim=1)
         return {
             name: part.unflatten(1, parameter.shape)
             for (name, parameter), part in zip(parameters.items(), parts, strict=True)

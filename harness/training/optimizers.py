@@ -89,6 +89,9 @@ OPTIMIZERS: dict[str, Callable[[torch.Tensor, Rates, OptimizerSettings], Optimiz
     "muon": Muon,
 }
 
+#: How many `averages` of the size of the parameters each of them has.
+N_AVERAGES = {"gd": 0, "sgd": 1, "adam": 2, "adamw": 2, "muon": 3}
+
 
 def clip_by_member(grad_MP: torch.Tensor, max_norm: float) -> torch.Tensor:
     """Scale each member's gradient down to at most `max_norm` (its 2-norm over all parameters)."""

@@ -55,6 +55,27 @@ class NoCheckpoints:
         """None."""
 
 
+class Keeper(Protocol):
+    """Keeps states of single members beyond the end of their job."""
+
+    def wants(self, ended: bool) -> bool:
+        """Whether the state of a member at an evaluation is wanted; `ended` at its last."""
+
+    def keep(self, index: int, state: State) -> None:
+        """Keep the state of one of the job's members: its parameters, and averages of the optimizer, by name."""
+
+
+class KeepsNothing:
+    """Keeps no state."""
+
+    def wants(self, ended: bool) -> bool:
+        """False."""
+        return False
+
+    def keep(self, index: int, state: State) -> None:
+        """Not asked for."""
+
+
 def restore(into: Mapping[str, torch.Tensor], tensors: Mapping[str, torch.Tensor]) -> None:
     """Copy the values of tensors into those of the same names, where they lie."""
     for name, tensor in into.items():

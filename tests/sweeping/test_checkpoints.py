@@ -62,7 +62,7 @@ def test_that_of_another_job_is_left_alone(job: Job, changed: str) -> None:
 
 def test_that_of_other_code_is_left_alone(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     JobCheckpoints(job).write(STATE)
-    monkeypatch.setattr(checkpoints, "code_digest", lambda *places: "other")
+    monkeypatch.setattr(checkpoints, "digest_with", lambda *classes: "other")
     assert JobCheckpoints(job).read() is None
 
 
