@@ -12,7 +12,7 @@ import math
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,15 +50,13 @@ class JobCheckpoints:
         return time.monotonic() - self.written_at >= self.every_s
 
     def write(self, state: State) -> None:
-        """Replace the checkpoint. One that cannot be written costs what it would have saved, not the run."""
+        """Replace the checkpoint. One that cannot be written costs what it would have saved, and no more."""
         from safetensors.torch import save  # needed by long runs alone
 
         facts = {"about": self.about, "step": state.step, "facts": state.facts}
         on_host = {name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}
-        try:
+        with suppress(UserError):
             write_whole(self.path, save(on_host, metadata={"harness": json.dumps(facts)}))
-        except UserError:
-            self.every_s = math.inf
         self.written_at = time.monotonic()
 
     def read(self) -> State | None:
