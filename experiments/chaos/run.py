@@ -228,7 +228,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--episodes", default=",".join(EPISODES), help="besides the undisturbed sweep")
     parser.add_argument("--seed", type=int, default=0, help="of victims and instants")
     parser.add_argument("--minutes", type=float, help="after so many there are no more kills")
-    parser.add_argument("--only", choices=SIZES, help="sweep one study")
+    parser.add_argument("--only", choices=["mlp", "transformer", "cnn"], help="sweep one study")
     parser.add_argument("--untimed", action="store_true", help="judge what is in the tables, not how long it took")
     parser.add_argument("--keep", type=Path, help="a new folder for results and logs, which stay there")
     parser.add_argument("settings", nargs="*", help="for harness sweep, such as ladder.steps=500")
