@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import math
 import random
+import subprocess
 import sys
 import tempfile
 import time
@@ -60,10 +61,14 @@ class Report:
 
     def add(self, episode: Episode, tallies: Sequence[Tally], only: str | None = None) -> None:
         """Collect the tables of an episode and compare them."""
-        collect(episode.results)
+        self.faults += episode.faults
+        try:
+            collect(episode.results)
+        except subprocess.CalledProcessError as error:
+            self.faults.append(f"{episode.results.name}: cannot be collected, exit code {error.returncode}")
+            return
         differs = difference(self.undisturbed.results, episode.results, only)
         self.tallies += [(tally, differs) for tally in tallies if tally.times]
-        self.faults += episode.faults
         for what in ("lost", "doubled", "differing"):
             if runs := sorted(getattr(differs, what)):
                 self.faults.append(f"{episode.results.name}: {len(runs)} {what}: {', '.join(runs[:3])}")
@@ -131,6 +136,8 @@ class Trial:
             kills = Kills(self.rng, victims, mean_s, until)
             rounds.append(carry_through(self.whole, self.folder / f"killed{len(rounds)}", kills))
             self.report.add(rounds[-1], kills.tallies)
+        if not rounds:
+            return
         if victims:
             self.report.faults.append(f"no time was left for {len(victims)} of {n} kills")
         wall_s, restarting_s = (sum(getattr(each, what) for each in rounds) for what in ("wall_s", "restarting_s"))
