@@ -131,7 +131,8 @@ class Trial:
         """Kills at random instants, on another results folder whenever a sweep has ended before the last one."""
         calm, victims, rounds = self.report.undisturbed, draw_victims(self.rng, n), list[Episode]()
         restarts = sum(victim in ("parent", "whole tree") for victim in victims)
-        mean_s = 0.75 * (calm.wall_s + restarts * calm.startups_s[0]) / max(n, 1)
+        # Half, for a kill also waits until its victim is there, and all are to come before the sweep's end.
+        mean_s = 0.5 * (calm.wall_s + restarts * calm.startups_s[0]) / max(n, 1)
         while victims and time.monotonic() < until:
             kills = Kills(self.rng, victims, mean_s, until)
             rounds.append(carry_through(self.whole, self.folder / f"killed{len(rounds)}", kills))
