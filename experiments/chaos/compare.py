@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
-#: Columns that tell when, how fast, or into which folder a run was trained.
-OF_THE_OCCASION = ["wall_s", "tokens_per_s", "finished_at", "experiment"]
-#: Settings in the column `config` that do.
+#: Columns that tell when, how fast, or at which commit a run was trained: somebody may commit meanwhile.
+OF_THE_OCCASION = ["wall_s", "tokens_per_s", "finished_at", "git_revision"]
+#: Settings in the column `config` that tell where.
 SETTINGS_OF_THE_OCCASION = ("results", "launcher")
 
 _KEY = ["run_id", "step", "split", "subtask", "metric"]
