@@ -55,7 +55,7 @@ class JobCheckpoints:
         return ASKED_TO_STOP.is_set() or time.monotonic() - self.written_at >= self.every_s
 
     def write(self, state: State) -> None:
-        """Replace the checkpoint. One that cannot be written costs what it would have saved, not the run.
+        """Replace the checkpoint. One that cannot be written costs what it would have saved, and no more.
 
         Raises:
             JobStopped: this process is to end.
@@ -70,11 +70,9 @@ class JobCheckpoints:
 
         facts = {"about": self.about, "step": state.step, "facts": state.facts}
         on_host = {name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}
-        try:
+        with suppress(UserError):
             make_folders(self.kept.results, self.path.parent)
             write_whole(self.path, save(on_host, metadata={"harness": json.dumps(facts)}))
-        except UserError:
-            self.every_s = math.inf
         self.written_at = time.monotonic()
 
     def read(self) -> State | None:

@@ -50,6 +50,18 @@ def test_what_is_written_is_read_to_the_bit(job: Job) -> None:
     assert JobCheckpoints(job).read() is None
 
 
+def test_one_that_cannot_be_written_is_not_the_last(job: Job) -> None:
+    """As on a disk that is full for a moment."""
+    kept = JobCheckpoints(job)
+    kept.every_s = 0.0
+    checkpoint_path(job).mkdir(parents=True)
+    kept.write(STATE)
+    assert kept.read() is None and kept.due
+    checkpoint_path(job).rmdir()
+    kept.write(STATE)
+    assert kept.step == STATE.step
+
+
 @pytest.mark.parametrize("changed", ["seeds", "training__evaluations", "ladder__steps"])
 def test_that_of_another_job_is_left_alone(job: Job, changed: str) -> None:
     JobCheckpoints(job).write(STATE)
