@@ -13,6 +13,20 @@ from harness.errors import SettingError, UserError
 #: Overrides already written, one or several, or names and values.
 Given = str | Iterable[str] | Mapping[str, Any]
 
+#: How many brackets deep a setting may be; no value that any setting has is deeper than a few.
+_DEEPEST = 20
+
+
+def refuse_nested(overrides: Iterable[str]) -> None:
+    """Raise UserError for an override with brackets in brackets, deeper than Hydra's parser can follow."""
+    for override in overrides:
+        depth = 0
+        for sign in override:
+            depth += (sign in "[{(") - (sign in "]})")
+            if depth > _DEEPEST:
+                name = override.partition("=")[0]
+                raise UserError(f"{name}: brackets are nested more than {_DEEPEST} deep, and no setting's value is")
+
 
 def overrides_of(*given: Given, **settings: Any) -> list[str]:
     """Overrides as Hydra parses them, in the order given, keyword arguments last.
