@@ -26,7 +26,7 @@ from harness.choices import choices, config_folders, config_groups
 from harness.data.settings import DataSettings
 from harness.errors import SettingError, UserError
 from harness.explain import content_of, explain, how_to_choose, shown, unknown_setting
-from harness.overrides import refuse_nested
+from harness.overrides import refuse_unreadable
 from harness.ranges import ALLOWED, identity_of
 from harness.settings import Settings
 from harness.user_configs import UserConfigs, UserFiles
@@ -91,7 +91,7 @@ def compose_studies(overrides: Sequence[str]) -> list[DictConfig]:
     experiment sets beside `studies`, then the command line; later ones win. Choices of task and family on the command
     line pick the studies that made them.
     """
-    refuse_nested(overrides)
+    refuse_unreadable(overrides)
     parsed = OverridesParser.create().parse_overrides(list(overrides))
     _refuse_choices(parsed)
     by_root = [(str(o.key_or_group).split(".")[0], o) for o in parsed]
@@ -106,7 +106,7 @@ def compose_studies(overrides: Sequence[str]) -> list[DictConfig]:
             _refuse_unchosen(study, overrides, experiments)
         return [study]
     lists = _listing(experiments)
-    _refuse_nested(studies, lists)
+    _refuse_unreadable(studies, lists)
     files = {study: f"experiment=[{','.join([study, *experiments])}]" for study in studies}
     picks = {root: o.value() for root, o in by_root if root in PICKING and o.key_or_group == root}
     if picks:
@@ -170,7 +170,7 @@ def _listing(experiments: Sequence[Any]) -> str:
     return (listing or files or [""])[-1]
 
 
-def _refuse_nested(studies: Sequence[Any], lists: str) -> None:
+def _refuse_unreadable(studies: Sequence[Any], lists: str) -> None:
     """Raise UserError for a study whose file lists studies, itself perhaps: those would never be looked at."""
     for study in studies:
         inside = content_of(file := f"experiment/{study}")

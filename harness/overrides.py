@@ -17,9 +17,11 @@ Given = str | Iterable[str] | Mapping[str, Any]
 _DEEPEST = 20
 
 
-def refuse_nested(overrides: Iterable[str]) -> None:
-    """Raise UserError for an override with brackets in brackets, deeper than Hydra's parser can follow."""
+def refuse_unreadable(overrides: Iterable[str]) -> None:
+    """Raise UserError for an override with brackets deeper than Hydra's parser can follow, or that no table can hold."""
     for override in overrides:
+        if not override.startswith("results=") and any("\ud800" <= sign <= "\udfff" for sign in override):
+            raise UserError(f"{override}: not text in UTF-8")  # folders may have such names, records may not
         depth = 0
         for sign in override:
             depth += (sign in "[{(") - (sign in "]})")

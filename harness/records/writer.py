@@ -122,7 +122,7 @@ def to_table(table: str, rows: Sequence[Mapping[str, Any]], source: str) -> pa.T
             raise DataError(f"{source}: column {field.name} of {table} is null in row {values.index(None)}")
         try:
             columns.append(pa.array(values, field.type))
-        except (pa.ArrowException, TypeError, OverflowError) as error:
+        except (pa.ArrowException, TypeError, OverflowError, UnicodeError) as error:
             raise DataError(f"{source}: column {field.name} of {table} must be {field.type}: {error}") from error
     return pa.table(columns, schema=schema)
 

@@ -85,7 +85,8 @@ class JobCheckpoints:
                 file = stack.enter_context(safe_open(self.path, framework="pt"))
                 known = json.loads((file.metadata() or {})["harness"])
                 usable = known["about"] == self.about
-            except (OSError, SafetensorError, KeyError, ValueError, TypeError):
+                usable &= isinstance(known["step"], int) and isinstance(known["facts"], dict)
+            except (OSError, SafetensorError, KeyError, ValueError, TypeError, RecursionError):
                 usable = False
             yield (file, known) if usable else (None, None)
 
