@@ -204,6 +204,8 @@ def read_json(path: Path, key: str, expected: str) -> dict[str, Any]:
         raise DataError(f"{path}: empty; allowed is {expected}")
     try:
         content = json.loads(packed)
+        if rb"\ud" in packed.lower():  # half a pair of UTF-16 is no text, and no table can hold it
+            json.dumps(content, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         problem = f"not JSON, or cut short, at line {error.lineno}: {error.msg}; allowed is {expected}"
         # What was to become a file of this kind is worth an error; any other text is just another file.
