@@ -17,7 +17,8 @@ from sandbox import Case
 _READING: tuple[tuple[str, ...], ...] = (
     *(("collect", "results/x"), ("verify", "results/x"), ("cite", "results/x"), ("collect", "results/x")),
     ("fit", "results/x", "--law", "power", "--x", "params_non_embedding", "--y", "loss"),
-    ("emergence", "results/x"),
+    *(("emergence", "results/x"), ("compare", "results/x", "results/x"), ("export", "csv", "results/x")),
+    *(("analyze", "results/x"), ("status", "family=mlp", "task=parity", "ladder.steps=3", "results=results/x")),
 )
 
 
@@ -29,7 +30,12 @@ def _parquet_near(rng: random.Random, content: bytes) -> bytes:
         return odd.bytes_near(rng, content)
     name = rng.choice(table.column_names)
     at = table.schema.get_field_index(name)
-    match rng.randrange(5):
+    if name in ("config", "versions") or rng.random() < 0.1:
+        name = rng.choice([n for n in ("config", "versions") if n in table.column_names] or [name])
+        at, text = table.schema.get_field_index(name), odd.as_json(odd.value(rng)).decode()
+        column = pa.array([rng.choice((text, text[1:], "[" * 3000))] * table.num_rows, pa.string())
+        table = table.set_column(at, table.schema.field(at), column) if pa.types.is_string(table.schema.types[at]) else table
+    match rng.randrange(6):
         case 0:
             table = table.drop([name])
         case 1:

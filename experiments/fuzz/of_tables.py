@@ -34,7 +34,7 @@ _COMMANDS: tuple[tuple[str, ...], ...] = (
     ("cite",),
 )
 #: Of which a message states one: the file, a flag, a column or row; or the law that the numbers do not suit.
-_NAMED = ("t.", "--", "column", "row", " needs at least ", "baseline ")
+_NAMED = ("t.", "--", "column", "row", " needs at least ", "baseline ", "not identifiable", "no start of the fit")
 #: The last line of what a verb says of its rows: those used, those left out, and those that it is not about.
 _COUNTS = re.compile(r"(?:([\d,]+) (?:run|row|value)s? in )?([\d,]+) (?:run|row)s?, ([\d,]+) excluded(?:, ([\d,]+) outside)?")
 

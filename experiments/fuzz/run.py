@@ -36,7 +36,7 @@ KINDS = {
     "names": 0.01,
 }
 #: Cases that a process is given at a time, and seconds without an answer after which it is ended.
-_TOGETHER, _SILENT_S = 20, 3 * sandbox.LONGEST_S
+_TOGETHER, _SILENT_S = 20, 6 * sandbox.LONGEST_S
 
 
 @dataclass

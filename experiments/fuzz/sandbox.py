@@ -23,7 +23,7 @@ from harness import terminal
 from harness.cli import main
 from harness.errors import UserError
 
-#: Seconds and bytes above what the process held before that a case may take.
+#: Seconds of work and bytes above what the process held before that a case may take.
 LONGEST_S, MOST_BYTES = 10, 2**30
 #: What a message of an error may be: lines, and characters in all.
 _LINES, _CHARACTERS = 3, 1500
@@ -167,7 +167,7 @@ def _fault(case: Case) -> str:
             else:
                 value = case.call()
     except UserError as error:
-        code, _ = error.exit_code, err.write(f"harness: {error}\n")
+        code, _ = error.exit_code, err.write(f"harness: {terminal.message(str(error))}\n")
     except SystemExit as stop:
         return f"exits by itself: {stop.code}"
     except _TooLongError:
@@ -207,17 +207,17 @@ def _limits(limited: bool) -> Iterator[None]:
     def stop(*_: object) -> None:
         raise _TooLongError
 
-    usual = signal.signal(signal.SIGALRM, stop)
+    usual = signal.signal(signal.SIGPROF, stop)
     memory = resource.getrlimit(resource.RLIMIT_AS)
     if limited:
         resource.setrlimit(resource.RLIMIT_AS, (_resident("VmSize") + MOST_BYTES + 2**28, memory[1]))
-    # Again after a second, for code that takes the first for a mistake of its own.
-    signal.setitimer(signal.ITIMER_REAL, LONGEST_S, 1)
+    # Of this process's own time, for others may load the machine; again after a second, lest code take it for its own.
+    signal.setitimer(signal.ITIMER_PROF, LONGEST_S, 1)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, usual)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, usual)
         resource.setrlimit(resource.RLIMIT_AS, memory)
 
 

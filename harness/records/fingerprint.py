@@ -71,7 +71,7 @@ def read_collected_note(folder: Path) -> Collected | None:
         if any(stated.get(name) != value for name, value in _key(folder, stamp_pieces(folder)).items()):
             return None
         return Collected(tuple(stated["problems"]), dict(stated["bad"]))
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
         return None
 
 
