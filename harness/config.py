@@ -208,7 +208,11 @@ def _composed_by_hydra(overrides: Sequence[str], lists: str = "", **how: Any) ->
     """As Hydra composes them; `lists` is the file that lists the experiment of `overrides` among its studies."""
     try:
         return hydra.compose("config", list(overrides), **how)
-    except (ValueError, OverflowError, ConfigCompositionException) as error:  # the former for a list of defaults that is none
+    except (
+        ValueError,
+        OverflowError,
+        ConfigCompositionException,
+    ) as error:  # the former for a list of defaults that is none
         raise UserError(explain(error, _experiments(overrides), lists)) from error
 
 

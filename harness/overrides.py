@@ -18,7 +18,7 @@ _DEEPEST = 20
 
 
 def refuse_unreadable(overrides: Iterable[str]) -> None:
-    """Raise UserError for an override with brackets deeper than Hydra's parser can follow, or that no table can hold."""
+    """Raise UserError for an override with brackets too deep for Hydra, or of what no table holds."""
     for override in overrides:
         if not override.startswith("results=") and any("\ud800" <= sign <= "\udfff" for sign in override):
             raise UserError(f"{override}: not text in UTF-8")  # folders may have such names, records may not

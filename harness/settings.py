@@ -78,7 +78,9 @@ class LadderSettings(Checked):
         None, "width of a head: wider sizes have more heads", or_null(whole(1), "as many heads as `heads` says")
     )
     batch_size: Any = setting(
-        64, "examples (sequences, for tokens) in a training step; all: the whole training set", or_rule(whole(1, 10**8), "all")
+        64,
+        "examples (sequences, for tokens) in a training step; all: the whole training set",
+        or_rule(whole(1, 10**8), "all"),
     )
     steps: Any = setting(
         None, "duration in training steps; a list makes a grid over durations", or_null(OneOrMore(above(0)))

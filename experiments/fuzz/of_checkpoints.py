@@ -52,7 +52,9 @@ def _header_near(rng: random.Random, content: bytes) -> bytes:
         case 0:
             header = odd.json_near(rng, header)
         case 1:
-            header["__metadata__"]["harness"] = odd.as_json(odd.json_near(rng, json.loads(header["__metadata__"]["harness"]))).decode()
+            header["__metadata__"]["harness"] = odd.as_json(
+                odd.json_near(rng, json.loads(header["__metadata__"]["harness"]))
+            ).decode()
         case 2:
             header["__metadata__"]["harness"] = rng.choice(("", "[]", "null", "1", "{}", "[" * 5000, '"a"', "NaN"))
     new = odd.as_json(header)

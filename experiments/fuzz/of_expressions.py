@@ -13,7 +13,27 @@ from sandbox import Case, Ran
 from harness.records.expressions import derive, evaluate, select
 
 _NAMES = ("N", "loss", "corpus", "flag", "`model size`", "µ", "gone", "mixed", "nosuch", "when", "whole", "empty")
-_BINARY = ("+", "-", "*", "/", "**", "%", "<", "<=", ">", ">=", "==", "!=", "and", "or", "in", "not in", "//", "@", "is")
+_BINARY = (
+    "+",
+    "-",
+    "*",
+    "/",
+    "**",
+    "%",
+    "<",
+    "<=",
+    ">",
+    ">=",
+    "==",
+    "!=",
+    "and",
+    "or",
+    "in",
+    "not in",
+    "//",
+    "@",
+    "is",
+)
 _CALLS = ("log", "log10", "exp", "sqrt", "abs", "min", "max", "isnan", "eval", "open", "__import__", "print")
 
 
@@ -40,7 +60,9 @@ def expression(rng: random.Random, depth: int = 0) -> str:
     if depth > 4 or kind < 0.25:
         return rng.choice(_NAMES)
     if kind < 0.4:
-        return rng.choice((str(odd.number(rng)), repr(odd.text(rng)), "True", "None", "1e999", "9" * 5000, "1j", "b'x'"))
+        return rng.choice(
+            (str(odd.number(rng)), repr(odd.text(rng)), "True", "None", "1e999", "9" * 5000, "1j", "b'x'")
+        )
     if kind < 0.7:
         return f"{expression(rng, depth + 1)} {rng.choice(_BINARY)} {expression(rng, depth + 1)}"
     if kind < 0.78:
@@ -52,7 +74,9 @@ def expression(rng: random.Random, depth: int = 0) -> str:
         return f"{rng.choice(_CALLS)}({inside})"
     if kind < 0.98:
         return f"[{', '.join(expression(rng, depth + 1) for _ in range(rng.randrange(4)))}]"
-    return rng.choice(("(" * 300 + "N" + ")" * 300, "-" * 3000 + "N", " + ".join(["N"] * 2000), "N[0]", "N.real", "lambda: 1"))
+    return rng.choice(
+        ("(" * 300 + "N" + ")" * 300, "-" * 3000 + "N", " + ".join(["N"] * 2000), "N[0]", "N.real", "lambda: 1")
+    )
 
 
 def _damaged(rng: random.Random, text: str) -> str:

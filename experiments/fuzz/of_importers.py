@@ -34,7 +34,11 @@ def _lm_eval() -> dict[str, Any]:
         "results": {"arc_easy": scores, "hellaswag": {"acc_norm,none": 0.3, "acc_norm_stderr,none": "N/A"}},
         "configs": {"arc_easy": {"metric_list": [{"metric": "acc", "higher_is_better": True}]}},
         "n-samples": {"arc_easy": {"original": 500, "effective": 500}},
-        "config": {"model": "hf", "model_args": "pretrained=org/model,revision=step1000", "model_num_parameters": 10**6},
+        "config": {
+            "model": "hf",
+            "model_args": "pretrained=org/model,revision=step1000",
+            "model_num_parameters": 10**6,
+        },
         "higher_is_better": {"arc_easy": {"acc": True}},
         "model_name": "org/model",
         "date": 1700000000.5,
@@ -87,4 +91,6 @@ def make(rng: random.Random) -> Case:
         stated.append(f"{rng.choice(('seed', 'tokens', 'family', 'flops', 'lr', odd.text(rng)))}={odd.value(rng)}")
     sets = [word for one in stated for word in ("--set", one)]
     where = "in" if rng.random() < 0.5 else f"in/{name}"
-    return Case(("import", kind, where, "--into", "results/x", *sets), files, ("in", "--set", kind, "sidecar", "allowed is"))
+    return Case(
+        ("import", kind, where, "--into", "results/x", *sets), files, ("in", "--set", kind, "sidecar", "allowed is")
+    )

@@ -52,5 +52,3 @@ def _all_there(ran: Ran) -> str:
     if (n, len(read)) != (4, 4):
         return f"{n} runs are recorded and {len(read)} read, of 4"
     return "" if code in (0, 1, 2) else f"exit code {code}"
-
-

@@ -21,7 +21,20 @@ _VALUES = (
     *("[1,2", "{a:1", "{a:1}", "${seeds}", "${", "harness.families.mlp.Mlp", "os.system", "builtins.eval", "a.b.c"),
 )
 _FLAGS = ("--multirun", "-m", "--check", "--cfg", "job", "--package", "ladder", "--resolve", "--info", "--yes", "--")
-_VERBS = ("plan", "plan", "plan", "status", "analyze", "collect", "verify", "redo", "settings", "data", "cite", "nosuch")
+_VERBS = (
+    "plan",
+    "plan",
+    "plan",
+    "status",
+    "analyze",
+    "collect",
+    "verify",
+    "redo",
+    "settings",
+    "data",
+    "cite",
+    "nosuch",
+)
 
 
 def word(rng: random.Random) -> str:

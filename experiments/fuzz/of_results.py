@@ -34,12 +34,18 @@ def _parquet_near(rng: random.Random, content: bytes) -> bytes:
         name = rng.choice([n for n in ("config", "versions") if n in table.column_names] or [name])
         at, text = table.schema.get_field_index(name), odd.as_json(odd.value(rng)).decode()
         column = pa.array([rng.choice((text, text[1:], "[" * 3000))] * table.num_rows, pa.string())
-        table = table.set_column(at, table.schema.field(at), column) if pa.types.is_string(table.schema.types[at]) else table
+        table = (
+            table.set_column(at, table.schema.field(at), column)
+            if pa.types.is_string(table.schema.types[at])
+            else table
+        )
     match rng.randrange(6):
         case 0:
             table = table.drop([name])
         case 1:
-            table = table.rename_columns([rng.choice(("x", name, "run_id")) if n == name else n for n in table.column_names])
+            table = table.rename_columns(
+                [rng.choice(("x", name, "run_id")) if n == name else n for n in table.column_names]
+            )
         case 2:
             table = table.replace_schema_metadata({"schema_version": rng.choice(("0", "99", "x", ""))})
         case 3:
@@ -83,7 +89,9 @@ def make(rng: random.Random) -> Case:
             case 1:
                 files[f"{name}.{rng.choice(('bak', 'tmp', 'parquet'))}"] = files[name]
             case 2:
-                new = rng.choice(("pieces/junk.parquet", "collected.json", "analysis.json", ".sweep/lock", "pieces/x/y"))
+                new = rng.choice(
+                    ("pieces/junk.parquet", "collected.json", "analysis.json", ".sweep/lock", "pieces/x/y")
+                )
                 files[new] = odd.bytes_near(rng, files[name])
             case 3:
                 other = rng.choice(list(files))
@@ -93,4 +101,6 @@ def make(rng: random.Random) -> Case:
         if not files:
             break
     command = rng.choice(_READING)
-    return Case(command, {f"results/x/{name}": content for name, content in files.items()}, ("results/x", "--", "needs"))
+    return Case(
+        command, {f"results/x/{name}": content for name, content in files.items()}, ("results/x", "--", "needs")
+    )

@@ -36,7 +36,9 @@ _COMMANDS: tuple[tuple[str, ...], ...] = (
 #: Of which a message states one: the file, a flag, a column or row; or the law that the numbers do not suit.
 _NAMED = ("t.", "--", "column", "row", " needs at least ", "baseline ", "not identifiable", "no start of the fit")
 #: The last line of what a verb says of its rows: those used, those left out, and those that it is not about.
-_COUNTS = re.compile(r"(?:([\d,]+) (?:run|row|value)s? in )?([\d,]+) (?:run|row)s?, ([\d,]+) excluded(?:, ([\d,]+) outside)?")
+_COUNTS = re.compile(
+    r"(?:([\d,]+) (?:run|row|value)s? in )?([\d,]+) (?:run|row)s?, ([\d,]+) excluded(?:, ([\d,]+) outside)?"
+)
 
 
 def _plain(rng: random.Random) -> list[dict[str, Any]]:
@@ -84,7 +86,9 @@ def _cell(value: Any) -> str:
 def _csv(rows: list[dict[str, Any]], separator: str = ",") -> bytes:
     out = io.StringIO(newline="")
     writer = csv.writer(out, delimiter=separator, lineterminator="\n")
-    writer.writerows([list(rows[0] if rows else ("N", "loss")), *([_cell(cell) for cell in row.values()] for row in rows)])
+    writer.writerows(
+        [list(rows[0] if rows else ("N", "loss")), *([_cell(cell) for cell in row.values()] for row in rows)]
+    )
     return out.getvalue().encode("utf-8", errors="surrogatepass")
 
 
@@ -108,7 +112,9 @@ def _arrow(rows: list[dict[str, Any]]) -> pa.Table:
             pyarrow.parquet.write_table(pa.table({"a": found}), io.BytesIO())  # which has no empty structures
             return found
         except (pa.ArrowException, OverflowError, UnicodeError, RecursionError):
-            return pa.array([None if cell is None else _cell(cell).encode("utf-8", "replace").decode() for cell in cells])
+            return pa.array(
+                [None if cell is None else _cell(cell).encode("utf-8", "replace").decode() for cell in cells]
+            )
 
     names = [name.encode("utf-8", "replace").decode() for name in (rows[0] if rows else {"N": 0})]
     return pa.table([column(name) for name in (rows[0] if rows else {"N": 0})], names=names)

@@ -16,12 +16,37 @@ def run_row(run_id: str, rung: int = 0, **changes: Any) -> dict[str, Any]:
     """A row of the table of runs."""
     groups = {f"params_{group}": 10 * 4**rung for group in ("embedding", "attention", "mlp", "norm", "head")}
     return {
-        **{"run_id": run_id, "experiment": "tiny", "study": "main", "family": "mlp", "task": "parity", "rung": rung},
-        **{"duration": 0, "member": "seed0", "seed": 0, "lr": 0.01, "width": 8 * 2**rung, "depth": 1, "heads": 0},
-        **{"params_total": 50 * 4**rung, "params_non_embedding": 30 * 4**rung, **groups, "steps": 4, "batch_size": 2},
-        **{"tokens": 8, "unique_examples": None, "epochs": None, "flops": 1e3 * 4**rung, "status": "finished"},
-        **{"error": None, "wall_s": 0.5, "tokens_per_s": 16.0, "device": "cpu", "config": "{}", "versions": "{}"},
-        **{"git_revision": None, "finished_at": datetime(2025, 1, 2, tzinfo=UTC)},
+        "run_id": run_id,
+        "experiment": "tiny",
+        "study": "main",
+        "family": "mlp",
+        "task": "parity",
+        "rung": rung,
+        "duration": 0,
+        "member": "seed0",
+        "seed": 0,
+        "lr": 0.01,
+        "width": 8 * 2**rung,
+        "depth": 1,
+        "heads": 0,
+        "params_total": 50 * 4**rung,
+        "params_non_embedding": 30 * 4**rung,
+        **groups,
+        "steps": 4,
+        "batch_size": 2,
+        "tokens": 8,
+        "unique_examples": None,
+        "epochs": None,
+        "flops": 1e3 * 4**rung,
+        "status": "finished",
+        "error": None,
+        "wall_s": 0.5,
+        "tokens_per_s": 16.0,
+        "device": "cpu",
+        "config": "{}",
+        "versions": "{}",
+        "git_revision": None,
+        "finished_at": datetime(2025, 1, 2, tzinfo=UTC),
         **changes,
     }
 
@@ -48,4 +73,6 @@ def files() -> dict[str, bytes]:
             write_run(folder, run_row(f"{rung:02}aa", rung), numbers(rung))
         write_run(folder, run_row("ffff", status="failed", error="killed", tokens=0, flops=0.0), [])
         collect(folder)
-        return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+        return {
+            str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+        }

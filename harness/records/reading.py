@@ -43,7 +43,7 @@ def read_table(path: Path, table: str, encoded: bool = False) -> pa.Table:
         raise DataError(f"{path}: no such file") from error
     except PermissionError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeError) as error:
         raise DataError(f"{path}: corrupt or truncated, not readable as Parquet") from error
     version = (content.schema.metadata or {}).get(b"schema_version", b"").decode()
     if version and version != str(SCHEMA_VERSION):
