@@ -20,8 +20,6 @@ from harness.verbs import DATA, STUDY_VERBS, VERBS
 
 #: Signals beside Ctrl-C's that stop a command as it does; Windows has but one of them.
 _STOPPING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name)]
-#: Characters of a path that are shown in a message.
-_LONGEST = 120
 
 
 def entry_point() -> None:
@@ -65,20 +63,31 @@ def _run(argv: Sequence[str]) -> int:
     except UserError as error:
         if os.environ.get("HARNESS_DEBUG"):
             raise
-        print(f"harness: {error}", file=sys.stderr)
+        print(f"harness: {terminal.message(str(error))}", file=sys.stderr)
         return error.exit_code
     except OSError as error:
         # A file or folder that the system refuses, wherever it was first touched: too long a name, no permission, ...
         if error.filename is None or os.environ.get("HARNESS_DEBUG"):
             raise
-        path = os.fsdecode(error.filename)
-        print(
-            f"harness: {path if len(path) <= _LONGEST else path[:_LONGEST] + '...'}: {error.strerror}", file=sys.stderr
-        )
+        path = terminal.message(os.fsdecode(error.filename))
+        print(f"harness: {path}: {error.strerror}", file=sys.stderr)
+        return 2
+    except (MemoryError, RuntimeError) as error:
+        if not _is_of_memory(error) or os.environ.get("HARNESS_DEBUG"):
+            raise
+        what = terminal.message(str(error).strip().partition("\n")[0] or "nothing more is left")
+        print(f"harness: out of memory: {what}; smaller sizes, batches or evaluation sets take less", file=sys.stderr)
         return 2
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+def _is_of_memory(error: Exception) -> bool:
+    """Whether memory is used up, as Python, NumPy and Arrow say it by a MemoryError, and torch in words."""
+    return isinstance(error, MemoryError) or any(
+        words in str(error) for words in ("can't allocate memory", "out of memory")
+    )
 
 
 class _WarningLines:
@@ -100,7 +109,7 @@ class _WarningLines:
             self.usual(message, category, filename, lineno, file, line)
         elif str(message) not in self.shown:
             self.shown.add(str(message))
-            print(f"harness: {message}", file=sys.stderr)
+            print(f"harness: {terminal.message(str(message))}", file=sys.stderr)
 
 
 def _is_heeded(number: int) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from harness.choices import choices
 from harness.errors import UserError, nearest
+from harness.overrides import refuse_unreadable
 from harness.records.folders import RESULTS, find_folder, is_results
 from harness.setting_names import meant, setting_names
 from harness.verbs import FLAGS, FOLDER_VERBS
@@ -59,6 +60,7 @@ def told_apart(verb: str | None, words: Sequence[str]) -> Words:
         UserError: a word that is neither a setting nor a flag.
     """
     flags, folders, rest, for_hydra = list[str](), list[str](), list[str](), False
+    refuse_unreadable(words)
     own = FLAGS.get(verb or "", ())
     following = iter(words)
     for word in following:

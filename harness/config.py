@@ -26,6 +26,7 @@ from harness.choices import choices, config_folders, config_groups
 from harness.data.settings import DataSettings
 from harness.errors import SettingError, UserError
 from harness.explain import content_of, explain, how_to_choose, shown, unknown_setting
+from harness.overrides import refuse_unreadable
 from harness.ranges import ALLOWED, identity_of
 from harness.settings import Settings
 from harness.user_configs import UserConfigs, UserFiles
@@ -90,11 +91,14 @@ def compose_studies(overrides: Sequence[str]) -> list[DictConfig]:
     experiment sets beside `studies`, then the command line; later ones win. Choices of task and family on the command
     line pick the studies that made them.
     """
+    refuse_unreadable(overrides)
     parsed = OverridesParser.create().parse_overrides(list(overrides))
     _refuse_choices(parsed)
     by_root = [(str(o.key_or_group).split(".")[0], o) for o in parsed]
     outer = _compose([str(o.input_line) for root, o in by_root if root in (*SHARED, "experiment")])
     studies = _flat([OmegaConf.to_object(outer.studies) if OmegaConf.is_config(outer.studies) else outer.studies])
+    if not all(isinstance(study, str) for study in studies):
+        raise SettingError("studies", studies, "names of files in conf/experiment, such as quickstart/parity")
     experiments = _flat([o.value() for root, o in by_root if root == "experiment"][-1:])
     if not studies:
         study = _compose(overrides)
@@ -102,7 +106,7 @@ def compose_studies(overrides: Sequence[str]) -> list[DictConfig]:
             _refuse_unchosen(study, overrides, experiments)
         return [study]
     lists = _listing(experiments)
-    _refuse_nested(studies, lists)
+    _refuse_unreadable(studies, lists)
     files = {study: f"experiment=[{','.join([study, *experiments])}]" for study in studies}
     picks = {root: o.value() for root, o in by_root if root in PICKING and o.key_or_group == root}
     if picks:
@@ -166,7 +170,7 @@ def _listing(experiments: Sequence[Any]) -> str:
     return (listing or files or [""])[-1]
 
 
-def _refuse_nested(studies: Sequence[Any], lists: str) -> None:
+def _refuse_unreadable(studies: Sequence[Any], lists: str) -> None:
     """Raise UserError for a study whose file lists studies, itself perhaps: those would never be looked at."""
     for study in studies:
         inside = content_of(file := f"experiment/{study}")
@@ -204,7 +208,11 @@ def _composed_by_hydra(overrides: Sequence[str], lists: str = "", **how: Any) ->
     """As Hydra composes them; `lists` is the file that lists the experiment of `overrides` among its studies."""
     try:
         return hydra.compose("config", list(overrides), **how)
-    except (ValueError, ConfigCompositionException) as error:  # the former for a list of defaults that is none
+    except (
+        ValueError,
+        OverflowError,
+        ConfigCompositionException,
+    ) as error:  # the former for a list of defaults that is none
         raise UserError(explain(error, _experiments(overrides), lists)) from error
 
 

@@ -41,6 +41,9 @@ def explain(error: Exception, files: Sequence[str] = (), lists: str = "") -> str
     if text.startswith("Ambiguous value for argument"):
         override = text.split("'")[1]
         return f"{override}: a list is written as [a,b]; to sweep over values add --multirun"
+    if isinstance(error, OverflowError):
+        name = re.search(r"full_key: (\S+)", text)
+        return f"{name[1] if name else 'a setting'}: {_first_line(error)}; a smaller number is wanted"
     if isinstance(error, yaml.YAMLError):
         return _not_yaml(error)
     if isinstance(error, UnicodeDecodeError):

@@ -263,8 +263,6 @@ def _refuse_steps_too_far(ladder: LadderSettings) -> None:
     """Raise SettingError for a geometric ladder whose sizes pass what a model can have."""
     for name, largest in LARGEST.items():
         first, step = getattr(ladder, f"first_{name}"), getattr(ladder, f"{name}_step")
-        if first > largest:
-            raise SettingError(f"ladder.first_{name}", first, f"a number of at most {largest:,}")
         most = ladder.count if step == 1 else 1 + math.floor(math.log(largest / first) / math.log(step))
         if ladder.count > most:
             why = f"where ladder.first_{name}={first} and ladder.{name}_step={step:g}: a {name} is at most {largest:,}"

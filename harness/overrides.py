@@ -13,6 +13,22 @@ from harness.errors import SettingError, UserError
 #: Overrides already written, one or several, or names and values.
 Given = str | Iterable[str] | Mapping[str, Any]
 
+#: How many brackets deep a setting may be; no value that any setting has is deeper than a few.
+_DEEPEST = 20
+
+
+def refuse_unreadable(overrides: Iterable[str]) -> None:
+    """Raise UserError for an override with brackets too deep for Hydra, or of what no table holds."""
+    for override in overrides:
+        if not override.startswith("results=") and any("\ud800" <= sign <= "\udfff" for sign in override):
+            raise UserError(f"{override}: not text in UTF-8")  # folders may have such names, records may not
+        depth = 0
+        for sign in override:
+            depth += (sign in "[{(") - (sign in "]})")
+            if depth > _DEEPEST:
+                name = override.partition("=")[0]
+                raise UserError(f"{name}: brackets are nested more than {_DEEPEST} deep, and no setting's value is")
+
 
 def overrides_of(*given: Given, **settings: Any) -> list[str]:
     """Overrides as Hydra parses them, in the order given, keyword arguments last.

@@ -21,6 +21,12 @@ from harness.errors import SettingError
 MEANING, ALLOWED, IN_IDENTITY, DEFAULT_IN_IDENTITY = "meaning", "allowed", "in_identity", "default_in_identity"
 
 
+#: The largest whole number that can be recorded.
+LARGEST_WHOLE = 2**63 - 1
+#: The most of anything that a model or an evaluation holds at once, lest a slip ask for all memory.
+LARGEST_COUNT = 1_000_000
+
+
 class Range(ABC):
     """The values that a setting may have."""
 
@@ -136,12 +142,14 @@ class Number(Range):
         kind = int if self.whole else (int, float)
         if not isinstance(value, kind) or isinstance(value, bool) or not self._holds(value, owner):
             raise SettingError(setting, value, self.words(owner))
+        if isinstance(value, int) and abs(value) > LARGEST_WHOLE:
+            raise SettingError(setting, value, f"{self.words(owner)}, and at most {LARGEST_WHOLE:,}")
         return value
 
     def _holds(self, value: float, owner: Any) -> bool:
         low, high = _number(self.low, owner, -math.inf), _number(self.high, owner, math.inf)
         inside = (value > low if self.above else value >= low) and (value < high if self.below else value <= high)
-        return inside and math.isfinite(value)
+        return inside and (isinstance(value, int) or math.isfinite(value))  # a whole number may be no float
 
     def words(self, owner: Any = None) -> str:
         return f"a {'whole number' if self.whole else 'number'}{self._span(owner)}"
@@ -177,6 +185,11 @@ def _said(end: End, owner: Any) -> str:
 def whole(low: End, high: End = math.inf) -> Number:
     """Whole numbers from `low` to `high`, both allowed."""
     return Number(low, high, whole=True)
+
+
+def count(low: End) -> Number:
+    """How many of something are held in memory: from `low` to `LARGEST_COUNT`."""
+    return whole(low, LARGEST_COUNT)
 
 
 def between(low: End, high: End) -> Number:

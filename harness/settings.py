@@ -64,9 +64,9 @@ class LadderSettings(Checked):
         or_null(ListOf(whole(1)), "first_depth and depth_step"),
     )
     # Numbers, not whole ones: refining asks for sizes between those of the ladder, which are rounded when built.
-    first_width: int = setting(16, "width of the smallest size, where widths is null", at_least(1))
+    first_width: int = setting(16, "width of the smallest size, where widths is null", between(1, 2**31 - 1))
     width_step: float = setting(2.0, "width of a size over that of the one before; 1 holds it fixed", at_least(1))
-    first_depth: int = setting(1, "depth of the smallest size, where depths is null", at_least(1))
+    first_depth: int = setting(1, "depth of the smallest size, where depths is null", between(1, 10_000))
     depth_step: float = setting(1.0, "depth of a size over that of the one before; 1 holds it fixed", at_least(1))
     count: int = setting(4, "number of sizes, where neither widths nor depths is given", whole(1, 1000))
     heads: int | None = setting(
@@ -78,7 +78,9 @@ class LadderSettings(Checked):
         None, "width of a head: wider sizes have more heads", or_null(whole(1), "as many heads as `heads` says")
     )
     batch_size: Any = setting(
-        64, "examples (sequences, for tokens) in a training step; all: the whole training set", or_rule(whole(1), "all")
+        64,
+        "examples (sequences, for tokens) in a training step; all: the whole training set",
+        or_rule(whole(1, 10**8), "all"),
     )
     steps: Any = setting(
         None, "duration in training steps; a list makes a grid over durations", or_null(OneOrMore(above(0)))

@@ -198,11 +198,23 @@ def _through_hydra(command: Command, words: list[str]) -> int:
         with patch.object(ArgumentParser, "error", _refuse), TemporaryDirectory() as notes:
             sys.argv.append(f"hydra.sweep.dir='{notes}'")
             hydra.main(str(config_folders()[-1]), "config", version_base="1.3")(command)()
+    except ValueError as error:
+        if not _is_of_hydra(error):
+            raise
+        raise UserError(explain(error)) from error
     except SystemExit as stop:
         return int(stop.code or 0)
     finally:
         sys.argv = before
     return command.exit_code
+
+
+def _is_of_hydra(error: Exception) -> bool:
+    """Whether Hydra raised it, who says some mistakes in an override by a plain ValueError."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return last is not None and str(last.tb_frame.f_globals.get("__name__")).startswith("hydra.")
 
 
 def _settings_shown(words: list[str]) -> tuple[ShownSettings | None, list[str]]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import codecs
 import errno
 import os
+import re
 import sys
+import unicodedata
 from typing import NoReturn
 
 from rich.console import Console
@@ -23,6 +25,8 @@ _IN_ASCII = {
     "\u00b1": "+/-",
     "\u2248": "~",
 }
+#: Characters of a message, and of a word in it, that are shown.
+_LONGEST, _LONGEST_WORD = 1200, 300
 #: Errors of writing that are of where the output goes, and not of a file, which has a name.
 _OF_OUTPUT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
@@ -42,6 +46,21 @@ def _lacking(error: UnicodeError) -> tuple[str, int]:
         raise error
     lacking = error.object[error.start : error.end]
     return "".join(_IN_ASCII.get(sign) or ascii(sign)[1:-1] for sign in lacking), error.end
+
+
+def message(text: str) -> str:
+    """What is said of a mistake, with the values in it as they can be shown.
+
+    Control characters stand by their numbers, lest names from a file move a terminal's cursor; what is very long is cut
+    in the middle, for the value of a setting can fill many screens.
+    """
+    signs = (ascii(sign)[1:-1] if unicodedata.category(sign) == "Cc" and sign not in "\n\t" else sign for sign in text)
+    return _cut(re.sub(rf"\S{{{_LONGEST_WORD},}}", lambda word: _cut(word[0], _LONGEST_WORD), "".join(signs)), _LONGEST)
+
+
+def _cut(text: str, longest: int) -> str:
+    half = (longest - 5) // 2
+    return text if len(text) <= longest else f"{text[:half]} ... {text[-half:]}"
 
 
 def is_of_output(error: OSError) -> bool:

@@ -180,7 +180,7 @@ def _has_rows(path: Path) -> bool:
 def _interval(path: Path) -> str:
     try:
         return str(json.loads(path.read_text(encoding="utf-8"))["interval"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return ""
 
 

@@ -69,7 +69,7 @@ def read_note(folder: Path) -> Noted | None:
         if any(stated.get(name) != value for name, value in _key(folder).items()):
             return None
         return Noted(dict(stated["pieces"]), dict(stated["bad"]))
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
         return None
 
 

@@ -30,7 +30,7 @@ def to_table(table: str, rows: Sequence[Mapping[str, Any]], source: str) -> pa.T
         ):
             if names:
                 raise DataError(f"{source}: a row for {table} {wrong} column {', '.join(sorted(names))}")
-    with suppress(pa.ArrowException, TypeError, OverflowError):  # to be named below
+    with suppress(pa.ArrowException, TypeError, OverflowError, UnicodeError):  # to be named below
         columns = pa.array(rows, _STRUCTS[table]).flatten()
         if all(field.nullable or not column.null_count for field, column in zip(schema, columns, strict=True)):
             return pa.Table.from_arrays(columns, schema=schema)
@@ -41,7 +41,7 @@ def to_table(table: str, rows: Sequence[Mapping[str, Any]], source: str) -> pa.T
             raise DataError(f"{source}: column {field.name} of {table} is null in row {values.index(None)}")
         try:
             columns.append(pa.array(values, field.type))
-        except (pa.ArrowException, TypeError, OverflowError) as error:
+        except (pa.ArrowException, TypeError, OverflowError, UnicodeError) as error:
             raise DataError(f"{source}: column {field.name} of {table} must be {field.type}: {error}") from error
     return pa.table(columns, schema=schema)
 

@@ -50,7 +50,7 @@ def parse_config(text: Any) -> dict[str, Any]:
     """The `config` of a run; {} where it is not a JSON object."""
     try:
         content = json.loads(text)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 

@@ -158,6 +158,8 @@ def _read_jsonl(path: Path) -> pd.DataFrame:
             place = f"{path}, line {number}"
             try:
                 rows.append(json.loads(line.decode("utf-8-sig"), object_pairs_hook=partial(_as_row, place)))
+                if rb"\ud" in line.lower():  # half a pair of UTF-16, which is no text, is refused by none but encode
+                    json.dumps(rows[-1], ensure_ascii=False).encode()
             except ValueError as error:
                 raise DataError(f"not JSON: {_one_line(error)}", source=place) from error
             if not isinstance(rows[-1], dict):

@@ -8,6 +8,8 @@ window opens and no figure is kept in memory.
 from __future__ import annotations
 
 import io
+import math
+import sys
 import textwrap
 import warnings
 from collections.abc import Iterable, Sequence
@@ -219,8 +221,9 @@ def log_value_axis(ax: Axes, values: pd.Series) -> None:
 def padded(values: ArrayLike, share: float = 0.06) -> tuple[float, float]:
     """Limits of a log axis: the range of the values, extended by `share` of it on either side."""
     low, high = float(np.min(values)), float(np.max(values))
-    pad = (high / low) ** share if high > low else 1.5
-    return low / pad, high * pad
+    pad = math.exp(share * (math.log(high) - math.log(low))) if high > low else 1.5
+    # A loss that was recorded as 1e308 is drawn too.
+    return max(low / pad, sys.float_info.min), min(high * pad, sys.float_info.max)
 
 
 def plain_log_ticks(ax: Axes) -> None:

@@ -42,7 +42,7 @@ def preparation(runs: pd.DataFrame) -> pd.DataFrame:
     for study, versions in _versions(runs):
         try:
             steps = json.loads(versions.get(_PREPARED, "[]"))
-        except (json.JSONDecodeError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             continue
         rows += [{"study": study} | step for step in steps if isinstance(step, dict)]
     columns = ["study", "step", "split", "removed", "changed", "left", "note"]

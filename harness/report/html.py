@@ -164,7 +164,7 @@ def _config(runs: pd.DataFrame, study: str) -> dict[str, Any]:
     """Resolved settings of the study's first run; {} where they are not a JSON object."""
     try:
         config = json.loads(runs.loc[runs["study"] == study, "config"].iloc[0])
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return {}
     return config if isinstance(config, dict) else {}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -75,7 +76,7 @@ def _label(axis: Axis, ticks: np.ndarray, write: Callable[[float], str]) -> None
 def _round_numbers(low: float, high: float) -> Iterator[np.ndarray]:
     """Sets of round numbers from low to high, the densest first."""
     first, last = int(np.floor(np.log10(low))), int(np.ceil(np.log10(high)))
-    decades = 10.0 ** np.arange(first, last + 1)
+    decades = 10.0 ** np.arange(first, min(last, sys.float_info.max_10_exp) + 1)
     fine = _within(np.outer(decades, (1, 2, 5)).ravel(), low, high)
     if len(fine) < _FEWEST:
         for n in range(_MOST - 1, 1, -1):
@@ -84,11 +85,11 @@ def _round_numbers(low: float, high: float) -> Iterator[np.ndarray]:
     yield fine
     yield _within(np.outer(decades, (1, 3)).ravel(), low, high)
     for every in range(1, len(decades)):
-        yield _within(10.0 ** np.arange(first - first % every, last + 1, every), low, high)
+        yield _within(decades[-first % every :: every], low, high)
 
 
 def _within(ticks: np.ndarray, low: float, high: float) -> np.ndarray:
-    return ticks[(ticks >= low * (1 - 1e-9)) & (ticks <= high * (1 + 1e-9)) & (ticks > 0)]
+    return ticks[(ticks >= low * (1 - 1e-9)) & (ticks * (1 - 1e-9) <= high) & (ticks > 0) & np.isfinite(ticks)]
 
 
 def _uncut(axis: Axis, ticks: np.ndarray, write: Callable[[float], str]) -> np.ndarray:

@@ -101,8 +101,10 @@ class JobCheckpoints:
             try:
                 file = stack.enter_context(safe_open(self.path, framework="pt"))
                 known = json.loads((file.metadata() or {})["harness"])
-                usable = known["about"] == self.about and self.kept.has_all_of(known["facts"].get("outcomes", ()))
-            except (OSError, SafetensorError, KeyError, ValueError, TypeError):
+                usable = known["about"] == self.about
+                usable &= isinstance(known["step"], int) and isinstance(known["facts"], dict)
+                usable = usable and self.kept.has_all_of(known["facts"].get("outcomes", ()))
+            except (OSError, SafetensorError, KeyError, ValueError, TypeError, RecursionError):
                 usable = False
             yield (file, known) if usable else (None, None)
 

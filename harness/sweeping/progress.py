@@ -95,7 +95,7 @@ def read_progress(path: Path) -> JobProgress | None:
     try:
         state = json.loads(path.read_text())
         return JobProgress(**state | {"run_ids": tuple(state["run_ids"])})
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
 
 

@@ -123,6 +123,6 @@ class Counts:
 def _config(run: Row) -> dict[str, Any] | None:
     try:
         config = json.loads(run["config"])
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return None
     return config if isinstance(config, dict) else None

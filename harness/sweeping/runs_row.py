@@ -114,9 +114,13 @@ def git_revision() -> str | None:
     checkout = Path(harness.__file__).resolve().parents[1]
     if not (checkout / ".git").exists():  # a file in a worktree
         return None
-    command = ["git", "-C", str(checkout), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    # `git describe --dirty` would write the checkout's index, and leave it locked where the disk is full.
+    git = ["git", "--no-optional-locks", "-C", str(checkout)]
     try:
-        found = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+        revision, changed = (
+            subprocess.run([*git, *command], capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+            for command in (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
+        )
     except (OSError, subprocess.SubprocessError):
         return None
-    return found.stdout.strip() or None
+    return f"{revision}-dirty" if changed else revision

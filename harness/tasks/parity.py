@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from harness.metrics import ACCURACY, LOSS
-from harness.ranges import Following, between, setting, whole
+from harness.ranges import Following, between, count, setting, whole
 from harness.tasks.base import Batch, Signature, Task
 from harness.tasks.streams import eval_stream, problem_stream
 
@@ -26,7 +26,7 @@ class Parity(Task):
     example is drawn anew; the evaluation set has the same number of examples of each subtask.
     """
 
-    n_bits: int = setting(16, "random bits", whole(1))
+    n_bits: int = setting(16, "random bits", count(1))
     k: int = setting(3, "bits whose parity is asked for: difficulty", whole(1, "n_bits"))
     n_subtasks: int = setting(
         32,
@@ -37,7 +37,7 @@ class Parity(Task):
         1.6, "subtask i = 1, 2, ... has probability proportional to i^-zipf (the paper's alpha + 1)", between(0, 100)
     )
     task_seed: int = setting(0, "seed of the subsets of bits", whole(0))
-    n_eval_per_subtask: int = setting(256, "evaluation examples of each subtask", whole(1))
+    n_eval_per_subtask: int = setting(256, "evaluation examples of each subtask", count(1))
     eval_seed: int = setting(0, "seed of the evaluation set", whole(0))
 
     metrics = (LOSS, ACCURACY)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.metrics import LOSS, R2, WITHIN_TOLERANCE
-from harness.ranges import at_least, setting, whole
+from harness.ranges import at_least, count, setting, whole
 from harness.tasks.base import Batch, Signature, Task
 from harness.tasks.limited import epochs
 from harness.tasks.streams import eval_stream, limit_stream, problem_stream
@@ -19,12 +19,12 @@ from harness.tasks.streams import eval_stream, limit_stream, problem_stream
 class _Regression(Task):
     """One value from features that are independent and normal; loss=mse is meant."""
 
-    n_features: int = setting(8, "features of an example", whole(1))
+    n_features: int = setting(8, "features of an example", count(1))
     noise: float = setting(
         0.1, "standard deviation of the noise on the values, in training and evaluation", at_least(0)
     )
     task_seed: int = setting(0, "seed of the teacher", whole(0))
-    n_eval: int = setting(4096, "evaluation examples", whole(2))
+    n_eval: int = setting(4096, "evaluation examples", count(2))
     eval_seed: int = setting(0, "seed of the evaluation set", whole(0))
 
     metrics = (LOSS, R2, WITHIN_TOLERANCE)
@@ -56,7 +56,7 @@ class LinearRegression(_Regression):
     Weights and intercept are drawn once from a normal distribution.
     """
 
-    n_examples: int = setting(256, "training examples", whole(2))
+    n_examples: int = setting(256, "training examples", count(2))
 
     name = "linear_regression"
 
@@ -90,7 +90,7 @@ class TeacherStudent(_Regression):
     so that values are of order 1. A student at least as wide can be the teacher.
     """
 
-    teacher_width: int = setting(16, "hidden units of the teacher", whole(1))
+    teacher_width: int = setting(16, "hidden units of the teacher", count(1))
 
     name = "teacher_student"
 

@@ -10,7 +10,7 @@ import numpy as np
 from harness.data.dataset import Dataset, Kind
 from harness.data.log_mel import frames, log_mel, mel_filters
 from harness.errors import SettingError
-from harness.ranges import above, setting, whole
+from harness.ranges import above, count, setting
 from harness.tasks.labelled import LabelledTask
 
 
@@ -26,7 +26,7 @@ class Speech(LabelledTask):
     seconds: float = setting(0.8, "length that clips are cut or filled up to, in seconds", above(0))
     window_ms: float = setting(32.0, "window of a frame and of its Fourier transform, in milliseconds", above(0))
     hop_ms: float = setting(20.0, "from one frame to the next, in milliseconds", above(0))
-    n_mels: int = setting(32, "mel bands of a frame", whole(1))
+    n_mels: int = setting(32, "mel bands of a frame", count(1))
 
     data_kind: ClassVar[Kind] = "audio"
     name = "speech"

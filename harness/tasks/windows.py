@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.errors import SettingError
-from harness.ranges import or_null, setting, whole
+from harness.ranges import count, or_null, setting, whole
 from harness.tasks.base import Batch, Task
 from harness.tasks.limited import fixed_order
 from harness.tasks.streams import eval_stream
@@ -23,7 +23,7 @@ class Windows(Task):
     """
 
     context: int = setting(64, "tokens of a window", whole(1, 8192))
-    n_eval: int | None = setting(512, "evaluation windows", or_null(whole(1), "all that do not overlap"))
+    n_eval: int | None = setting(512, "evaluation windows", or_null(count(1), "all that do not overlap"))
     eval_seed: int = setting(0, "seed of the choice of evaluation windows", whole(0))
 
     @property

@@ -92,6 +92,6 @@ def _read_ledger(path: Path) -> dict[str, str]:
     try:
         content = json.loads(path.read_text())
         return {str(name): str(digest) for name, digest in content.items()}
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         problem = f"{path}: cannot be read as what earlier exports left there; remove it, or choose another folder"
         raise UserError(f"{problem} by --into") from error

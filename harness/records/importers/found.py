@@ -204,12 +204,14 @@ def read_json(path: Path, key: str, expected: str) -> dict[str, Any]:
         raise DataError(f"{path}: empty; allowed is {expected}")
     try:
         content = json.loads(packed)
+        if rb"\ud" in packed.lower():  # half a pair of UTF-16 is no text, and no table can hold it
+            json.dumps(content, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         problem = f"not JSON, or cut short, at line {error.lineno}: {error.msg}; allowed is {expected}"
         # What was to become a file of this kind is worth an error; any other text is just another file.
         kind = DataError if f'"{key}"'.encode() in packed else ForeignError
         raise kind(f"{path}: {problem}") from error
-    except (UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # other encodings, numbers of thousands of digits, deep nesting
         raise ForeignError(f"{path}: not JSON; allowed is {expected}") from error
     if not isinstance(content, dict) or key not in content:
         raise ForeignError(f"{path}: foreign, has no '{key}'; allowed is {expected}")

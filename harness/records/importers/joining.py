@@ -64,7 +64,7 @@ def _imported(folder: Path) -> tuple[list[dict[str, Any]], pa.Table]:
 def _versions(row: Mapping[str, Any]) -> dict[str, Any]:
     try:
         versions = json.loads(row["versions"])
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"run {row['run_id']}: its versions are not JSON") from error
     return versions if isinstance(versions, dict) else {}
 

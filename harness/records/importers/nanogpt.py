@@ -25,7 +25,7 @@ from harness.records.importers.found import Format, FoundRun, Number, read_bytes
 from harness.wording import counted
 
 _EXPECTED = "a log with lines as `step 250: train loss 2.1, val loss 2.2` or `iter 10: loss 2.3, time 12ms`"
-_STEP = re.compile(r"\b(?:step|iter|iteration)[ :]\s*(\d+)(/\d+)?", re.IGNORECASE)
+_STEP = re.compile(r"\b(?:step|iter|iteration)[ :]\s*(\d{1,18})(?!\d)(/\d+)?", re.IGNORECASE)
 #: Split, number and what stands at its end that makes it none, such as ",9" of 3,9; or a word for no number.
 _LOSS = re.compile(
     r"\b(?:(train|val|valid|validation|eval)[ _])?loss[ :=]+"
@@ -34,8 +34,8 @@ _LOSS = re.compile(
 )
 #: The record so far, which some logs repeat at every save.
 _RECORD = re.compile(r"\bbest[ _](?:\w+[ _])?loss[ :=]+\S+", re.IGNORECASE)
-_PARAMETERS = re.compile(r"\bnum_parameters\W+(\d{2,})")
-_TOKENS_PER_STEP = re.compile(r"(?:tokens per iteration will be|total desired batch size): *([\d,]+)")
+_PARAMETERS = re.compile(r"\bnum_parameters\W+(\d{2,18})(?!\d)")
+_TOKENS_PER_STEP = re.compile(r"(?:tokens per iteration will be|total desired batch size): *(\d[\d,]{0,30})")
 
 
 def read(path: Path) -> list[FoundRun]:

@@ -106,8 +106,9 @@ def study(run: FoundRun, known: Mapping[str, Any]) -> str:
 def identity(kind: str, run: FoundRun) -> str:
     """Hash of the format and the run's key; where it has none, of the file's name and contents and its place in it."""
     if run.key:
-        return hashlib.sha256("\0".join((kind, run.key)).encode()).hexdigest()[:16]
-    digest = hashlib.sha256("\0".join((kind, run.source.resolve().name, run.part, "")).encode())
+        return hashlib.sha256("\0".join((kind, run.key)).encode(errors="surrogateescape")).hexdigest()[:16]
+    place = "\0".join((kind, run.source.resolve().name, run.part, ""))
+    digest = hashlib.sha256(place.encode(errors="surrogateescape"))  # as names of files may hold any bytes
     for file in run.all_files:
         digest.update(read_bytes(file))
     return digest.hexdigest()[:16]

@@ -24,7 +24,7 @@ class ModularAddition(PromptAnswer):
     train_fraction: float = setting(
         0.5, "share of the modulus^2 sums to train on; evaluation draws from the rest", between(0.05, 0.95)
     )
-    modulus: int = setting(59, "residues: difficulty", whole(5))
+    modulus: int = setting(59, "residues: difficulty", whole(5, 10_000))
 
     metrics = (LOSS, TOKEN_ACCURACY, ANSWER_LOG_LIKELIHOOD, replace(EXACT_MATCH, paired_metric=LOSS.name))
     name = "modular_addition"

@@ -12,7 +12,7 @@ import numpy as np
 
 from harness.errors import SettingError
 from harness.metrics import ANSWER_LOG_LIKELIHOOD, EXACT_MATCH, LOSS, TOKEN_ACCURACY
-from harness.ranges import between, setting, whole
+from harness.ranges import between, count, setting, whole
 from harness.tasks.base import Batch, Signature, Task
 from harness.tasks.streams import eval_stream
 
@@ -36,7 +36,7 @@ class AnswerTask(Task):
         "share of all possible examples to train on; evaluation draws from the rest",
         between(0.05, 0.95),
     )
-    n_eval: int = setting(1024, "evaluation examples, all different; fewer where no more exist", whole(1))
+    n_eval: int = setting(1024, "evaluation examples, all different; fewer where no more exist", count(1))
     eval_seed: int = setting(0, "seed of the evaluation set", whole(0))
 
     metrics = (LOSS, TOKEN_ACCURACY, ANSWER_LOG_LIKELIHOOD, EXACT_MATCH)

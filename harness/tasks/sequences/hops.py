@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.ranges import Following, setting, whole
+from harness.ranges import Following, count, setting, whole
 from harness.tasks.base import Batch
 from harness.tasks.sequences.base import SequenceTask, distinct_symbols
 
@@ -25,7 +25,7 @@ class Hops(SequenceTask):
     one or back to the start.
     """
 
-    n_symbols: int = setting(11, "symbols on the cycle", whole(3))
+    n_symbols: int = setting(11, "symbols on the cycle", count(3))
     # One digit, so that the names of subtasks sort as numbers.
     max_hops: int = setting(
         4,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.ranges import setting, whole
+from harness.ranges import count, setting
 from harness.tasks.sequences.base import PromptAnswer
 
 
@@ -14,8 +14,8 @@ from harness.tasks.sequences.base import PromptAnswer
 class Rearrangement(PromptAnswer):
     """`length` uniformly drawn symbols and a separator, then the same symbols in the order of the task."""
 
-    length: int = setting(8, "symbols to repeat: difficulty", whole(1))
-    n_symbols: int = setting(16, "different symbols", whole(2))
+    length: int = setting(8, "symbols to repeat: difficulty", count(1))
+    n_symbols: int = setting(16, "different symbols", count(2))
 
     @property
     def vocab_size(self) -> int:

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from harness.ranges import Following, setting, whole
+from harness.ranges import Following, count, setting, whole
 from harness.tasks.sequences.base import SequenceTask, distinct_symbols
 from harness.tasks.streams import problem_stream
 
@@ -25,7 +25,7 @@ class Induction(SequenceTask):
     reaches 1 / period.
     """
 
-    n_symbols: int = setting(32, "different symbols", whole(2))
+    n_symbols: int = setting(32, "different symbols", count(2))
     min_period: int = setting(8, "shortest period; each sequence's is uniform from here", whole(2, "max_period"))
     max_period: int = setting(16, "longest period", whole(2, "n_symbols"))
     length: int = setting(40, "symbols read", whole(Following("max_period + 1", lambda task: task.max_period + 1)))
@@ -66,7 +66,7 @@ class AssociativeRecall(SequenceTask):
 
     n_pairs: int = setting(8, "pairs of a sequence: difficulty", whole(1, "n_symbols"))
     n_queries: int = setting(4, "keys asked for, all different", whole(1, "n_pairs"))
-    n_symbols: int = setting(16, "different keys, and as many values", whole(2))
+    n_symbols: int = setting(16, "different keys, and as many values", count(2))
 
     name = "associative_recall"
 
@@ -101,8 +101,8 @@ class Lookup(SequenceTask):
     are given in place rather than after the prompt, so that no answer depends on another.
     """
 
-    n_symbols: int = setting(40, "different symbols; the table holds n_symbols^2 answers", whole(2))
-    n_answers_scored: int = setting(8, "answers of a sequence", whole(1))
+    n_symbols: int = setting(40, "different symbols; the table holds n_symbols^2 answers", whole(2, 10_000))
+    n_answers_scored: int = setting(8, "answers of a sequence", count(1))
     task_seed: int = setting(0, "seed of the table", whole(0))
 
     name = "lookup"
