@@ -277,7 +277,7 @@ def test_stopped_in_mid_run(
     assert list(statuses.values()) == ["finished", "finished"]
     assert "running:" not in run(capsys, "status", *command[1:]).out
     left = {path.name for path in RESULTS.rglob("*") if path.is_file()}
-    assert left == {"lock", ".lock"} | {f"{i}.{t}.parquet" for i in statuses for t in ("runs", "measurements")}
+    assert left == {"lock", ".lock"} | {f"{run_id}.parquet" for run_id in statuses}
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1], ids=lambda sent: sent.name)

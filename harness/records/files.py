@@ -6,18 +6,24 @@ import contextlib
 import errno
 import hashlib
 import os
+import platform
 import re
+import time
+from functools import cache
 from pathlib import Path
 from typing import IO
 
 from harness.errors import UnwritableError
 
-#: What `write_whole` calls a file that is not complete; no other program's file matches it.
-_UNFINISHED = re.compile(r"\..+\.(?P<pid>\d+)\.harness\.tmp")
+#: What `write_whole` calls a file that is not complete; no other program's file matches it. Without a machine: the name
+#: that an earlier harness gave it.
+_UNFINISHED = re.compile(r"\..+?(\.(?P<machine>[0-9a-f]{8}))?\.(?P<pid>\d+)\.harness\.tmp")
+#: Seconds after which a file that is not complete is not being written any more, wherever its writer runs.
+_ABANDONED_S = 24 * 3600
 
 #: Bytes of a name that stand in that of its file. Four names in one, with what `write_whole` adds meanwhile, are within
 #: the 255 that file systems allow.
-_MOST_BYTES = 45
+_MOST_BYTES = 43
 #: What `file_name` adds to a name that it has changed.
 _DIGEST = re.compile(r"-[0-9a-f]{10}")
 
@@ -81,7 +87,7 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         UnwritableError: it cannot be written (no permission, disk full, ...); what stood at `path` before still does.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.harness.tmp")
+    temporary = path.with_name(f".{path.name}.{this_machine()}.{os.getpid()}.harness.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.unlink(missing_ok=True)
@@ -98,11 +104,25 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove from a folder, not from those inside it, what `write_whole` had not completed when its process died."""
+    """Remove from a folder, not from those inside it, what `write_whole` had not completed when its process died.
+
+    Whether a process of another machine lives cannot be known: its files go when they are a day old.
+    """
     for path in folder.glob(".*.tmp"):
-        if (ours := _UNFINISHED.fullmatch(path.name)) and not _alive(int(ours["pid"])):
+        if ours := _UNFINISHED.fullmatch(path.name):
             with contextlib.suppress(OSError):
-                path.unlink(missing_ok=True)
+                is_here = ours["machine"] in (None, this_machine())
+                if not _alive(int(ours["pid"])) if is_here else time.time() - path.stat().st_mtime > _ABANDONED_S:
+                    path.unlink(missing_ok=True)
+
+
+@cache
+def this_machine() -> str:
+    """8 hexadecimal digits for where process ids mean the same: a machine since it was started, or a container."""
+    known = [platform.node()]  # which clones and containers may share
+    with contextlib.suppress(OSError):  # not Linux
+        known += [Path("/proc/sys/kernel/random/boot_id").read_text(), os.readlink("/proc/self/ns/pid")]
+    return hashlib.sha256(" ".join(known).encode()).hexdigest()[:8]
 
 
 def _alive(pid: int) -> bool:
