@@ -7,17 +7,22 @@ import errno
 import hashlib
 import os
 import re
+import time
 from pathlib import Path
 from typing import IO
 
 from harness.errors import UnwritableError
+from harness.records.machine import MACHINE, is_running
 
-#: What `write_whole` calls a file that is not complete; no other program's file matches it.
-_UNFINISHED = re.compile(r"\..+\.(?P<pid>\d+)\.harness\.tmp")
+#: What `write_whole` calls a file that is not complete; no other program's file matches it. Without a machine: the name
+#: that an earlier harness gave it.
+_UNFINISHED = re.compile(r"\..+?(\.(?P<machine>[0-9a-f]{8}))?\.(?P<pid>\d+)\.harness\.tmp")
+#: Seconds after which a file that is not complete is not being written any more, wherever its writer runs.
+_ABANDONED_S = 24 * 3600
 
 #: Bytes of a name that stand in that of its file. Four names in one, with what `write_whole` adds meanwhile, are within
 #: the 255 that file systems allow.
-_MOST_BYTES = 45
+_MOST_BYTES = 43
 #: What `file_name` adds to a name that it has changed.
 _DIGEST = re.compile(r"-[0-9a-f]{10}")
 
@@ -81,7 +86,7 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         UnwritableError: it cannot be written (no permission, disk full, ...); what stood at `path` before still does.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.harness.tmp")
+    temporary = path.with_name(f".{path.name}.{MACHINE}.{os.getpid()}.harness.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.unlink(missing_ok=True)
@@ -90,6 +95,7 @@ def write_whole(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+        sync_folder(path.parent)
     except OSError as error:
         raise UnwritableError(f"{path} cannot be written: {error.strerror or error}") from error
     finally:
@@ -97,19 +103,29 @@ def write_whole(path: Path, content: bytes) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def remove_unfinished(folder: Path) -> None:
-    """Remove from a folder, not from those inside it, what `write_whole` had not completed when its process died."""
-    for path in folder.glob(".*.tmp"):
-        if (ours := _UNFINISHED.fullmatch(path.name)) and not _alive(int(ours["pid"])):
-            with contextlib.suppress(OSError):
-                path.unlink(missing_ok=True)
+def sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk, so that a file that was renamed into it survives a loss of power.
 
-
-def _alive(pid: int) -> bool:
+    Raises:
+        OSError: the disk refuses.
+    """
+    if os.name != "posix":  # where a folder cannot be opened
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:  # another user's
-        return True
-    return True
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove from a folder, not from those inside it, what `write_whole` had not completed when its process died.
+
+    Whether a process of another machine lives cannot be known: its files go when they are a day old.
+    """
+    for path in folder.glob(".*.tmp"):
+        if ours := _UNFINISHED.fullmatch(path.name):
+            with contextlib.suppress(OSError):
+                is_here = ours["machine"] in (None, MACHINE)
+                if not is_running(int(ours["pid"])) if is_here else time.time() - path.stat().st_mtime > _ABANDONED_S:
+                    path.unlink(missing_ok=True)

@@ -20,7 +20,7 @@ def _identity() -> str:
             parts.append(Path(path).read_text().strip())
     with contextlib.suppress(OSError):
         parts.append(os.readlink("/proc/self/ns/pid"))
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8]
 
 
 #: Stands for the process numbers of this machine, since it was started.

@@ -21,7 +21,7 @@ import harness
 from harness.code_digest import digest_with
 from harness.errors import DataError, UnwritableError, UserError
 from harness.ladder import Job, Member, identity_settings
-from harness.records.files import make_own_folder, remove_unfinished, write_whole
+from harness.records.files import make_own_folder, remove_unfinished, sync_folder, write_whole
 from harness.records.kept import HEADER, KEPT, kept_steps, read_contents, set_kept_aside, step_file
 from harness.records.pieces import Recorded
 from harness.settings import Settings
@@ -104,7 +104,7 @@ class KeptCheckpoints:
                 if step not in steps:
                     path.unlink()
             if steps:
-                _sync(folder)
+                sync_folder(folder)
         except OSError as error:
             raise UnwritableError(f"{folder} cannot be written: {error.strerror or error}") from error
         self._drop(member)
@@ -175,15 +175,6 @@ def make_folders(results: Path, folder: Path) -> None:
             make_own_folder(part)
     except OSError as error:
         raise UnwritableError(f"{folder} cannot be written: {error.strerror or error}") from error
-
-
-def _sync(folder: Path) -> None:
-    """Bring the names in a folder to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _remove_waiting(folder: Path) -> None:

@@ -6,11 +6,13 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from harness.records.files import file_name, make_own_folder, open_own, remove_unfinished, write_whole
+from harness.records.machine import MACHINE
 
 
 def test_an_interrupted_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,10 +36,15 @@ def test_only_files_whose_writer_is_dead_are_removed(tmp_path: Path, monkeypatch
     living, left = tmp_path / name, tmp_path / name.replace(str(os.getpid()), str(dead.pid))
     below = tmp_path / "below" / left.name
     below.parent.mkdir()
-    for path in (living, left, below):
+    # Of another machine, where another process may have that number.
+    fresh, old = (tmp_path / left.name.replace(MACHINE, other) for other in ("0" * 8, "1" * 8))
+    earlier = tmp_path / left.name.replace(f"{MACHINE}.", "")
+    for path in (living, left, below, fresh, old, earlier):
         path.touch()
+    os.utime(old, (time.time() - 25 * 3600,) * 2)
     remove_unfinished(tmp_path)
-    assert [path.exists() for path in (living, left, below)] == [True, False, True]
+    gone = [path for path in (living, left, below, fresh, old, earlier) if not path.exists()]
+    assert gone == [left, old, earlier]
 
 
 def test_names_of_users_make_files_of_their_own_in_their_folder() -> None:
@@ -50,7 +57,7 @@ def test_names_of_users_make_files_of_their_own_in_their_folder() -> None:
     assert made["a_b"] == "a_b" and file_name("a", "b") == "a.b" and file_name("v1.5", dots=True) == "v1.5"
     assert file_name("a_b", "c") != file_name("a", "b_c")
     longest = file_name(*["表n" * 99] * 4) + ".png"
-    assert len(f".{longest}.{2**22}.harness.tmp".encode()) <= 255
+    assert len(f".{longest}.{MACHINE}.{2**22}.harness.tmp".encode()) <= 255
 
 
 def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
@@ -58,7 +65,7 @@ def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
     mine, folder = tmp_path / "mine", tmp_path / "folder"
     mine.write_text("precious")
     folder.mkdir()
-    for name in ("lock", f".report.html.{os.getpid()}.harness.tmp"):
+    for name in ("lock", f".report.html.{MACHINE}.{os.getpid()}.harness.tmp"):
         (folder / name).symlink_to(mine)
     (folder / "pieces").symlink_to(tmp_path)
     for mode in ("a+", "w", "r"):

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 from harness.analysis.runs import Runs
 from harness.wording import p_equals, rungs
@@ -90,6 +89,8 @@ def power_relation(exact: Runs, token: Runs, sd: np.ndarray | None = None) -> Po
 
     def deviations(length: float) -> np.ndarray:
         return np.asarray(means - token.means(token.value**length))
+
+    from scipy.optimize import minimize_scalar  # slow to load, for those who only need a verdict's name
 
     found = minimize_scalar(
         lambda log: float(np.sum(deviations(np.exp(log)) ** 2)), bounds=(0.0, np.log(MAX_POWER)), method="bounded"
