@@ -1,4 +1,4 @@
-"""Tables of a user's own, in every format that is read, through every verb that takes one; each row is accounted for."""
+"""Tables of a user's own in every format that is read, through every verb that takes one; each row is counted."""
 
 from __future__ import annotations
 
