@@ -85,6 +85,7 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["ladder.batch_size=100000000000000000000"], ["ladder.batch_size=1000", "from 1 to 100,000,000"]),
         (["ladder.widths=null", "ladder.first_width=1e300"], ["ladder.first_width=1e300", "from 1 to 2,147,483,647"]),
         (["loss.l2=1" + "0" * 400], ["loss.l2: int too large", "a smaller number"]),
+        (["family.dropout=1" + "0" * 400], ["family.dropout=1000", "at most 9,223,372,036,854,775,807"]),
         (["seeds=" + "[" * 600 + "]" * 600], ["seeds: brackets are nested more than 20 deep"]),
         (["+a=" + "{a:" * 200 + "1" + "}" * 200], ["+a: brackets are nested"]),
         (["studies=5.5"], ["studies=[5.5]", "names of files in conf/experiment"]),

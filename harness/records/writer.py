@@ -127,6 +127,10 @@ def to_table(table: str, rows: Sequence[Mapping[str, Any]], source: str) -> pa.T
     return pa.table(columns, schema=schema)
 
 
+#: What tells a run's numbers apart.
+_OF_A_NUMBER = ["step", "split", "subtask", "metric"]
+
+
 def check_run(runs: pa.Table, measurements: pa.Table, source: str) -> None:
     """Raise DataError unless `runs` holds one sound run and `measurements` only its numbers."""
     if runs.num_rows != 1:
@@ -136,6 +140,8 @@ def check_run(runs: pa.Table, measurements: pa.Table, source: str) -> None:
         raise DataError(f"{source}: status is {run['status']!r}; allowed is one of {', '.join(STATUSES)}")
     if others := set(pc.unique(measurements.column("run_id")).to_pylist()) - {run["run_id"]}:
         raise DataError(f"{source}: holds measurements of another run, {sorted(map(str, others))[0]}")
+    if len(measurements.select(_OF_A_NUMBER).group_by(_OF_A_NUMBER).aggregate([])) < len(measurements):
+        raise DataError(f"{source}: a metric of a subtask is measured twice at one step")
     for name in ("lr", "flops"):
         if not np.isfinite(run[name]):
             raise DataError(f"{source}: {name} is {run[name]}")
