@@ -27,7 +27,7 @@ from harness.data.settings import DataSettings
 from harness.errors import SettingError, UserError
 from harness.explain import content_of, explain, how_to_choose, shown, unknown_setting
 from harness.overrides import refuse_unreadable
-from harness.ranges import ALLOWED, identity_of
+from harness.ranges import ALLOWED, LARGEST_WHOLE, identity_of
 from harness.settings import Settings
 from harness.user_configs import UserConfigs, UserFiles
 
@@ -344,6 +344,9 @@ def _build(setting: str, values: Any, data: DataSettings | None = None) -> Any:
     except ConfigKeyError as error:
         known = [f"{setting}.{f.name}" for f in dataclasses.fields(cls)]
         raise UserError(unknown_setting(f"{setting}.{error.key}", known, of=str(target))) from error
+    except OverflowError as error:  # a whole number that is too large for a float
+        name = next(name for name, value in values.items() if isinstance(value, int) and abs(value) > LARGEST_WHOLE)
+        raise SettingError(f"{setting}.{name}", values[name], f"a number, of at most {LARGEST_WHOLE:,}") from error
     except OmegaConfBaseException as error:
         ranges = {f.name: f.metadata[ALLOWED] for f in dataclasses.fields(cls) if ALLOWED in f.metadata}
         if error.key in ranges:

@@ -51,10 +51,13 @@ def _lacking(error: UnicodeError) -> tuple[str, int]:
 def message(text: str) -> str:
     """What is said of a mistake, with the values in it as they can be shown.
 
-    Control characters stand by their numbers, lest names from a file move a terminal's cursor; what is very long is cut
-    in the middle, for the value of a setting can fill many screens.
+    Control characters and half pairs of UTF-16 stand by their numbers, lest names from a file move a terminal's cursor;
+    what is very long is cut in the middle, for the value of a setting can fill many screens.
     """
-    signs = (ascii(sign)[1:-1] if unicodedata.category(sign) == "Cc" and sign not in "\n\t" else sign for sign in text)
+    signs = (
+        ascii(sign)[1:-1] if unicodedata.category(sign) in ("Cc", "Cs") and sign not in "\n\t" else sign
+        for sign in text
+    )
     return _cut(re.sub(rf"\S{{{_LONGEST_WORD},}}", lambda word: _cut(word[0], _LONGEST_WORD), "".join(signs)), _LONGEST)
 
 

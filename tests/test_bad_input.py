@@ -78,11 +78,28 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["task._target_=nowhere.Task"], ["task._target_=nowhere.Task"]),
         (["rung=7"], ["rung=7", "0 to 1"]),
         (["--colour"], ["--colour"]),
+        # Cases of experiments/fuzz that once failed.
+        (["task.n_bits=99999999999"], ["task.n_bits=99999999999", "from 1 to 1,000,000"]),
+        (["task.eval_seed=1" + "0" * 400], ["task.eval_seed=1000", "at most 9,223,372,036,854,775,807"]),
+        (["ladder.batch_size=100000000000000000000"], ["ladder.batch_size=1000", "from 1 to 100,000,000"]),
+        (["ladder.widths=null", "ladder.first_width=1e300"], ["ladder.first_width=1e300", "from 1 to 2,147,483,647"]),
+        (["loss.l2=1" + "0" * 400], ["loss.l2: int too large", "a smaller number"]),
+        (["family.dropout=1" + "0" * 400], ["family.dropout=1000", "at most 9,223,372,036,854,775,807"]),
+        (["seeds=" + "[" * 600 + "]" * 600], ["seeds: brackets are nested more than 20 deep"]),
+        (["+a=" + "{a:" * 200 + "1" + "}" * 200], ["+a: brackets are nested"]),
+        (["studies=5.5"], ["studies=[5.5]", "names of files in conf/experiment"]),
+        (["study=x\udc80"], ["study=x", "not text in UTF-8"]),
+        (["task.k=\x1b[31m3"], ["task.k=\\x1b[31m3"]),
+        (["task.k=" + "a" * 20_000], ["task.k=aaaa", "aaa ... aaa", "a whole number"]),
     ],
 )
 def test_settings_that_cannot_be(overrides: list[str], words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "train", *TINY, *overrides).refused(*words)
     assert not RESULTS.exists()
+
+
+def test_what_hydra_calls_a_value_error_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "collect", "--multirun", *TINY, "~task=[1]").refused("deletion value must be a string")
 
 
 @pytest.mark.parametrize("verb", ["train", "sweep", "plan", "status", "analyze"])

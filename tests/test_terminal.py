@@ -24,6 +24,12 @@ def harness(
     return subprocess.run(command, env=environment, stdout=stdout, stderr=subprocess.PIPE, timeout=60, cwd=cwd)
 
 
+def test_a_message_shows_control_characters_by_their_numbers_and_cuts_what_is_very_long() -> None:
+    assert terminal.message("a\x1b[31m\x00b\x85\n\tc") == "a\\x1b[31m\\x00b\\x85\n\tc"
+    assert terminal.message(f"x={'a' * 9_000}: allowed is 1").endswith("aaa: allowed is 1")
+    assert len(terminal.message("a " * 9_000)) <= 1200
+
+
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("names") / "runs.csv"

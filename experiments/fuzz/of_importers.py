@@ -1,4 +1,4 @@
-"""Files of other tools for ``harness import``: the real ones of the tests damaged, and built ones with fields changed."""
+"""Files of other tools for ``harness import``: real ones damaged, and built ones with fields changed."""
 
 from __future__ import annotations
 

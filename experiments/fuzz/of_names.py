@@ -1,4 +1,4 @@
-"""Studies, subtasks, metrics, families and tasks of odd names, recorded and carried through tables, pictures and files."""
+"""Studies, subtasks, metrics, families and tasks of odd names, carried through tables, pictures and files."""
 
 from __future__ import annotations
 

@@ -202,12 +202,14 @@ def run(kinds: Sequence[str], n_cases: int, seed: int, first: int, n: int, out: 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=int, default=20_000, help="how many, of all kinds together (20,000)")
-    parser.add_argument("--kind", choices=tuple(KINDS), action="append", help="of this kind only; may be given often")
+    parser.add_argument("--kind", action="append", help=f"of one kind only, may be given often: {', '.join(KINDS)}")
     parser.add_argument("--seed", type=int, default=0, help="other seeds make other cases (0)")
     parser.add_argument("--first", type=int, default=0, help="index of the first case of each kind, to go on (0)")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (as many as cores)")
     parser.add_argument("--out", type=Path, default=Path("results/fuzz"), help="cases that fail (results/fuzz)")
     given = parser.parse_args()
+    if unknown := set(given.kind or ()) - set(KINDS):
+        parser.error(f"--kind {unknown.pop()}: allowed are {', '.join(KINDS)}")
     tallies = run(given.kind or tuple(KINDS), given.cases, given.seed, given.first, given.workers, given.out.resolve())
     print(table(tallies))
     failed = any(its.faults for its in tallies.values())

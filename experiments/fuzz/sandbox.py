@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import io
 import os
 import re
@@ -91,17 +90,8 @@ class Sandbox:
         for folder in (self.folder, self.temporary):
             folder.mkdir(parents=True)
         os.environ |= {"TMPDIR": str(self.temporary), "HOME": str(self.box), "COLUMNS": "200"}
-        with suppress(LookupError):
-            codecs.lookup_error("harness")
-            return self._watch()
-        before = sys.stdout
-        sys.stdout = io.TextIOWrapper(io.BytesIO())
-        with redirect_stderr(io.TextIOWrapper(io.BytesIO())):
-            terminal.prepare()
-        sys.stdout = before
-        self._watch()
-
-    def _watch(self) -> None:
+        with redirect_stdout(io.TextIOWrapper(io.BytesIO())), redirect_stderr(io.TextIOWrapper(io.BytesIO())):
+            terminal.prepare()  # which registers how a text is shown where an encoding lacks its signs
         sys.addaudithook(self._audit)
 
     def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:

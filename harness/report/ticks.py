@@ -17,6 +17,8 @@ _CHARACTER_IN, _LINE_IN, _GAP_IN = 0.066, 0.11, 0.08
 _OVERHANG_IN = 0.135
 #: Labelled ticks at most, and the fewest that 1, 2 and 5 of each decade must give, or even steps are taken.
 _MOST, _FEWEST = 7, 3
+#: Up to where even steps can be counted in floating point.
+_LARGEST_EVEN = 1e300
 #: Digits of sizes at most.
 _DIGITS = 6
 
@@ -77,13 +79,14 @@ def _round_numbers(low: float, high: float) -> Iterator[np.ndarray]:
     """Sets of round numbers from low to high, the densest first."""
     first, last = int(np.floor(np.log10(low))), int(np.ceil(np.log10(high)))
     decades = 10.0 ** np.arange(first, min(last, sys.float_info.max_10_exp) + 1)
-    fine = _within(np.outer(decades, (1, 2, 5)).ravel(), low, high)
-    if len(fine) < _FEWEST:
+    with np.errstate(over="ignore"):  # a loss may be recorded as 1e308
+        fine, coarse = (_within(np.outer(decades, digits).ravel(), low, high) for digits in ((1, 2, 5), (1, 3)))
+    if len(fine) < _FEWEST and high < _LARGEST_EVEN:
         for n in range(_MOST - 1, 1, -1):
             yield _within(np.array(MaxNLocator(n, steps=[1, 2, 5, 10]).tick_values(low, high)), low, high)
         return
     yield fine
-    yield _within(np.outer(decades, (1, 3)).ravel(), low, high)
+    yield coarse
     for every in range(1, len(decades)):
         yield _within(decades[-first % every :: every], low, high)
 
@@ -107,7 +110,7 @@ def _are_apart(axis: Axis, ticks: np.ndarray, write: Callable[[float], str]) -> 
 def _extents_in(axis: Axis, ticks: np.ndarray, write: Callable[[float], str]) -> tuple[np.ndarray, np.ndarray]:
     """Where each label begins and ends along the axis, in inches from its beginning."""
     low, high = sorted(axis.get_view_interval())
-    place = np.log(ticks / low) / np.log(high / low) * _length_in(axis)
+    place = (np.log(ticks) - np.log(low)) / (np.log(high) - np.log(low)) * _length_in(axis)
     half = np.full(len(ticks), _LINE_IN / 2)
     if isinstance(axis, XAxis):
         half = np.array([len(write(tick)) for tick in ticks]) * _CHARACTER_IN / 2

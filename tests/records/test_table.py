@@ -126,6 +126,7 @@ def test_spreadsheets_byte_order_mark_and_spaces(tmp_path: Path) -> None:
         ("a.jsonl", '{"N": 1}\n{"N": \n', ["line 2", "not JSON"]),
         ("a.jsonl", '{"N": 1}\n3\n', ["line 2", "object"]),
         ("a.jsonl", "[" * 100_000, ["not readable"]),
+        ("a.jsonl", '{"N": 1}\n{"N": ["\\udcff"]}\n', ["line 2", "surrogates not allowed"]),
         ("a.parquet", "no", ["not readable"]),
     ],
 )

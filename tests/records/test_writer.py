@@ -136,6 +136,8 @@ def test_what_is_recorded_but_unreadable_is_replaced(tmp_path: Path) -> None:
         (run_row(), measurement_rows(run_id="bb"), "measurements of another run, bb"),
         (run_row(), measurement_rows(value=float("nan")), "loss of all at step 2 is nan in finished run aa"),
         (run_row(), [{"step": 1}], "lacks column chance, discontinuous"),
+        (run_row(), [*measurement_rows(), *measurement_rows()], "measured twice at one step"),
+        (run_row(study="x\udc80"), [], "study of runs must be string: .*surrogates not allowed"),
     ],
 )
 def test_rows_that_do_not_fit_are_refused_by_name(tmp_path: Path, run: dict, numbers: list, said: str) -> None:

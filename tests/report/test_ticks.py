@@ -11,7 +11,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 
-from harness.report.axes import STYLE, new_figure
+from harness.report.axes import STYLE, new_figure, padded
 from harness.report.ticks import given_ticks, round_ticks, write_size
 from harness.wording import plain
 
@@ -50,6 +50,14 @@ def test_every_range_has_several_labels_that_tell_apart_and_do_not_touch(low: fl
         assert 2 <= len(found) <= 7 and len(set(found)) == len(found), found
         ticks = np.array(axis.get_ticklocs())
         assert ((ticks >= low * (1 - 1e-9)) & (ticks <= high * (1 + 1e-9))).all()
+
+
+@pytest.mark.parametrize(("low", "high"), [(1.0, 1.797e308), (1e308, 1.7e308), (1e-300, 1e300)])
+def test_a_loss_that_was_recorded_as_1e308_has_ticks(low: float, high: float) -> None:
+    ax = panel()
+    round_ticks(ax.yaxis, *padded([low, high]), plain)
+    found = labels(ax.yaxis)
+    assert len(found) >= 2 and not any("inf" in label for label in found)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -12,6 +13,7 @@ from threading import Event
 import pytest
 import torch
 from command import TINY, run, start
+from safetensors.torch import save_file
 from tiny import SignOfSum, job_of, make_settings
 
 from harness.families.mlp import MLP
@@ -85,6 +87,18 @@ def test_a_damaged_one_is_as_good_as_none(job: Job, damaged: bytes) -> None:
     for content in (damaged, whole[:-3], whole[:50], whole[: len(whole) // 2]):
         checkpoint_path(job).write_bytes(content)
         assert JobCheckpoints(job).read() is None
+
+
+@pytest.mark.parametrize(
+    "stated",
+    ["[" * 5000, "null", '{"about": 1}', '{"about": ABOUT, "step": 1}', '{"about": ABOUT, "step": {}, "facts": {}}'],
+)
+def test_one_with_a_damaged_header_is_as_good_as_none(job: Job, stated: str) -> None:
+    kept = JobCheckpoints(job)
+    about = stated.replace("ABOUT", json.dumps(kept.about))
+    kept.path.parent.mkdir(parents=True)
+    save_file({"params": torch.zeros(2)}, kept.path, metadata={"harness": about})
+    assert kept.read() is None and kept.step is None
 
 
 def test_one_that_cannot_be_written_costs_no_run(job: Job, tmp_path: Path) -> None:

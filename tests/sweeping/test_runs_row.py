@@ -64,6 +64,10 @@ def test_the_revision_is_that_of_the_checkout_that_the_harness_lies_in(
     assert git_revision() is None, "the working folder's repository is somebody else's"
     revision = committed(package.parent)
     assert git_revision() == revision
+    index = package.parent / ".git" / "index"
+    file.touch()  # which `git describe --dirty` would note in the index
+    before = index.read_bytes()
+    assert git_revision() == revision and index.read_bytes() == before
     file.write_text("changed")
     assert git_revision() == f"{revision}-dirty"
 

@@ -207,7 +207,8 @@ class Forecaster:
         tail = np.sqrt(self.freedom_ / rng.chisquare(self.freedom_, (n_draws, 1)))
         if of_runs:  # last, so that a generator gives new runs about the same curves
             off += np.sqrt(noise) * rng.standard_normal((n_draws, len(value)))
-        return np.exp(value + tail * off)
+        with np.errstate(over="ignore"):  # where runs say next to nothing, a draw may be infinite
+            return np.exp(value + tail * off)
 
     def _ahead(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
         """As `_mixed`, with the factor c and the drift."""

@@ -24,8 +24,10 @@ from harness.errors import DataError
 from harness.records.importers.found import Format, FoundRun, Number, read_bytes, stem
 from harness.wording import counted
 
+#: Of the largest whole number that the tables hold.
+_DIGITS = 18
 _EXPECTED = "a log with lines as `step 250: train loss 2.1, val loss 2.2` or `iter 10: loss 2.3, time 12ms`"
-_STEP = re.compile(r"\b(?:step|iter|iteration)[ :]\s*(\d{1,18})(?!\d)(/\d+)?", re.IGNORECASE)
+_STEP = re.compile(r"\b(?:step|iter|iteration)[ :]\s*(\d+)(/\d+)?", re.IGNORECASE)
 #: Split, number and what stands at its end that makes it none, such as ",9" of 3,9; or a word for no number.
 _LOSS = re.compile(
     r"\b(?:(train|val|valid|validation|eval)[ _])?loss[ :=]+"
@@ -53,6 +55,9 @@ def read(path: Path) -> list[FoundRun]:
         step, losses = _STEP.search(line), _LOSS.findall(_RECORD.sub("", line))
         evaluated = any(split.lower() not in ("", "train") for split, *_ in losses)
         if not losses or (step is None and not evaluated):
+            continue
+        if step is not None and len(step[1]) > _DIGITS:
+            unread.append(f"line {row}: step {step[1][:_DIGITS]}...")
             continue
         at = done if step is None else int(step[1])
         if step is not None:

@@ -49,6 +49,14 @@ def test_logs_of_other_makes(tmp_path: Path) -> None:
     assert {step: value for (_, step, _), value in values(tmp_path / "out").items()} == {0: 10.8258, 4: 7.25, 10: 3.5}
 
 
+def test_counts_that_are_no_numbers_or_of_thousands_of_digits_are_passed_over(tmp_path: Path) -> None:
+    stated = ("tokens per iteration will be: ,,,", f"num_parameters: {'9' * 5000}", f"step {'9' * 5000}: val loss 1")
+    (tmp_path / "a.log").write_text("\n".join(("step 5: train loss 2.0, val loss 2.25", *stated)))
+    report = import_results("nanogpt", [tmp_path / "a.log"], tmp_path / "out", {"params_total": 10})
+    assert values(tmp_path / "out") == {("a", 5, "loss"): 2.25}
+    assert "line 4: step 999999999999999999..." in report.problems[0]
+
+
 def test_losses_that_are_no_numbers_are_counted_and_repeated_steps_said(tmp_path: Path) -> None:
     lines = [
         "step 0: train loss 4.0, val loss 4.5",
