@@ -55,11 +55,20 @@ def check_run(runs: pa.Table, measurements: pa.Table, source: str) -> None:
         raise DataError(f"{source}: status is {run['status']!r}; allowed is one of {', '.join(STATUSES)}")
     if others := set(pc.unique(measurements.column("run_id")).to_pylist()) - {run["run_id"]}:
         raise DataError(f"{source}: holds measurements of another run, {sorted(map(str, others))[0]}")
+    if _repeats(measurements):
+        raise DataError(f"{source}: a metric of a subtask is measured twice at one step")
     for name in ("lr", "flops"):
         if not np.isfinite(run[name]):
             raise DataError(f"{source}: {name} is {run[name]}")
     if run["status"] == "finished":
         check_finite(measurements, source)
+
+
+def _repeats(measurements: pa.Table) -> bool:
+    """Whether two rows of a run are the same number of the same step."""
+    of_a_number = ["step", "split", "subtask", "metric"]
+    numbers = measurements.select(of_a_number).unify_dictionaries()
+    return bool(len(numbers.group_by(of_a_number, use_threads=False).aggregate([])) < len(numbers))
 
 
 def check_finite(measurements: pa.Table, source: str) -> None:

@@ -113,70 +113,7 @@ def _recorded_statuses(folder: Path, run_id: str) -> set[str]:
     return {row["status"] for row in found if row["run_id"] == run_id}
 
 
-<<<<<<< HEAD
 #: Rows of a table that are in one group of a file, which readers decode together.
-=======
-def to_table(table: str, rows: Sequence[Mapping[str, Any]], source: str) -> pa.Table:
-    """Rows as an Arrow table of the schema of `table` ("runs" or "measurements").
-
-    Raises:
-        DataError: a column is missing, unknown, null where it may not be, or of a wrong type; `source` is named.
-    """
-    schema = SCHEMAS[table]
-    for row in rows:
-        for wrong, names in (
-            ("lacks", set(schema.names) - set(row)),
-            ("has the unknown", set(row) - set(schema.names)),
-        ):
-            if names:
-                raise DataError(f"{source}: a row for {table} {wrong} column {', '.join(sorted(names))}")
-    columns = []
-    for field in schema:
-        values = [row[field.name] for row in rows]
-        if not field.nullable and None in values:
-            raise DataError(f"{source}: column {field.name} of {table} is null in row {values.index(None)}")
-        try:
-            columns.append(pa.array(values, field.type))
-        except (pa.ArrowException, TypeError, OverflowError, UnicodeError) as error:
-            raise DataError(f"{source}: column {field.name} of {table} must be {field.type}: {error}") from error
-    return pa.table(columns, schema=schema)
-
-
-#: What tells a run's numbers apart.
-_OF_A_NUMBER = ["step", "split", "subtask", "metric"]
-
-
-def check_run(runs: pa.Table, measurements: pa.Table, source: str) -> None:
-    """Raise DataError unless `runs` holds one sound run and `measurements` only its numbers."""
-    if runs.num_rows != 1:
-        raise DataError(f"{source}: {runs.num_rows} rows where one run was expected")
-    run = runs.to_pylist()[0]
-    if run["status"] not in STATUSES:
-        raise DataError(f"{source}: status is {run['status']!r}; allowed is one of {', '.join(STATUSES)}")
-    if others := set(pc.unique(measurements.column("run_id")).to_pylist()) - {run["run_id"]}:
-        raise DataError(f"{source}: holds measurements of another run, {sorted(map(str, others))[0]}")
-    if len(measurements.select(_OF_A_NUMBER).group_by(_OF_A_NUMBER).aggregate([])) < len(measurements):
-        raise DataError(f"{source}: a metric of a subtask is measured twice at one step")
-    for name in ("lr", "flops"):
-        if not np.isfinite(run[name]):
-            raise DataError(f"{source}: {name} is {run[name]}")
-    if run["status"] == "finished":
-        check_finite(measurements, source)
-
-
-def check_finite(measurements: pa.Table, source: str) -> None:
-    """Raise DataError naming the first measurement whose value is NaN or infinite."""
-    wrong = np.flatnonzero(~np.isfinite(measurements.column("value").to_numpy()))
-    if len(wrong):
-        row = measurements.slice(int(wrong[0]), 1).to_pylist()[0]
-        raise DataError(
-            f"{source}: {row['metric']} of {row['subtask']} at step {row['step']} is {row['value']} "
-            f"in finished run {row['run_id']} ({len(wrong)} such values)"
-        )
-
-
-#: Rows of a table that are in memory as plain text at one time.
->>>>>>> fuzz
 _ROWS_TOGETHER = 1 << 18
 
 #: Columns of numbers that are mostly different: a dictionary of them is no shorter, and takes time.
