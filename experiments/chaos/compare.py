@@ -60,7 +60,8 @@ def _equal(one: pd.DataFrame, other: pd.DataFrame) -> bool:
 
 
 def _runs(results: Path) -> pd.DataFrame:
-    runs = pd.read_parquet(results / "runs.parquet").drop(columns=OF_THE_OCCASION)
+    # Whole numbers stay so, whether or not some run of the table has none.
+    runs = pd.read_parquet(results / "runs.parquet", dtype_backend="numpy_nullable").drop(columns=OF_THE_OCCASION)
     return runs.assign(config=runs["config"].map(_settings))
 
 
