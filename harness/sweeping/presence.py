@@ -83,12 +83,18 @@ class Presence:
 
     def renew(self) -> None:
         """Show that this process still works, if the time for it has come; in a folder that is gone, nothing."""
-        if time.monotonic() - self.renewed_at >= RENEWED_S:
-            self.beat, self.renewed_at = self.beat + 1, time.monotonic()
-            # In place: a client of a network file system sees the change when it opens the file again, where it might
-            # take a file that is renamed to this name for the one it knows.
-            with contextlib.suppress(OSError), open_own(_path(self.results, self.sweeper.id), "r+") as file:
-                file.write(self._stated())
+        if time.monotonic() - self.renewed_at < RENEWED_S:
+            return
+        self.beat, self.renewed_at = self.beat + 1, time.monotonic()
+        path = _path(self.results, self.sweeper.id)
+        with contextlib.suppress(OSError):
+            if path.exists():
+                # In place: a client of a network file system sees the change when it opens the file again, where it
+                # might take a file that is renamed to this name for the one it knows.
+                with open_own(path, "r+") as file:
+                    file.write(self._stated())
+            elif self.results.is_dir():
+                create(path, self._stated())
 
     def end(self) -> None:
         """Remove the file."""

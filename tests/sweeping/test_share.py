@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -141,18 +142,21 @@ def test_presence_is_renewed_in_place_and_not_in_a_folder_that_is_gone(
 ) -> None:
     now = 0.0
     monkeypatch.setattr(presence.time, "monotonic", lambda: now)
-    here = Presence(tmp_path)
-    (path,) = tmp_path.glob(".sweep/sweeps/*")
+    here = Presence(results := tmp_path / "results")
+    (path,) = results.glob(".sweep/sweeps/*")
     before, inode = path.read_text(), path.stat().st_ino
     now = presence.RENEWED_S
     here.renew()
     assert path.read_text() != before and len(path.read_text()) == len(before)
     assert path.stat().st_ino == inode
-    path.unlink()
-    path.parent.rmdir()
+    shutil.rmtree(results / ".sweep")
     now *= 2
     here.renew()
-    assert not path.parent.exists()
+    assert path.exists(), "others would train its runs"
+    shutil.rmtree(results)
+    now *= 2
+    here.renew()
+    assert not results.exists()
 
 
 def test_what_another_sweep_records_meanwhile_is_not_trained(study: Settings) -> None:
