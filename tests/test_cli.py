@@ -281,3 +281,27 @@ def test_completion_after_a_verb(
 def test_completion_is_installed_as_hydra_gives_it(capsys: pytest.CaptureFixture[str]) -> None:
     installed = run(capsys, "-sc", "install=bash")
     assert installed.out.strip().endswith("hydra_bash_completion harness")
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError("Unable to allocate 8.00 TiB"), RuntimeError("DefaultCPUAllocator: can't allocate memory: x")]
+)
+def test_memory_that_is_used_up_is_a_line(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def exhaust(*_: object) -> int:
+        raise error
+
+    monkeypatch.setattr("harness.commands.run", exhaust)
+    assert run(capsys, "fit", "runs.csv").refused("out of memory", "allocate", "take less")
+
+
+def test_an_error_that_is_no_mistake_of_the_users_keeps_its_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> int:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("harness.commands.run", fail)
+    with pytest.raises(RuntimeError, match="a bug"):
+        run(capsys, "fit", "runs.csv")

@@ -168,7 +168,8 @@ def make(rng: random.Random) -> Case:
     told = command[0] == "cite" or chosen
     # The reader of text parts lines by its own rules, so that rows are known only where cells hold no breaks.
     plain = whole and not zipped and not any("\n" in str(c) or "\r" in str(c) for row in rows for c in row.values())
-    said = _Counted(len(rows)) if plain and command[0] not in ("cite", "allocate") else _nothing
+    told_of = plain and command[0] not in ("cite", "allocate") and "--help" not in command
+    said = _Counted(len(rows)) if told_of else _nothing
     argv = (command[0], name, *command[1:], "--json", "found.json") if command[0] != "cite" else ("cite", name)
     return Case(argv, {name: content}, () if told else _NAMED, said)
 

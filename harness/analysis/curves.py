@@ -64,7 +64,7 @@ def label_runs(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame, every row of it, with the columns study, subtask and run.
 
     A study is one and a subtask is 'all' where no column says so. A run is named by `run_id`, else `member`, else
-    `seed`; without any of them each row is a run of its own.
+    `seed`; without any of them each row is a run of its own. Rows whose name is empty are of one run, without a name.
 
     Raises:
         DataError: a study, task, subtask or metric is empty; the row is named.
@@ -78,7 +78,7 @@ def label_runs(frame: pd.DataFrame) -> pd.DataFrame:
             row = frame.index[frame[column].isna()][0]
             raise DataError("empty: a label is wanted", column=column, row=row)
     label = next((name for name in ("run_id", "member", "seed") if name in frame.columns), None)
-    frame["run"] = np.arange(len(frame)).astype(str) if label is None else frame[label].astype(str)
+    frame["run"] = np.arange(len(frame)).astype(str) if label is None else frame[label].astype(str).fillna("")
     return frame
 
 

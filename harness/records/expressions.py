@@ -160,7 +160,11 @@ class _Evaluation:
         """Cells of `kind`; of whichever kind they are if that is ''."""
         try:
             with warnings.catch_warnings(action="ignore"), np.errstate(all="ignore"):
-                return self.cells(ast.parse(self.parsed, mode="eval").body, kind)
+                body = ast.parse(self.parsed, mode="eval").body
+                for node in ast.walk(body):
+                    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                        node.value.encode()  # an escape may make half a pair of UTF-16, which is no text
+                return self.cells(body, kind)
         except SyntaxError as error:
             place = error.offset or len(self.source)
             raise ExpressionError(error.msg, source=f"{_shown(self.source)}, character {place}") from error

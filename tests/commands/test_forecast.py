@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from command import loaded_after, run
-from own_tables import AT, FORECAST, done, surface_loss, write_tables
+from own_tables import AT, FORECAST, change_row, done, surface_loss, write_tables
 
 from harness.commands.arguments import LINKS
 
@@ -213,3 +213,21 @@ def test_forecast_refuses(argv: tuple[str, ...], words: list[str], capsys: pytes
 
 def test_neither_torch_nor_matplotlib_is_loaded() -> None:
     assert loaded_after((*FORECAST, *AT)) == "[0] set()\n"
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("size", [5e-324, 1e308])
+def test_a_size_at_the_end_of_all_numbers_is_fitted_without_a_warning_of_numpy(
+    size: float, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change_row(10, x=size)
+    ran = run(capsys, "forecast", "sizes.csv", "--law", "power", "--x", "x", "--y", "loss", "--at", "x=1e12")
+    assert ran.code in (0, 2) and "Warning" not in ran.err
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_an_end_beyond_all_numbers_is_open_without_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
+    losses = [4.82, 4.323, 1.797e308, 3.585, 3.311]
+    pd.DataFrame({"x": np.geomspace(1e5, 2e6, 5), "loss": losses}).to_csv("sizes.csv", index=False)
+    ran = run(capsys, "forecast", "sizes.csv", "--law", "power", "--x", "x", "--y", "loss", "--at", "x=1e12")
+    assert ran.code in (0, 2) and "Warning" not in ran.err

@@ -44,6 +44,16 @@ def test_verdicts_numbers_and_words(capsys: pytest.CaptureFixture[str]) -> None:
     check_one_style(ran.out)
 
 
+def test_rows_of_runs_without_a_name_are_of_one_run(capsys: pytest.CaptureFixture[str]) -> None:
+    frame = pd.read_csv("recipes.csv").drop(columns=["run_id", "member"], errors="ignore")
+    frame.assign(seed=np.nan).to_csv("unnamed.csv", index=False)
+    frame.assign(seed=1).to_csv("named.csv", index=False)
+    unnamed, ran = done(capsys, "screen", "unnamed.csv", *SCREEN[2:])
+    assert f"{len(frame):,} rows, 0 excluded" in ran.out
+    named, _ = done(capsys, "screen", "named.csv", *SCREEN[2:])
+    assert unnamed["tasks"] == named["tasks"]
+
+
 def test_choices(capsys: pytest.CaptureFixture[str]) -> None:
     found, ran = done(capsys, *SCREEN, "--target", "1.5e8", "--small", "6e7", "--noise", "items", "--top", "1")
     assert found["target"] == 1.5e8 and found["small"] == 6e7 and len(found["tasks"]) == 2

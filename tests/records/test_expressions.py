@@ -171,6 +171,8 @@ def test_mistakes_are_named_with_their_place(expression: str, words: list[str]) 
         ("import os", ["invalid syntax"]),
         ("N\0", []),
         ("\ud800", []),
+        (r"'\ud800'", ["not plain text"]),
+        (r"corpus in ['a', '\ud800']", ["not plain text"]),
         ("1" * 400, ["too large"]),
         ("1" * 5000, ["limit"]),
         ("(" * 9000, ["nested"]),

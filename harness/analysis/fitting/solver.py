@@ -252,6 +252,7 @@ def _eliminate(matrix: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.nd
     return right.T, definite
 
 
+@np.errstate(over="ignore", divide="ignore", invalid="ignore")  # in starts that are far off, and are dropped
 def optimum(problem: Problem, extra: Extra | None = None) -> Solution:
     """The best end of many starts.
 

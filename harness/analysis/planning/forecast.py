@@ -182,7 +182,8 @@ class Forecaster:
         value, factor, noise = self._ahead(places)
         half = stdtrit(self.freedom_, (1 + level) / 2) * np.sqrt(np.sum(factor**2, axis=0) + noise)
         table = pd.DataFrame(dict(zip(self.variables_, places.T, strict=True)))
-        return table.assign(predicted=np.exp(value), low=np.exp(value - half), high=np.exp(value + half))
+        with np.errstate(over="ignore"):  # an end beyond all numbers is open
+            return table.assign(predicted=np.exp(value), low=np.exp(value - half), high=np.exp(value + half))
 
     def draws(self, x: ArrayLike | pd.DataFrame, n_draws: int, rng: np.random.Generator) -> np.ndarray:
         """Draws (n_draws, m) of y of new runs at x (m,) or (m, d): a row holds one new run at each of the places.
