@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harness.config import rebuild
 from harness.errors import DataError
 from harness.families.base import Family, Shape
-from harness.records.kept import read_contents
+from harness.records.kept import check_whole, read_contents
 from harness.settings import ParametrizationSettings
 from harness.tasks.base import Signature
 
@@ -65,6 +65,7 @@ def load_model(path: Path | str, family: Family | None = None) -> nn.Module:
         raise others from error
     if shapes != {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}:
         raise others
+    check_whole(path)
     found = {name.removeprefix(_MODEL): tensor for name, tensor in load_file(path).items()}
     model.load_state_dict({name: found[name] for name in shapes}, strict=False)  # buffers are as the family builds them
     return model.eval()

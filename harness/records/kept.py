@@ -20,6 +20,7 @@ from harness.errors import DataError, UnwritableError, warn_of_runs
 from harness.records.files import make_own_folder
 from harness.records.folders import find_folder
 from harness.records.pieces import SET_ASIDE
+from harness.records.seal import is_sealed
 from harness.records.store import load_runs
 from harness.wording import counted
 
@@ -86,7 +87,14 @@ def read_contents(path: Path) -> Contents:
         raise DataError("its header is not that of a checkpoint of the harness", source=path) from error
     if not isinstance(about, dict):
         raise DataError("its header is not that of a checkpoint of the harness", source=path)
+    about.pop("seal", None)
     return Contents(about, shapes)
+
+
+def check_whole(path: Path) -> None:
+    """Raise DataError where a byte of a kept checkpoint is not as it was written."""
+    if not is_sealed(path.read_bytes()):
+        raise DataError("corrupt, not as it was written", source=path)
 
 
 def checkpoints(results: Path | str) -> pd.DataFrame:

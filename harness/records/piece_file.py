@@ -7,7 +7,6 @@ of Parquet's pages it covers the metadata too, so that no flipped bit goes unnot
 
 from __future__ import annotations
 
-import hashlib
 import json
 from datetime import datetime
 from pathlib import Path
@@ -20,9 +19,9 @@ from harness.errors import DataError
 from harness.records.reading import UNREADABLE, conformed, read_parquet, unreadable
 from harness.records.rows import to_table
 from harness.records.schema import ADDED, SCHEMAS
+from harness.records.seal import BLANK, is_sealed, seal
 
 _ROW, _SEAL = "harness.run", "harness.seal"
-_PREFIX, _BLANK = b"sha256=", b"0" * 64
 
 
 def piece_bytes(run: pa.Table, measurements: pa.Table) -> bytes:
@@ -33,10 +32,8 @@ def piece_bytes(run: pa.Table, measurements: pa.Table) -> bytes:
     with pq.ParquetWriter(buffer, measurements.schema, compression="lz4") as writer:
         writer.write_table(measurements)
         writer.add_key_value_metadata({_ROW: json.dumps(row, default=datetime.isoformat)})
-        writer.add_key_value_metadata({_SEAL: (_PREFIX + _BLANK).decode()})
-    content: bytes = buffer.getvalue().to_pybytes()
-    at = content.rindex(_PREFIX + _BLANK) + len(_PREFIX)
-    return content[:at] + hashlib.sha256(content).hexdigest().encode() + content[at + len(_BLANK) :]
+        writer.add_key_value_metadata({_SEAL: BLANK})
+    return seal(buffer.getvalue().to_pybytes())
 
 
 def read_piece_file(path: Path) -> dict[str, pa.Table]:
@@ -47,7 +44,7 @@ def read_piece_file(path: Path) -> dict[str, pa.Table]:
         DataError: corrupt, truncated, or not the file of a run; the file is named.
     """
     content = _content(path)
-    is_whole = _is_sealed(content)
+    is_whole = is_sealed(content)
     try:
         numbers = read_parquet(pa.BufferReader(content), "measurements", encoded=True)
     except UNREADABLE as error:
@@ -67,15 +64,6 @@ def _content(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise unreadable(path, error) from error
-
-
-def _is_sealed(content: bytes) -> bool:
-    """Whether every byte is as it was written."""
-    at = content.rfind(_PREFIX) + len(_PREFIX)
-    digest = hashlib.sha256(content[:at])
-    digest.update(_BLANK)
-    digest.update(content[at + len(_BLANK) :])
-    return content[at : at + len(_BLANK)] == digest.hexdigest().encode()
 
 
 def _row(text: bytes, path: Path) -> pa.Table:

@@ -22,6 +22,7 @@ from harness.code_digest import digest_with
 from harness.errors import UserError
 from harness.ladder import Job
 from harness.records.files import write_whole
+from harness.records.seal import BLANK, is_sealed, seal
 from harness.sweeping.failures import JobStopped
 from harness.sweeping.kept import KeptCheckpoints, make_folders
 from harness.sweeping.progress import STATE
@@ -68,11 +69,11 @@ class JobCheckpoints:
     def _write(self, state: State) -> None:
         from safetensors.torch import save  # needed by long runs alone
 
-        facts = {"about": self.about, "step": state.step, "facts": state.facts}
+        facts = {"about": self.about, "step": state.step, "facts": state.facts, "seal": BLANK}
         on_host = {name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}
         with suppress(UserError):
             make_folders(self.kept.results, self.path.parent)
-            write_whole(self.path, save(on_host, metadata={"harness": json.dumps(facts)}))
+            write_whole(self.path, seal(save(on_host, metadata={"harness": json.dumps(facts)})))
         self.written_at = time.monotonic()
 
     def read(self) -> State | None:
@@ -99,9 +100,11 @@ class JobCheckpoints:
 
         with ExitStack() as stack:
             try:
+                # A pipe of that name would be waited for.
+                sealed = self.path.is_file() and is_sealed(self.path.read_bytes())
                 file = stack.enter_context(safe_open(self.path, framework="pt"))
                 known = json.loads((file.metadata() or {})["harness"])
-                usable = known["about"] == self.about
+                usable = sealed and known["about"] == self.about
                 usable &= isinstance(known["step"], int) and isinstance(known["facts"], dict)
                 usable = usable and self.kept.has_all_of(known["facts"].get("outcomes", ()))
             except (OSError, SafetensorError, KeyError, ValueError, TypeError, RecursionError):

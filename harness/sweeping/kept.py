@@ -24,6 +24,7 @@ from harness.ladder import Job, Member, identity_settings
 from harness.records.files import make_own_folder, remove_unfinished, sync_folder, write_whole
 from harness.records.kept import HEADER, KEPT, kept_steps, read_contents, set_kept_aside, step_file
 from harness.records.pieces import Recorded
+from harness.records.seal import BLANK, seal
 from harness.settings import Settings
 from harness.sweeping.claims import in_training
 from harness.sweeping.plan import DONE, cells
@@ -60,7 +61,8 @@ class KeptCheckpoints:
         path = self._waiting(member.run_id) / step_file(state.step)
         tensors = {name: tensor.detach().cpu().clone() for name, tensor in state.tensors.items()}
         make_folders(self.results, path.parent)
-        write_whole(path, save(tensors, metadata={HEADER: json.dumps(self._about(member, state.step))}))
+        about = json.dumps(self._about(member, state.step) | {"seal": BLANK})
+        write_whole(path, seal(save(tensors, metadata={HEADER: about})))
 
     def has_all_of(self, outcomes: Sequence[Mapping[str, Any]]) -> bool:
         """Whether all files are there that are asked for of what members have been through.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.errors import DataError
 from harness.ladder import identity_hash
-from harness.records.kept import KEPT, kept_files, read_contents
+from harness.records.kept import KEPT, check_whole, kept_files, read_contents
 from harness.records.run_settings import parse_config
 from harness.sweeping.recorded import Row
 from harness.wording import counted
@@ -29,11 +29,11 @@ class KeptFindings:
 
 
 def examine_kept(results: Path, runs: Sequence[Row]) -> KeptFindings:
-    """Read the headers of the kept checkpoints of a results folder and compare them with its runs.
+    """Read the kept checkpoints of a results folder and compare them with its runs.
 
-    Each is complete, of the run and step that its path names, under settings that hash to the run's id, and has as
-    many parameters as the run is recorded with. Noted are files of runs that are not recorded, and finished runs that
-    were trained with `training.keep` and have no file at their end.
+    Each is as it was written, of the run and step that its path names, under settings that hash to the run's id, and
+    has as many parameters as the run is recorded with. Noted are files of runs that are not recorded, and finished runs
+    that were trained with `training.keep` and have no file at their end.
     """
     found, by_id = KeptFindings(), {run["run_id"]: run for run in runs}
     unrecorded, last = 0, dict[str, int]()
@@ -57,6 +57,7 @@ def examine_kept(results: Path, runs: Sequence[Row]) -> KeptFindings:
 def _problem(path: Path, run_id: str, step: int, run: Row | None) -> str | None:
     try:
         contents = read_contents(path)
+        check_whole(path)
     except DataError as error:
         return error.problem
     about = contents.about

@@ -84,7 +84,9 @@ def test_that_of_other_code_is_left_alone(job: Job, monkeypatch: pytest.MonkeyPa
 def test_a_damaged_one_is_as_good_as_none(job: Job, damaged: bytes) -> None:
     JobCheckpoints(job).write(STATE)
     whole = checkpoint_path(job).read_bytes()
-    for content in (damaged, whole[:-3], whole[:50], whole[: len(whole) // 2]):
+    flipped = bytearray(whole)
+    flipped[-3] ^= 1
+    for content in (damaged, whole[:-3], whole[:50], whole[: len(whole) // 2], bytes(flipped)):
         checkpoint_path(job).write_bytes(content)
         assert JobCheckpoints(job).read() is None
 

@@ -103,6 +103,16 @@ def test_verify_names_files_that_are_not_those_of_their_runs(kept: Path, capsys:
     assert again.code == 0 and lacking in again.out
 
 
+def test_a_flipped_bit_is_no_number(kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, _, path = next(kept_files(RESULTS))
+    content = bytearray(path.read_bytes())
+    content[-2] ^= 1
+    path.write_bytes(content)
+    assert f"{path}: corrupt, not as it was written" in run(capsys, "verify", *TINY).out
+    with pytest.raises(UserError, match="corrupt, not as it was written"):
+        harness.load_model(path)
+
+
 def test_files_of_runs_that_are_not_recorded_are_noted(kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run_id = next(run_id for run_id, *_ in kept_files(RESULTS))
     for piece in RESULTS.glob(f"pieces/{run_id}*"):
