@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -298,8 +299,19 @@ def members(settings: Settings, rung: Rung, duration: int) -> tuple[Member, ...]
     found = []
     for lr in learning_rates(settings, rung, duration):
         identity = identity_settings(settings, rung, duration, settings.first_seed, lr)
-        found += [Member(seed, float(lr), identity_hash(identity | {"seed": seed})) for seed in seeds]
+        ids = _hashes_of_seeds(identity, seeds)
+        found += [Member(seed, float(lr), run_id) for seed, run_id in zip(seeds, ids, strict=True)]
     return tuple(found)
+
+
+def _hashes_of_seeds(identity: dict[str, Any], seeds: Sequence[int]) -> list[str]:
+    """`identity_hash` of these settings with each seed: what is not the seed is written as JSON once."""
+    before, after = (
+        json.dumps({name: value for name, value in identity.items() if is_there(name)}, sort_keys=True)
+        for is_there in (lambda name: name < "seed", lambda name: name > "seed")
+    )
+    start, end = f'{before[:-1]}, "seed": ', f", {after[1:]}"
+    return [_run_id(f"{start}{seed}{end}") for seed in seeds]
 
 
 def learning_rates(settings: Settings, rung: Rung, duration: int) -> list[float]:
@@ -314,7 +326,11 @@ def member(settings: Settings, rung: Rung, duration: int, seed: int, lr: float) 
 
 def identity_hash(identity: dict[str, Any]) -> str:
     """The run_id of a run with these settings."""
-    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+    return _run_id(json.dumps(identity, sort_keys=True))
+
+
+def _run_id(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def identity_settings(settings: Settings, rung: Rung, duration: int, seed: int, lr: float) -> dict[str, Any]:
