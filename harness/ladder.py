@@ -296,22 +296,19 @@ def _round_width(ladder: LadderSettings, width: float, multiple: int, explicit: 
 def members(settings: Settings, rung: Rung, duration: int) -> tuple[Member, ...]:
     """The members asked for at one rung and duration: every seed with every learning rate."""
     seeds = range(settings.first_seed, settings.first_seed + settings.seeds)
-    found = []
-    for lr in learning_rates(settings, rung, duration):
-        identity = identity_settings(settings, rung, duration, settings.first_seed, lr)
-        ids = _hashes_of_seeds(identity, seeds)
-        found += [Member(seed, float(lr), run_id) for seed, run_id in zip(seeds, ids, strict=True)]
-    return tuple(found)
+    rates = learning_rates(settings, rung, duration)
+    return tuple(each for lr in rates for each in members_of_seeds(settings, rung, duration, lr, seeds))
 
 
-def _hashes_of_seeds(identity: dict[str, Any], seeds: Sequence[int]) -> list[str]:
-    """`identity_hash` of these settings with each seed: what is not the seed is written as JSON once."""
+def members_of_seeds(settings: Settings, rung: Rung, duration: int, lr: float, seeds: Sequence[int]) -> list[Member]:
+    """The members of these seeds at one learning rate; what they share is written as JSON once."""
+    identity = identity_settings(settings, rung, duration, settings.first_seed, lr)
     before, after = (
         json.dumps({name: value for name, value in identity.items() if is_there(name)}, sort_keys=True)
         for is_there in (lambda name: name < "seed", lambda name: name > "seed")
     )
     start, end = f'{before[:-1]}, "seed": ', f", {after[1:]}"
-    return [_run_id(f"{start}{seed}{end}") for seed in seeds]
+    return [Member(seed, float(lr), _run_id(f"{start}{seed}{end}")) for seed in seeds]
 
 
 def learning_rates(settings: Settings, rung: Rung, duration: int) -> list[float]:
