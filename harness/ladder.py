@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -295,11 +296,19 @@ def _round_width(ladder: LadderSettings, width: float, multiple: int, explicit: 
 def members(settings: Settings, rung: Rung, duration: int) -> tuple[Member, ...]:
     """The members asked for at one rung and duration: every seed with every learning rate."""
     seeds = range(settings.first_seed, settings.first_seed + settings.seeds)
-    found = []
-    for lr in learning_rates(settings, rung, duration):
-        identity = identity_settings(settings, rung, duration, settings.first_seed, lr)
-        found += [Member(seed, float(lr), identity_hash(identity | {"seed": seed})) for seed in seeds]
-    return tuple(found)
+    rates = learning_rates(settings, rung, duration)
+    return tuple(each for lr in rates for each in members_of_seeds(settings, rung, duration, lr, seeds))
+
+
+def members_of_seeds(settings: Settings, rung: Rung, duration: int, lr: float, seeds: Sequence[int]) -> list[Member]:
+    """The members of these seeds at one learning rate; what they share is written as JSON once."""
+    identity = identity_settings(settings, rung, duration, settings.first_seed, lr)
+    before, after = (
+        json.dumps({name: value for name, value in identity.items() if is_there(name)}, sort_keys=True)
+        for is_there in (lambda name: name < "seed", lambda name: name > "seed")
+    )
+    start, end = f'{before[:-1]}, "seed": ', f", {after[1:]}"
+    return [Member(seed, float(lr), _run_id(f"{start}{seed}{end}")) for seed in seeds]
 
 
 def learning_rates(settings: Settings, rung: Rung, duration: int) -> list[float]:
@@ -314,7 +323,11 @@ def member(settings: Settings, rung: Rung, duration: int, seed: int, lr: float) 
 
 def identity_hash(identity: dict[str, Any]) -> str:
     """The run_id of a run with these settings."""
-    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+    return _run_id(json.dumps(identity, sort_keys=True))
+
+
+def _run_id(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def identity_settings(settings: Settings, rung: Rung, duration: int, seed: int, lr: float) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from tiny import NextSymbol, SignOfSum, make_settings
 from harness.errors import UserError
 from harness.families.mlp import MLP
 from harness.families.transformer import Transformer
-from harness.ladder import Job, build_ladder, members
+from harness.ladder import Job, build_ladder, member, members
 from harness.settings import LadderSettings, Settings
 from harness.tasks.parity import Parity
 
@@ -134,6 +134,14 @@ def test_identity_is_that_of_the_runs_that_users_have():
     settings = Settings(family=MLP(), task=Parity(), ladder=LadderSettings(widths=[8, 16], steps=12, batch_size=16))
     found = members(settings, build_ladder(settings)[0], 0)
     assert [member.run_id for member in found][:2] == ["ea66f88e3a69401a", "9c775398014e8cef"]
+
+
+def test_members_of_many_seeds_have_the_identity_that_each_has_alone():
+    settings = make_settings(MLP(), SignOfSum(), seeds=3, first_seed=9, optimizer__lr=[0.1, 0.01])
+    (rung, *_) = build_ladder(settings)
+    found = members(settings, rung, 0)
+    assert len(found) == 6
+    assert list(found) == [member(settings, rung, 0, each.seed, each.lr) for each in found]
 
 
 def test_identity_does_not_move_with_what_does_not():

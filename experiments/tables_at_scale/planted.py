@@ -113,6 +113,7 @@ def _row(run_id: str, size: int, seed: int) -> dict[str, Any]:
         **groups,
         "steps": _STEPS,
         "batch_size": 64,
+        "micro_batches": 1,
         "tokens": _STEPS * 64,
         "unique_examples": None,
         "epochs": None,

@@ -27,6 +27,10 @@ from harness.tasks.base import Signature
 #: needs no gradient (2 % of a GRU's FLOPs at 8 tokens). A forgotten product is a larger share of a small model.
 FLOPS_TOLERANCE = 0.05
 
+#: Training FLOPs of an example up to which a model is run on the CPU, in milliseconds: torch's meta device takes a
+#: second of imports.
+_FEW_FLOPS = 1e8
+
 #: Examples in the batch that FLOPs are counted on; more than one, so that a batch dimension cannot pass for another.
 _EXAMPLES = 2
 
@@ -89,8 +93,8 @@ def check_size(
 ) -> None:
     """Build one size and check its roles, its counts, the shape of its logits and, if asked, its FLOPs.
 
-    No number is computed: this runs on torch's meta device, as cheaply for a large size as for a small one. A model
-    that needs numbers to be built or called is run on the CPU instead.
+    No number of a large size is computed: it is run on torch's meta device. A small one, and a model that needs numbers
+    to be built or called, is run on the CPU.
 
     Raises:
         UserError: a count, a shape or a formula is wrong.
@@ -104,6 +108,10 @@ def check_size(
         if flops:
             check_flops(model, family, shape, signature)
 
+    if family.training_flops(shape, signature) <= _FEW_FLOPS:
+        with torch.random.fork_rng(devices=[]):  # its first weights are drawn
+            check()
+        return
     try:
         with torch.device("meta"):
             check()

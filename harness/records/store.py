@@ -208,6 +208,7 @@ def load(
     split: str = "eval",
     statuses: Sequence[str] = ("finished",),
     runs: Literal["comparable", "all"] = "comparable",
+    subtask: str | None = None,
 ) -> pd.DataFrame:
     """Measurements joined to the runs that made them.
 
@@ -217,6 +218,7 @@ def load(
         path: a results folder, a folder of several, or the name of one under ./results.
         steps: "last" for each run's last step, "all" for its trajectory.
         split: "eval" or "train".
+        subtask: the only subtask, "all" for each task as a whole; every one where None.
         statuses: which runs; only finished ones unless told otherwise.
         runs: "comparable" for those that make one curve, of a study's longest duration and each size's best learning
             rate (see `records.comparable`), with a `RunsWarning` that counts the others; "all" for every one.
@@ -244,7 +246,8 @@ def load(
             _check_finished(folder, tables[-1])
     for problem in problems:
         warn_of_runs(f"left out {problem}")
-    frame = pd.concat([_joined(each, steps, split, statuses) for each in tables], ignore_index=True)
+    texts = {"split": split} | ({} if subtask is None else {"subtask": subtask})
+    frame = pd.concat([_joined(each, steps, texts, statuses) for each in tables], ignore_index=True)
     frame, varying = with_varying_settings(frame)
     left_out: tuple[str, ...] = ()
     if runs == "comparable":
@@ -274,13 +277,18 @@ def load_runs(path: Path | str) -> pd.DataFrame:
     return pd.concat(runs, ignore_index=True)
 
 
-def _joined(tables: Mapping[str, pa.Table], steps: str, split: str, statuses: Sequence[str]) -> pd.DataFrame:
-    """Measurements of one folder joined to its runs, as `load` gives them."""
+def _joined(
+    tables: Mapping[str, pa.Table], steps: str, texts: Mapping[str, str], statuses: Sequence[str]
+) -> pd.DataFrame:
+    """Measurements of one folder that hold these texts, joined to its runs, as `load` gives them."""
     runs, numbers = tables["runs"], tables["measurements"]
     runs = runs.filter(pc.is_in(runs.column("status"), value_set=pa.array(statuses, pa.string())))
-    frame = select_measurements(numbers, only_last=steps == "last", split=split).to_pandas()
+    frame = select_measurements(numbers, only_last=steps == "last", **texts).to_pandas()
     frame["n_eval"] = frame["n_eval"].where(frame["n_eval"] > 0)  # earlier imports wrote 0 for not known
-    return frame.merge(runs.to_pandas(), on="run_id", suffixes=("", "_run"), validate="many_to_one")
+    # Each text of a run stands in all its rows, its settings of a kilobyte too: as Python's strings they share one.
+    with pd.option_context("mode.string_storage", "python"):
+        of_runs = runs.to_pandas()
+    return frame.merge(of_runs, on="run_id", suffixes=("", "_run"), validate="many_to_one")
 
 
 def _losses(numbers: pa.Table) -> pd.Series:

@@ -47,7 +47,7 @@ class Analysis:
         bootstrap: refits of each bootstrap of a law.
         frame: measurements of finished runs at their last step, of one duration a study and one learning rate a size.
         every_duration: the same with the runs of all durations and learning rates.
-        trajectories: the runs of `frame` at all the steps that they were measured at.
+        trajectories: the runs of `frame` at all the steps that they were measured at; tasks as a whole only.
         runs: the runs table, failures included.
         left_out: which runs of the folder are not in `frame`, and why, a sentence each.
         differing_data: which finished runs saw different data, whether they count or not, a sentence a study.
@@ -123,18 +123,22 @@ def analyze(
     if bootstrap < LEAST_BOOTSTRAP:
         raise SettingError("analysis.bootstrap", bootstrap, f"a whole number of at least {LEAST_BOOTSTRAP}")
     folder = find_folder(folder)
-    runs, steps = load_runs(folder), load(folder, steps="all", runs="all")
+    runs, every_duration = load_runs(folder), load(folder, runs="all")
+    # Whole tasks are drawn over training; their subtasks would be by far the most of the rows.
+    steps = load(folder, steps="all", runs="all", subtask="all")
     if chosen is not None:
-        runs, steps = chosen.rows(runs, folder), steps[steps["run_id"].isin(list(chosen.lengths))]
+        runs = chosen.rows(runs, folder)
+        every_duration, steps = (table[table["run_id"].isin(list(chosen.lengths))] for table in (every_duration, steps))
     if by:
         named = split_by(runs.set_index("run_id"), by)
-        runs, steps = (table.assign(study=table["run_id"].map(named)) for table in (runs, steps))
+        runs, every_duration, steps = (
+            table.assign(study=table["run_id"].map(named)) for table in (runs, every_duration, steps)
+        )
     if chosen is None:
         _refuse_mixed(runs, folder)
     _refuse_no_size(x, runs)
     runs = _in_order(runs, ["study"])
-    steps = _in_order(steps, ["study", "rung", "seed", "run_id"])
-    every_duration = steps[steps["step"] == steps.groupby("run_id")["step"].transform("max")]
+    every_duration, steps = (_in_order(table, ["study", "rung", "seed", "run_id"]) for table in (every_duration, steps))
     frame, left_out = comparable(every_duration, lengths=chosen.lengths if chosen else None, x=x)
     frame = label_runs(frame)
     jumps, impossible = _jumps(frame, x, alpha, level)

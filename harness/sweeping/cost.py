@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from scipy.optimize import nnls
 
 from harness.errors import DataError
 from harness.ladder import Job
@@ -97,6 +96,8 @@ def fit_speed(flops: np.ndarray, seconds: np.ndarray) -> Speed | None:
     """
     if len(np.unique(flops)) < 2:
         return None
+    from scipy.optimize import nnls  # slow to load, and needed where runs have finished alone
+
     relative = np.stack([1 / seconds, flops / seconds], axis=1)
     (overhead, per_flop), _ = nnls(relative, np.ones(len(seconds)))
     return Speed(float(overhead), 1 / float(per_flop)) if per_flop > 0 else None

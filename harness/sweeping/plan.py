@@ -21,6 +21,7 @@ from harness.ladder import (
     learning_rates,
     member,
     members,
+    members_of_seeds,
     rung_of_size,
 )
 from harness.settings import Settings
@@ -28,6 +29,9 @@ from harness.training.members import Stack
 
 #: Runs that ended so are not trained again, for the same settings would give the same end.
 DONE = ("finished", "diverged")
+
+#: Columns of the runs table by which runs of a study are of one size, duration and learning rate.
+_SAME_SIZE = ("rung", "width", "depth", "heads", "duration", "lr")
 
 #: What `why_alone` found, by the model that it tried: every cell of a study asks.
 _why_alone: dict[str, str | None] = {}
@@ -64,15 +68,20 @@ def recorded_cells(study: Settings, runs: Iterable[Mapping[str, Any]]) -> list[J
     Args:
         runs: rows of the runs table.
     """
-    found: dict[tuple[Shape, int], tuple[Rung, list[Member]]] = {}
+    # Thousands of seeds are of the same few sizes, and it takes a while to build one.
+    alike: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
     for run in runs:
-        if run["study"] != study.study:
+        if run["study"] == study.study:
+            alike.setdefault(tuple(run[name] for name in _SAME_SIZE), []).append(run)
+    found: dict[tuple[Shape, int], tuple[Rung, list[Member]]] = {}
+    for its in alike.values():
+        rung, duration, lr = recorded_rung(study, its[0]), int(its[0]["duration"]), its[0]["lr"]
+        if rung is None or duration >= len(rung.durations) or lr not in learning_rates(study, rung, duration):
             continue
-        rung, duration = recorded_rung(study, run), int(run["duration"])
-        if rung is None or duration >= len(rung.durations) or run["lr"] not in learning_rates(study, rung, duration):
-            continue
-        if (made := member(study, rung, duration, int(run["seed"]), run["lr"])).run_id == run["run_id"]:
-            found.setdefault((rung.shape, duration), (rung, []))[1].append(made)
+        made = members_of_seeds(study, rung, duration, lr, [int(run["seed"]) for run in its])
+        same = [each for each, run in zip(made, its, strict=True) if each.run_id == run["run_id"]]
+        if same:
+            found.setdefault((rung.shape, duration), (rung, []))[1].extend(same)
     jobs = [Job(study, rung, duration, tuple(made)) for (_, duration), (rung, made) in found.items()]
     return sorted(jobs, key=lambda job: (job.rung.index, job.duration))
 

@@ -279,6 +279,15 @@ def test_empty_and_absent_folders_say_what_makes_them(
     assert len(load("quickstart")) == 2
 
 
+def test_load_of_one_subtask_is_those_rows_of_all(tmp_path: Path) -> None:
+    rows = [row for name in ("all", "copy") for row in measurement_rows(subtask=name)]
+    write_run(tmp_path, run_row(), rows)
+    everything, of_task = load(tmp_path, steps="all"), load(tmp_path, steps="all", subtask="all")
+    assert set(everything["subtask"]) == {"all", "copy"}
+    alone = everything[everything["subtask"] == "all"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(of_task, alone)
+
+
 def test_load_joins_measurements_to_runs(folder: Path) -> None:
     collect(folder)
     frame = load(folder)
