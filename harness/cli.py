@@ -72,7 +72,7 @@ def _run(argv: Sequence[str]) -> int:
         path = terminal.message(os.fsdecode(error.filename))
         print(f"harness: {path}: {error.strerror}", file=sys.stderr)
         return 2
-    except (MemoryError, RuntimeError) as error:
+    except (MemoryError, RuntimeError, ImportError) as error:
         if not _is_of_memory(error) or os.environ.get("HARNESS_DEBUG"):
             raise
         what = terminal.message(str(error).strip().partition("\n")[0] or "nothing more is left")
@@ -86,7 +86,8 @@ def _run(argv: Sequence[str]) -> int:
 def _is_of_memory(error: Exception) -> bool:
     """Whether memory is used up, as Python, NumPy and Arrow say it by a MemoryError, and torch in words."""
     return isinstance(error, MemoryError) or any(
-        words in str(error) for words in ("can't allocate memory", "out of memory")
+        words in str(error)
+        for words in ("can't allocate memory", "out of memory", "std::bad_alloc", "failed to map segment")
     )
 
 

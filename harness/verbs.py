@@ -128,7 +128,9 @@ READING: dict[str, StudyVerb] = {
             "harness verify --fix results/quickstart": "set aside what is to be trained again",
         },
         further="harness redo --help trains runs with other counts anew",
-        flags={"--fix": "rename bad pieces into the folder set_aside, so that sweep trains their runs again"},
+        flags={
+            "--fix": "rename bad pieces into the folder set_aside; sweep trains those runs again that no table holds"
+        },
         reads_folders=True,
     ),
     "collect": StudyVerb(

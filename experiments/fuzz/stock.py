@@ -37,6 +37,7 @@ def run_row(run_id: str, rung: int = 0, **changes: Any) -> dict[str, Any]:
         "tokens": 8,
         "unique_examples": None,
         "epochs": None,
+        "micro_batches": None,
         "flops": 1e3 * 4**rung,
         "status": "finished",
         "error": None,

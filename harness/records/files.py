@@ -7,6 +7,7 @@ import errno
 import hashlib
 import os
 import re
+import stat
 import time
 from pathlib import Path
 from typing import IO
@@ -52,9 +53,22 @@ def open_own(path: Path, mode: str) -> IO[str]:
     """Open a file of a results folder for text, not through a link: whoever made the folder may have put one there.
 
     Raises:
-        OSError: as `open` does; also where `path`, or the folder that it lies in, is a symbolic link.
+        OSError: as `open` does; also where `path`, or the folder that it lies in, is a symbolic link, or `path` is no
+            regular file.
     """
     return open(path, mode, opener=_no_link)
+
+
+def check_is_file(path: Path) -> None:
+    """Raise OSError unless `path` leads to a regular file: whoever reads a pipe waits for ever."""
+    _check_regular(os.stat(path), path)
+
+
+def _check_regular(found: os.stat_result, path: Path) -> None:
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "a pipe or a device; a file is wanted", str(path))
 
 
 def make_own_folder(folder: Path) -> None:
@@ -65,7 +79,10 @@ def make_own_folder(folder: Path) -> None:
     """
     if folder.is_symlink():
         raise _is_link(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, f"{folder.name} is no folder", str(folder)) from None
 
 
 def _no_link(path: str, flags: int) -> int:
@@ -73,7 +90,14 @@ def _no_link(path: str, flags: int) -> int:
         raise _is_link(Path(path))
     if os.path.islink(folder := os.path.dirname(path)):
         raise _is_link(Path(folder))
-    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
+    # Without O_NONBLOCK a pipe would be waited for here already.
+    descriptor = os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o666)
+    try:
+        _check_regular(os.fstat(descriptor), Path(path))
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _is_link(path: Path) -> OSError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.code_digest import code_digest
-from harness.records.files import write_whole
+from harness.records.files import check_is_file, write_whole
 from harness.records.schema import SCHEMAS
 from harness.records.writer import PIECES
 
@@ -36,10 +37,10 @@ class Noted:
 def stamp_pieces(folder: Path) -> Stamps:
     """The size in bytes and the time of change in ns of every file in a folder's pieces, by name."""
     try:
-        with os.scandir(folder / PIECES) as entries:
-            return _stamps(entry for entry in entries if not entry.name.startswith("."))
+        names = os.listdir(folder / PIECES)
     except FileNotFoundError:
         return {}
+    return _stamps(folder / PIECES / name for name in names if not name.startswith("."))
 
 
 def stamp_tables(folder: Path) -> Stamps:
@@ -47,9 +48,17 @@ def stamp_tables(folder: Path) -> Stamps:
     return _stamps(path for name in SCHEMAS if (path := folder / f"{name}.parquet").exists())
 
 
-def _stamps(files: Iterable[Path | os.DirEntry[str]]) -> Stamps:
-    found = {file.name: file.stat() for file in files}
+def _stamps(files: Iterable[Path]) -> Stamps:
+    found = {file.name: stat for file in files if (stat := _stat(file)) is not None}
     return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in sorted(found.items())}
+
+
+def _stat(file: Path) -> os.stat_result | None:
+    """Of a link that leads nowhere, its own; None where the file has gone meanwhile."""
+    for follow in (True, False):
+        with contextlib.suppress(OSError):
+            return os.stat(file, follow_symlinks=follow)
+    return None
 
 
 def keep_note(folder: Path, noted: Noted) -> None:
@@ -65,6 +74,7 @@ def keep_note(folder: Path, noted: Noted) -> None:
 def read_note(folder: Path) -> Noted | None:
     """What was noted of a folder's tables; None where they have changed since, or nothing was noted."""
     try:
+        check_is_file(folder / FILE)
         stated = json.loads((folder / FILE).read_text())
         if any(stated.get(name) != value for name, value in _key(folder).items()):
             return None

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.errors import DataError
+from harness.records.files import check_is_file
 from harness.records.reading import UNREADABLE, conformed, read_parquet, unreadable
 from harness.records.rows import to_table
 from harness.records.schema import ADDED, SCHEMAS
@@ -61,6 +62,7 @@ def read_piece_file(path: Path) -> dict[str, pa.Table]:
 
 def _content(path: Path) -> bytes:
     try:
+        check_is_file(path)
         return path.read_bytes()
     except OSError as error:
         raise unreadable(path, error) from error

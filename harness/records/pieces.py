@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.errors import DataError, UserError
+from harness.records.files import make_own_folder
 from harness.records.fingerprint import Noted, Stamps, read_note, stamp_pieces
 from harness.records.piece_file import read_piece_file
 from harness.records.reading import ENCODED, OtherVersionError, read_table
@@ -223,9 +224,9 @@ def set_tables_aside(folder: Path) -> list[str]:
 def _move(folder: Path, paths: Iterable[Path]) -> None:
     aside = folder / SET_ASIDE
     try:
-        aside.mkdir(exist_ok=True)
+        make_own_folder(aside)
         for path in paths:
-            if path.exists():
+            if os.path.lexists(path):
                 os.replace(path, _free(aside / path.name))
     except OSError as error:
         raise UserError(f"{aside} cannot be written: {error.strerror}") from error
@@ -234,4 +235,4 @@ def _move(folder: Path, paths: Iterable[Path]) -> None:
 def _free(path: Path) -> Path:
     """A path that no file has, for what was set aside earlier stays."""
     names = (path.with_name(f"{path.name}.{i}" if i else path.name) for i in range(10**6))
-    return next(name for name in names if not name.exists())
+    return next(name for name in names if not os.path.lexists(name))

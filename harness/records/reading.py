@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.errors import DataError
+from harness.records.files import check_is_file
 from harness.records.schema import ADDED, SCHEMA_VERSION, SCHEMAS
 
 
@@ -58,6 +59,8 @@ def unreadable(path: Path, error: Exception) -> DataError:
 
 def read_parquet(source: Path | pa.NativeFile, table: str, encoded: bool) -> pa.Table:
     """What a Parquet file holds, whether or not these are rows of `table`; raises as pyarrow does."""
+    if isinstance(source, Path):
+        check_is_file(source)
     return _read(source, [field.name for field in SCHEMAS[table] if encoded and field.type == pa.string()])
 
 

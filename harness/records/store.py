@@ -139,7 +139,8 @@ def _merge(folder: Path) -> _Merged:
         "measurements": pa.concat_tables([empty, *(by_run[run_id] for run_id in sorted(by_run))]),
     }
     if not tables["runs"].num_rows:
-        because = f"; {problems[0]}" if problems else "; `harness sweep experiment=NAME` makes them"
+        told = [str(unreadable)] if unreadable is not None else problems
+        because = f"; {told[0]}" if told else "; `harness sweep experiment=NAME` makes them"
         raise DataError(f"{folder}: no runs to collect{because}")
     _refuse_repeated(tables["runs"], table_paths(folder)["runs"])
     return _Merged(tables, problems, Noted(listing.stamps, bad), before, unreadable)

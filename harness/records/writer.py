@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -27,6 +28,9 @@ try:
     import fcntl
 except ImportError:  # Windows, where tables are analysed and nothing is trained
     fcntl = None  # type: ignore[assignment]
+
+#: Seconds for which a locked folder is waited for.
+_LOCKED_S = 30.0
 
 #: Where runs lie until `collect` merges them, one file a run.
 PIECES = "pieces"
@@ -95,11 +99,26 @@ def alone(pieces: Path) -> Iterator[None]:
     except OSError as error:
         raise UserError(f"{pieces} cannot be written: {error.strerror or error}") from error
     with file:
-        if fcntl is not None:
-            # On a file system without locks nothing but the workers of a killed sweep could come between.
-            with contextlib.suppress(OSError):
-                fcntl.flock(file, fcntl.LOCK_EX)
+        _lock(file)
         yield
+
+
+def _lock(file: IO[str]) -> None:
+    """Lock a file, if that can be had: not on every file system, nor while a frozen process holds it.
+
+    All files are written whole without it. What it keeps out is another writer of the same run at the same moment.
+    """
+    ends = time.monotonic() + _LOCKED_S
+    while fcntl is not None:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > ends:
+                return
+            time.sleep(0.01)
+        except OSError:
+            return
 
 
 def _recorded_statuses(folder: Path, run_id: str) -> set[str]:

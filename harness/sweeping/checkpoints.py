@@ -21,11 +21,11 @@ import torch
 from harness.code_digest import digest_with
 from harness.errors import UserError
 from harness.ladder import Job
-from harness.records.files import write_whole
+from harness.records.files import check_is_file, write_whole
 from harness.records.seal import BLANK, is_sealed, seal
 from harness.sweeping.failures import JobStopped
 from harness.sweeping.kept import KeptCheckpoints, make_folders
-from harness.sweeping.progress import STATE
+from harness.sweeping.progress import STATE, remove
 from harness.training.state import State
 
 #: Version of what a checkpoint holds; others are left alone and trained anew.
@@ -100,8 +100,8 @@ class JobCheckpoints:
 
         with ExitStack() as stack:
             try:
-                # A pipe of that name would be waited for.
-                sealed = self.path.is_file() and is_sealed(self.path.read_bytes())
+                check_is_file(self.path)
+                sealed = is_sealed(self.path.read_bytes())
                 file = stack.enter_context(safe_open(self.path, framework="pt"))
                 known = json.loads((file.metadata() or {})["harness"])
                 usable = sealed and known["about"] == self.about
@@ -113,7 +113,7 @@ class JobCheckpoints:
 
     def remove(self) -> None:
         """Remove the file, if there is one."""
-        self.path.unlink(missing_ok=True)
+        remove(self.path)
 
 
 def interrupted(results: Path) -> set[str]:
@@ -121,7 +121,7 @@ def interrupted(results: Path) -> set[str]:
     from safetensors import SafetensorError, safe_open
 
     run_ids: set[str] = set()
-    for path in (results / STATE / "checkpoints").glob("*.safetensors"):
+    for path in filter(Path.is_file, (results / STATE / "checkpoints").glob("*.safetensors")):
         unreadable = suppress(OSError, SafetensorError, KeyError, ValueError, TypeError)
         with unreadable, safe_open(path, framework="pt") as file:
             run_ids |= set(json.loads(file.metadata()["harness"])["about"]["run_ids"])

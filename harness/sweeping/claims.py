@@ -22,7 +22,7 @@ from harness.sweeping.progress import STATE, JobProgress, running
 #: Where claims are, in the folder `STATE`.
 _FOLDER = "claims"
 
-_FILE = re.compile(r"(?P<run_id>[0-9a-f]{16})\.(?P<generation>[0-9]{1,9})")
+_FILE = re.compile(r"(?P<run_id>[0-9a-f]{16})\.(?P<generation>[1-9][0-9]{0,8})")
 
 
 @dataclass
@@ -86,7 +86,7 @@ class Claims:
                 owner = file.read(64)
         except FileNotFoundError:  # released since it was listed; the next attempt will tell
             return False
-        except OSError:
+        except (OSError, ValueError):  # not what a sweep writes
             owner = ""
         return owner != self.sweeper_id and self.watch.is_gone(self.results, owner, path)
 
@@ -113,7 +113,7 @@ def _owners(results: Path) -> Iterator[tuple[str, str]]:
     for run_id, generation in _listed(results):
         last[run_id] = max(generation, last.get(run_id, 0))
     for run_id, generation in last.items():
-        with contextlib.suppress(OSError), open_own(_path(results, run_id, generation), "r") as file:
+        with contextlib.suppress(OSError, ValueError), open_own(_path(results, run_id, generation), "r") as file:
             yield run_id, file.read(64)
 
 

@@ -128,10 +128,12 @@ class Bars:
     def refresh(self, left: Sequence[Job]) -> None:
         share = self.overall.share
         for job in left:
+            key = job.members[0].run_id
             if (state := read_progress(progress_path(job))) is None:
+                if key in self.rows:  # another sweep trained it, and has ended it
+                    self.progress.remove_task(self.rows.pop(key))
                 continue
             share += self.overall.part(job, state.step)
-            key = job.members[0].run_id
             if key not in self.rows:
                 members = job.members[0].label if len(job.members) == 1 else f"{len(job.members)} members"
                 self.rows[key] = self.progress.add_task(

@@ -15,6 +15,9 @@ from harness.wording import stopped_early
 
 #: What torch, its allocators, CUDA's libraries and the system say when memory runs out, beside a MemoryError.
 _OUT_OF_MEMORY = re.compile(r"out of memory|not enough memory|[Cc]an(no|')t allocate memory|ALLOC_FAILED|bad_alloc")
+#: What torch says around the sentence that it means.
+_NOISE = re.compile(r"^\[enforce fail at [^\]]*\]\s*(?:err == 0\.\s*)?|\s*Error code \d+ \([^)]*\)$")
+
 _NUMBER = re.compile(r"\d[\d,.]*(e[+-]?\d+)?")
 
 
@@ -64,7 +67,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def reason(error: BaseException) -> str:
     """An error in one line, with the place in the code where it arose: the innermost one that is not a library's."""
-    text = (str(error).strip() or "no message").splitlines()[0]
+    text = _NOISE.sub("", (str(error).strip() or "no message").splitlines()[0])
     if is_out_of_memory(error):
         return f"out of memory: {text}"
     frames = traceback.extract_tb(error.__traceback__)
@@ -72,10 +75,14 @@ def reason(error: BaseException) -> str:
     return f"{type(error).__name__}: {text} ({Path(frame.filename).name}:{frame.lineno})"
 
 
+def _name(number: int) -> str:
+    return signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
+
+
 def death(exit_code: int | None) -> str:
     """Why a process ended without a result."""
     if exit_code is not None and exit_code < 0:
-        return f"killed by {signal.Signals(-exit_code).name}"
+        return f"killed by {_name(-exit_code)}"
     return f"process ended with exit code {exit_code}"
 
 

@@ -237,6 +237,6 @@ def unkept_line(studies: Iterable[Settings], status: Mapping[str, str]) -> str |
     if not asked:
         return None
     n_runs, keep = len({run_id for run_id, _ in asked}), "|".join(sorted({keep for _, keep in asked}))
-    has = "has not the checkpoints" if n_runs == 1 else "have not the checkpoints"
+    has = "lacks the checkpoints" if n_runs == 1 else "lack the checkpoints"
     again = "`harness redo redo.which=unkept ... --yes` trains " + ("it" if n_runs == 1 else "them") + " again"
     return f"{counted(n_runs, 'finished run')} {has} asked for (training.keep={keep}); {again}"

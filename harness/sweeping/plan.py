@@ -113,7 +113,7 @@ def _together(cell: Job, device: str) -> int:
 
 
 def why_alone(cell: Job) -> str | None:
-    """Why members of a study cannot train side by side, tried on the size of its first cell; None where they can.
+    """Why members of a study cannot train side by side, tried on the smallest size of its ladder; None where they can.
 
     Raises:
         UserError: the model's roles are not those of its parameters.
@@ -122,7 +122,8 @@ def why_alone(cell: Job) -> str | None:
     identity = identity_settings(cell.settings, cell.rung, cell.duration, first.seed, first.lr)
     model = json.dumps({name: identity[name] for name in ("family", "task", "parametrization", "precision")})
     if model not in _why_alone:
-        _why_alone[model] = Stack.of(replace(cell, members=(first,)), torch.device("cpu")).unbatched
+        smallest = build_ladder(cell.settings)[0]
+        _why_alone[model] = Stack.of(Job(cell.settings, smallest, 0, (first,)), torch.device("cpu")).unbatched
     return _why_alone[model]
 
 

@@ -36,12 +36,16 @@ class _Attempt:
         asked: the job that it belongs to, which the display knows.
         number: 1 for the first time, those that ran out of memory not counted.
         oom_kills: `memory.oom_kills` when it began.
+        fresh: whether its process has had no job before it, or is to have had none.
+        short: what the attempt before said that ran out of memory.
     """
 
     job: Job
     asked: Job
     number: int = 1
     oom_kills: int | None = None
+    fresh: bool = False
+    short: str | None = None
 
     @property
     def key(self) -> str:
@@ -82,7 +86,12 @@ def run_jobs(
             pool.take_in()
             display.refresh([job for job in jobs if job.members[0].run_id in pool.open])
     except KeyboardInterrupt as stop:
+        if pool.at_work:
+            display.say(f"stopping: jobs in training write their checkpoints, within {GRACE_S:g} s")
         stop.args = (pool.stop(),)
+        raise
+    except UserError:
+        pool.stop()  # a worker may be writing
         raise
     finally:
         pool.end()
@@ -124,6 +133,11 @@ class _Pool:
         self._ask_again()
         for worker in [worker for worker in self.workers if worker.ready]:
             if (attempt := self._next()) is not None:
+                if attempt.fresh and not worker.is_fresh:
+                    self.waiting.appendleft(attempt)
+                    self._lose(worker)
+                    continue
+                attempt = replace(attempt, fresh=worker.is_fresh)
                 try:
                     worker.give(attempt.job)
                 except OSError:
@@ -221,9 +235,13 @@ class _Pool:
             self._follow(attempt, death(exit_code), f"attempt {following.number} of {ATTEMPTS} follows", [following])
 
     def _try_smaller(self, attempt: _Attempt, short: str) -> None:
+        if not attempt.fresh:
+            self._follow(attempt, short, "it follows in a process of its own", [replace(attempt, fresh=True)])
+            return
         jobs, how = smaller(attempt.job)
-        if jobs:
-            self._follow(attempt, short, how, [replace(attempt, job=job) for job in jobs])
+        # What half the batch needs as much of, as parameters do, single examples will.
+        if jobs and not (attempt.job.micro_batches > 1 and short == attempt.short and any(map(str.isdigit, short))):
+            self._follow(attempt, short, how, [replace(attempt, job=job, short=short) for job in jobs])
         else:
             self._record(attempt, JobError(short))
 

@@ -144,8 +144,9 @@ def read_sweeper(results: Path, sweeper_id: str) -> Sweeper | None:
     try:
         with open_own(_path(results, sweeper_id), "r") as file:
             stated = json.load(file)
-        return Sweeper(**stated | {"beat": int(stated["beat"]), "pid": int(stated["pid"])})
-    except (OSError, ValueError, TypeError, KeyError):
+        found = Sweeper(**stated | {"beat": int(stated["beat"]), "pid": int(stated["pid"])})
+        return found if found.pid > 0 else None
+    except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None
 
 

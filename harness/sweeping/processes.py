@@ -27,7 +27,7 @@ from unittest.mock import patch
 from harness.errors import UserError
 from harness.ladder import Job
 from harness.sweeping.checkpoints import ASKED_TO_STOP
-from harness.sweeping.failures import Ended, JobError, JobStopped, job_error
+from harness.sweeping.failures import Ended, JobError, JobStopped, OutOfMemoryError, job_error
 
 Work = Callable[[Job, str | None], list[Ended]]
 
@@ -71,6 +71,7 @@ class Worker:
 
     Attributes:
         ready: whether it has come up and waits for a job.
+        is_fresh: whether it has had none yet, so that all memory is its next job's.
 
     Raises:
         OSError, EOFError: it cannot be started.
@@ -80,7 +81,7 @@ class Worker:
         context = _Context()
         # The tracer that training uses imports torch._inductor when first called, 1.6 s that each worker would pay.
         context.set_forkserver_preload(["harness.sweeping.worker", "torch._inductor"])
-        self.ready = False
+        self.ready, self.is_fresh = False, True
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, work, git_revision))
         try:
@@ -93,7 +94,7 @@ class Worker:
     def give(self, job: Job) -> None:
         """Raises OSError where it has died."""
         self.pipe.send(job)
-        self.ready = False
+        self.ready, self.is_fresh = False, False
 
     def stop(self) -> None:
         """Ask it to end; what it trains writes its checkpoint first, and it answers with a JobStopped."""
@@ -107,7 +108,7 @@ class Worker:
             OSError, EOFError: it has died.
         """
         answer: Answer | None = self.pipe.recv()
-        self.ready = not isinstance(answer, JobStopped)
+        self.ready = not isinstance(answer, JobStopped | OutOfMemoryError)
         return answer
 
     def end(self) -> int | None:
@@ -158,6 +159,9 @@ def _serve(pipe: Connection, work: Work, git_revision: str | None) -> None:
             answer = error
         except Exception as error:
             answer = job_error(error)
+        if isinstance(answer, OutOfMemoryError):
+            pipe.send(answer)
+            return  # memory that libraries hold on to is the next job's only in another process
 
 
 def _stop() -> bytes:

@@ -39,6 +39,7 @@ class JobProgress:
         run_ids: the runs of its members.
         loss: mean of the members' latest training losses in nats; NaN until the first one.
         started: seconds since the epoch.
+        first: the step that it went on from then.
     """
 
     label: str
@@ -48,27 +49,37 @@ class JobProgress:
     steps: int
     loss: float
     started: float
+    first: int = 0
 
     @property
     def seconds_left(self) -> float:
-        """At the average pace so far; NaN before the first step."""
-        return (time.time() - self.started) * (self.steps - self.step) / self.step if self.step else math.nan
+        """At the average pace since it started; NaN before its first step."""
+        return (self.steps - self.step) / rate if (rate := self.steps_per_s) else math.nan
+
+    @property
+    def steps_per_s(self) -> float:
+        """The average pace since it started; 0 before its first step."""
+        return max(0.0, (self.step - self.first) / max(time.time() - self.started, 1e-9))
 
 
 class Reporter:
-    """Writes the progress file of one job, and removes it when the `with` block is left."""
+    """Writes the progress file of one job, and removes it when the `with` block is left.
 
-    def __init__(self, job: Job) -> None:
+    Args:
+        first: the step that it goes on from.
+    """
+
+    def __init__(self, job: Job, first: int = 0) -> None:
         self.path = progress_path(job)
         run_ids = tuple(member.run_id for member in job.members)
-        self.state = JobProgress(job.label, run_ids, os.getpid(), 0, job.steps, math.nan, time.time())
+        self.state = JobProgress(job.label, run_ids, os.getpid(), first, job.steps, math.nan, time.time(), first)
 
     def __enter__(self) -> Reporter:
         self._write()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.path.unlink(missing_ok=True)
+        remove(self.path)
 
     def __call__(self, progress: Progress) -> None:
         finite = [loss for loss in progress.losses if math.isfinite(loss)]
@@ -90,10 +101,17 @@ def progress_path(job: Job) -> Path:
     return Path(job.settings.results) / STATE / f"{job.members[0].run_id}.json"
 
 
+def remove(path: Path) -> None:
+    """Remove a file under `STATE`. One that cannot be removed costs a moment's confusion, and no run."""
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
+
+
 def read_progress(path: Path) -> JobProgress | None:
     """The state in one progress file; None where it is gone, or not complete."""
     try:
-        state = json.loads(path.read_text())
+        with open_own(path, "r") as file:
+            state = json.load(file)
         return JobProgress(**state | {"run_ids": tuple(state["run_ids"])})
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
@@ -114,4 +132,4 @@ def remove_progress(results: Path, running: Collection[str]) -> None:
     """
     for path in (results / STATE).glob("*"):
         if _FILE.fullmatch(path.name) and path.stem not in running:
-            path.unlink(missing_ok=True)
+            remove(path)

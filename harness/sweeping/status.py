@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.table import Table
 from rich.text import Text
 
 from harness.records.pieces import Recorded, recorded
@@ -90,7 +91,7 @@ def status(studies: Sequence[Settings], console: Console, watch: bool = False) -
     if watch:
         return _watch(studies, console)
     seen = _Seen.of(studies)
-    console.print(status_table(studies, seen.states, set(seen.running)))
+    console.print(_overview(studies, seen, console.width))
     for job in seen.now:
         at = f"step {job.step}/{job.steps}, loss {job.loss:.3f}, {duration(job.seconds_left)} left"
         console.print(f"running: {job.label}, {len(job.run_ids)} runs: {at}", highlight=False, soft_wrap=True)
@@ -115,16 +116,32 @@ def _watch(studies: Sequence[Settings], console: Console, sleep: Callable[[float
 
 def picture(studies: Sequence[Settings], seen: _Seen, width: int) -> Group:
     """Rungs and seeds as a grid where `width` columns of text hold it, else counts; and what is to be said of them."""
-    grid = status_grid(studies, seen.states, {run_id: job.step / job.steps for run_id, job in seen.running.items()})
+    table = grid if _fits(grid := _grid(studies, seen), width) else _counts(studies, seen)
     lines = [_pace(job) for job in seen.now] + list(seen.remarks(studies))
-    fits = Console(width=width).measure(grid, options=Console(width=10**4).options).maximum <= width
-    table = grid if fits else status_table(studies, seen.states, set(seen.running))
     return Group(table, *(Text(line) for line in lines))
 
 
+def _overview(studies: Sequence[Settings], seen: _Seen, width: int) -> Table:
+    """Runs of each rung by state where `width` columns of text hold it, else the grid where they hold that."""
+    counts, grid = _counts(studies, seen), _grid(studies, seen)
+    return grid if not _fits(counts, width) and _fits(grid, width) else counts
+
+
+def _counts(studies: Sequence[Settings], seen: _Seen) -> Table:
+    return status_table(studies, seen.states, set(seen.running))
+
+
+def _grid(studies: Sequence[Settings], seen: _Seen) -> Table:
+    return status_grid(studies, seen.states, {run_id: job.step / job.steps for run_id, job in seen.running.items()})
+
+
+def _fits(table: Table, width: int) -> bool:
+    return Console(width=width).measure(table, options=Console(width=10**4).options).maximum <= width
+
+
 def _pace(job: JobProgress) -> str:
-    seconds = time.time() - job.started
-    rate = f"{job.step / seconds:.3g} steps/s, " if job.step and seconds > 0 else ""
+    rate = f"{job.steps_per_s:,.0f} steps/s, " if job.steps_per_s >= 100 else f"{job.steps_per_s:.3g} steps/s, "
+    rate = rate if job.steps_per_s else ""
     return f"running: {job.label}: {job.step}/{job.steps}, {rate}{duration(job.seconds_left)} left"
 
 

@@ -20,7 +20,7 @@ from harness.sweeping.cost import CostModel
 from harness.sweeping.disk import checkpoint_bytes, kept_bytes
 from harness.sweeping.plan import DONE, cells, pending
 from harness.sweeping.runs_row import data_columns, size_columns
-from harness.wording import duration
+from harness.wording import counted, duration
 
 #: State of a run that was stopped in training, and goes on from its checkpoint.
 INTERRUPTED = "interrupted"
@@ -142,7 +142,8 @@ def prediction(studies: Sequence[Settings], jobs: Sequence[Job], cost: CostModel
     families = sorted({study.family.name for study in studies})
     sources = "; ".join(f"{family} from {cost.source(family)}" for family in families)
     return (
-        f"in {len(jobs)} jobs: {flops:.2g} FLOPs, {duration(sum(seconds))} of work, {duration(wall)} on {workers} "
+        f"in {counted(len(jobs), 'job')}: {flops:.2g} FLOPs, {duration(sum(seconds))} of work, {duration(wall)} "
+        f"on {workers} "
         f"{'worker' if workers == 1 else 'workers'} ({device}). Predicted for {sources}."
     )
 

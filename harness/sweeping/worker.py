@@ -12,7 +12,7 @@ from harness.sweeping.checkpoints import JobCheckpoints
 from harness.sweeping.failures import Ended, JobStopped, OutOfMemoryError, job_error
 from harness.sweeping.kept import KeptCheckpoints
 from harness.sweeping.memory import release
-from harness.sweeping.progress import Reporter, progress_path
+from harness.sweeping.progress import Reporter, progress_path, remove
 from harness.sweeping.runs_row import run_row
 from harness.training.loop import train_job
 
@@ -31,7 +31,7 @@ def run_job(job: Job, git_revision: str | None) -> list[Ended]:
     """
     checkpoints, kept = JobCheckpoints(job), KeptCheckpoints(job)
     try:
-        with Reporter(job) as reporter:
+        with Reporter(job, checkpoints.step or 0) as reporter:
             outcomes = train_job(job, reporter, checkpoints, kept)
     except JobStopped:
         raise
@@ -81,7 +81,7 @@ def write_failure(job: Job, error: str, git_revision: str | None) -> list[Ended]
         UserError: the results folder cannot be written.
     """
     # A killed worker could not take its progress file away.
-    progress_path(job).unlink(missing_ok=True)
+    remove(progress_path(job))
     rows = [run_row(job, member, "failed", error=error, done=0.0, git_revision=git_revision) for member in job.members]
     written = [write_run(Path(job.settings.results), row, []) for row in rows]
     return [_ended(job, *of_run, done=0.0) for of_run in zip(job.members, rows, written, strict=True)]

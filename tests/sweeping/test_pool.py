@@ -86,7 +86,9 @@ def unpicklable(*_: object) -> None:
 
 
 def out_of_memory(*_: object) -> None:
-    raise RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes.\nmore")
+    raise RuntimeError(
+        "[enforce fail at x] DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes.\nmore"
+    )
 
 
 def mistake_of_the_user(job: Job, revision: str | None) -> list[Ended]:
@@ -146,7 +148,7 @@ def test_reasons_are_kept_in_one_line(jobs: list[Job]) -> None:
     assert Path("attempts").read_text().count("one") == 3
     reasons = sorted(str(end.error) for end in ended)
     assert reasons[0].startswith("NeedsTwoWords: odd error (test_pool.py:")
-    assert reasons[1].startswith("out of memory: [enforce fail]")
+    assert reasons[1].startswith("out of memory: DefaultCPUAllocator")
     assert reasons[2] == "process ended with exit code 7"
     assert not any("\n" in reason for reason in reasons)
 
