@@ -45,7 +45,9 @@ class InThisProcess:
 
     failing = 0
 
-    def __call__(self, jobs: Sequence[Job], workers: int, revision: str | None, *_: object) -> list[Ended]:
+    def __call__(
+        self, jobs: Sequence[Job], workers: int, revision: str | None, *_: object, **__: object
+    ) -> list[Ended]:
         ended = []
         for job in jobs:
             try:

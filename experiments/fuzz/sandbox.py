@@ -90,6 +90,7 @@ class Sandbox:
         for folder in (self.folder, self.temporary):
             folder.mkdir(parents=True)
         os.environ |= {"TMPDIR": str(self.temporary), "HOME": str(self.box), "COLUMNS": "200"}
+        os.environ["HARNESS_CACHE"] = str(self.box / ".cache" / "harness")
         with redirect_stdout(io.TextIOWrapper(io.BytesIO())), redirect_stderr(io.TextIOWrapper(io.BytesIO())):
             terminal.prepare()  # which registers how a text is shown where an encoding lacks its signs
         sys.addaudithook(self._audit)

@@ -36,7 +36,7 @@ def test_runs_without_what_is_asked_for_are_named_and_trained_again(
     trained: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert "finished runs have" not in run(capsys, "sweep", *TINY).out
-    told = "4 finished runs have not the checkpoints asked for (training.keep=last); `harness redo redo.which=unkept"
+    told = "4 finished runs lack the checkpoints asked for (training.keep=last); `harness redo redo.which=unkept"
     for verb in ("sweep", "plan"):
         assert told in run(capsys, verb, *TINY, LAST).out
     assert not RESULTS.joinpath("checkpoints").exists()
@@ -44,7 +44,7 @@ def test_runs_without_what_is_asked_for_are_named_and_trained_again(
     assert redone.code == 0 and "Trained 4: 4 finished." in redone.out
     assert told not in run(capsys, "sweep", *TINY, LAST).out
     next(path for *_, path in kept_files(RESULTS)).unlink()
-    assert "1 finished run has not the checkpoints" in run(capsys, "sweep", *TINY, LAST).out
+    assert "1 finished run lacks the checkpoints" in run(capsys, "sweep", *TINY, LAST).out
     assert "1 runs to train anew" in run(capsys, "redo", *TINY, LAST, "redo.which=unkept").out
 
 

@@ -45,7 +45,7 @@ def test_a_dry_run_first_then_only_what_changed(trained: Settings, capsys: pytes
     shown = run(capsys, "redo", *TINY)
     assert shown.code == 0
     assert re.search(r"main +0 +4 +1 +5 +0, 1 +2", shown.out)
-    assert "2 runs to train anew in 1 jobs" in shown.out and "Predicted for mlp" in shown.out
+    assert "2 runs to train anew in 1 job" in shown.out and "Predicted for mlp" in shown.out
     assert "Nothing was trained: --yes" in shown.out
     assert pieces() == before
     done = run(capsys, "redo", *TINY, "--yes")
