@@ -285,11 +285,21 @@ def _joined(
     runs, numbers = tables["runs"], tables["measurements"]
     runs = runs.filter(pc.is_in(runs.column("status"), value_set=pa.array(statuses, pa.string())))
     frame = select_measurements(numbers, only_last=steps == "last", **texts).to_pandas()
+    _refuse_doubled(frame)
     frame["n_eval"] = frame["n_eval"].where(frame["n_eval"] > 0)  # earlier imports wrote 0 for not known
     # Each text of a run stands in all its rows, its settings of a kilobyte too: as Python's strings they share one.
     with pd.option_context("mode.string_storage", "python"):
         of_runs = runs.to_pandas()
     return frame.merge(of_runs, on="run_id", suffixes=("", "_run"), validate="many_to_one")
+
+
+def _refuse_doubled(numbers: pd.DataFrame) -> None:
+    """Raise DataError where a run has the same number of the same step twice, as a table edited by hand may."""
+    twice = numbers.duplicated(["run_id", "step", "split", "subtask", "metric"])
+    if twice.any():
+        row = numbers[twice].iloc[0]
+        what = f"{row['metric']} of {row['subtask']} twice at step {row['step']}"
+        raise DataError(f"measurements.parquet: run {row['run_id']} has {what}")
 
 
 def _losses(numbers: pa.Table) -> pd.Series:

@@ -43,6 +43,17 @@ def other_version(table: pa.Table) -> pa.Table:
     return table.replace_schema_metadata({"schema_version": "999"})
 
 
+def test_a_number_that_a_table_has_twice_is_refused(tmp_path: Path) -> None:
+    write_run(tmp_path, run_row("aa"), measurement_rows())
+    collect(tmp_path)
+    (piece,) = tmp_path.glob("pieces/*.parquet")
+    piece.unlink()
+    table = pq.read_table(path := tmp_path / "measurements.parquet")
+    pq.write_table(pa.concat_tables([table, table.slice(3, 1)]), path)
+    with pytest.raises(DataError, match="run aa has loss of all twice at step 4"):
+        load(tmp_path)
+
+
 def test_collect_counts_and_is_idempotent(folder: Path) -> None:
     report = collect(folder)
     assert (report.n_runs, report.n_measurements, report.problems) == (3, 8, ())
