@@ -241,14 +241,16 @@ def load(
         raise DataError(f"statuses={sorted(unknown)[0]!r}: allowed are {', '.join(STATUSES)}")
     tables: list[dict[str, pa.Table]] = []
     problems: list[str] = []
-    for folder in _folders(path):
+    folders = _folders(path)
+    for folder in folders:
         tables.append(_tables(folder, problems))
         if "finished" in statuses:
             _check_finished(folder, tables[-1])
     for problem in problems:
         warn_of_runs(f"left out {problem}")
     texts = {"split": split} | ({} if subtask is None else {"subtask": subtask})
-    frame = pd.concat([_joined(each, steps, texts, statuses) for each in tables], ignore_index=True)
+    parts = (_joined(*each, steps, texts, statuses) for each in zip(folders, tables, strict=True))
+    frame = pd.concat(list(parts), ignore_index=True)
     frame, varying = with_varying_settings(frame)
     left_out: tuple[str, ...] = ()
     if runs == "comparable":
@@ -279,13 +281,13 @@ def load_runs(path: Path | str) -> pd.DataFrame:
 
 
 def _joined(
-    tables: Mapping[str, pa.Table], steps: str, texts: Mapping[str, str], statuses: Sequence[str]
+    folder: Path, tables: Mapping[str, pa.Table], steps: str, texts: Mapping[str, str], statuses: Sequence[str]
 ) -> pd.DataFrame:
     """Measurements of one folder that hold these texts, joined to its runs, as `load` gives them."""
     runs, numbers = tables["runs"], tables["measurements"]
     runs = runs.filter(pc.is_in(runs.column("status"), value_set=pa.array(statuses, pa.string())))
     frame = select_measurements(numbers, only_last=steps == "last", **texts).to_pandas()
-    _refuse_doubled(frame)
+    _refuse_doubled(folder, frame)
     frame["n_eval"] = frame["n_eval"].where(frame["n_eval"] > 0)  # earlier imports wrote 0 for not known
     # Each text of a run stands in all its rows, its settings of a kilobyte too: as Python's strings they share one.
     with pd.option_context("mode.string_storage", "python"):
@@ -293,13 +295,13 @@ def _joined(
     return frame.merge(of_runs, on="run_id", suffixes=("", "_run"), validate="many_to_one")
 
 
-def _refuse_doubled(numbers: pd.DataFrame) -> None:
+def _refuse_doubled(folder: Path, numbers: pd.DataFrame) -> None:
     """Raise DataError where a run has the same number of the same step twice, as a table edited by hand may."""
     twice = numbers.duplicated(["run_id", "step", "split", "subtask", "metric"])
     if twice.any():
         row = numbers[twice].iloc[0]
         what = f"{row['metric']} of {row['subtask']} twice at step {row['step']}"
-        raise DataError(f"measurements.parquet: run {row['run_id']} has {what}")
+        raise DataError(f"{folder / 'measurements.parquet'}: run {row['run_id']} has {what}")
 
 
 def _losses(numbers: pa.Table) -> pd.Series:
