@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from harness.records.importers.table_rows import NEUTRAL
 from harness.records.store import collect
 from harness.records.writer import write_run
 
@@ -15,29 +16,24 @@ from harness.records.writer import write_run
 def run_row(run_id: str, rung: int = 0, **changes: Any) -> dict[str, Any]:
     """A row of the table of runs."""
     groups = {f"params_{group}": 10 * 4**rung for group in ("embedding", "attention", "mlp", "norm", "head")}
-    return {
+    return NEUTRAL | {
         "run_id": run_id,
         "experiment": "tiny",
         "study": "main",
         "family": "mlp",
         "task": "parity",
         "rung": rung,
-        "duration": 0,
         "member": "seed0",
         "seed": 0,
         "lr": 0.01,
         "width": 8 * 2**rung,
         "depth": 1,
-        "heads": 0,
         "params_total": 50 * 4**rung,
         "params_non_embedding": 30 * 4**rung,
         **groups,
         "steps": 4,
         "batch_size": 2,
         "tokens": 8,
-        "unique_examples": None,
-        "epochs": None,
-        "micro_batches": None,
         "flops": 1e3 * 4**rung,
         "status": "finished",
         "error": None,
@@ -46,7 +42,6 @@ def run_row(run_id: str, rung: int = 0, **changes: Any) -> dict[str, Any]:
         "device": "cpu",
         "config": "{}",
         "versions": "{}",
-        "git_revision": None,
         "finished_at": datetime(2025, 1, 2, tzinfo=UTC),
         **changes,
     }

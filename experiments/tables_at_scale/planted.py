@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from harness.records.importers.table_rows import NEUTRAL
 from harness.records.schema import MEASUREMENTS
 from harness.records.writer import write_run
 
@@ -94,20 +95,18 @@ def _row(run_id: str, size: int, seed: int) -> dict[str, Any]:
     n = _parameters(size)
     groups = {f"params_{group}": n // 5 for group in ("embedding", "attention", "mlp", "norm", "head")}
     config = {"study": "main", "seed": seed, "task": {"name": "parity", "n_bits": 32}, "optimizer": {"lr": 0.01}}
-    return {
+    return NEUTRAL | {
         "run_id": run_id,
         "experiment": "planted",
         "study": "main",
         "family": "mlp",
         "task": "parity",
         "rung": size,
-        "duration": 0,
         "member": f"seed{seed}",
         "seed": seed,
         "lr": 0.01,
         "width": 4 + 4 * size,
         "depth": 1,
-        "heads": 0,
         "params_total": n,
         "params_non_embedding": n,
         **groups,
@@ -115,8 +114,6 @@ def _row(run_id: str, size: int, seed: int) -> dict[str, Any]:
         "batch_size": 64,
         "micro_batches": 1,
         "tokens": _STEPS * 64,
-        "unique_examples": None,
-        "epochs": None,
         "flops": 6.0 * n * 64 * _STEPS,
         "status": "finished",
         "error": None,
@@ -125,6 +122,5 @@ def _row(run_id: str, size: int, seed: int) -> dict[str, Any]:
         "device": "cpu",
         "config": json.dumps(config | {"notes": "x" * 1000}),
         "versions": json.dumps({"torch": "2.0", "numpy": "2.0"}),
-        "git_revision": None,
         "finished_at": datetime(2025, 1, 2, tzinfo=UTC) + timedelta(seconds=30 * seed),
     }

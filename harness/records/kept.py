@@ -16,10 +16,9 @@ from typing import Any
 
 import pandas as pd
 
-from harness.errors import DataError, UnwritableError, warn_of_runs
-from harness.records.files import make_own_folder
+from harness.errors import DataError, warn_of_runs
 from harness.records.folders import find_folder
-from harness.records.pieces import SET_ASIDE
+from harness.records.pieces import move_aside
 from harness.records.seal import is_sealed
 from harness.records.store import load_runs
 from harness.wording import counted
@@ -140,12 +139,4 @@ def set_kept_aside(results: Path, path: Path) -> Path:
     Raises:
         UnwritableError: the folder cannot be written.
     """
-    aside = results / SET_ASIDE
-    try:
-        make_own_folder(aside)
-        name = f"{path.parent.name}.{path.name}"
-        new = next(to for i in range(10**6) if not (to := aside / (f"{name}.{i}" if i else name)).exists())
-        os.replace(path, new)
-    except OSError as error:
-        raise UnwritableError(f"{aside} cannot be written: {error.strerror or error}") from error
-    return new
+    return move_aside(results, path, f"{path.parent.name}.{path.name}")

@@ -7,7 +7,7 @@ were made of is noted (`fingerprint`), so that a piece that is in them already i
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harness.errors import DataError, UserError
+from harness.errors import DataError, UnwritableError
 from harness.records.files import make_own_folder
 from harness.records.fingerprint import Noted, Stamps, read_note, stamp_pieces
 from harness.records.piece_file import read_piece_file
@@ -198,7 +198,8 @@ def set_aside(folder: Path, bad: Mapping[str, str], mistaken: Callable[[Row], bo
     with alone(folder / PIECES):
         for run_id, problem in bad.items():
             if _is_still_bad(folder, run_id, mistaken):
-                _move(folder, [*earlier_paths(folder, run_id).values(), piece_path(folder, run_id)])
+                for path in (*earlier_paths(folder, run_id).values(), piece_path(folder, run_id)):
+                    move_aside(folder, path, path.name)
                 moved.append(f"{problem}; set aside in {folder / SET_ASIDE}")
     return moved
 
@@ -217,19 +218,29 @@ def set_tables_aside(folder: Path) -> list[str]:
         UserError: the folder cannot be written.
     """
     paths = list(table_paths(folder).values())
-    _move(folder, paths)
+    for path in paths:
+        move_aside(folder, path, path.name)
     return [f"{path}: set aside in {folder / SET_ASIDE}; `harness collect` makes it anew" for path in paths]
 
 
-def _move(folder: Path, paths: Iterable[Path]) -> None:
+def move_aside(folder: Path, path: Path, name: str) -> Path:
+    """Rename a file of a results folder, if it is there, into the folder `SET_ASIDE`; returns its new path.
+
+    Args:
+        name: what it is called there; a number is added where one is called so already.
+
+    Raises:
+        UnwritableError: the folder cannot be written.
+    """
     aside = folder / SET_ASIDE
     try:
         make_own_folder(aside)
-        for path in paths:
-            if os.path.lexists(path):
-                os.replace(path, _free(aside / path.name))
+        new = _free(aside / name)
+        if os.path.lexists(path):
+            os.replace(path, new)
     except OSError as error:
-        raise UserError(f"{aside} cannot be written: {error.strerror}") from error
+        raise UnwritableError(f"{aside} cannot be written: {error.strerror or error}") from error
+    return new
 
 
 def _free(path: Path) -> Path:
