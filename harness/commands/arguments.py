@@ -31,14 +31,17 @@ LAWS = (
         "gadre",
         "kaplan",
         "muennighoff",
+        "zhang",
+        "zhang_joint",
         "bnsl0",
         "bnsl1",
         "bnsl2",
         "m4",
     ),
     *("logistic", "exponential_of_loss", "sigmoid_of_loss"),
+    *("hernandez", "hernandez_floor", "transferred", "mixture2", "mixture3"),
 )
-#: Laws of a loss; those of bounded metrics are reached through one, by --metric.
+#: Laws of a loss over sizes, which can be forecast; those of bounded metrics are reached through one, by --metric.
 LAWS_OF_A_LOSS = LAWS[: LAWS.index("logistic")]
 ALLOCATING = ("hoffmann", "gadre")
 OBJECTIVES = ("squares", "huber", "one_sided", "binomial", "beta_binomial")

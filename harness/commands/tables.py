@@ -16,7 +16,7 @@ from harness.analysis.fitting.laws import Law
 from harness.commands.cautions import cautions, label_columns
 from harness.commands.metrics_as_columns import refuse_several_studies, with_metrics
 from harness.errors import DataError, UserError, warn_of_runs
-from harness.records.columns import NOT_NEGATIVE, POSITIVE, SHARE, Limits, label_column, number_column
+from harness.records.columns import NOT_NEGATIVE, POSITIVE, SHARE, Limits, label_column, number_column, truth_column
 from harness.records.comparable import differing_data
 from harness.records.expressions import derive, select
 from harness.records.folders import is_results
@@ -254,11 +254,16 @@ def choose_runs(arguments: argparse.Namespace) -> RunTable:
     apart = getattr(arguments, "by", None) or getattr(arguments, "recipe", None)
     refuse_several_studies(rows.frame, arguments.table, apart)
     warn_of_mixed(arguments.table, rows.frame)
+    variables = names if law is None else law.variables
+    zero = {name for name, variable in zip(names, variables, strict=True) if law and variable in law.may_be_zero}
+    for name in {name for name, each in zip(names, variables, strict=True) if law and each not in law.measured}:
+        rows = rows.with_columns(**{name: truth_column(rows.frame, name).astype("Float64")})
     rows = rows.with_numbers_in([*names, arguments.y]).without_repeats().in_order_of(apart)
     frame = rows.require_some().frame
-    x = pd.DataFrame({name: numbers(frame, name, POSITIVE) for name in names}, index=frame.index)
+    of_each = {name: NOT_NEGATIVE if name in zero else POSITIVE for name in names}
+    x = pd.DataFrame({name: numbers(frame, name, limits) for name, limits in of_each.items()}, index=frame.index)
     y = numbers(frame, arguments.y, POSITIVE if law is None else limits_of(law))
-    return RunTable(rows, x, y, cautions(x, pd.Series(y, name=arguments.y), frame))
+    return RunTable(rows, x, y, cautions(x, pd.Series(y, name=arguments.y), frame, law.variables if law else None))
 
 
 def warn_of_mixed(source: str, frame: pd.DataFrame) -> None:

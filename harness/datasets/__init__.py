@@ -7,6 +7,7 @@ Makers in the manner of scikit-learn's `make_regression`: numbers of curves, siz
     make_metric_pairs     exact match and token accuracy of the same outputs
     make_recipes          scores of recipes along a ladder, with known signal, noise and order
     make_surface          losses over parameters and tokens, at fixed budgets of compute
+    make_transfer         losses of runs from scratch and of pretrained runs
     make_parity_study     ... and four more tables shaped like the studies of the quickstart
 """
 
@@ -28,6 +29,7 @@ from harness.datasets.studies import (
     make_text_study,
 )
 from harness.datasets.surfaces import LossSurface, PlantedSurface, make_surface
+from harness.datasets.transfer import PlantedTransfer, TransferTruth, make_transfer
 
 __all__ = [
     "JUMP_KINDS",
@@ -37,6 +39,8 @@ __all__ = [
     "PlantedPairs",
     "PlantedRecipes",
     "PlantedSurface",
+    "PlantedTransfer",
+    "TransferTruth",
     "draw_curves",
     "make_digits_study",
     "make_induction_study",
@@ -48,4 +52,5 @@ __all__ = [
     "make_smooth_curves",
     "make_surface",
     "make_text_study",
+    "make_transfer",
 ]
