@@ -2,11 +2,11 @@
 
 The analysis half stands alone: ``import harness`` gives the estimators of laws (`ScalingLaw`, `PowerLaw`, `fit_best`,
 `fit_curves`, `fit_groups`, `exponents`), what follows from them (`Forecaster`, `Chain`, `IsoFlop`, `allocate`,
-`overtraining`, `compute_gain`), `screen` (benchmarks that can be read at small size), jumps and thresholds
-(`find_jumps`, `thresholds`, `compare_thresholds`), `take_together` (sizes that lie close), `load`, `datasets`,
-tables whose truth is known, and `plots`. `plan` and `sweep` are the other half: they plan and train experiments;
-`checkpoints` lists what these have kept, and `load_model` gives a trained model. Nothing of torch or Hydra is loaded
-before `plan`, `sweep` or `load_model` is used; each name is imported when first used.
+`overtraining`, `compute_gain`, `data_transferred`), `screen` (benchmarks that can be read at small size), jumps and
+thresholds (`find_jumps`, `thresholds`, `compare_thresholds`), `take_together` (sizes that lie close), `load`,
+`datasets`, tables whose truth is known, and `plots`. `plan` and `sweep` are the other half: they plan and train
+experiments; `checkpoints` lists what these have kept, and `load_model` gives a trained model. Nothing of torch or Hydra
+is loaded before `plan`, `sweep` or `load_model` is used; each name is imported when first used.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from harness.analysis.fitting.selection import fit_best
     from harness.analysis.planning.allocation import allocate, overtraining
     from harness.analysis.planning.compute_gain import compute_gain
+    from harness.analysis.planning.data_transferred import data_transferred
     from harness.analysis.planning.forecast import Forecaster
     from harness.analysis.planning.isoflop import IsoFlop
     from harness.analysis.planning.learning_rates import best_rates
@@ -48,6 +49,7 @@ _HOMES = {
     "allocate": "harness.analysis.planning.allocation",
     "best_rates": "harness.analysis.planning.learning_rates",
     "compute_gain": "harness.analysis.planning.compute_gain",
+    "data_transferred": "harness.analysis.planning.data_transferred",
     "fit_curves": "harness.analysis.fitting.batch",
     "fit_groups": "harness.analysis.fitting.groups",
     "overtraining": "harness.analysis.planning.allocation",
@@ -79,6 +81,7 @@ __all__ = [
     "checkpoints",
     "compare_thresholds",
     "compute_gain",
+    "data_transferred",
     "exponents",
     "find_jumps",
     "fit_best",

@@ -7,6 +7,7 @@
     pairs           a metric beside the continuous one of the same outputs: the evidence behind a verdict
     isoflop         loss against parameters at fixed budgets of compute
     rates           loss against learning rate, a curve a size
+    transfer        loss against examples, from scratch and pretrained, and what pretraining is worth
     compute         a metric against training compute
     trajectories    a metric over training
     save            a picture as PNG and SVG
@@ -44,8 +45,21 @@ from harness.report.plots import plot_curve, plot_jump, plot_scaling, plot_thres
 from harness.report.rate_plots import plot_rates as rates
 from harness.report.training_plots import plot_compute as compute
 from harness.report.training_plots import plot_trajectories as trajectories
+from harness.report.transfer_plots import plot_transfer as transfer
 
-__all__ = ["compute", "curves", "forest", "isoflop", "loss_law", "overlay", "pairs", "rates", "save", "trajectories"]
+__all__ = [
+    "compute",
+    "curves",
+    "forest",
+    "isoflop",
+    "loss_law",
+    "overlay",
+    "pairs",
+    "rates",
+    "save",
+    "trajectories",
+    "transfer",
+]
 
 
 def loss_law(

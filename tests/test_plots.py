@@ -28,6 +28,7 @@ DRAWN = {
     "isoflop": ("parameters N", "loss (nats)", 5),
     "overlay": ("non-embedding parameters", "loss (nats)", 6),
     "rates": ("learning rate", "loss (nats)", 11),
+    "transfer": ("examples D", "loss (nats)", 10),
     "compute": ("training FLOPs", "accuracy", 11),
     "trajectories": ("step", "loss (nats)", 5),
     "save": ("non-embedding parameters", "loss (nats)", 3),

@@ -76,6 +76,15 @@ VERBS = {
             "runs.csv --x C --y loss --recipe corpus --baseline web --at 1e21",
         ),
     ),
+    "transfer": Verb(
+        "harness.commands.transfer",
+        "what data pretraining is worth, and where it hurts",
+        arguments.of_transfer,
+        (
+            "runs.csv --x N,D --y loss --pretrained pretrained --plot transfer.png",
+            "results/finetuned --where \"task == 'digits'\"",
+        ),
+    ),
     "emergence": Verb(
         "harness.commands.emergence",
         "which curves of a table jump, with the evidence in words",

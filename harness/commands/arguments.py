@@ -154,6 +154,22 @@ def of_gain(parser: argparse.ArgumentParser) -> None:
     _add_output(parser)
 
 
+def of_transfer(parser: argparse.ArgumentParser) -> None:
+    """``harness transfer``."""
+    parser.add_argument("table", metavar="TABLE", help="CSV, TSV, JSONL or Parquet, a row a run; or a results folder")
+    sizes = f"parameters, and examples trained on: N,D ({SIZES},unique_examples, where there are such columns)"
+    parser.add_argument("--x", metavar="COLUMNS", help=sizes)
+    parser.add_argument("--y", metavar="COLUMN", default="loss", help="loss (loss)")
+    kind = "1 or true of pretrained runs, 0 or false of runs from scratch; or what each began from, empty where nothing"
+    parser.add_argument("--pretrained", metavar="COLUMN", help=f"{kind} (parent_run, where there is such a column)")
+    same = "runs of one size that share this err together (seed, where there is such a column)"
+    parser.add_argument("--seed", metavar="COLUMN", help=same)
+    parser.add_argument("--draws", type=whole_number(100), default=1000, metavar="N", help="of other seeds (1000)")
+    _add_choice(parser)
+    _add_output(parser)
+    _add_plot(parser, "draw losses of both kinds of run, and what pretraining is worth")
+
+
 def of_emergence(parser: argparse.ArgumentParser) -> None:
     """``harness emergence``."""
     table = "CSV, TSV, JSONL or Parquet, a row a run and metric; or a results folder"

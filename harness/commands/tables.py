@@ -257,7 +257,7 @@ def choose_runs(arguments: argparse.Namespace) -> RunTable:
     variables = names if law is None else law.variables
     zero = {name for name, variable in zip(names, variables, strict=True) if law and variable in law.may_be_zero}
     for name in {name for name, each in zip(names, variables, strict=True) if law and each not in law.measured}:
-        rows = rows.with_columns(**{name: truth_column(rows.frame, name).astype("Float64")})
+        rows = rows.with_columns(**{name: truth_column(rows.frame, name).astype("Float64")})  # a label
     rows = rows.with_numbers_in([*names, arguments.y]).without_repeats().in_order_of(apart)
     frame = rows.require_some().frame
     of_each = {name: NOT_NEGATIVE if name in zero else POSITIVE for name in names}
