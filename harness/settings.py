@@ -375,8 +375,8 @@ class RedoSettings(Checked):
 
     which: str = setting(
         "changed",
-        "runs whose counts the code now gives otherwise (changed), all, those that ended so, or finished ones without "
-        "the checkpoints that training.keep asks for (unkept)",
+        "runs whose counts the code now gives otherwise or whose parent's checkpoint is another now (changed), all, "
+        "those that ended so, or finished ones without the checkpoints that training.keep asks for (unkept)",
         one_of("changed", "all", "finished", "diverged", "failed", "unkept"),
     )
     rungs: Any = setting(None, "of these sizes only, counted from 0", or_null(ListOf(whole(0)), "all"))
