@@ -61,7 +61,10 @@ def halves() -> list[Half]:
     rates = {"scratch": 0.02, "full": 0.01, "head": 0.02, "lora": 0.02}
     for way, rate in rates.items():
         amounts = f"ladder.train_examples={AMOUNTS if way in ('scratch', 'full') else FEWER}"
-        for task, overrides, its in (("prose", prose, amounts), ("packages", packages, f"ladder.train_examples={FEWER}")):
+        for task, overrides, its in (
+            ("prose", prose, amounts),
+            ("packages", packages, f"ladder.train_examples={FEWER}"),
+        ):
             start = () if way == "scratch" else (f"finetune={way}",)
             given = (*overrides, its, f"optimizer.lr={rate}", *start)
             found.append(Half("text", "text", f"{task} {way}", given, None if way == "scratch" else "code"))
