@@ -71,7 +71,7 @@ def _plan_row(job: Job, cost: CostModel, device: str) -> dict[str, str]:
 
 def _seen(job: Job) -> dict[str, str]:
     """How much a run trains on; the column `examples` is of those that differ."""
-    if job.settings.task.signature.kind == "tokens":
+    if job.settings.task.signature.kind in ("tokens", "mixed"):
         return {"tokens": f"{job.tokens:.3g}"}
     return {"examples seen": f"{job.tokens:,}"}
 
