@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from harness.data.settings import DataSettings
 from harness.errors import SettingError
 from harness.metrics import OF_VIEWS, Metric
+from harness.mixtures import Mixtures
 from harness.ranges import (
     Anything,
     Checked,
@@ -48,7 +49,8 @@ class LadderSettings(Checked):
     Sizes: either `widths` and `depths` written out (a list of one is repeated), or `count` rungs from
     (`first_width`, `first_depth`) by the factors `width_step` and `depth_step`.
     Duration: exactly one of `steps`, `tokens`, `tokens_per_param`, `flops`, `epochs`; a list makes a grid over N and D
-    (for `flops`, an IsoFLOP grid). `train_examples` limits the training set, whatever the duration.
+    (for `flops`, an IsoFLOP grid). `train_examples` limits the training set, whatever the duration;
+    `mixtures` weighs what the task mixes.
     """
 
     settings_group = "ladder"
@@ -101,6 +103,11 @@ class LadderSettings(Checked):
         None,
         "examples to train on, the first of a fixed order, epoch by epoch; a list makes a grid with the durations",
         or_null(OneOrMore(whole(1, 10**8)), "as the task draws them"),
+    )
+    mixtures: Any = setting(
+        None,
+        "weights of what the task mixes, in place of its own; a list makes a grid with the durations",
+        or_null(Mixtures(), "those of the task"),
     )
 
 

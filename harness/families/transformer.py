@@ -1,4 +1,4 @@
-"""Decoder-only transformer on tokens, frames, or both and more mixed: pre-norm, RMSNorm, causal attention, no biases."""
+"""Decoder-only transformer on tokens, frames, or mixed inputs: pre-norm, RMSNorm, causal attention, no biases."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ class TransformerModel(nn.Module):
             x = block(x)
         if self.unanswered:
             x = x[:, self.unanswered :]
-        readout = self.embedding.weight if self.head is None else self.head.weight
+        readout = cast("torch.Tensor", self.embedding.weight) if self.head is None else self.head.weight
         return F.linear(self.norm(x), readout) * self.logit_scale
 
     def embed(self, inputs: torch.Tensor) -> torch.Tensor:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -106,7 +106,7 @@ class Signature:
             None if inputs are tokens.
         answers: whether an answer is one of n_outputs classes, or n_outputs values.
         feature_kinds: of mixed inputs: each kind of features, with how many a position has.
-        answered: of mixed inputs: how many positions, the last ones, have answers.
+        answered: of tokens and mixed inputs: how many positions, the last ones, have answers; None for all.
     """
 
     n_outputs: int
@@ -192,6 +192,11 @@ class Task(Checked, ABC):
     def cautions(self) -> Sequence[str]:
         """What a user should know of the data before anything is trained on them, each in a line."""
         return ()
+
+    @property
+    def mixture(self) -> Mapping[str, float]:
+        """Share of training that each part of what `mixture_setting` weighs has; {} for a task that mixes nothing."""
+        return {}
 
     @property
     def n_train(self) -> int | None:
