@@ -42,8 +42,8 @@ class Weights(Range):
         return shares(value)
 
     def words(self, owner: Any = None) -> str:
-        names = f", of {', '.join(self.parts)}" if self.parts else ""
-        return f"{{NAME: WEIGHT, ...}} with weights of at least 0, not all 0{names}"
+        names = f" of {', '.join(self.parts)}" if self.parts else ""
+        return f"weights{names} of at least 0, not all 0, as {{NAME: WEIGHT, ...}}"
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ def test_a_task_without_weights_and_unknown_parts_are_refused():
 @pytest.mark.parametrize(
     ("mixtures", "says"),
     [
-        ([], "with weights of at least 0"),
+        ([], "a list of weights of at least 0"),
         ([{"shown": -1}], r"x\[0\]\.shown=-1: allowed is a number of at least 0"),
         ([{"shown": 1}, {"shown": 0}], r"x\[1\]=.*above 0"),
         ([{"shown": 1}, {"shown": 2, "written": 0}], "differ from each other in their shares"),
