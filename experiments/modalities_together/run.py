@@ -2,7 +2,7 @@
 
     python experiments/modalities_together/run.py [--results FOLDER] [--table]
 
-2 cores, about 11 minutes; what is trained already is not trained again. Spoken digits need
+2 cores, about 10 minutes; what is trained already is not trained again. Spoken digits need
 pip install 'scaling-harness[speech]'. --table: from the tables beside this file, without training. Draws figure.png
 beside this file.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 import matplotlib
@@ -63,6 +64,12 @@ def runs_of(frame: pd.DataFrame, study: str, subtask: str, metric: str) -> pd.Se
     return chosen.set_index(["width", "seed"])["value"].sort_index()
 
 
+def with_ends(values: Iterable[float]) -> str:
+    """A value of either sign with the ends of its interval."""
+    value, low, high = (f"{each:.3g}" for each in values)
+    return f"{value} ({low} to {high})"
+
+
 # --------------------------------------------------------------------------------------------- what appears, and when
 
 
@@ -80,6 +87,12 @@ def abilities(frame: pd.DataFrame) -> pd.DataFrame:
             "reason": jumps["reason"],
         }
     )
+
+
+def order(frame: pd.DataFrame, study: str) -> pd.DataFrame:
+    """Which of two abilities of shown digits has the larger N*, with the simultaneous interval of their ratio."""
+    shown = frame[(frame["study"] == study) & frame["subtask"].str.startswith("shown ")]
+    return harness.compare_thresholds(shown, x=X).pairs
 
 
 # --------------------------------------------------------------------------------------------------- wholes and parts
@@ -127,7 +140,8 @@ def moved_by(frame: pd.DataFrame, other: str, question: str) -> dict[str, str]:
     t = stats.t.ppf((1 + LEVEL) / 2, len(ratio) - 2)
     factor = np.exp(line.intercept + t * line.intercept_stderr * np.array([0, -1, 1]))
     slope = line.slope + t * line.stderr * np.array([0, -1, 1])
-    return {"beside": BESIDE[other], "question": question, "loss times": interval(*factor), "slope": interval(*slope)}
+    told = {"loss times": with_ends(factor), "added to the slope": with_ends(slope)}
+    return {"beside": BESIDE[other], "question": question} | told
 
 
 def mixing(frame: pd.DataFrame) -> pd.DataFrame:
@@ -139,7 +153,7 @@ def mixing(frame: pd.DataFrame) -> pd.DataFrame:
         trained = part[(part["task.kinds.written"] > 0) | (subtask.split()[0] == "shown")]
         law = harness.ScalingLaw("mixture2").fit(trained[["task.kinds.shown"]], trained["value"])
         at = trained.groupby("task.kinds.shown")["value"].mean()
-        told = {name: interval(value, *law.intervals_[name]) for name, value in law.params_.items()}
+        told = {name: with_ends((value, *law.intervals_[name])) for name, value in law.params_.items()}
         rows.append({"loss on": subtask} | told | {"status": law.status_} | at.round(3).to_dict())
     return pd.DataFrame(rows)
 
@@ -184,6 +198,7 @@ def main() -> None:
     frame = kept()
     with pd.option_context("display.width", 250, "display.max_columns", 30, "display.max_colwidth", 160):
         print(abilities(frame).to_string(index=False))
+        print(f"\n{order(frame, 'alone').to_string(index=False)}")
         for study in ("alone", "with_written"):
             print(f"\n{study}\n{product_of_reading(frame, study).groupby('width').mean().round(3)}")
             print(f"sums by reading: {sums_against_reading(frame, study)}")
