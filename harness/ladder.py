@@ -179,6 +179,7 @@ _OURS: dict[InputKind, tuple[str, str]] = {
     "features": ("mlp", "parity"),
     "images": ("cnn or mlp", "digits"),
     "frames": ("cnn, transformer or mlp", "speech"),
+    "mixed": ("transformer", "two_digits"),
 }
 
 

@@ -29,6 +29,7 @@ REFUSED: dict[str, list[Any]] = {
         f"ladder.{unit}": [0, -1, [], [5, 5], [5, -1], "long", NAN]
         for unit in ("steps", "tokens", "tokens_per_param", "flops", "epochs", "train_examples")
     },
+    "ladder.mixtures": [[], 1, [1], {}, {"a": -1}, {"a": NAN}, [{"a": 0}], [{"a": 1}, {"a": 2}]],
     "loss.kind": ["mae", ""],
     "loss.label_smoothing": [1.0, -0.1, NAN],
     "loss.l1": [-0.1, NAN, INF],
