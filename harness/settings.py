@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness.data.settings import DataSettings
 from harness.errors import SettingError
+from harness.finetuning import FinetuneSettings
 from harness.metrics import OF_VIEWS, Metric
+from harness.mixtures import Mixtures
 from harness.ranges import (
     Anything,
     Checked,
@@ -48,7 +50,8 @@ class LadderSettings(Checked):
     Sizes: either `widths` and `depths` written out (a list of one is repeated), or `count` rungs from
     (`first_width`, `first_depth`) by the factors `width_step` and `depth_step`.
     Duration: exactly one of `steps`, `tokens`, `tokens_per_param`, `flops`, `epochs`; a list makes a grid over N and D
-    (for `flops`, an IsoFLOP grid). `train_examples` limits the training set, whatever the duration.
+    (for `flops`, an IsoFLOP grid). `train_examples` limits the training set, whatever the duration;
+    `mixtures` weighs what the task mixes.
     """
 
     settings_group = "ladder"
@@ -101,6 +104,11 @@ class LadderSettings(Checked):
         None,
         "examples to train on, the first of a fixed order, epoch by epoch; a list makes a grid with the durations",
         or_null(OneOrMore(whole(1, 10**8)), "as the task draws them"),
+    )
+    mixtures: Any = setting(
+        None,
+        "weights of what the task mixes, in place of its own; a list makes a grid with the durations",
+        or_null(Mixtures(), "those of the task"),
     )
 
 
@@ -374,8 +382,8 @@ class RedoSettings(Checked):
 
     which: str = setting(
         "changed",
-        "runs whose counts the code now gives otherwise (changed), all, those that ended so, or finished ones without "
-        "the checkpoints that training.keep asks for (unkept)",
+        "runs whose counts the code now gives otherwise or whose parent's checkpoint is another now (changed), all, "
+        "those that ended so, or finished ones without the checkpoints that training.keep asks for (unkept)",
         one_of("changed", "all", "finished", "diverged", "failed", "unkept"),
     )
     rungs: Any = setting(None, "of these sizes only, counted from 0", or_null(ListOf(whole(0)), "all"))
@@ -398,7 +406,8 @@ class RedoSettings(Checked):
 class Settings(Checked):
     """Everything about one study; an experiment is one study, or the several named in `studies`.
 
-    `family` and `task` are the chosen objects once `harness.config` has built them.
+    `family` and `task` are the chosen objects once `harness.config` has built them, `init_from` is a
+    `harness.lineage.Parents` once `harness.sweeping.parents` has found them.
     """
 
     name: str = setting(
@@ -415,6 +424,12 @@ class Settings(Checked):
     notes: str = setting("", "what the study can and cannot show, for the report", Anything("text"))
     family: Any = setting(None, "the architecture: family=NAME", Anything("a file in conf/family"))
     task: Any = setting(None, "what is learnt: task=NAME", Anything("a file in conf/task"))
+    init_from: Any = setting(
+        None,
+        "where each size starts from: an experiment, one of its studies (NAME/STUDY), a run, a folder of weights in "
+        "the layout of Hugging Face, or a study of this command; null: from its initial values",
+        Anything("a name, a folder or a run_id; null"),
+    )
     ladder: LadderSettings = field(default_factory=LadderSettings)
     loss: LossSettings = field(default_factory=LossSettings)
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
@@ -422,6 +437,7 @@ class Settings(Checked):
     parametrization: ParametrizationSettings = field(default_factory=ParametrizationSettings)
     data: DataSettings = field(default_factory=DataSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
+    finetune: FinetuneSettings = field(default_factory=FinetuneSettings)
     launcher: LauncherSettings = field(default_factory=LauncherSettings)
     analysis: AnalysisSettings = field(default_factory=AnalysisSettings)
     refine: RefineSettings = field(default_factory=RefineSettings)
@@ -437,10 +453,21 @@ class Settings(Checked):
     )
     results: str = setting("results/${name}", "folder of the results", Text("a folder"))
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, nothing in (("reset", []), ("where", None), ("step", None)):
+            if self.init_from is None and (found := getattr(self.finetune, name)) != nothing:
+                raise SettingError(f"finetune.{name}", found, "null without init_from" if nothing is None else "[]")
+
     @property
     def signature(self) -> Signature:
         """The shapes that a model needs to have."""
         return self.loss.signature_for(self.task.signature)
+
+    @property
+    def parents_outputs(self) -> int | None:
+        """Outputs of the models that those of the study start from; None where they start from none."""
+        return None if self.init_from is None else self.init_from.n_outputs
 
     @property
     def metrics(self) -> tuple[Metric, ...]:

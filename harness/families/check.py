@@ -108,7 +108,7 @@ def check_size(
         if flops:
             check_flops(model, family, shape, signature)
 
-    if family.training_flops(shape, signature) <= _FEW_FLOPS:
+    if _is_small(family, shape, signature):
         with torch.random.fork_rng(devices=[]):  # its first weights are drawn
             check()
         return
@@ -122,11 +122,19 @@ def check_size(
         check()
 
 
+def cheap_device(family: Family, shape: Shape, signature: Signature) -> torch.device:
+    """Where a size is built and run to be counted: the CPU for a small one, else torch's meta device."""
+    return torch.device("cpu" if _is_small(family, shape, signature) else "meta")
+
+
+def _is_small(family: Family, shape: Shape, signature: Signature) -> bool:
+    return family.training_flops(shape, signature) <= _FEW_FLOPS
+
+
 def _check_logits(model: nn.Module, family: Family, shape: Shape, signature: Signature) -> None:
     with torch.no_grad():
         logits = model(zero_inputs(signature))
-    answers = 1 if signature.vocab_size is None else signature.context
-    wanted = (_EXAMPLES, answers, signature.n_outputs)
+    wanted = (_EXAMPLES, signature.answer_positions, signature.n_outputs)
     if tuple(logits.shape) != wanted:
         raise UserError(
             f"{_name(family, shape)}: logits of {_EXAMPLES} examples have shape {tuple(logits.shape)}, and {wanted} is "
@@ -136,6 +144,8 @@ def _check_logits(model: nn.Module, family: Family, shape: Shape, signature: Sig
 
 def zero_inputs(signature: Signature) -> torch.Tensor:
     """A batch of two examples of zeros, on the default device: what a model is tried on."""
+    if signature.feature_kinds:
+        return torch.zeros(_EXAMPLES, signature.context, 1 + max(n for _, n in signature.feature_kinds))
     if signature.vocab_size is not None:
         return torch.zeros(_EXAMPLES, signature.context, dtype=torch.int64)
     assert signature.feature_shape is not None

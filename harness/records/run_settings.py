@@ -42,7 +42,7 @@ _NAMES = {
 #: Entries in which the runs of one curve may differ, or that change no number, or that repeat another.
 _NOT_SETTINGS = (
     *("study", "seed", "shape", "steps", "train_examples", "notes", "training", "ladder", "launcher"),
-    *("learning_rates", "rules"),
+    *("learning_rates", "rules", "init_from", "starts_from"),
 )
 
 
@@ -69,7 +69,9 @@ def settings_of(config: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     flat = _flat({key: value for key, value in config.items() if key not in _NOT_SETTINGS})
     rules = {name: json.dumps(rule) for name, rule in config.get("rules", {}).items()}
-    return {_NAMES.get(name, name): value for name, value in flat.items()} | rules
+    # Runs of one curve start from different runs of one name.
+    starts = {"init_from": config["starts_from"]["asked"]} if "starts_from" in config else {}
+    return {_NAMES.get(name, name): value for name, value in flat.items()} | rules | starts
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -92,13 +94,13 @@ def duration_of(config: Mapping[str, Any], index: int) -> tuple[str, float]:
 
     Args:
         index: column `duration` of the runs table, a position in the list of durations asked for, each with every
-            number of training examples. Where the config does not hold that list, it stands for the duration, and the
-            setting is ``"duration"``.
+            number of training examples and every mixture. Where the config does not hold that list, it stands for the
+            duration, and the setting is ``"duration"``.
     """
     ladder = config.get("ladder")
     if not isinstance(ladder, dict):
         return "duration", index
-    position = index // len(_limits(config))
+    position = index // (len(_limits(config)) * _n_mixtures(config))
     for unit in DURATIONS:
         asked = ladder.get(unit)
         values: list[Any] = asked if isinstance(asked, list) else [asked]
@@ -110,7 +112,7 @@ def duration_of(config: Mapping[str, Any], index: int) -> tuple[str, float]:
 def _limit_of(config: Mapping[str, Any], index: int) -> float:
     """The number of training examples that a run was asked for; `index` as in `duration_of`."""
     limits = _limits(config)
-    limit = limits[index % len(limits)]
+    limit = limits[index // _n_mixtures(config) % len(limits)]
     return math.inf if limit is None else limit
 
 
@@ -119,6 +121,13 @@ def _limits(config: Mapping[str, Any]) -> list[Any]:
     ladder = config.get("ladder")
     limits = ladder.get("train_examples") if isinstance(ladder, dict) else None
     return limits if isinstance(limits, list) and limits else [limits]
+
+
+def _n_mixtures(config: Mapping[str, Any]) -> int:
+    """How many mixtures the run's command asked for; 1 where it asked for none beside the task's own."""
+    ladder = config.get("ladder")
+    mixtures = ladder.get("mixtures") if isinstance(ladder, dict) else None
+    return len(mixtures) if isinstance(mixtures, list) and mixtures else 1
 
 
 def durations(runs: pd.DataFrame) -> pd.DataFrame:

@@ -120,12 +120,15 @@ def _array(values: torch.Tensor) -> np.ndarray:
 def score(
     task: Task, batch: Batch, metric: Metric, outputs: Outputs, chance: float | None = None
 ) -> list[dict[str, Any]]:
-    """A metric's mean and standard error in each subtask, and in the whole under `subtask_weight`."""
+    """A metric's mean and standard error in each subtask, and in the whole under `subtask_weight`.
+
+    Args:
+        chance: of the whole; None where none is known, and then none of the subtasks.
+    """
     values = metric.score(outputs)
     shared = {
         "split": "eval",
         "metric": metric.name,
-        "chance": chance,
         "higher_is_better": metric.higher_is_better,
         "discontinuous": metric.discontinuous,
         "paired_metric": metric.paired_metric,
@@ -140,7 +143,11 @@ def score(
     parts: Sequence[tuple[str, tuple[float, float, int]]] = [
         (name, (float(means[i]), float(stderrs[i]), int(counts[i]))) for i, name in enumerate(task.subtasks)
     ]
+    of_part = {name: None if chance is None else task.subtask_chance(metric.name, name) for name in task.subtasks}
     return [
-        shared | {"subtask": name, "value": value, "stderr": stderr, "n_eval": n_eval}
-        for name, (value, stderr, n_eval) in [("all", whole), *parts]
+        shared | {"subtask": name, "value": value, "stderr": stderr, "n_eval": n_eval, "chance": guess}
+        for name, guess, (value, stderr, n_eval) in [
+            ("all", chance, whole),
+            *((name, of_part[name], scores) for name, scores in parts),
+        ]
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from tiny import Frames, NextSymbol, SignOfSum
+from tiny import Frames, Mixed, NextSymbol, SignOfSum
 
 from harness.errors import SettingError
 from harness.families.cnn import CNN
@@ -22,7 +22,13 @@ FAMILIES = {
     "cnn of layers": (CNN(layers=["conv 32 3x3 same", "max_pool 1x2", "dense 16"]), SignOfSum(image=True), 2),
     "transformer": (Transformer(), NextSymbol(), 1),
     "gqa, swiglu, qk_norm": (Transformer(kv_heads=1, activation="swiglu", qk_norm=True), NextSymbol(), 1),
+    "as gpt-2": (
+        Transformer(norm="layer", biases=True, activation="gelu_tanh", positions="learned", tied=True),
+        NextSymbol(),
+        1,
+    ),
     "frames": (Transformer(activation="relu"), Frames(), 1),
+    "mixed": (Transformer(encoder="mlp"), Mixed(), 1),
     "tied": (Transformer(tied=True), NextSymbol(), 1),
 }
 OPTIMIZERS = {
