@@ -356,6 +356,8 @@ def identity_settings(settings: Settings, rung: Rung, duration: int, seed: int, 
         "seed": seed,
         **({"loss": loss} if (loss := identity_of(settings.loss)) else {}),
         **_stopping_identity(settings),
+        # They change none of the other numbers, but which there are.
+        **({"shifts": settings.shifts} if settings.shifts else {}),
     }
 
 

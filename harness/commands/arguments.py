@@ -274,6 +274,8 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
     """Which rows of the table count, and columns made from others or from a second table."""
     about = "second table, a row a model: its columns are joined by those that both have (model, say)"
     parser.add_argument("--about", metavar="TABLE", help=about)
+    split = "evaluation set to judge by: of a results folder a shift (eval); of a table, a value of its column split"
+    parser.add_argument("--split", metavar="NAME", help=split)
     parser.add_argument("--where", metavar="EXPRESSION", help="the rows this is about: \"corpus == 'dclm'\"")
     excluded = 'rows to leave out and list: "loss > 4"'
     parser.add_argument("--exclude", metavar="EXPRESSION", action="append", default=[], help=excluded)
