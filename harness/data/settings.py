@@ -25,7 +25,7 @@ class Selection(Range):
         return {str(name): _NAMED.check(f"{setting}.{name}", named) for name, named in value.items()}
 
     def words(self, owner: Any = None) -> str:
-        return "{groups: [NAME, ...]}, {files: [PATTERN, ...]} or both"
+        return "names: {groups: [NAME, ...]}, {files: [PATTERN, ...]} or both"
 
 
 @dataclass

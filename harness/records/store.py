@@ -206,7 +206,7 @@ def finished_run_ids(folder: Path | str) -> dict[str, str]:
 def load(
     path: Path | str,
     steps: Literal["last", "all"] = "last",
-    split: str = "eval",
+    split: str | None = "eval",
     statuses: Sequence[str] = ("finished",),
     runs: Literal["comparable", "all"] = "comparable",
     subtask: str | None = None,
@@ -218,15 +218,17 @@ def load(
     Args:
         path: a results folder, a folder of several, or the name of one under ./results.
         steps: "last" for each run's last step, "all" for its trajectory.
-        split: "eval", the task's own evaluation set; the name of a shift; or "train".
+        split: "eval", the task's own evaluation set; the name of a shift; "train"; or None for the task's own and all
+            shifts, which the column `split` tells apart.
         subtask: the only subtask, "all" for each task as a whole; every one where None.
         statuses: which runs; only finished ones unless told otherwise.
         runs: "comparable" for those that make one curve, of a study's longest duration and each size's best learning
             rate (see `records.comparable`), with a `RunsWarning` that counts the others; "all" for every one.
 
     Returns:
-        One row per (run, subtask, metric), or per (run, subtask, metric, step) with steps="all". All columns of both
-        tables: `step`, `tokens`, `flops` are those at the measurement, `tokens_run`, `flops_run` the run's totals.
+        One row per (run, subtask, metric), or per (run, subtask, metric, step) with steps="all", of each split. All
+        columns of both tables: `step`, `tokens`, `flops` are those at the measurement, `tokens_run`, `flops_run` the
+        run's totals.
         Settings that differ among the runs of one study are columns too, e.g. ``task.n_bits``; `attrs["varying"]`
         lists them. `attrs["left_out"]` says which runs were left out and why, where any were.
 
@@ -248,10 +250,17 @@ def load(
             _check_finished(folder, tables[-1])
     for problem in problems:
         warn_of_runs(f"left out {problem}")
-    _refuse_absent(split, tables, path)
-    texts = {"split": split} | ({} if subtask is None else {"subtask": subtask})
-    parts = (_joined(*each, steps, texts, statuses) for each in zip(folders, tables, strict=True))
-    frame = pd.concat(list(parts), ignore_index=True)
+    splits = [split] if split is not None else ["eval", *_shifts(tables)]
+    _refuse_absent(splits, tables, path)
+    of_subtask = {} if subtask is None else {"subtask": subtask}
+    parts = [
+        _joined(*each, steps, {"split": one} | of_subtask, statuses)
+        for one in splits
+        for each in zip(folders, tables, strict=True)
+    ]
+    # An empty one, of a folder without the shift, would take the types of its columns to the others.
+    parts = [part for part in parts if len(part)] or parts[:1]
+    frame = pd.concat(parts, ignore_index=True)
     frame, varying = with_varying_settings(frame)
     left_out: tuple[str, ...] = ()
     if runs == "comparable":
@@ -268,26 +277,18 @@ def load(
     return frame
 
 
-def shifts_of(path: Path | str) -> list[str]:
-    """The splits of a results folder beside "eval" and "train": names of shifts, in alphabetical order.
-
-    Raises:
-        DataError: as `load`.
-    """
-    return _shifts([_tables(folder, []) for folder in _folders(path)])
-
-
 def _shifts(tables: Iterable[Mapping[str, pa.Table]]) -> list[str]:
     columns = [each["measurements"].column("split") for each in tables]
     named = {str(name) for column in columns for name in pc.unique(column).to_pylist()}
     return sorted(named - set(SPLITS))
 
 
-def _refuse_absent(split: str, tables: Sequence[Mapping[str, pa.Table]], path: Path | str) -> None:
+def _refuse_absent(splits: Sequence[str], tables: Sequence[Mapping[str, pa.Table]], path: Path | str) -> None:
     """Raise DataError for a split other than `SPLITS` that no run was measured on."""
-    if split not in SPLITS and split not in (shifts := _shifts(tables)):
-        known = [*SPLITS, *shifts]
-        raise DataError(f"no split {split}{nearest(split, known)}; there are {', '.join(known)}", source=path)
+    for split in splits:
+        if split not in SPLITS and split not in (shifts := _shifts(tables)):
+            known = [*SPLITS, *shifts]
+            raise DataError(f"no split {split}{nearest(split, known)}; there are {', '.join(known)}", source=path)
 
 
 def load_runs(path: Path | str) -> pd.DataFrame:

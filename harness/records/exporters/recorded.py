@@ -15,8 +15,8 @@ from harness.errors import RunsWarning
 from harness.records.files import file_name
 from harness.records.importers.series import FLOPS, TOKENS
 from harness.records.run_settings import stated_settings
-from harness.records.schema import MEASUREMENTS, SPLITS, STATUSES
-from harness.records.store import load, load_runs, shifts_of
+from harness.records.schema import MEASUREMENTS, STATUSES
+from harness.records.store import load, load_runs
 
 #: Columns of the runs table that say what a run is; a tracker shows them beside its settings.
 ABOUT = (
@@ -119,7 +119,7 @@ def read_recorded(folder: Path) -> Recorded:
         # What is left out is said by the exporter, which alone knows what that means for its files.
         warnings.simplefilter("ignore", RunsWarning)
         chosen = load(folder, runs="comparable")
-        parts = [load(folder, "all", split, STATUSES, "all") for split in (*SPLITS, *shifts_of(folder))]
+        parts = [load(folder, "all", split, STATUSES, "all") for split in (None, "train")]
     numbers = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
     return Recorded(folder, load_runs(folder), numbers, frozenset(chosen["run_id"]))
 
