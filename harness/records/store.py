@@ -277,6 +277,15 @@ def load(
     return frame
 
 
+def evaluation_splits(path: Path | str) -> list[str]:
+    """The evaluation sets of a results folder: "eval", then the names of shifts in alphabetical order.
+
+    Raises:
+        DataError: as `load`.
+    """
+    return ["eval", *_shifts([_tables(folder, []) for folder in _folders(path)])]
+
+
 def _shifts(tables: Iterable[Mapping[str, pa.Table]]) -> list[str]:
     columns = [each["measurements"].column("split") for each in tables]
     named = {str(name) for column in columns for name in pc.unique(column).to_pylist()}

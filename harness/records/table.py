@@ -73,6 +73,22 @@ def _of_split(frame: pd.DataFrame, path: Path, split: str) -> pd.DataFrame:
     return frame[names == split]
 
 
+def splits_of(path: Path | str) -> list[str]:
+    """The splits of a table: of a results folder eval and the names of shifts, of another what its column split holds.
+
+    Raises:
+        DataError: as `read_rows`, or no column split.
+    """
+    if is_results(path):
+        from harness.records.store import evaluation_splits
+
+        return evaluation_splits(path)
+    frame = read_rows(path)
+    if "split" not in frame:
+        raise DataError("no column split", source=path)
+    return list(dict.fromkeys(frame["split"].astype(str)))
+
+
 def _numbered(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.set_axis(pd.RangeIndex(1, len(frame) + 1), axis="index")
 

@@ -6,14 +6,14 @@ the line of a baseline its effective robustness. With probit^-1 = Phi, x and y t
 
     y = a + b x + scatter,        effective robustness = accuracy under the shift - Phi(a + b x)
 
-Least squares of y on x have too small a slope where x errs, as accuracies on finitely many items do. The slope is
-therefore corrected by the variance of that error (Fuller 1987, "Measurement Error Models", section 1.2; Akritas and
-Bershady 1996, BCES(Y|X) without covariance):
+fitted by least squares, as Miller et al. do. Where x errs, as accuracies on finitely many items may, their slope is too
+small. With `corrected` the variance of that error is taken off (Fuller 1987, "Measurement Error Models", section 1.2;
+Akritas and Bershady 1996, BCES(Y|X) without covariance):
 
     b = S_xy / (S_xx - mean of v_x)
 
-v_x is binomial, as if each run met items of its own. All runs meet the same items, which makes their errors alike, so
-that v_x is an upper bound: b lies between `slope_least_squares_` and `slope_`.
+v_x is binomial, as if each run met items of its own. Runs that all meet the same items err alike, which tilts no line:
+then least squares are right. So the two slopes hold the truth between them, and both are given.
 
 Intervals are of the jackknife over clusters (a run's rows are one): with b_(g) the slope without cluster g of G,
 variance (G - 1) / G sum (b_(g) - mean)^2, and Student's t of G - 2 degrees of freedom.
@@ -49,7 +49,8 @@ class _Line:
     """One line with the covariance of (intercept, slope), from the jackknife.
 
     Attributes:
-        scatter: standard deviation of runs about the line beyond the noise of evaluation, on the link.
+        scatter: standard deviation of runs about the line, on the link.
+        evaluation: variance of y about the line that the noise of evaluation is, at most.
         freedom: degrees of freedom.
     """
 
@@ -57,6 +58,7 @@ class _Line:
     slope: float
     covariance: np.ndarray
     scatter: float
+    evaluation: float
     freedom: int
 
     def at(self, x: np.ndarray) -> np.ndarray:
@@ -74,12 +76,13 @@ class AccuracyLine:
         own: the split that the shift is compared with.
         subtask: of the task.
         level: of intervals.
+        corrected: whether the line is corrected for items that each run met for itself.
 
     Attributes:
         slope_, intercept_: of the line, each with _low_ and _high_.
-        slope_least_squares_: without the correction for evaluation noise.
+        slope_least_squares_, slope_corrected_: the slope without and with the correction.
         r2_: squared correlation of x and y of the runs that the line is fitted to.
-        scatter_: of runs about the line beyond the noise of evaluation, standard deviation on the link.
+        scatter_: standard deviation of runs about the line, on the link, noise of evaluation and all.
         metric_, shift_: what was fitted.
         n_runs_, n_clusters_: that the line is fitted to.
         n_ceiling_, n_floor_: runs set apart, baseline or not, because they are at the ceiling or at the floor.
@@ -102,8 +105,10 @@ class AccuracyLine:
         own: str = "eval",
         subtask: str = "all",
         level: float = 0.95,
+        corrected: bool = False,
     ) -> None:
         self.metric, self.baseline, self.link, self.cluster = metric, baseline, link, cluster
+        self.corrected = corrected
         self.own, self.subtask, self.level = own, subtask, level
 
     def fit(self, frame: pd.DataFrame, shift: str) -> AccuracyLine:
@@ -132,14 +137,14 @@ class AccuracyLine:
             of_line &= _of_study(runs, self.baseline)
         self._labels = label_column(runs, self.cluster) if self.cluster else runs["run"].to_numpy(str)
         self._check(runs, of_line)
-        line = _fitted(runs[of_line], self._labels[of_line])
+        line = _fitted(runs[of_line], self._labels[of_line], self.corrected)
         t = float(stdtrit(line.freedom, (1 + self.level) / 2))
         errors = np.sqrt(np.diag(line.covariance))
         self.slope_, self.intercept_, self.scatter_ = line.slope, line.intercept, line.scatter
         self.slope_low_, self.slope_high_ = line.slope - t * errors[1], line.slope + t * errors[1]
         self.intercept_low_, self.intercept_high_ = line.intercept - t * errors[0], line.intercept + t * errors[0]
-        x, y = runs.loc[of_line, "x"].to_numpy(), runs.loc[of_line, "y"].to_numpy()
-        self.slope_least_squares_ = float(np.cov(x, y)[0, 1] / np.var(x, ddof=1))
+        x, y, noise = (runs.loc[of_line, name].to_numpy(float) for name in ("x", "y", "x_variance"))
+        self.slope_least_squares_, self.slope_corrected_ = (_coefficients(x, y, v)[1] for v in (0 * noise, noise))
         self.r2_ = float(np.corrcoef(x, y)[0, 1] ** 2)
         self.n_runs_, self.n_clusters_ = int(of_line.sum()), len(np.unique(self._labels[of_line]))
         self.n_ceiling_, self.n_floor_ = (int((runs["beyond"] == where).sum()) for where in ("ceiling", "floor"))
@@ -159,8 +164,8 @@ class AccuracyLine:
         """Which groups of runs lie off the line of the others (of the baseline, where there is one).
 
         Each group's mean distance on the link is compared with the line through the runs of no such group, by Student's
-        t: its variance is that of the line there and of as many new runs, with the baseline's scatter and their own
-        noise of evaluation.
+        t: its variance is that of the line there and of as many new runs, with the others' variance about the line,
+        times by how much larger their noise of evaluation is, where it is, as near the ceiling.
 
         Args:
             by: a column of `runs_` whose labels are the groups, such as study, params_non_embedding or data.
@@ -188,10 +193,11 @@ class AccuracyLine:
         others = self.runs_[of_line]
         if group.empty or len(np.unique(self._labels[of_line])) < LEAST_CLUSTERS or _spread(others) < LEAST_SPREAD:
             return None
-        link, line = link_of(self.link), _fitted(others, self._labels[of_line])
+        link, line = link_of(self.link), _fitted(others, self._labels[of_line], self.corrected)
         off, at = float((group["y"] - line.at(group["x"].to_numpy())).mean()), float(group["x"].mean())
         noise = float((group["y_variance"] + line.slope**2 * group["x_variance"]).mean())
-        new_runs = (line.scatter**2 + noise) / len(np.unique(labels))
+        noisier = max(1.0, noise / line.evaluation) if line.evaluation > 0 else 1.0
+        new_runs = line.scatter**2 * noisier / len(np.unique(labels))
         error = np.sqrt(np.array([1.0, at]) @ line.covariance @ np.array([1.0, at]) + new_runs)
         expected = float(link.share(np.array(line.at(np.array(at)))))
         t = float(stdtrit(line.freedom, (1 + self.level) / 2))
@@ -227,17 +233,18 @@ def _spread(runs: pd.DataFrame) -> float:
     return 1 - float(runs["x_variance"].mean()) / spread if spread > 0 else 0.0
 
 
-def _fitted(runs: pd.DataFrame, labels: np.ndarray) -> _Line:
-    x, y, noise = (runs[name].to_numpy(float) for name in ("x", "y", "x_variance"))
+def _fitted(runs: pd.DataFrame, labels: np.ndarray, corrected: bool) -> _Line:
+    x, y, variance = (runs[name].to_numpy(float) for name in ("x", "y", "x_variance"))
+    noise = variance if corrected else 0 * variance
     intercept, slope = _coefficients(x, y, noise)
     left = np.array(list(_without_each(x, y, noise, labels)))
     n_clusters = len(left)
     around = left - left.mean(axis=0)
     covariance = (n_clusters - 1) / n_clusters * around.T @ around
     squares = (y - intercept - slope * x) ** 2
-    known = runs["y_variance"].to_numpy(float) + slope**2 * noise
-    variance = max(0.0, float(squares.sum() / (len(x) - 2) - known.mean()))
-    return _Line(intercept, slope, covariance, float(np.sqrt(variance)), n_clusters - 2)
+    of_evaluation = float((runs["y_variance"].to_numpy(float) + slope**2 * variance).mean())
+    scatter = float(np.sqrt(squares.sum() / (len(x) - 2)))
+    return _Line(intercept, slope, covariance, scatter, of_evaluation, n_clusters - 2)
 
 
 def _without_each(x: np.ndarray, y: np.ndarray, noise: np.ndarray, labels: np.ndarray) -> Iterator[tuple[float, float]]:
