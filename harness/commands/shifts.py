@@ -54,10 +54,9 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     how = {name: getattr(arguments, name) for name in ("baseline", "link", "cluster", "own", "level", "corrected")}
     lines = accuracy_lines(frame, **how)
     survival = jump_survival(frame, x, arguments.own, arguments.alpha, arguments.level, arguments.fraction)
-    by = "study" if arguments.baseline or frame.groupby("task")["study"].nunique().max() > 1 else x
-    write_json(arguments.json, _content(lines, survival, tables[arguments.own][0], by, x, arguments))
+    write_json(arguments.json, _content(lines, survival, tables[arguments.own][0], x, arguments))
     drawn = _draw(lines, x, Path(arguments.plot)) if arguments.plot else []
-    _report(lines, survival, by, x, arguments, console)
+    _report(lines, survival, x, arguments, console)
     own, _ = tables[arguments.own]
     own.report(console)
     own.rows.report(f"{counted(len(splits) - 1, 'shift')} beside {arguments.own}, {own.counted} each", console)
@@ -98,32 +97,40 @@ def _read(arguments: argparse.Namespace, split: str) -> tuple[CurveTable, str]:
 
 
 def _content(
-    lines: Sequence[TaskLine], survival: pd.DataFrame, own: CurveTable, by: str, x: str, arguments: argparse.Namespace
+    lines: Sequence[TaskLine], survival: pd.DataFrame, own: CurveTable, x: str, arguments: argparse.Namespace
 ) -> dict[str, Any]:
     settings = given(
         arguments, ("table", *SETTINGS, "own", "baseline", "link", "cluster", "corrected", "alpha", "fraction", "level")
     )
     return {
-        "lines": [_line(each, by) for each in lines],
+        "lines": [_line(each, x) for each in lines],
         "jumps": survival.to_dict("records"),
         **own.as_json(),
         "settings": settings | {"x": x},
     }
 
 
-def _line(each: TaskLine, by: str) -> dict[str, Any]:
+def _line(each: TaskLine, x: str) -> dict[str, Any]:
     named: dict[str, Any] = {"task": each.task, "metric": each.metric, "shift": each.shift, "problem": each.problem}
     if (line := each.line) is None:
         return named
     fitted = {name.rstrip("_"): getattr(line, name) for name in _OF_A_LINE}
     runs = line.runs_[[name for name in _OF_A_RUN if name in line.runs_]]
-    return named | fitted | {"departures": line.departures(by).to_dict("records"), "runs": runs.to_dict("records")}
+    return (
+        named
+        | fitted
+        | {"departures": line.departures(_groups(line, x)).to_dict("records"), "runs": runs.to_dict("records")}
+    )
+
+
+def _groups(line: AccuracyLine, x: str) -> str:
+    """The column of the groups that may lie off a line: studies where there are several, else sizes."""
+    return "study" if line.runs_["study"].nunique() > 1 else x
 
 
 def _report(
     lines: Sequence[TaskLine],
     survival: pd.DataFrame,
-    by: str,
     x: str,
     arguments: argparse.Namespace,
     console: Console,
@@ -135,7 +142,7 @@ def _report(
         if each.line is None:
             console.print(f"{each.name}, {each.shift}: no line; {each.problem}", markup=False, soft_wrap=True)
             continue
-        for words in departures_in_words(each, by, arguments.level):
+        for words in departures_in_words(each, _groups(each.line, x), arguments.level):
             console.print(words, markup=False, soft_wrap=True)
     if survival.empty:
         console.print("no metric that could jump, only losses and continuous ones", markup=False, soft_wrap=True)

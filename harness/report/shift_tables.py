@@ -3,16 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from harness.analysis.shifts.lines import TaskLine
+from harness.analysis.shifts.lines import TaskLine, accuracy_lines
+from harness.report.analyze import Analysis
 from harness.report.names import curve_name, metric_name
 from harness.wording import ABSENT, count, counted, estimate, interval, p_value
 
 #: Outcomes of which a reader wants to know first.
 _ORDER = ("vanishes", "moves", "appears", "not decided", "survives", "no jump")
+
+
+@dataclass(frozen=True)
+class ShiftSection:
+    """What the report says of shifts.
+
+    Attributes:
+        values: as `values_by_split`.
+        lines: as `line_table`.
+        without: why others have no line, a sentence each.
+    """
+
+    values: pd.DataFrame
+    lines: pd.DataFrame
+    without: tuple[str, ...]
+
+
+def shift_section(analysis: Analysis) -> ShiftSection | None:
+    """The tables of a report's section on shifts; None where no run was measured on any."""
+    if analysis.shifted.empty:
+        return None
+    lines = accuracy_lines(analysis.shifted, level=analysis.level)
+    without = tuple(f"{each.name}, {each.shift}: {each.problem}" for each in lines if each.line is None)
+    return ShiftSection(values_by_split(analysis.shifted, analysis.x), line_table(lines), without)
 
 
 def values_by_split(frame: pd.DataFrame, x: str) -> pd.DataFrame:

@@ -21,7 +21,6 @@ variance (G - 1) / G sum (b_(g) - mean)^2, and Student's t of G - 2 degrees of f
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -134,7 +133,7 @@ class AccuracyLine:
         runs = paired_shares(frame, shift, self.metric_, self.own, self.subtask, link, self.level)
         of_line = (runs["beyond"] == "").to_numpy()
         if self.baseline is not None:
-            of_line &= _of_study(runs, self.baseline)
+            of_line = of_line & _of_study(runs, self.baseline)
         self._labels = label_column(runs, self.cluster) if self.cluster else runs["run"].to_numpy(str)
         self._check(runs, of_line)
         line = _fitted(runs[of_line], self._labels[of_line], self.corrected)
@@ -143,8 +142,9 @@ class AccuracyLine:
         self.slope_, self.intercept_, self.scatter_ = line.slope, line.intercept, line.scatter
         self.slope_low_, self.slope_high_ = line.slope - t * errors[1], line.slope + t * errors[1]
         self.intercept_low_, self.intercept_high_ = line.intercept - t * errors[0], line.intercept + t * errors[0]
-        x, y, noise = (runs.loc[of_line, name].to_numpy(float) for name in ("x", "y", "x_variance"))
-        self.slope_least_squares_, self.slope_corrected_ = (_coefficients(x, y, v)[1] for v in (0 * noise, noise))
+        x, y = (runs.loc[of_line, name].to_numpy(float) for name in ("x", "y"))
+        alone = (_fitted(runs[of_line], self._labels[of_line], corrected) for corrected in (False, True))
+        self.slope_least_squares_, self.slope_corrected_ = (each.slope for each in alone)
         self.r2_ = float(np.corrcoef(x, y)[0, 1] ** 2)
         self.n_runs_, self.n_clusters_ = int(of_line.sum()), len(np.unique(self._labels[of_line]))
         self.n_ceiling_, self.n_floor_ = (int((runs["beyond"] == where).sum()) for where in ("ceiling", "floor"))
@@ -236,26 +236,26 @@ def _spread(runs: pd.DataFrame) -> float:
 def _fitted(runs: pd.DataFrame, labels: np.ndarray, corrected: bool) -> _Line:
     x, y, variance = (runs[name].to_numpy(float) for name in ("x", "y", "x_variance"))
     noise = variance if corrected else 0 * variance
-    intercept, slope = _coefficients(x, y, noise)
-    left = np.array(list(_without_each(x, y, noise, labels)))
-    n_clusters = len(left)
-    around = left - left.mean(axis=0)
-    covariance = (n_clusters - 1) / n_clusters * around.T @ around
+    of_runs = np.stack([np.ones_like(x), x, y, x * x, x * y, noise])
+    clusters = np.unique(labels, return_inverse=True)[1]
+    of_clusters = np.stack([np.bincount(clusters, row) for row in of_runs])
+    intercept, slope = _coefficients(of_runs.sum(axis=1))
+    left = _coefficients(of_clusters.sum(axis=1, keepdims=True) - of_clusters)
+    n_clusters = of_clusters.shape[1]
+    around = left - left.mean(axis=1, keepdims=True)
+    covariance = (n_clusters - 1) / n_clusters * around @ around.T
     squares = (y - intercept - slope * x) ** 2
     of_evaluation = float((runs["y_variance"].to_numpy(float) + slope**2 * variance).mean())
     scatter = float(np.sqrt(squares.sum() / (len(x) - 2)))
-    return _Line(intercept, slope, covariance, scatter, of_evaluation, n_clusters - 2)
+    return _Line(float(intercept), float(slope), covariance, scatter, of_evaluation, n_clusters - 2)
 
 
-def _without_each(x: np.ndarray, y: np.ndarray, noise: np.ndarray, labels: np.ndarray) -> Iterator[tuple[float, float]]:
-    for label in np.unique(labels):
-        kept = labels != label
-        yield _coefficients(x[kept], y[kept], noise[kept])
+def _coefficients(sums: np.ndarray) -> np.ndarray:
+    """(2, ...) intercept and slope, from sums (6, ...) over runs of 1, x, y, x x, x y and the variance of x that errs.
 
-
-def _coefficients(x: np.ndarray, y: np.ndarray, noise: np.ndarray) -> tuple[float, float]:
-    """Intercept and slope, corrected for the noise (n,) of x."""
-    together = np.cov(x, y)
-    # Without one cluster, little but noise may be left of the spread: the slope then stays within a factor of 10.
-    slope = together[0, 1] / max(together[0, 0] - noise.mean(), 0.1 * together[0, 0], 1e-300)
-    return float(y.mean() - slope * x.mean()), float(slope)
+    Without one cluster, little but noise may be left of the spread of x: the slope then stays within a factor of 10.
+    """
+    n, x, y, xx, xy, noise = sums
+    spread, together = xx - x * x / n, xy - x * y / n
+    slope = together / np.maximum(np.maximum(spread - noise * (n - 1) / n, 0.1 * spread), 1e-300)
+    return np.array([(y - slope * x) / n, slope])

@@ -65,7 +65,7 @@ def jump_survival(
         own: the split that others are compared with.
 
     Returns:
-        A row per study, task, subtask, discontinuous metric and shift: verdict and shifted_verdict; threshold and
+        A row per study, task, subtask, discontinuous metric and shift that was measured: verdict and shifted_verdict; threshold and
         shifted_threshold (N*, in the unit of x) with their intervals; ratio (of the shifted N* to the own one) with
         ratio_low and ratio_high, p_value (two-sided, of equal thresholds) and p_adjusted (Holm, over those that jump
         on both); outcome (`Outcome`); reason and shifted_reason, of the two verdicts.
@@ -85,6 +85,7 @@ def jump_survival(
         _row(_named(curve), split, found[own], found[split], level)
         for split in shifts
         for curve in found[own].jumps.to_dict("records")
+        if _with_key(found[split].jumps, _key_of(curve)) is not None
     ]
     table = pd.DataFrame(rows, columns=_COLUMNS)
     compared = table["outcome"].isna()
@@ -96,13 +97,12 @@ def jump_survival(
 
 def _row(curve: Mapping[str, Any], split: str, own: Comparison, shifted: Comparison, level: float) -> dict[str, Any]:
     """One row, whose outcome is None where it follows from the ratio of two thresholds."""
-    key = tuple(str(curve[name]) for name in _KEY)
+    key = _key_of(curve)
     row = dict.fromkeys(_COLUMNS, np.nan) | dict(zip(_KEY, key, strict=True)) | {"split": split}
     there = _with_key(shifted.jumps, key)
     row |= {"verdict": curve["verdict"], "reason": curve["reason"]}
     row |= {name: curve[name] for name in ("threshold", "threshold_low", "threshold_high")}
-    if there is None:
-        return row | {"shifted_verdict": "", "shifted_reason": "not measured", "outcome": Outcome.NOT_DECIDED}
+    assert there is not None
     row |= {"shifted_verdict": there["verdict"], "shifted_reason": there["reason"]}
     names = {"threshold": "shifted_threshold", "threshold_low": "shifted_low", "threshold_high": "shifted_high"}
     row |= {name: there[of] for of, name in names.items()}
@@ -114,6 +114,10 @@ def _row(curve: Mapping[str, Any], split: str, own: Comparison, shifted: Compari
         row |= {"ratio": pair["ratio"], "ratio_low": pair["low"], "ratio_high": pair["high"]}
         row |= {"p_value": pair["p_value"]} if all(jumps) else {}
     return row | {"outcome": _outcome(curve["verdict"], there["verdict"], np.isfinite(row["p_value"]))}
+
+
+def _key_of(curve: Mapping[Any, Any]) -> tuple[str, ...]:
+    return tuple(str(curve[name]) for name in _KEY)
 
 
 def _outcome(own: str, shifted: str, compared: bool) -> Outcome | None:
@@ -129,15 +133,20 @@ def _outcome(own: str, shifted: str, compared: bool) -> Outcome | None:
 
 def _placed(comparison: Comparison, key: tuple[str, ...]) -> tuple[float, np.ndarray] | None:
     """ln N* of a curve and quantiles of its posterior; None where it has no N*."""
-    at = np.flatnonzero((comparison.table[_KEY].astype(str) == key).all(axis=1).to_numpy())
+    at = np.flatnonzero(_is(comparison.table, key))
     if not len(at):
         return None
     return float(np.log(comparison.table["threshold"].iloc[at[0]])), comparison.log_quantiles[at[0]]
 
 
 def _with_key(jumps: pd.DataFrame, key: tuple[str, ...]) -> dict[str, Any] | None:
-    found = jumps[(jumps[_KEY].astype(str) == key).all(axis=1)]
+    found = jumps[_is(jumps, key)]
     return None if found.empty else _named(found.to_dict("records")[0])
+
+
+def _is(rows: pd.DataFrame, key: tuple[str, ...]) -> np.ndarray:
+    """(n,) which rows are of this study, task, subtask and metric."""
+    return np.asarray((rows[_KEY].to_numpy(str) == np.array(key)).all(axis=1))
 
 
 def _named(row: Mapping[Any, Any]) -> dict[str, Any]:
