@@ -16,7 +16,7 @@ from harness.analysis.shifts.lines import TaskLine, accuracy_lines
 from harness.commands.arguments import SIZES
 from harness.commands.columns import SETTINGS, CurveTable, choose_curves, default_column, rename_in
 from harness.commands.output import check_plot, given, report_files, save_plot, write_json
-from harness.commands.tables import choose_curve_rows, split_names
+from harness.commands.tables import Rows, choose_curve_rows, split_names
 from harness.errors import DataError, UserError, nearest
 from harness.records.table import splits_of
 from harness.report.shift_tables import departures_in_words, line_table, survival_table
@@ -47,19 +47,18 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         UserError: as `choose_curve_rows`, `choose_curves`, `accuracy_lines` and `jump_survival`.
     """
     check_plot(arguments.plot)
-    splits = [arguments.own, *_shifts(arguments)]
-    tables = {split: _read(arguments, split) for split in splits}
-    x = next(iter(tables.values()))[1]
-    frame = pd.concat([table.frame.assign(split=split) for split, (table, _) in tables.items()], ignore_index=True)
+    shifts = _shifts(arguments)
+    own, x = _read(arguments, arguments.own)
+    tables = {arguments.own: own} | {shift: _read(arguments, shift)[0] for shift in shifts}
+    frame = pd.concat([table.frame.assign(split=split) for split, table in tables.items()], ignore_index=True)
     how = {name: getattr(arguments, name) for name in ("baseline", "link", "cluster", "own", "level", "corrected")}
     lines = accuracy_lines(frame, **how)
     survival = jump_survival(frame, x, arguments.own, arguments.alpha, arguments.level, arguments.fraction)
-    write_json(arguments.json, _content(lines, survival, tables[arguments.own][0], x, arguments))
+    write_json(arguments.json, _content(lines, survival, own, x, arguments))
     drawn = _draw(lines, x, Path(arguments.plot)) if arguments.plot else []
     _report(lines, survival, x, arguments, console)
-    own, _ = tables[arguments.own]
     own.report(console)
-    own.rows.report(f"{counted(len(splits) - 1, 'shift')} beside {arguments.own}, {own.counted} each", console)
+    own.rows.report(f"{counted(len(shifts), 'shift')} beside {arguments.own}, {own.counted} each", console)
     report_files(drawn, console)
     return 0
 
@@ -74,7 +73,10 @@ def _shifts(arguments: argparse.Namespace) -> list[str]:
     if not shifts:
         raise DataError(f"no split beside {arguments.own}: the setting shifts makes some", source=arguments.table)
     if arguments.split is None:
-        return shifts
+        measured = [name for name in shifts if len(_rows(arguments, name).frame)]
+        if not measured:
+            raise DataError("no row on a shift (see --where)", source=arguments.table)
+        return measured
     named = split_names(arguments.split, "--split", "names of splits")
     for name in named:
         if name not in shifts:
@@ -84,13 +86,17 @@ def _shifts(arguments: argparse.Namespace) -> list[str]:
     return named
 
 
+def _rows(arguments: argparse.Namespace, split: str) -> Rows:
+    """The rows of a split that --where and the like choose."""
+    return choose_curve_rows(argparse.Namespace(**vars(arguments) | {"split": split}), arguments.table)
+
+
 def _read(arguments: argparse.Namespace, split: str) -> tuple[CurveTable, str]:
     """The curves of one split, and the column of sizes."""
-    of_split = argparse.Namespace(**vars(arguments) | {"split": split})
-    rows = choose_curve_rows(of_split, arguments.table)
+    rows = _rows(arguments, split)
     x = arguments.x or default_column(rows.frame, SIZES, "--x", "the column of sizes")
     try:
-        return choose_curves(rows, [x], of_split), x
+        return choose_curves(rows, [x], arguments), x
     except DataError as error:
         rename_in(error, arguments)
         raise

@@ -47,6 +47,9 @@ def test_lines_and_jumps_of_a_results_folder(results: Path, capsys: pytest.Captu
     pictures = sorted(path.name for path in Path().glob("*.png"))
     assert "line_digits.accuracy.noisy.png" in pictures
     check_one_style(ran.out)
+    left_out = ("--where", "study == 'digits'", "--exclude", "split == 'far'")
+    less, _ = done(capsys, "shifts", str(results), *left_out)
+    assert {row["split"] for row in less["jumps"]} == {"noisy"}
     only, ran = done(capsys, "shifts", str(results), "--split", "far", "--where", "study == 'digits'")
     assert [line["shift"] for line in only["lines"]] == ["far"] and only["settings"]["split"] == "far"
 

@@ -65,10 +65,10 @@ def jump_survival(
         own: the split that others are compared with.
 
     Returns:
-        A row per study, task, subtask, discontinuous metric and shift that was measured: verdict and shifted_verdict; threshold and
-        shifted_threshold (N*, in the unit of x) with their intervals; ratio (of the shifted N* to the own one) with
-        ratio_low and ratio_high, p_value (two-sided, of equal thresholds) and p_adjusted (Holm, over those that jump
-        on both); outcome (`Outcome`); reason and shifted_reason, of the two verdicts.
+        A row per study, task, subtask, discontinuous metric and shift that was measured: verdict and shifted_verdict;
+        threshold and shifted_threshold (N*, in the unit of x) with their intervals; ratio (of the shifted N* to the own
+        one) with ratio_low and ratio_high, p_value (two-sided, of equal thresholds) and p_adjusted (Holm, over those
+        that jump on both); outcome (`Outcome`); reason and shifted_reason, of the two verdicts.
 
     Raises:
         DataError: no such split, or as `compare_thresholds`.
