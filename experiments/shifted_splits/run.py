@@ -13,6 +13,7 @@ import shutil
 from pathlib import Path
 
 import pandas as pd
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 from rich.console import Console
 
@@ -21,6 +22,7 @@ from harness.analysis.shifts.lines import accuracy_lines
 from harness.cli import main as command
 from harness.plots import on_the_line, overlay, save
 from harness.records.store import collect
+from harness.report.axes import STYLE
 from harness.report.shift_tables import departures_in_words, line_table, survival_table
 from harness.report.terminal import as_rich
 
@@ -39,9 +41,10 @@ def tell(frame: pd.DataFrame, console: Console) -> None:
     console.print(as_rich(survival_table(survival), "Induction: jumps under the shift"))
 
 
+@rc_context(STYLE)
 def draw(frame: pd.DataFrame) -> None:
     figure = Figure(figsize=(10.2, 3.6))
-    figure.subplots_adjust(left=0.06, right=0.985, bottom=0.13, top=0.74, wspace=0.24)
+    figure.subplots_adjust(left=0.065, right=0.985, bottom=0.12, top=0.78, wspace=0.27)
     axes = figure.subplots(1, 3)
     for ax, shift in zip(axes, ("noisy", "blurred"), strict=False):
         digits = frame[frame["task"] == "digits"]

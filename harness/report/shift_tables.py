@@ -11,7 +11,7 @@ import pandas as pd
 from harness.analysis.shifts.lines import TaskLine, accuracy_lines
 from harness.report.analyze import Analysis
 from harness.report.names import curve_name, metric_name
-from harness.wording import ABSENT, count, counted, estimate, interval, p_value
+from harness.wording import ABSENT, count, estimate, interval, p_value
 
 #: Outcomes of which a reader wants to know first.
 _ORDER = ("vanishes", "moves", "appears", "not decided", "survives", "no jump")
@@ -99,8 +99,8 @@ def departures_in_words(each: TaskLine, by: str, level: float) -> Iterator[str]:
         p = p_value(row["p_adjusted"])
         yield f"{each.name}, {each.shift}: {by.replace('_', ' ')} {_short(row['group'])} lies {span}, p adj. {p}"
     if len(table) > len(off):
-        rest = counted(len(table) - len(off), "group")
-        yield f"{each.name}, {each.shift}: {rest} of {by.replace('_', ' ')} of {len(table)} on the line of the others"
+        groups = "studies" if by == "study" else f"sizes ({by})"
+        yield f"{each.name}, {each.shift}: {len(table) - len(off)} of {len(table)} {groups} on the line of the others"
 
 
 def _short(group: object) -> str:
@@ -108,6 +108,10 @@ def _short(group: object) -> str:
         return count(float(str(group)))
     except ValueError:
         return str(group)
+
+
+def _height(height: float) -> str:
+    return f"{height:.2g}" if np.isfinite(height) else ABSENT
 
 
 def survival_table(survival: pd.DataFrame) -> pd.DataFrame:
@@ -122,6 +126,7 @@ def survival_table(survival: pd.DataFrame) -> pd.DataFrame:
             "N*": interval(row["threshold"], row["threshold_low"], row["threshold_high"]),
             "there": str(row["shifted_verdict"]) or ABSENT,
             "N* there": interval(row["shifted_threshold"], row["shifted_low"], row["shifted_high"]),
+            "height": f"{_height(row['height'])}, there {_height(row['shifted_height'])}",
             "ratio": interval(row["ratio"], row["ratio_low"], row["ratio_high"], 2, "x"),
             "jump": str(row["outcome"]),
         }

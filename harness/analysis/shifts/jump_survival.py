@@ -10,7 +10,8 @@ Each split is judged by itself, as `find_jumps` would judge it alone, and the tw
     no jump       on neither
     not decided   either verdict is inconclusive or of too few sizes, or a threshold is not on the ladder
 
-A jump is a verdict of emergent, candidate or metric artefact; both verdicts stand beside the outcome. Curves of the
+A jump is a verdict of emergent, candidate or metric artefact; both verdicts stand beside the outcome, and so do both
+heights, for a jump that survives may have become a small one. Curves of the
 same runs rise together, and are compared as if they were independent: intervals of ratios are too wide rather than too
 narrow, and a jump that moves by little is called one that survives.
 """
@@ -32,6 +33,7 @@ _KEY = ["study", "task", "subtask", "metric"]
 _COLUMNS = [
     *("study", "task", "subtask", "metric", "split", "verdict", "shifted_verdict"),
     *("threshold", "threshold_low", "threshold_high", "shifted_threshold", "shifted_low", "shifted_high"),
+    *("height", "shifted_height"),
     *("ratio", "ratio_low", "ratio_high", "p_value", "p_adjusted", "outcome", "reason", "shifted_reason"),
 ]
 _JUMPS = (Verdict.EMERGENT, Verdict.CANDIDATE, Verdict.ARTEFACT)
@@ -66,7 +68,8 @@ def jump_survival(
 
     Returns:
         A row per study, task, subtask, discontinuous metric and shift that was measured: verdict and shifted_verdict;
-        threshold and shifted_threshold (N*, in the unit of x) with their intervals; ratio (of the shifted N* to the own
+        threshold and shifted_threshold (N*, in the unit of x) with their intervals; height and shifted_height (of the
+        jump, or of the largest rise, in units of the metric); ratio (of the shifted N* to the own
         one) with ratio_low and ratio_high, p_value (two-sided, of equal thresholds) and p_adjusted (Holm, over those
         that jump on both); outcome (`Outcome`); reason and shifted_reason, of the two verdicts.
 
@@ -101,10 +104,11 @@ def _row(curve: Mapping[str, Any], split: str, own: Comparison, shifted: Compari
     row = dict.fromkeys(_COLUMNS, np.nan) | dict(zip(_KEY, key, strict=True)) | {"split": split}
     there = _with_key(shifted.jumps, key)
     row |= {"verdict": curve["verdict"], "reason": curve["reason"]}
-    row |= {name: curve[name] for name in ("threshold", "threshold_low", "threshold_high")}
+    row |= {name: curve[name] for name in ("threshold", "threshold_low", "threshold_high", "height")}
     assert there is not None
     row |= {"shifted_verdict": there["verdict"], "shifted_reason": there["reason"]}
     names = {"threshold": "shifted_threshold", "threshold_low": "shifted_low", "threshold_high": "shifted_high"}
+    names |= {"height": "shifted_height"}
     row |= {name: there[of] for of, name in names.items()}
     before, after = (_placed(each, key) for each in (own, shifted))
     jumps = curve["verdict"] in _JUMPS, there["verdict"] in _JUMPS
