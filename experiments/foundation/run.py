@@ -29,7 +29,7 @@ AMOUNTS, FEWER = "[100,300,1000,3000,10000]", "[100,1000,10000]"
 OFTEN = ("training.evaluate=even", "training.evaluations=10", "training.keep=none")
 
 #: From scratch runs may take five times as many steps, until their loss no longer falls.
-SCRATCH = ("ladder.steps=1500", "training.patience=3")
+SCRATCH = ("ladder.steps=1500", "training.evaluations=30", "training.patience=5")
 
 
 @dataclass(frozen=True)
