@@ -44,6 +44,12 @@ def plot_accuracy_line(line: AccuracyLine, ax: Axes | None = None, *, size: str 
 
     Raises:
         UserError: the line is not fitted.
+
+    Example:
+        >>> own = harness.datasets.make_parity_study(random_state=0).assign(split="eval")
+        >>> noisy = own.assign(split="noisy", value=0.9 * own["value"] + 0.03)
+        >>> line = harness.AccuracyLine("accuracy", subtask="threshold at rung 4").fit(pd.concat([own, noisy]), "noisy")
+        >>> ax = harness.plots.on_the_line(line, size="params_non_embedding")
     """
     check_fitted(line, "slope_")
     runs, link = line.runs_, link_of(line.link)
