@@ -52,7 +52,7 @@ def halves() -> list[Half]:
     """All studies, those that others start from first."""
     prose = ("data.source=path:build/foundation/prose", "data.eval_fraction=0.2", *OFTEN)
     packages = (
-        *("task=text_classification", "task.context=48", "task.subtasks_by=none"),
+        *("task=text_classification", "task.context=48", "task.subtasks_by=none", "ladder.widths=[16,64]"),
         *("data.source=path:build/foundation/packages.csv", *OFTEN),
     )
     target = ("data.source=path:build/foundation/target.npz", *OFTEN)
