@@ -2,11 +2,12 @@
 
 The analysis half stands alone: ``import harness`` gives the estimators of laws (`ScalingLaw`, `PowerLaw`, `fit_best`,
 `fit_curves`, `fit_groups`, `exponents`), what follows from them (`Forecaster`, `Chain`, `IsoFlop`, `allocate`,
-`overtraining`, `compute_gain`), `screen` (benchmarks that can be read at small size), jumps and thresholds
-(`find_jumps`, `thresholds`, `compare_thresholds`), `take_together` (sizes that lie close), `load`, `datasets`,
-tables whose truth is known, and `plots`. `plan` and `sweep` are the other half: they plan and train experiments;
-`checkpoints` lists what these have kept, and `load_model` gives a trained model. Nothing of torch or Hydra is loaded
-before `plan`, `sweep` or `load_model` is used; each name is imported when first used.
+`overtraining`, `compute_gain`), `screen` (benchmarks that can be read at small size), `foretell` (where an ability will
+appear in a pretrained family), jumps and thresholds (`find_jumps`, `thresholds`, `compare_thresholds`), `take_together`
+(sizes that lie close), `load`, `datasets`, tables whose truth is known, and `plots`. `plan` and `sweep` are the other
+half: they plan and train experiments; `checkpoints` lists what these have kept, and `load_model` gives a trained model.
+Nothing of torch or Hydra is loaded before `plan`, `sweep` or `load_model` is used; each name is imported when first
+used.
 """
 
 from __future__ import annotations
@@ -29,10 +30,12 @@ if TYPE_CHECKING:
     from harness.analysis.planning.allocation import allocate, overtraining
     from harness.analysis.planning.compute_gain import compute_gain
     from harness.analysis.planning.forecast import Forecaster
+    from harness.analysis.planning.foretell import foretell
     from harness.analysis.planning.isoflop import IsoFlop
     from harness.analysis.planning.learning_rates import best_rates
     from harness.analysis.planning.loss_to_metric import Chain
     from harness.analysis.planning.screening import screen
+    from harness.analysis.planning.threshold_forecast import ThresholdForecaster
     from harness.analysis.size_bins import take_together
     from harness.kept_models import load_model
     from harness.records.kept import checkpoints
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Chain": "harness.analysis.planning.loss_to_metric",
+    "ThresholdForecaster": "harness.analysis.planning.threshold_forecast",
     "Forecaster": "harness.analysis.planning.forecast",
     "IsoFlop": "harness.analysis.planning.isoflop",
     "allocate": "harness.analysis.planning.allocation",
@@ -56,6 +60,7 @@ _HOMES = {
     "checkpoints": "harness.records.kept",
     "compare_thresholds": "harness.analysis.emergence.comparison",
     "exponents": "harness.analysis.fitting.exponents",
+    "foretell": "harness.analysis.planning.foretell",
     "find_jumps": "harness.analysis.emergence.find_jumps",
     "fit_best": "harness.analysis.fitting.selection",
     "known_scores": "harness.analysis.emergence.known_scores",
@@ -74,6 +79,7 @@ __all__ = [
     "IsoFlop",
     "PowerLaw",
     "ScalingLaw",
+    "ThresholdForecaster",
     "allocate",
     "best_rates",
     "checkpoints",
@@ -84,6 +90,7 @@ __all__ = [
     "fit_best",
     "fit_curves",
     "fit_groups",
+    "foretell",
     "known_scores",
     "load",
     "load_model",
