@@ -230,7 +230,7 @@ def of_foretell(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--amount", metavar="COLUMN", help=amounts)
     parent = "the pretrained run that each began from (parent_run, or the seed at each size)"
     parser.add_argument("--parent", metavar="COLUMN", help=parent)
-    worth = "take pretraining to be worth so many examples of the task (one to the most of --amount, as the runs tell)"
+    worth = "examples of the task that pretraining is worth, within a factor of 3 (one to the most of --amount)"
     parser.add_argument("--at", type=positive, metavar="EXAMPLES", help=worth)
     top = "what an able model scores, as a share of the way from chance to 1 (as the runs tell)"
     parser.add_argument("--top", type=positive, metavar="SHARE", help=top)

@@ -17,7 +17,6 @@ from harness.analysis.planning.threshold_law import (
     WIDEST,
     AmountRows,
     LawDraws,
-    log_likelihood,
     risen,
 )
 
@@ -25,6 +24,8 @@ from harness.analysis.planning.threshold_law import (
 USUAL_DISPERSION, PRIOR_RUNS = 0.3, 3.0
 #: Places of the threshold that are compared.
 _PLACES = 241
+#: Starts of a fit: the best of a grid.
+_STARTS = 3
 #: Draws of width and top that places are averaged over.
 _SHAPES = 100
 
@@ -50,40 +51,39 @@ def trend(rows: AmountRows, top: float | None) -> Trend:
     The test is that of the likelihood ratio, its deviance over the dispersion; the dispersion is the mean squared
     residual over the variance of one item, or that of sums over the runs of a parent, whichever is larger.
     """
-    log_amount = np.log(rows.amount)
-    log_amount = log_amount - log_amount.mean()
-    best, gone = _fit(rows, log_amount, top), _fit(rows, None, top)
+    middle = float(np.log(rows.amount).mean())
+    best, gone = _fit(rows, middle, top, moves=True), _fit(rows, middle, top, moves=False)
     place, slope, width, height = best[1]
-    expected = risen(rows.log_size, place + slope * log_amount, np.exp(width), height)
+    along = np.log(rows.amount) - middle
+    expected = risen(rows.log_size, place + slope * along, np.exp(width), height)
     dispersion = _dispersion(rows, expected)
     statistic = max(0.0, 2 * (best[0] - gone[0]) / dispersion)
     signed = np.sqrt(statistic) if slope < 0 else -np.sqrt(statistic)
     return Trend(float(slope), float(ndtr(-signed)), dispersion)
 
 
-def _fit(rows: AmountRows, log_amount: np.ndarray | None, top: float | None) -> tuple[float, np.ndarray]:
-    """Greatest ln likelihood, and place, slope, ln width and top there; without amounts the slope is 0."""
+def _fit(rows: AmountRows, middle: float, top: float | None, moves: bool) -> tuple[float, np.ndarray]:
+    """Greatest ln likelihood, and place (at ln D = `middle`), slope, ln width and top there."""
     low, high, span = rows.log_size.min(), rows.log_size.max(), rows.span
-    free = log_amount is not None
-    along = np.zeros(len(rows.amount)) if log_amount is None else log_amount
+    cells = rows.cells
+    along = np.log(cells.amount) - middle
     bounds = [
         (low - OFF * span, high + OFF * span),
-        (-4.0, 4.0) if free else (0.0, 0.0),
+        (-4.0, 4.0) if moves else (0.0, 0.0),
         (np.log(NARROWEST * rows.step), np.log(WIDEST * span)),
         (LEAST_TOP, 1.0) if top is None else (top, top),
     ]
 
     def lost(theta: np.ndarray) -> float:
-        expected = risen(rows.log_size, theta[0] + theta[1] * along, np.exp(theta[2]), theta[3])
-        return -float(log_likelihood(rows.score, expected).sum())
+        expected = risen(cells.log_size, theta[0] + theta[1] * along, np.exp(theta[2]), theta[3])
+        return -float(cells.log_likelihood(expected))
 
-    starts = [
-        np.array([place, slope, width, bounds[3][1]])
-        for place in np.linspace(low, high, 4)
-        for slope in ((-0.5, 0.0) if free else (0.0,))
-        for width in (np.log(rows.step / 3), np.log(rows.step))
-    ]
-    found = [minimize(lost, start, bounds=bounds, method="L-BFGS-B") for start in starts]
+    slopes = np.linspace(-1.0, 1.0, 9) if moves else np.zeros(1)
+    widths = np.log(rows.step * np.array([0.3, 1.0]))
+    sides = np.meshgrid(np.linspace(low, high, 9), slopes, widths, bounds[3][1:], indexing="ij")
+    grid = np.stack([side.ravel() for side in sides], axis=1)
+    order = np.argsort([lost(theta) for theta in grid])[:_STARTS]
+    found = [minimize(lost, start, bounds=bounds, method="L-BFGS-B") for start in grid[order]]
     best = min(found, key=lambda each: float(each.fun))
     return -float(best.fun), np.asarray(best.x)
 
@@ -131,9 +131,9 @@ def places(rows: AmountRows, law: LawDraws, dispersion: float, level: float) -> 
     width, top = law.width[:_SHAPES, None, None], law.top[:_SHAPES, None, None]
     found = []
     for amount in np.unique(rows.amount):
-        own = rows.part(rows.amount == amount)
+        own = rows.part(rows.amount == amount).cells
         expected = risen(own.log_size, grid[:, None], width, top)
-        log = log_likelihood(own.score, expected).sum(axis=2) / dispersion
+        log = own.log_likelihood(expected) / dispersion
         density = np.exp(log - log.max(axis=1, keepdims=True))
         density = (density / density.sum(axis=1, keepdims=True)).mean(axis=0)
         reached = np.cumsum(density) - density / 2

@@ -27,6 +27,8 @@ MIN_SIZES, MIN_AMOUNTS, MIN_CROSSING = 4, 3, 2
 MOVES = 0.05
 #: Probability from which a threshold is said to lie on the ladder, or the ability to be there already.
 SURE = 0.8
+#: Factor within which `at` is what pretraining is worth: nobody knows it better, and no law is exact.
+WITHIN = 3.0
 #: Share of the prior's spread of ln W above which a forecast is said to rest on the prior.
 UNTOLD = 0.5
 #: An end this many times the largest size is open.
@@ -50,8 +52,9 @@ class ThresholdForecaster:
     """Forecasts where an ability appears along the sizes of a pretrained family.
 
     Args:
-        at: examples of the task that pretraining is taken to be worth; None for anything from one to the largest
-            amount, with every order of magnitude as likely, as far as the runs do not tell.
+        at: examples of the task that pretraining is taken to be worth, to within a factor of `WITHIN`; None for
+            anything from one to the largest amount, with every order of magnitude as likely, as far as the runs do not
+            tell.
         top: what an able model scores, as a share of the way from chance to 1; None where the runs are to tell.
         level: of the intervals.
         random_state: seed of the draws.
@@ -118,7 +121,7 @@ class ThresholdForecaster:
         tuned = rows.part(rows.amount > 0)
         found = trend(tuned, self.top)
         self.p_value_, self.dispersion_ = found.p_value, found.dispersion
-        worth = (1.0, max(rows.most, 1.0)) if self.at is None else (self.at, self.at)
+        worth = self._worth(rows)
         law = draw_law(rows, found.dispersion, worth, self.top, _DRAWS, rng)
         placed = places(rows, law, found.dispersion, self.level)
         self.thresholds_ = _amounts_of(placed, rows)
@@ -189,18 +192,21 @@ class ThresholdForecaster:
         errors = []
         for place in crossed[:-MIN_CROSSING]:
             larger = tuned.part(tuned.amount > place.amount)
-            worth = (1.0, larger.most) if self.at is None else (self.at, self.at)
-            law = draw_law(larger, self.dispersion_, worth, self.top, _DRAWS // 4, rng)
+            law = draw_law(larger, self.dispersion_, self._worth(larger), self.top, _DRAWS // 4, rng)
             foretold = law.at(np.array([place.amount]))[:, 0]
             sd = float(np.hypot(foretold.std(), place.sd))
             errors.append((place.amount, place.mean, float(foretold.mean()), (place.mean - foretold.mean()) / sd))
         return errors
 
+    def _worth(self, rows: AmountRows) -> tuple[float, float]:
+        """The least and the greatest number of examples that pretraining may be worth."""
+        return (1.0, max(rows.most, 2.0)) if self.at is None else (self.at / WITHIN, self.at * WITHIN)
+
     def _rests_on(self, worth: tuple[float, float]) -> str:
         """What the forecast rests on, and whether that is a choice."""
         if self.at is not None:
             self.rests_on_choice_ = True
-            return f"given that pretraining is worth {counted_examples(self.at)}"
+            return f"given that pretraining is worth {counted_examples(self.at)}, to within a factor of {WITHIN:g}"
         spread = float(np.log(self._law.worth).std())
         usual = float(np.log(worth[1] / worth[0]) / np.sqrt(12))
         low, middle, high = np.quantile(self._law.worth, [(1 - self.level) / 2, 0.5, (1 + self.level) / 2])

@@ -43,6 +43,28 @@ _POINTS, _ENOUGH, _ROUNDS = 2048, 300.0, 20
 
 
 @dataclass(frozen=True)
+class Cells:
+    """Sizes and amounts at which there are runs.
+
+    Attributes:
+        log_size, amount: (c,) ln N and D.
+        score: (c,) mean y, within `SLIP` of 0 and 1 kept.
+        count: (c,) runs.
+    """
+
+    log_size: np.ndarray
+    amount: np.ndarray
+    score: np.ndarray
+    count: np.ndarray
+
+    def log_likelihood(self, expected: np.ndarray) -> np.ndarray:
+        """(...) of shares that are expected to be (..., c), for a dispersion of 1 and up to a constant."""
+        return np.asarray(
+            np.log(expected) @ (self.count * self.score) + np.log1p(-expected) @ (self.count * (1 - self.score))
+        )
+
+
+@dataclass(frozen=True)
 class AmountRows:
     """Runs of one ability.
 
@@ -61,6 +83,16 @@ class AmountRows:
     def part(self, rows: np.ndarray) -> AmountRows:
         """Some of the rows (n,) bool."""
         return AmountRows(self.log_size[rows], self.amount[rows], self.score[rows], self.parent[rows])
+
+    @property
+    def cells(self) -> Cells:
+        """The runs of each size and amount together: the likelihood is that of their mean."""
+        places = np.stack([self.log_size, self.amount], axis=1)
+        found, of_row = np.unique(places, axis=0, return_inverse=True)
+        of_row = of_row.ravel()
+        count = np.bincount(of_row)
+        kept = np.clip(self.score, SLIP, 1 - SLIP)
+        return Cells(found[:, 0], found[:, 1], np.bincount(of_row, kept) / count, count)
 
     @property
     def span(self) -> float:
@@ -117,13 +149,6 @@ def risen(log_size: np.ndarray, log_threshold: np.ndarray, width: np.ndarray, to
     return np.asarray(SLIP + (1 - 2 * SLIP) * share)
 
 
-def log_likelihood(score: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    """Of shares (..., n) given what is expected, that of a perfect fit taken off: minus half of the deviance."""
-    kept = np.clip(score, SLIP, 1 - SLIP)
-    gained = kept * np.log(expected / kept) + (1 - kept) * np.log((1 - expected) / (1 - kept))
-    return np.asarray(gained)
-
-
 def draw_law(
     rows: AmountRows,
     dispersion: float,
@@ -141,15 +166,15 @@ def draw_law(
     """
     from scipy.stats import qmc  # slow to load, and needed by this alone
 
-    box = _Box.of(rows, worth, top)
+    box, cells = _Box.of(rows, worth, top), rows.cells
     points = box.points(qmc.Sobol(box.free.sum(), seed=rng).random(_POINTS))
     proposed = np.zeros(len(points))
-    weight = _log_posterior(box, points, rows, dispersion) - proposed
+    weight = _log_posterior(box, points, cells, dispersion) - proposed
     for _ in range(_ROUNDS):
         if effective(weight) > _ENOUGH:
             break
         points, proposed = moved(points, weight, rng)
-        weight = _log_posterior(box, points, rows, dispersion) - proposed
+        weight = _log_posterior(box, points, cells, dispersion) - proposed
     drawn = box.law(points)
     return drawn.rows(rng.choice(len(points), size=n_draws, p=shares(weight)))
 
@@ -199,13 +224,13 @@ class _Box:
         return LawDraws(place, np.exp(exponent), floor, np.exp(worth), np.exp(width), top, self.most)
 
 
-def _log_posterior(box: _Box, points: np.ndarray, rows: AmountRows, dispersion: float) -> np.ndarray:
+def _log_posterior(box: _Box, points: np.ndarray, cells: Cells, dispersion: float) -> np.ndarray:
     """Up to a constant; -inf off the box."""
     inside = box.inside(points)
     log = np.full(len(points), -np.inf)
     law = box.law(points[inside])
-    amounts, of_row = np.unique(rows.amount, return_inverse=True)
-    expected = risen(rows.log_size, law.at(amounts)[:, of_row], law.width[:, None], law.top[:, None])
+    amounts, of_cell = np.unique(cells.amount, return_inverse=True)
+    expected = risen(cells.log_size, law.at(amounts)[:, of_cell], law.width[:, None], law.top[:, None])
     prior = -((np.log(law.exponent / USUAL_EXPONENT) / SPREAD_OF_EXPONENTS) ** 2) / 2
-    log[inside] = prior + log_likelihood(rows.score, expected).sum(axis=1) / dispersion
+    log[inside] = prior + cells.log_likelihood(expected) / dispersion
     return log
