@@ -7,7 +7,7 @@ leaves this module are `harness.settings.Settings` with family and task built; n
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import RLock
 from typing import Any
@@ -55,7 +55,7 @@ def compose(*overrides: str) -> list[Settings]:
         UserError, HydraException: an override that cannot be used.
     """
     with composing():
-        return [to_settings(study) for study in compose_studies(overrides)]
+        return studies_of(compose_studies(overrides))
 
 
 @contextmanager
@@ -264,8 +264,22 @@ def names_a_study(config: DictConfig) -> bool:
     return config.family is not None or config.task is not None
 
 
+def studies_of(configs: Iterable[DictConfig]) -> list[Settings]:
+    """`to_settings` of the studies of a command, each with the runs that it starts from.
+
+    Raises:
+        UserError: as `to_settings`, or there are no such runs.
+    """
+    studies = [to_settings(config) for config in configs]
+    if all(study.init_from is None for study in studies):
+        return studies
+    from harness.sweeping.parents import with_parents  # reads records
+
+    return with_parents(studies)
+
+
 def to_settings(config: DictConfig) -> Settings:
-    """Turn a composed config into plain objects, family and task built.
+    """Turn a composed config into plain objects, family and task built; `init_from` stays what it says.
 
     Raises:
         UserError: a setting with an unknown name, a wrong type or a value out of its range.

@@ -18,6 +18,7 @@ from typing import Any
 from harness.durations import Duration, durations, resolved
 from harness.errors import SettingError, UserError
 from harness.families.base import Family, ParameterCount, Shape
+from harness.lineage import Parent
 from harness.metrics import LOSS
 from harness.ranges import identity_of
 from harness.settings import LadderSettings, Settings
@@ -41,6 +42,7 @@ class Rung:
         asked: (width, depth) before rounding to a legal size.
         params: parameters by group.
         flops_per_example: training FLOPs (forward and backward) of one example.
+        trained: parameters that training changes, adapters among them.
         durations: how long it trains, on how many examples.
     """
 
@@ -49,6 +51,7 @@ class Rung:
     asked: tuple[float, float]
     params: ParameterCount
     flops_per_example: float
+    trained: int
     durations: tuple[Duration, ...] = ()
 
     @property
@@ -59,11 +62,16 @@ class Rung:
 
 @dataclass(frozen=True)
 class Member:
-    """One (seed, learning rate) of a rung at one duration."""
+    """One (seed, learning rate) of a rung at one duration.
+
+    Attributes:
+        parent: the run that it starts from; None where it starts from its initial values.
+    """
 
     seed: int
     lr: float
     run_id: str
+    parent: Parent | None = None
 
     @property
     def label(self) -> str:
@@ -88,6 +96,13 @@ class Job:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "settings", resolved(self.settings, self.rung.durations[self.duration]))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For another process, which needs to know of the job's own members alone what they start from."""
+        if self.settings.init_from is None:
+            return vars(self)
+        own = self.settings.init_from.only((self.rung.shape, member.seed) for member in self.members)
+        return vars(self) | {"settings": replace(self.settings, init_from=own)}
 
     @property
     def steps(self) -> int:
@@ -139,12 +154,12 @@ def build_ladder(settings: Settings) -> list[Rung]:
     rungs = []
     for index, (width, depth) in enumerate(_sizes(_with_fixed_depth(ladder, family))):
         shape = _legal_shape(ladder, family, width, depth)
-        params, flops = _counts(settings, shape)
+        params, flops, trained = _counts(settings, shape)
         if not isinstance(params, ParameterCount):
             raise UserError(f"family={family.name}: count() gives {params!r}; wanted is a ParameterCount")
         if isinstance(flops, str) or not 0 < flops < math.inf:
             raise UserError(f"family={family.name}: training_flops() gives {flops!r}; wanted is a number above 0")
-        rung = Rung(index, shape, (width, depth), params, flops)
+        rung = Rung(index, shape, (width, depth), params, flops, trained)
         rungs.append(replace(rung, durations=durations(settings, rung)))
     shapes = [rung.shape for rung in rungs]
     for rung in rungs:
@@ -192,8 +207,11 @@ def _refuse_other_answers(settings: Settings) -> None:
         raise SettingError("training.patience", settings.training.patience, allowed)
 
 
-def _counts(settings: Settings, shape: Shape) -> tuple[ParameterCount, float]:
-    """Parameters and training FLOPs of one example, by the family's formulas."""
+def _counts(settings: Settings, shape: Shape) -> tuple[ParameterCount, float, int]:
+    """Parameters, training FLOPs of one example, and how many parameters training changes.
+
+    By the family's formulas, or, where a part of the model stays as it is, counted on the model.
+    """
     family, task, signature = settings.family, settings.task, settings.signature
     try:
         family.check(shape, signature)
@@ -204,7 +222,13 @@ def _counts(settings: Settings, shape: Shape) -> tuple[ParameterCount, float]:
             f"family={family.name} cannot count its parameters for task={task.name}, which gives "
             f"{task.signature.kind}: {error}; its property `reads` may say what it reads"
         ) from error
-    return params, flops * settings.loss.views
+    trained = params.total if isinstance(params, ParameterCount) else 0
+    if settings.finetune.is_partial:
+        from harness.families.adapted import trained_counts  # builds a model
+
+        partly = settings.parametrization, settings.finetune, settings.parents_outputs
+        trained, flops = trained_counts(family, shape, signature, *partly)
+    return params, flops * settings.loss.views, trained
 
 
 def rung_of_size(settings: Settings, width: float, depth: float, index: int = 0) -> Rung | None:
@@ -302,6 +326,8 @@ def members(settings: Settings, rung: Rung, duration: int) -> tuple[Member, ...]
 
 def members_of_seeds(settings: Settings, rung: Rung, duration: int, lr: float, seeds: Sequence[int]) -> list[Member]:
     """The members of these seeds at one learning rate; what they share is written as JSON once."""
+    if settings.init_from is not None:
+        return [member(settings, rung, duration, seed, lr) for seed in seeds]
     identity = identity_settings(settings, rung, duration, settings.first_seed, lr)
     before, after = (
         json.dumps({name: value for name, value in identity.items() if is_there(name)}, sort_keys=True)
@@ -318,7 +344,8 @@ def learning_rates(settings: Settings, rung: Rung, duration: int) -> list[float]
 
 def member(settings: Settings, rung: Rung, duration: int, seed: int, lr: float) -> Member:
     """One member with its identity."""
-    return Member(seed, float(lr), identity_hash(identity_settings(settings, rung, duration, seed, lr)))
+    parent = None if settings.init_from is None else settings.init_from.of(rung.shape, seed)
+    return Member(seed, float(lr), identity_hash(identity_settings(settings, rung, duration, seed, lr)), parent)
 
 
 def identity_hash(identity: dict[str, Any]) -> str:
@@ -356,7 +383,15 @@ def identity_settings(settings: Settings, rung: Rung, duration: int, seed: int, 
         "seed": seed,
         **({"loss": loss} if (loss := identity_of(settings.loss)) else {}),
         **_stopping_identity(settings),
+        **_lineage_identity(settings, rung.shape, seed),
     }
+
+
+def _lineage_identity(settings: Settings, shape: Shape, seed: int) -> dict[str, Any]:
+    """What a run starts from and what training changes, where that is not all of a model at its initial values."""
+    finetune = identity_of(settings.finetune)
+    start = {} if settings.init_from is None else {"init_from": settings.init_from.of(shape, seed).identity}
+    return start | ({"finetune": finetune} if finetune else {})
 
 
 def _stopping_identity(settings: Settings) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.data.settings import DataSettings
 from harness.errors import SettingError
+from harness.finetuning import FinetuneSettings
 from harness.metrics import OF_VIEWS, Metric
 from harness.ranges import (
     Anything,
@@ -374,8 +375,8 @@ class RedoSettings(Checked):
 
     which: str = setting(
         "changed",
-        "runs whose counts the code now gives otherwise (changed), all, those that ended so, or finished ones without "
-        "the checkpoints that training.keep asks for (unkept)",
+        "runs whose counts the code now gives otherwise or whose parent's checkpoint is another now (changed), all, "
+        "those that ended so, or finished ones without the checkpoints that training.keep asks for (unkept)",
         one_of("changed", "all", "finished", "diverged", "failed", "unkept"),
     )
     rungs: Any = setting(None, "of these sizes only, counted from 0", or_null(ListOf(whole(0)), "all"))
@@ -398,7 +399,8 @@ class RedoSettings(Checked):
 class Settings(Checked):
     """Everything about one study; an experiment is one study, or the several named in `studies`.
 
-    `family` and `task` are the chosen objects once `harness.config` has built them.
+    `family` and `task` are the chosen objects once `harness.config` has built them, `init_from` is a
+    `harness.lineage.Parents` once `harness.sweeping.parents` has found them.
     """
 
     name: str = setting(
@@ -415,6 +417,13 @@ class Settings(Checked):
     notes: str = setting("", "what the study can and cannot show, for the report", Anything("text"))
     family: Any = setting(None, "the architecture: family=NAME", Anything("a file in conf/family"))
     task: Any = setting(None, "what is learnt: task=NAME", Anything("a file in conf/task"))
+    init_from: Any = setting(
+        None,
+        "where each size starts from: an experiment, one of its studies (NAME/STUDY), a run, a folder of weights in "
+        "the layout of Hugging Face, or a study of this command; null: from its initial values",
+        Anything("a name, a folder or a run_id; null"),
+    )
+    finetune: FinetuneSettings = field(default_factory=FinetuneSettings)
     ladder: LadderSettings = field(default_factory=LadderSettings)
     loss: LossSettings = field(default_factory=LossSettings)
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
@@ -437,10 +446,21 @@ class Settings(Checked):
     )
     results: str = setting("results/${name}", "folder of the results", Text("a folder"))
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, nothing in (("reset", []), ("where", None), ("step", None)):
+            if self.init_from is None and (found := getattr(self.finetune, name)) != nothing:
+                raise SettingError(f"finetune.{name}", found, "null without init_from" if nothing is None else "[]")
+
     @property
     def signature(self) -> Signature:
         """The shapes that a model needs to have."""
         return self.loss.signature_for(self.task.signature)
+
+    @property
+    def parents_outputs(self) -> int | None:
+        """Outputs of the models that those of the study start from; None where they start from none."""
+        return None if self.init_from is None else self.init_from.n_outputs
 
     @property
     def metrics(self) -> tuple[Metric, ...]:

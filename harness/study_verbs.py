@@ -92,7 +92,7 @@ class Command:
             home = import_module(
                 f"harness.sweeping.{self.verb if self.verb in ('refine', 'redo', 'status') else 'run'}"
             )
-            studies = [config.to_settings(study) for study in configs]
+            studies = config.studies_of(configs)
             self.exit_code = getattr(home, self.verb)(studies, self.console, **self.flags)
         return self.exit_code
 
@@ -151,7 +151,7 @@ def _analyze(folder: Path, configs: Sequence[DictConfig], console: Console) -> N
 
     shared = config.to_settings_alone(configs[0])
     settings = dataclasses.asdict(shared.analysis)
-    studies = [config.to_settings(study) for study in configs if config.names_a_study(study)]
+    studies = config.studies_of(study for study in configs if config.names_a_study(study))
     chosen, to_do = None, list[str]()
     if studies:
         from harness.sweeping.asked import choose_runs, still_to_do

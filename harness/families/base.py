@@ -110,6 +110,11 @@ class Family(Checked, ABC):
         return None
 
     @property
+    def free_in_children(self) -> tuple[str, ...]:
+        """Settings that a model may have otherwise than the one whose parameters it starts from."""
+        return ("dropout",)
+
+    @property
     def reads(self) -> tuple[InputKind, ...]:
         """What its models take as inputs; () for a family that does not say, and is tried with any task."""
         return ()

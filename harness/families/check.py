@@ -108,7 +108,7 @@ def check_size(
         if flops:
             check_flops(model, family, shape, signature)
 
-    if family.training_flops(shape, signature) <= _FEW_FLOPS:
+    if _is_small(family, shape, signature):
         with torch.random.fork_rng(devices=[]):  # its first weights are drawn
             check()
         return
@@ -120,6 +120,15 @@ def check_size(
     except Exception:
         # Where the model is at fault and not the device, the same error comes again.
         check()
+
+
+def cheap_device(family: Family, shape: Shape, signature: Signature) -> torch.device:
+    """Where a size is built and run to be counted: the CPU for a small one, else torch's meta device."""
+    return torch.device("cpu" if _is_small(family, shape, signature) else "meta")
+
+
+def _is_small(family: Family, shape: Shape, signature: Signature) -> bool:
+    return family.training_flops(shape, signature) <= _FEW_FLOPS
 
 
 def _check_logits(model: nn.Module, family: Family, shape: Shape, signature: Signature) -> None:

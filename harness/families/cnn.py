@@ -96,6 +96,10 @@ class CNN(Family):
         return "cnn"
 
     @property
+    def free_in_children(self) -> tuple[str, ...]:
+        return ("dropout", "zero_head")
+
+    @property
     def reads(self) -> tuple[InputKind, ...]:
         return ("images", "frames")
 

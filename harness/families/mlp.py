@@ -72,6 +72,10 @@ class MLP(Family):
         return "mlp"
 
     @property
+    def free_in_children(self) -> tuple[str, ...]:
+        return ("dropout", "zero_head")
+
+    @property
     def reads(self) -> tuple[InputKind, ...]:
         return ("features", "images", "frames")
 

@@ -48,7 +48,7 @@ transfer late in training.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol, cast
 
 import torch
@@ -115,13 +115,28 @@ def roles_of(model: nn.Module) -> dict[str, Role]:
     kind = type(model).__name__
     if not hasattr(model, "roles"):
         raise UserError(f"{kind} has no method roles(), which must name the Role of each of its parameters")
-    roles = cast(Model, model).roles()
-    names = {name for name, _ in model.named_parameters()}
+    named = dict(model.named_parameters())
+    roles = {name: role for name, role in cast(Model, model).roles().items() if not is_adapter(name)}
+    roles |= {name: _of_adapter(name, parameter, roles) for name, parameter in named.items() if is_adapter(name)}
+    names = set(named)
     faults = {"without a role": sorted(names - set(roles)), "not a parameter": sorted(set(roles) - names)}
-    found = "; ".join(f"{fault}: {', '.join(named)}" for fault, named in faults.items() if named)
+    found = "; ".join(f"{fault}: {', '.join(wrong)}" for fault, wrong in faults.items() if wrong)
     if found:
         raise UserError(f"{kind}.roles() must give the Role of each parameter of the model; {found}")
     return roles
+
+
+def is_adapter(name: str) -> bool:
+    """Whether a parameter is one of a low-rank adapter's matrices (`harness.families.adapted`)."""
+    return name.endswith((".lora_a", ".lora_b"))
+
+
+def _of_adapter(name: str, parameter: nn.Parameter, roles: dict[str, Role]) -> Role:
+    """A of an adapter takes a layer's width to a fixed rank and starts as the layer would; B, back, starts at 0."""
+    base = roles[f"{name.rpartition('.')[0]}.weight"]
+    if name.endswith(".lora_a"):
+        return replace(base, kind="hidden", std=1 / math.sqrt(parameter.shape[1]), mean=0.0)
+    return replace(base, kind="input", std=0.0, mean=0.0)
 
 
 def count_by_group(model: nn.Module) -> dict[Group, int]:

@@ -264,6 +264,10 @@ class Transformer(Family):
         return SwiGLU(width, hidden) if self.activation == "swiglu" else FeedForward(width, hidden, self.activation)
 
     @property
+    def free_in_children(self) -> tuple[str, ...]:
+        return ("dropout", "embedding_std", "zero_head")
+
+    @property
     def reads(self) -> tuple[InputKind, ...]:
         return ("tokens", "frames")
 

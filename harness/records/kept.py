@@ -62,10 +62,12 @@ class Contents:
     Attributes:
         about: what its header holds (see the manual, "Checkpoints that stay").
         shapes: tensor -> its shape.
+        digest: SHA-256 of the file, in hexadecimal digits.
     """
 
     about: dict[str, Any]
     shapes: dict[str, tuple[int, ...]]
+    digest: str
 
 
 def read_contents(path: Path) -> Contents:
@@ -86,8 +88,7 @@ def read_contents(path: Path) -> Contents:
         raise DataError("its header is not that of a checkpoint of the harness", source=path) from error
     if not isinstance(about, dict):
         raise DataError("its header is not that of a checkpoint of the harness", source=path)
-    about.pop("seal", None)
-    return Contents(about, shapes)
+    return Contents(about, shapes, str(about.pop("seal", "")).rpartition("=")[2])
 
 
 def check_whole(path: Path) -> None:

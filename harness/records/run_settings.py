@@ -42,7 +42,7 @@ _NAMES = {
 #: Entries in which the runs of one curve may differ, or that change no number, or that repeat another.
 _NOT_SETTINGS = (
     *("study", "seed", "shape", "steps", "train_examples", "notes", "training", "ladder", "launcher"),
-    *("learning_rates", "rules"),
+    *("learning_rates", "rules", "init_from", "starts_from"),
 )
 
 
@@ -69,7 +69,9 @@ def settings_of(config: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     flat = _flat({key: value for key, value in config.items() if key not in _NOT_SETTINGS})
     rules = {name: json.dumps(rule) for name, rule in config.get("rules", {}).items()}
-    return {_NAMES.get(name, name): value for name, value in flat.items()} | rules
+    # Runs of one curve start from different runs of one name.
+    starts = {"init_from": config["starts_from"]["asked"]} if "starts_from" in config else {}
+    return {_NAMES.get(name, name): value for name, value in flat.items()} | rules | starts
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

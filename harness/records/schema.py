@@ -17,8 +17,14 @@ SCHEMA_VERSION = 1
 #: How a run can end, the best end first. Failures are rows too.
 STATUSES = ("finished", "diverged", "failed")
 
+#: What a run goes on from: null where it started from its initial values, but for `total_flops`.
+LINEAGE = (
+    *("total_flops", "parent_run", "parent_step", "parent_digest", "parent_loss"),
+    *("pretraining_tokens", "pretraining_flops"),
+)
+
 #: Columns that tables may lack, because they were written before there were these.
-ADDED = ("unique_examples", "epochs", "micro_batches")
+ADDED = ("unique_examples", "epochs", "micro_batches", "params_trained", *LINEAGE)
 
 
 def _field(name: str, kind: pa.DataType, unit: str, *, nullable: bool = False) -> pa.Field:
@@ -49,6 +55,7 @@ RUNS = pa.schema(
         _field("params_norm", pa.int64(), "parameters"),
         _field("params_head", pa.int64(), "parameters: readout (0 when tied to the embedding)"),
         _field("params_non_embedding", pa.int64(), "parameters: total less embedding and head"),
+        _field("params_trained", pa.int64(), "parameters that training changes, adapters among them", nullable=True),
         _field("steps", pa.int64(), "optimizer steps asked for"),
         _field("batch_size", pa.int32(), "examples per step"),
         _field("micro_batches", pa.int32(), "parts of a step's batch, above 1 for want of memory", nullable=True),
@@ -58,6 +65,13 @@ RUNS = pa.schema(
         _field(
             "flops", pa.float64(), "floating-point operations of training, forward and backward, counted by formula"
         ),
+        _field("total_flops", pa.float64(), "flops with those of all runs that it goes on from", nullable=True),
+        _field("parent_run", pa.string(), "run_id of the run that it started from", nullable=True),
+        _field("parent_step", pa.int64(), "optimizer steps that run had done", nullable=True),
+        _field("parent_digest", pa.string(), "SHA-256 of the checkpoint that it started from", nullable=True),
+        _field("parent_loss", pa.float64(), "evaluation loss of that run then, nats per scored token", nullable=True),
+        _field("pretraining_tokens", pa.int64(), "tokens seen by all runs that it goes on from", nullable=True),
+        _field("pretraining_flops", pa.float64(), "training FLOPs of all runs that it goes on from", nullable=True),
         _field("status", pa.string(), "finished, diverged or failed"),
         _field("error", pa.string(), "why a run diverged or failed", nullable=True),
         _field("wall_s", pa.float64(), "seconds of the job that trained this member"),

@@ -25,6 +25,7 @@ from harness.report.card.methods import number_of_tests
 from harness.report.data_tables import data_sources, preparation, software
 from harness.report.early_stops import early_stops
 from harness.report.interactive import interactive_page
+from harness.report.lineage_tables import lineage
 from harness.report.names import interval_kind, size_name
 from harness.report.pictures import Drawing, Shape
 from harness.report.spreadsheets import for_people
@@ -102,6 +103,7 @@ def _content(analysis: Analysis, drawn: Path) -> dict[str, Any]:
         "alpha": analysis.alpha,
         "n_tests": number_of_tests(analysis.jumps),
         "overview": tables.overview(runs),
+        "lineage": lineage(runs),
         "failures": tables.failures(runs),
         "early_stops": early_stops(analysis),
         "left_out": analysis.left_out,

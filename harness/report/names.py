@@ -19,6 +19,11 @@ SIZE_NAMES = {
     "tokens": "training tokens",
     "unique_examples": "unique training examples",
     "flops": "training FLOPs",
+    "params_trained": "parameters trained",
+    "total_flops": "training FLOPs, pretraining included",
+    "parent_loss": "loss of the pretrained model",
+    "pretraining_tokens": "pretraining tokens",
+    "pretraining_flops": "pretraining FLOPs",
     "width": "width",
     "depth": "depth",
 }

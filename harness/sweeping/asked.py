@@ -194,6 +194,8 @@ def _asked_values(study: Settings) -> dict[str, list[Any]]:
     rung = build_ladder(study)[0]
     rules, rates = rung.durations[0].rules, learning_rates(study, rung, 0)
     identity = json.loads(json.dumps(identity_settings(study, rung, 0, study.first_seed, rates[0]) | {"rules": rules}))
+    if study.init_from is not None:
+        identity["starts_from"] = {"asked": study.init_from.asked}
     values = {name: [value] for name, value in (_unstated(study) | settings_of(identity)).items()}
     if RATE not in rules:
         values[RATE] = rates
@@ -208,4 +210,4 @@ def _stated_settings(study: Settings, runs: pd.DataFrame) -> list[dict[str, Any]
 
 def _unstated(study: Settings) -> dict[str, Any]:
     """What the study's settings are in runs that do not state them, e.g. ``{"family.activation": "gelu"}``."""
-    return settings_of(defaults_outside_identity(study)) | {EXAMPLES: None}
+    return settings_of(defaults_outside_identity(study)) | {EXAMPLES: None, "init_from": None}

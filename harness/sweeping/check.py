@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from harness.errors import SettingError, UserError
+from harness.families.adapted import adapt, fresh_parameters
 from harness.families.check import check_size
 from harness.ladder import Rung, build_ladder
 from harness.settings import Settings
@@ -57,8 +58,10 @@ def _check(study: Settings, rung: Rung, flops: bool) -> None:
         raise UserError(f"{place} cannot be built and run: {reason(error)}") from error
     if study.optimizer.kind == "muon":
         model = study.family.build(rung.shape, study.signature, study.parametrization)
-        if not hidden_matrices(model):
-            allowed = f"another, for family={study.family.name} has no hidden matrix to orthogonalise at this depth"
+        fresh = fresh_parameters(model, study.finetune, study.parents_outputs, study.signature)
+        if not hidden_matrices(model, adapt(model, study.finetune, fresh)):
+            has = "trains" if study.finetune.is_partial else "has"
+            allowed = f"another, for family={study.family.name} {has} no hidden matrix to orthogonalise at this depth"
             raise SettingError("optimizer.kind", "muon", allowed)
 
 

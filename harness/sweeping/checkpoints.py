@@ -26,6 +26,7 @@ from harness.records.seal import BLANK, is_sealed, seal
 from harness.sweeping.failures import JobStopped
 from harness.sweeping.kept import KeptCheckpoints, make_folders
 from harness.sweeping.progress import STATE, remove
+from harness.sweeping.starting import ancestry
 from harness.training.state import State
 
 #: Version of what a checkpoint holds; others are left alone and trained anew.
@@ -131,7 +132,10 @@ def interrupted(results: Path) -> set[str]:
 def _about(job: Job) -> dict[str, Any]:
     """What must be the same for a job to go on: its runs, how they are measured, and the code that trains them."""
     measured = dataclasses.asdict(job.settings.training) | {"checkpoint_s": None, "keep": None}
-    return {
+    starts = {}
+    if job.settings.init_from is not None:
+        starts["starts_from"] = [ancestry(job, m.parent).digest for m in job.members if m.parent is not None]
+    return starts | {
         "format": FORMAT,
         "run_ids": [member.run_id for member in job.members],
         "micro_batches": job.micro_batches,

@@ -29,6 +29,7 @@ from harness.settings import Settings
 from harness.sweeping.claims import in_training
 from harness.sweeping.plan import DONE, cells
 from harness.sweeping.progress import STATE
+from harness.sweeping.starting import ancestry
 from harness.training.loop import Outcome, evaluation_steps
 from harness.training.schedules import lr_multiplier
 from harness.training.state import State
@@ -163,6 +164,9 @@ class KeptCheckpoints:
             "torch": torch.__version__,
             "code": digest_with(type(job.settings.family), type(job.settings.task)),
         }
+        if member.parent is not None:
+            before = ancestry(job, member.parent)
+            about["ancestors"] = {"tokens": before.tokens or 0, "flops": before.flops or 0.0, "digest": before.digest}
         return dict(json.loads(json.dumps(about)))
 
 

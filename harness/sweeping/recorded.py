@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from harness.errors import UserError
+from harness.families.adapted import trained_counts
 from harness.families.base import Family, ParameterCount, Shape
 from harness.families.check import check_size
+from harness.finetuning import FinetuneSettings
 from harness.ladder import identity_hash
 from harness.records.schema import PARAMETER_CONVENTIONS
 from harness.settings import LossSettings, ParametrizationSettings
@@ -93,7 +95,8 @@ class Counts:
         """How the counts of a run differ from those of now, or why there is nothing to compare them with."""
         config = _config(run) or {}
         parts = {name: config.get(name) for name in ("family", "task", "shape", "parametrization")}
-        parts["loss"] = config.get("loss") or {}
+        parts["loss"], parts["finetune"] = config.get("loss") or {}, config.get("finetune") or {}
+        parts["parents_outputs"] = (config.get("starts_from") or {}).get("n_outputs")
         key = json.dumps(parts, sort_keys=True)
         if key not in self.sizes:
             try:
@@ -109,15 +112,17 @@ class Counts:
         return explained(differences) if differences else None
 
     def _count(
-        self, family: Any, task: Any, shape: Any, parametrization: Any, loss: Any
+        self, family: Any, task: Any, shape: Any, parametrization: Any, loss: Any, finetune: Any, parents_outputs: Any
     ) -> tuple[ParameterCount, float, int]:
         built: Family = self.rebuild("family", family)
         minimised = LossSettings(**loss)
         signature: Signature = minimised.signature_for(self.rebuild("task", task).signature)
-        size = Shape(**shape)
-        check_size(built, size, signature, ParametrizationSettings(**parametrization), flops=True)
-        flops = minimised.views * built.training_flops(size, signature)
-        return built.count(size, signature), flops, signature.context
+        size, scaled, trained = Shape(**shape), ParametrizationSettings(**parametrization), FinetuneSettings(**finetune)
+        check_size(built, size, signature, scaled, flops=True)
+        flops = built.training_flops(size, signature)
+        if trained.is_partial:
+            _, flops = trained_counts(built, size, signature, scaled, trained, parents_outputs)
+        return built.count(size, signature), minimised.views * flops, signature.context
 
 
 def _config(run: Row) -> dict[str, Any] | None:

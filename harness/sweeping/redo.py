@@ -22,6 +22,7 @@ from harness.sweeping.kept import is_kept
 from harness.sweeping.plan import pending, recorded_cells, worker_count
 from harness.sweeping.recorded import count_differences
 from harness.sweeping.run import join_folders, look, tell_failures, train_jobs
+from harness.sweeping.start_check import has_other_parent
 from harness.sweeping.tables import cell_columns, cell_values, prediction
 from harness.training.device import resolve
 
@@ -92,7 +93,8 @@ def _is_chosen(cell: Job, member: Member, row: Mapping[str, Any]) -> bool:
         return False
     if redo.which == "changed":
         rung, context = cell.rung, cell.settings.task.signature.context
-        return bool(count_differences(row, rung.params, rung.flops_per_example, context))
+        other_counts = count_differences(row, rung.params, rung.flops_per_example, context)
+        return bool(other_counts) or has_other_parent(cell, member, row)
     if redo.which == "unkept":
         return row["status"] == "finished" and not is_kept(cell, member)
     return redo.which in ("all", row["status"])

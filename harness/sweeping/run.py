@@ -23,11 +23,14 @@ from harness.sweeping.failures import Ended, count_by_status, early_stops, failu
 from harness.sweeping.kept import remove_ended, unkept_line
 from harness.sweeping.losses import without_losses
 from harness.sweeping.other_data import warn_of_other_data
+from harness.sweeping.parents import generations
 from harness.sweeping.plan import DONE, cells, is_done, pending, single_job, why_alone, worker_count
 from harness.sweeping.pool import run_jobs
 from harness.sweeping.runs_row import git_revision
 from harness.sweeping.share import Shares, joined
+from harness.sweeping.start_check import check_starts, split_orphans
 from harness.sweeping.tables import plan_frame, plan_table, plan_totals
+from harness.sweeping.worker import write_failure
 from harness.training.device import resolve
 from harness.wording import counted
 
@@ -101,7 +104,14 @@ def train_missing(studies: Sequence[Settings], console: Console) -> list[Ended]:
         unfinished = [study for study in studies if not is_done(study, known)]
         _caution(unfinished)
         check_models(unfinished, flops=True)
-        return train_jobs(_jobs(studies, known, device), known, worker_count(studies[0], device), console, shares)
+        check_starts(unfinished, found)
+        ended: list[Ended] = []
+        for of_one in generations(studies):
+            jobs, orphans = split_orphans(_jobs(of_one, known, device))
+            ended += [run for job, why in orphans for run in write_failure(job, why, git_revision())]
+            if jobs:
+                ended += train_jobs(jobs, known, worker_count(studies[0], device), console, shares)
+        return ended or train_jobs([], known, worker_count(studies[0], device), console, shares)
 
 
 def train(studies: Sequence[Settings], console: Console) -> int:
@@ -123,6 +133,7 @@ def train(studies: Sequence[Settings], console: Console) -> int:
             return tell_failures(train_jobs([], known, 1, console, shares), console)
         _caution(studies)
         check_models(studies, flops=True)
+        check_starts(studies, found)
         return tell_failures(train_jobs([job], known, 1, console, shares), console)
 
 

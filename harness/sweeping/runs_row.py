@@ -12,6 +12,8 @@ from typing import Any
 import harness
 from harness.families.base import ParameterCount
 from harness.ladder import Job, Member, identity_settings
+from harness.records.schema import LINEAGE
+from harness.sweeping.starting import lineage_columns
 
 
 def run_row(
@@ -45,6 +47,8 @@ def run_row(
         "micro_batches": job.micro_batches,
         **size_columns(job, done),
         **data_columns(job, done),
+        **dict.fromkeys(LINEAGE),
+        **lineage_columns(job, member, done),
         "status": status,
         "error": error,
         "wall_s": wall_s,
@@ -66,6 +70,7 @@ def size_columns(job: Job, done: float = 1.0) -> dict[str, int | float]:
     return {
         **dataclasses.asdict(job.rung.shape),
         **parameter_columns(job.rung.params),
+        "params_trained": job.rung.trained,
         "tokens": round(job.tokens * done),
         "flops": job.flops * done,
     }
@@ -95,6 +100,12 @@ def _config(job: Job, member: Member) -> dict[str, Any]:
     identity = identity_settings(job.settings, job.rung, job.duration, member.seed, member.lr)
     # Beside the member's own learning rate those that were asked for with it, among which the best may be chosen.
     about: dict[str, Any] = {"notes": job.settings.notes, "learning_rates": job.settings.optimizer.learning_rates}
+    if (parents := job.settings.init_from) is not None:
+        about["starts_from"] = {
+            "asked": parents.asked,
+            "n_outputs": parents.n_outputs,
+            "results": None if member.parent is None else str(member.parent.results),
+        }
     about |= {"rules": rules} if (rules := job.rung.durations[job.duration].rules) else {}
     asked = ("training", "ladder", "launcher")
     return identity | about | {k: dataclasses.asdict(getattr(job.settings, k)) for k in asked}
@@ -102,7 +113,7 @@ def _config(job: Job, member: Member) -> dict[str, Any]:
 
 def recorded_identity(config: dict[str, Any]) -> dict[str, Any]:
     """What `run_id` is the hash of, from the `config` of a recorded run."""
-    beside = ("notes", "learning_rates", "rules", "training", "ladder", "launcher")
+    beside = ("notes", "learning_rates", "rules", "starts_from", "training", "ladder", "launcher")
     return {name: value for name, value in config.items() if name not in beside}
 
 

@@ -23,6 +23,7 @@ from harness.sweeping.presence import sweepers
 from harness.sweeping.progress import JobProgress
 from harness.sweeping.recorded import count_differences, explained
 from harness.sweeping.run import folders_of, statuses
+from harness.sweeping.start_check import lineage_line
 from harness.sweeping.tables import INTERRUPTED, status_grid, status_table
 from harness.wording import duration
 
@@ -92,6 +93,9 @@ def status(studies: Sequence[Settings], console: Console, watch: bool = False) -
         return _watch(studies, console)
     seen = _Seen.of(studies)
     console.print(_overview(studies, seen, console.width))
+    for study in studies:
+        if (line := lineage_line(study)) is not None:
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
     for job in seen.now:
         at = f"step {job.step}/{job.steps}, loss {job.loss:.3f}, {duration(job.seconds_left)} left"
         console.print(f"running: {job.label}, {len(job.run_ids)} runs: {at}", highlight=False, soft_wrap=True)

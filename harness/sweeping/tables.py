@@ -38,7 +38,8 @@ def plan_table(study: Settings, cost: CostModel, device: str) -> Group:
     shared = ", ".join(
         f"{name} {rows[0][name]}" for name in rows[0] if name in same and rows[0][name] not in ("0", "-")
     )
-    title = f"{study.study}: {study.family.name} on {study.task.name}" + (f" ({shared})" if shared else "")
+    parents = "" if study.init_from is None else f", from {study.init_from.asked}"
+    title = f"{study.study}: {study.family.name} on {study.task.name}{parents}" + (f" ({shared})" if shared else "")
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     varying = [name for name in rows[0] if name not in same]
     for name in varying:
@@ -58,6 +59,7 @@ def _plan_row(job: Job, cost: CostModel, device: str) -> dict[str, str]:
         "depth": _rounded(asked_depth, rung.shape.depth),
         "heads": str(rung.shape.heads or "-"),
         "params": f"{rung.params.total:,}",
+        **({"trained": f"{rung.trained:,}"} if rung.trained != rung.params.total else {}),
         **{family.mlp_holds if group == "mlp" else group: f"{count:,}" for group, count in groups.items()},
         "steps": f"{job.steps:,}",
         **_data_and_rules(job),

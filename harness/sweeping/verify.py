@@ -21,6 +21,7 @@ from harness.sweeping.failures import Ended, failure_lines
 from harness.sweeping.kept_check import examine_kept
 from harness.sweeping.presence import refuse_if_swept
 from harness.sweeping.recorded import Counts, Rebuild, Row, identity_problems
+from harness.sweeping.start_check import digest_problem
 from harness.wording import counted
 
 
@@ -57,6 +58,8 @@ def _verify(folder: Path, rebuild: Rebuild, console: Console, fix: bool) -> int:
     done += [f"{path}: set aside as {set_kept_aside(folder, path)}" for path in kept.bad if fix]
     statuses = Counter(run["status"] for run in found.runs)
     counts = ", ".join(f"{statuses[status]} {status}" for status in STATUSES if statuses[status])
+    n_children = sum(run["parent_run"] is not None for run in found.runs)
+    counts += f"; {n_children} of them started from other runs" if n_children else ""
     console.print(f"{folder}: {len(found.runs)} runs" + (f" ({counts})" if counts else ""), markup=False)
     notes = found.notes + kept.notes + _missing_seeds(folder, trained)
     if len(trained) < len(found.runs):
@@ -113,7 +116,8 @@ def _wrong_runs(folder: Path, runs: Sequence[Row], mistaken: Mapping[str, str], 
     wrong = []
     for run in sorted(runs, key=lambda run: (run["study"], run["rung"], run["run_id"])):
         # Counts are compared for what `config` says, so it must be sound.
-        problem = mistaken.get(run["run_id"]) or counts.problem(run)
+        config = parse_config(run["config"])
+        problem = mistaken.get(run["run_id"]) or counts.problem(run) or digest_problem(run, config)
         if problem:
             piece = piece_path(folder, run["run_id"])
             file = piece if piece.exists() else folder / "runs.parquet"

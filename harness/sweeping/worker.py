@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from harness.sweeping.kept import KeptCheckpoints
 from harness.sweeping.memory import release
 from harness.sweeping.progress import Reporter, progress_path, remove
 from harness.sweeping.runs_row import run_row
+from harness.sweeping.starting import weights_of
 from harness.training.loop import train_job
 
 #: Said of a run that ended worse than the same run in the results, which stays as it is.
@@ -32,7 +34,7 @@ def run_job(job: Job, git_revision: str | None) -> list[Ended]:
     checkpoints, kept = JobCheckpoints(job), KeptCheckpoints(job)
     try:
         with Reporter(job, checkpoints.step or 0) as reporter:
-            outcomes = train_job(job, reporter, checkpoints, kept)
+            outcomes = train_job(job, reporter, checkpoints, kept, partial(weights_of, job))
     except JobStopped:
         raise
     except UserError as error:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from harness.ladder import Job
+from harness.ladder import Job, Member
 from harness.training.augmentation import Views
 
 # The second entropy word keeps each stream of a member apart from any other use of the same seed.
@@ -25,7 +25,7 @@ def training_batches(
         first: the step whose batch comes first; those before it are drawn, and dropped.
     """
     task, batch_size = job.settings.task, job.settings.ladder.batch_size
-    streams = [np.random.default_rng([member.seed, DATA_STREAM]) for member in job.members]
+    streams = [_stream(member, DATA_STREAM) for member in job.members]
     views = _views(job)
     of_members = zip(*(task.train_batches(stream, batch_size, job.examples) for stream in streams), strict=True)
     for step, batches in enumerate(of_members):
@@ -45,9 +45,15 @@ def training_batches(
         yield inputs, targets, weights
 
 
+def _stream(member: Member, use: int) -> np.random.Generator:
+    """A member's own; one that goes on from another run does not see that run's batches again."""
+    of_parent = [] if member.parent is None else [int(member.parent.run_id, 16)]
+    return np.random.default_rng([member.seed, use, *of_parent])
+
+
 def _views(job: Job) -> Views | None:
     """The augmentation of a job's batches; None for none."""
     if (augmenter := job.settings.task.augmenter) is None:
         return None
-    streams = [np.random.default_rng([member.seed, AUGMENTATION_STREAM]) for member in job.members]
+    streams = [_stream(member, AUGMENTATION_STREAM) for member in job.members]
     return Views(augmenter, streams, job.settings.loss.views)

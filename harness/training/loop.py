@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from harness.families.parametrization import is_adapter
 from harness.ladder import Job, Member
 from harness.metrics import LOSS
 from harness.settings import Settings, TrainingSettings
@@ -21,7 +22,7 @@ from harness.training.contrastive import ContrastiveEvaluator
 from harness.training.device import describe, resolve, synchronise
 from harness.training.evaluation import Evaluator, chance
 from harness.training.losses import add_penalties
-from harness.training.members import Stack
+from harness.training.members import Stack, Start
 from harness.training.micro_batches import trace_step
 from harness.training.optimizers import OPTIMIZERS, Optimizer, clip_by_member
 from harness.training.schedules import lr_multiplier
@@ -78,6 +79,7 @@ def train_job(
     on_progress: Callable[[Progress], None] | None = None,
     checkpoints: Checkpoints | None = None,
     keeper: Keeper | None = None,
+    start: Start | None = None,
 ) -> list[Outcome]:
     """Train all members of a job side by side and return their outcomes, in the order of `job.members`.
 
@@ -87,8 +89,12 @@ def train_job(
     measurements end there and the others go on. A job that goes on from a checkpoint ends, on CPU, with the numbers of
     one that was never stopped, to the bit.
 
+    Args:
+        start: gives the parameters that each member starts from, where members have parents.
+
     Raises:
         SettingError: a device that this machine does not have.
+        UserError: what a member starts from is not there, or of another shape.
     """
     device = resolve(job.settings.training.device)
     if device.type == "cpu":
@@ -96,7 +102,8 @@ def train_job(
     started = time.monotonic()
     outcomes = [Outcome(member) for member in job.members]
     with torch.no_grad():
-        training = Training.of(job, device, outcomes, checkpoints or NoCheckpoints(), keeper or KeepsNothing())
+        stack = Stack.of(job, device, start)
+        training = Training.of(job, device, stack, outcomes, checkpoints or NoCheckpoints(), keeper or KeepsNothing())
         steps = training.run(on_progress or (lambda progress: None))
     synchronise(device)
     wall_s = time.monotonic() - started + training.spent_s
@@ -135,10 +142,15 @@ class Training:
 
     @classmethod
     def of(
-        cls, job: Job, device: torch.device, outcomes: list[Outcome], checkpoints: Checkpoints, keeper: Keeper
+        cls,
+        job: Job,
+        device: torch.device,
+        stack: Stack,
+        outcomes: list[Outcome],
+        checkpoints: Checkpoints,
+        keeper: Keeper,
     ) -> Training:
         """From its beginning, or from its last checkpoint."""
-        stack = Stack.of(job, device)
         stopping = [EarlyStopping(job.settings.training) for _ in outcomes]
         training = cls(job, device, stack, optimizer_of(job, stack), stopping, outcomes, checkpoints, keeper)
         if (state := checkpoints.read()) is not None:
@@ -190,10 +202,14 @@ class Training:
                 self.keeper.keep(index, self._state_of(index))
 
     def _state_of(self, index: int) -> State:
-        """The state of one member: parameters as model.NAME, averages of the optimizer as optimizer.AVERAGE.NAME."""
-        wholes = {"model": self.stack.params_MP}
-        wholes |= {f"optimizer.{name}": average for name, average in self.optimizer.averages.items()}
-        parts = {whole: self.stack.by_name(values_MP) for whole, values_MP in wholes.items()}
+        """The state of one member: parameters as model.NAME, averages of the optimizer as optimizer.AVERAGE.NAME.
+
+        Low-rank adapters are added to the matrices beside them, and stand for themselves as adapter.NAME too.
+        """
+        averages = {f"optimizer.{name}": average for name, average in self.optimizer.averages.items()}
+        parts = {"model": self.stack.models} | {of: self.stack.by_name(values) for of, values in averages.items()}
+        if adapters := {name: of for name, of in self.stack.by_name().items() if is_adapter(name)}:
+            parts["adapter"] = adapters
         named = {f"{whole}.{name}": part[index] for whole in parts for name, part in parts[whole].items()}
         return State(self.step, named)
 

@@ -9,7 +9,7 @@ another, without vmap and without a trace.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -21,10 +21,13 @@ from torch.func import functional_call, vjp, vmap
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from harness.errors import UserError
+from harness.families.adapted import adapt, fresh_parameters, merged
 from harness.families.check import check_counts, zero_inputs
 from harness.families.dropout import Dropout, keys
-from harness.families.parametrization import initialise, roles_of
-from harness.ladder import Job
+from harness.families.parametrization import initialise, is_adapter, roles_of
+from harness.finetuning import FinetuneSettings
+from harness.ladder import Job, Member
 from harness.tasks.base import Signature
 from harness.training.losses import Criterion, criterion
 from harness.training.rates import Rates
@@ -38,6 +41,10 @@ Keys = dict[str, torch.Tensor]
 Traced = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, Keys], tuple[torch.Tensor, torch.Tensor]]
 
 
+#: The parameters that a member starts from, by name.
+Start = Callable[[Member], Mapping[str, torch.Tensor]]
+
+
 @dataclass
 class Stack:
     """M members of one model.
@@ -46,7 +53,10 @@ class Stack:
         skeleton: the module, run on parameters given from outside; it holds no storage of its own.
         seeds: of each member.
         buffers: what the module keeps beside its parameters (tables of constants), shared by all members.
-        params_MP: (M, P) all parameters of each member.
+        trained: the names of the parameters that training changes, in the order of `params_MP`.
+        params_MP: (M, P) these parameters of each member.
+        frozen: the others, (M, *shape) each, by name.
+        finetune: how they come to be so.
         rates: settings of the optimizer, entry by entry.
         forward_flops: of one member's forward pass on one example, by the family's formula.
         criterion: what training minimises, without its penalties.
@@ -59,7 +69,10 @@ class Stack:
     skeleton: nn.Module
     seeds: tuple[int, ...]
     buffers: dict[str, torch.Tensor]
+    trained: tuple[str, ...]
     params_MP: torch.Tensor
+    frozen: dict[str, torch.Tensor]
+    finetune: FinetuneSettings
     rates: Rates
     forward_flops: float
     criterion: Criterion
@@ -69,30 +82,42 @@ class Stack:
     micro_batches: int = 1
 
     @classmethod
-    def of(cls, job: Job, device: torch.device) -> Stack:
-        """Build and initialise the members of a job; each member's values depend on its own seed alone.
+    def of(cls, job: Job, device: torch.device, start: Start | None = None) -> Stack:
+        """Build the members of a job; each member's values depend on its own seed and what it starts from alone.
+
+        Args:
+            start: what each member starts from, for a job whose members have parents; None leaves them initial values.
 
         Raises:
-            UserError: the model's roles are not those of its parameters.
+            UserError: the model's roles are not those of its parameters, or what it starts from is of another shape.
         """
         settings, shape = job.settings, job.rung.shape
         model = settings.family.build(shape, settings.signature, settings.parametrization)
         check_counts(model, settings.family, shape, settings.signature)
+        fresh = fresh_parameters(model, settings.finetune, settings.parents_outputs, settings.signature)
+        trained = adapt(model, settings.finetune, fresh)
         unbatched = why_unbatched(model, settings.signature)
-        rows = []
+        rows, kept = [], []
         for member in job.members:
             generator = torch.Generator().manual_seed(member.seed)
             initialise(model, shape.width, settings.parametrization, generator)
-            rows.append(torch.cat([p.detach().flatten() for p in model.parameters()]))
+            if start is not None and member.parent is not None:
+                start_from(model, start(member), fresh)
+            values = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+            rows.append(torch.cat([values.pop(name).flatten() for name in trained]))
+            kept.append(values)
         return cls(
             seeds=tuple(member.seed for member in job.members),
             buffers={name: buffer.to(device) for name, buffer in model.named_buffers()},
             skeleton=model.to("meta"),
+            trained=trained,
             params_MP=torch.stack(rows).to(device),
-            rates=Rates.of(job, model, device),
+            frozen={name: torch.stack([values[name] for values in kept]).to(device) for name in kept[0]},
+            finetune=settings.finetune,
+            rates=Rates.of(job, model, trained, device),
             forward_flops=settings.family.forward_flops(shape, settings.signature),
             criterion=criterion(settings.loss),
-            decays_P=_decays(model).to(device),
+            decays_P=_decays(model, trained).to(device),
             bfloat16=settings.training.precision == "bfloat16",
             unbatched=unbatched,
             micro_batches=job.micro_batches,
@@ -100,13 +125,17 @@ class Stack:
 
     def by_name(self, values_MP: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
         """Views of `params_MP`, or of other values for the same entries, as each parameter's (M, *shape)."""
-        parameters = dict(self.skeleton.named_parameters())
+        shapes = [self.skeleton.get_parameter(name).shape for name in self.trained]
         values_MP = self.params_MP if values_MP is None else values_MP
-        parts = values_MP.split([parameter.numel() for parameter in parameters.values()], dim=1)
-        return {
-            name: part.unflatten(1, parameter.shape)
-            for (name, parameter), part in zip(parameters.items(), parts, strict=True)
-        }
+        parts = values_MP.split([shape.numel() for shape in shapes], dim=1)
+        return {name: part.unflatten(1, shape) for name, part, shape in zip(self.trained, parts, shapes, strict=True)}
+
+    @property
+    def models(self) -> dict[str, torch.Tensor]:
+        """All parameters of the members' models, (M, *shape) each, adapters added to the matrices beside them."""
+        values = self.frozen | self.by_name()
+        ordered = {name: values[name] for name, _ in self.skeleton.named_parameters()}
+        return merged(ordered, self.finetune)
 
     def dropout_keys(self, step: int) -> Keys:
         """What the members' dropout layers draw their masks by at a step, (M,) each, by the name of their buffer."""
@@ -148,7 +177,7 @@ class Stack:
                 return functional_call(self.skeleton, self.buffers | own, (x,))
 
         with _kernels_that_transform(inputs.device, batched=self.unbatched is None):
-            of_members = params | (dropout_keys or {})
+            of_members = self.frozen | params | (dropout_keys or {})
             if self.unbatched is None:
                 with _member_by_member_in_silence():
                     return vmap(one)(of_members, inputs).float()
@@ -239,9 +268,26 @@ def _kernels_that_transform(device: torch.device, batched: bool) -> AbstractCont
     return sdpa_kernel(SDPBackend.MATH) if batched else cudnn.flags(enabled=False)
 
 
-def _decays(model: nn.Module) -> torch.Tensor:
-    """(P,) whether weight decay and penalties apply to each entry."""
+def start_from(model: nn.Module, weights: Mapping[str, torch.Tensor], fresh: Collection[str]) -> None:
+    """Give a model the parameters of another; adapters and those that are drawn anew keep their values.
+
+    Raises:
+        UserError: a parameter is missing, or of another shape.
+    """
+    wanted = {name: p for name, p in model.named_parameters() if name not in fresh and not is_adapter(name)}
+    for name, parameter in wanted.items():
+        if name not in weights:
+            raise UserError(f"init_from: the checkpoint has no {name}; finetune.reset=[{name}] draws it anew")
+        if weights[name].shape != parameter.shape:
+            found, allowed = tuple(weights[name].shape), tuple(parameter.shape)
+            raise UserError(
+                f"init_from: {name} has the shape {found} in the checkpoint and {allowed} here; "
+                f"finetune.reset=[{name}] draws it anew"
+            )
+        parameter.data.copy_(weights[name])
+
+
+def _decays(model: nn.Module, trained: Sequence[str]) -> torch.Tensor:
+    """(P,) whether weight decay and penalties apply to each entry that is trained."""
     roles = roles_of(model)
-    return torch.cat(
-        [torch.full((parameter.numel(),), roles[name].decays) for name, parameter in model.named_parameters()]
-    )
+    return torch.cat([torch.full((model.get_parameter(name).numel(),), roles[name].decays) for name in trained])

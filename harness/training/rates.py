@@ -30,18 +30,18 @@ class Rates:
     matrices: tuple[tuple[int, int, int], ...] = ()
 
     @classmethod
-    def of(cls, job: Job, model: nn.Module, device: torch.device) -> Rates:
-        """Those of a job's members, whose model this is."""
+    def of(cls, job: Job, model: nn.Module, trained: Sequence[str], device: torch.device) -> Rates:
+        """Those of a job's members, whose model this is, for the parameters that are trained."""
         settings, roles = job.settings, roles_of(model)
         optimizer = settings.optimizer
-        parameters = dict(model.named_parameters())
+        parameters = {name: model.get_parameter(name) for name in trained}
         sizes = [parameter.numel() for parameter in parameters.values()]
         of_each = [
             factors(roles[name], job.rung.shape, settings.parametrization, optimizer.kind) for name in parameters
         ]
         lr_M1 = torch.tensor([[member.lr] for member in job.members])
         lr_MP = lr_M1.expand(-1, sum(sizes))
-        matrices = hidden_matrices(model) if optimizer.kind == "muon" else ()
+        matrices = hidden_matrices(model, trained) if optimizer.kind == "muon" else ()
         if optimizer.kind == "muon":
             of_muon = torch.zeros(sum(sizes), dtype=torch.bool)
             for start, rows, columns in matrices:
@@ -58,10 +58,11 @@ class Rates:
         )
 
 
-def hidden_matrices(model: nn.Module) -> tuple[tuple[int, int, int], ...]:
-    """(start, rows, columns) of the parameters whose fan-in and fan-out both grow with width."""
+def hidden_matrices(model: nn.Module, trained: Sequence[str]) -> tuple[tuple[int, int, int], ...]:
+    """(start, rows, columns), among trained parameters, of those whose fan-in and fan-out both grow with width."""
     roles, found, start = roles_of(model), [], 0
-    for name, parameter in model.named_parameters():
+    for name in trained:
+        parameter = model.get_parameter(name)
         if roles[name].kind == "hidden" and parameter.ndim >= 2:
             found.append((start, len(parameter), parameter[0].numel()))
         start += parameter.numel()

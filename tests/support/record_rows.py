@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from harness.records.schema import LINEAGE
+
 
 def run_row(run_id: str = "aa", **changes: Any) -> dict[str, Any]:
     counts = {f"params_{group}": 10 for group in ("embedding", "attention", "mlp", "norm", "head")}
@@ -28,6 +30,8 @@ def run_row(run_id: str = "aa", **changes: Any) -> dict[str, Any]:
         "steps": 4,
         "batch_size": 2,
         "micro_batches": None,
+        "params_trained": None,
+        **dict.fromkeys(LINEAGE),
         "tokens": 8,
         "unique_examples": None,
         "epochs": None,

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.records.schema import LINEAGE
 from harness.records.store import collect
 from harness.records.writer import write_run
 
@@ -215,6 +216,8 @@ def _run(folder: Path, study: str, rung: int, seed: int) -> dict[str, Any]:
         "steps": 500,
         "batch_size": 16,
         "micro_batches": None,
+        "params_trained": None,
+        **dict.fromkeys(LINEAGE),
         "tokens": tokens,
         "unique_examples": None,
         "epochs": None,

@@ -28,6 +28,7 @@ from harness.sweeping.disk import checkpoint_bytes, kept_bytes, member_bytes
 from harness.sweeping.kept import KeptCheckpoints, is_kept, remove_ended
 from harness.sweeping.worker import run_job
 from harness.training.loop import Outcome, Training, evaluation_steps
+from harness.training.members import Stack
 from harness.training.state import KeepsNothing, NoCheckpoints, State
 
 
@@ -52,7 +53,14 @@ def trained_alone(job: Job, index: int) -> Training:
     """One member after the last step of a job of its own."""
     alone = dataclasses.replace(job, members=job.members[index : index + 1])
     with torch.no_grad():
-        training = Training.of(alone, torch.device("cpu"), [Outcome(alone.members[0])], NoCheckpoints(), KeepsNothing())
+        training = Training.of(
+            alone,
+            torch.device("cpu"),
+            Stack.of(alone, torch.device("cpu")),
+            [Outcome(alone.members[0])],
+            NoCheckpoints(),
+            KeepsNothing(),
+        )
         training.run(lambda progress: None)
     return training
 

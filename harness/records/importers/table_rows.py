@@ -17,7 +17,7 @@ from harness.errors import DataError, UserError
 from harness.metric_names import meaning
 from harness.records.importers.about import checked
 from harness.records.importers.found import FoundRun, Number, read_bytes
-from harness.records.schema import PARAMETER_CONVENTIONS
+from harness.records.schema import LINEAGE, PARAMETER_CONVENTIONS
 
 #: What a column holds where neither the file nor the user states it; see the package.
 NEUTRAL: dict[str, Any] = {
@@ -36,6 +36,7 @@ NEUTRAL: dict[str, Any] = {
     "params_norm": 0,
     "params_head": 0,
     "params_non_embedding": 0,
+    "params_trained": None,
     "steps": 0,
     "batch_size": 0,
     "micro_batches": None,
@@ -43,6 +44,7 @@ NEUTRAL: dict[str, Any] = {
     "unique_examples": None,
     "epochs": None,
     "flops": 0.0,
+    **dict.fromkeys(LINEAGE),
     "wall_s": 0.0,
     "tokens_per_s": 0.0,
     "device": "unknown",

@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from harness.records.run_settings import parse_config
+from harness.records.run_settings import is_imported, parse_config
+from harness.report.lineage_tables import lineage
 from harness.report.losses import losses_of
 from harness.report.names import NOT_RECORDED
 from harness.wording import count, short
@@ -46,6 +47,17 @@ def span(values: pd.Series, write: Callable[[float], str]) -> str:
         return NOT_RECORDED
     low, high = write(float(values.min())), write(float(values.max()))
     return low if low == high else f"{low} to {high}"
+
+
+def starts(part: pd.DataFrame) -> str:
+    """What runs went on from, and what of them was trained."""
+    told = [
+        f"{row['starts from']} ({row['their tokens']} tokens, {row['their FLOPs']} FLOPs); trained: {row['trained']}, "
+        f"{row['parameters trained']} of {row['of']} parameters"
+        for row in lineage(part).to_dict("records")
+    ]
+    imported = any(is_imported(parse_config(config)) for config in part["config"])
+    return "; ".join(told) or (NOT_RECORDED if imported else "initial values")
 
 
 def task(part: pd.DataFrame) -> str:

@@ -19,12 +19,13 @@ from synthetic import make_results
 from harness.errors import DataError, UserError
 from harness.records.exporters import FORMATS, export_results
 from harness.records.importers import import_results
+from harness.records.schema import LINEAGE
 from harness.records.store import collect, load, load_runs
 from harness.records.table import read_rows
 from harness.records.writer import write_run
 
 #: Columns of the runs table that these runs leave empty.
-MISSING = ("error", "git_revision", "unique_examples", "epochs", "micro_batches")
+MISSING = ("error", "git_revision", "unique_examples", "epochs", "micro_batches", "params_trained", *LINEAGE)
 
 
 @pytest.fixture(scope="module")
