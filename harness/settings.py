@@ -423,7 +423,6 @@ class Settings(Checked):
         "the layout of Hugging Face, or a study of this command; null: from its initial values",
         Anything("a name, a folder or a run_id; null"),
     )
-    finetune: FinetuneSettings = field(default_factory=FinetuneSettings)
     ladder: LadderSettings = field(default_factory=LadderSettings)
     loss: LossSettings = field(default_factory=LossSettings)
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
@@ -431,6 +430,7 @@ class Settings(Checked):
     parametrization: ParametrizationSettings = field(default_factory=ParametrizationSettings)
     data: DataSettings = field(default_factory=DataSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
+    finetune: FinetuneSettings = field(default_factory=FinetuneSettings)
     launcher: LauncherSettings = field(default_factory=LauncherSettings)
     analysis: AnalysisSettings = field(default_factory=AnalysisSettings)
     refine: RefineSettings = field(default_factory=RefineSettings)

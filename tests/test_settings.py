@@ -77,6 +77,14 @@ REFUSED: dict[str, list[Any]] = {
     "training.checkpoint_s": [-1.0, NAN, "often"],
     "training.keep": ["first", None, True],
     "training.min_delta": [-0.1, NAN, 0.1],  # the last without training.patience
+    "finetune.kind": ["half"],
+    "finetune.frozen": [[""], 3],
+    "finetune.reset": [[""], 3],
+    "finetune.rank": [0, 1.5, 4],  # the last without finetune.kind=lora
+    "finetune.alpha": [0.0, NAN, 8.0],
+    "finetune.targets": [[], ["qkv"]],
+    "finetune.where": [""],
+    "finetune.step": [0, 1.5],
     "launcher.workers": [0, -1],
     "launcher.members_together": [0],
     "analysis.alpha": [0.7, -0.1, NAN],
@@ -110,7 +118,7 @@ REFUSED: dict[str, list[Any]] = {
 }
 #: Settings of which any value of their type will do here: their own users check them.
 FREE = {
-    *("study", "notes", "family", "task"),
+    *("study", "notes", "family", "task", "init_from"),
 }
 
 

@@ -60,7 +60,7 @@ def test_files_of_families_and_tasks_have_the_defaults_of_their_classes(chosen: 
 def test_what_can_be_chosen() -> None:
     found = {name: {choice.name: choice.purpose for choice in its} for name, its in choices().items()}
     assert set(found) == {
-        *("data", "experiment", "family", "ladder", "launcher", "loss"),
+        *("data", "experiment", "family", "finetune", "ladder", "launcher", "loss"),
         *("optimizer", "parametrization", "schedule", "task"),
     }
     assert found["optimizer"]["sgd"] == "Stochastic gradient descent with momentum."

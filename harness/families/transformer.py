@@ -1,18 +1,20 @@
-"""Decoder-only transformer on tokens or frames: pre-norm, RMSNorm, causal attention, no biases."""
+"""Decoder-only transformer on tokens or frames: pre-norm, causal attention; RMSNorm and no biases by default."""
 
 from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from functools import partial
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from harness.errors import SettingError
-from harness.families.base import Family, ParameterCount, Shape
+from harness.families.base import Family, Group, ParameterCount, Shape
 from harness.families.dropout import dropout
 from harness.families.parametrization import Role, branch_scale, width_factor
 from harness.ranges import Flag, Number, above, at_least, one_of, or_null, setting, whole
@@ -38,12 +40,14 @@ class Attention(nn.Module):
     share (Dehghani et al. 2023, section 2; RMSNorm here).
     """
 
-    def __init__(self, width: int, heads: int, kv_heads: int, rotary: bool, qk_norm: bool, scale: float) -> None:
+    def __init__(
+        self, width: int, heads: int, kv_heads: int, rotary: bool, qk_norm: bool, scale: float, biases: bool = False
+    ) -> None:
         super().__init__()
         self.heads, self.kv_heads, self.rotary, self.scale = heads, kv_heads, rotary, scale
         head_width = width // heads
-        self.qkv = nn.Linear(width, (heads + 2 * kv_heads) * head_width, bias=False)
-        self.out = nn.Linear(width, width, bias=False)
+        self.qkv = nn.Linear(width, (heads + 2 * kv_heads) * head_width, bias=biases)
+        self.out = nn.Linear(width, width, bias=biases)
         self.q_norm = nn.RMSNorm(head_width) if qk_norm else nn.Identity()
         self.k_norm = nn.RMSNorm(head_width) if qk_norm else nn.Identity()
 
@@ -73,26 +77,28 @@ class Attention(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """Two linear layers with GELU or ReLU between them."""
+    """Two linear layers with GELU, its approximation by tanh (Hendrycks & Gimpel 2016, section 2), or ReLU between."""
 
-    def __init__(self, width: int, hidden: int, activation: str) -> None:
+    def __init__(self, width: int, hidden: int, activation: str, biases: bool = False) -> None:
         super().__init__()
-        self.up = nn.Linear(width, hidden, bias=False)
-        self.down = nn.Linear(hidden, width, bias=False)
+        self.up = nn.Linear(width, hidden, bias=biases)
+        self.down = nn.Linear(hidden, width, bias=biases)
         self.activation = activation
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.up(x)
-        return self.down(F.relu(x) if self.activation == "relu" else F.gelu(x))
+        if self.activation == "relu":
+            return self.down(F.relu(x))
+        return self.down(F.gelu(x, approximate="tanh" if self.activation == "gelu_tanh" else "none"))
 
 
 class SwiGLU(nn.Module):
     """One linear layer times another under SiLU, and a linear layer back (Shazeer 2020, eq. 6)."""
 
-    def __init__(self, width: int, hidden: int) -> None:
+    def __init__(self, width: int, hidden: int, biases: bool = False) -> None:
         super().__init__()
-        self.gate_and_up = nn.Linear(width, 2 * hidden, bias=False)
-        self.down = nn.Linear(hidden, width, bias=False)
+        self.gate_and_up = nn.Linear(width, 2 * hidden, bias=biases)
+        self.down = nn.Linear(hidden, width, bias=biases)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         gate, up = self.gate_and_up(x).chunk(2, dim=-1)
@@ -103,13 +109,18 @@ class Block(nn.Module):
     """Two residual branches, or attention alone, each added at `branch_scale` to what came in."""
 
     def __init__(
-        self, attention: Attention, mlp: nn.Module | None, width: int, branch_scale: float, dropout_rate: float
+        self,
+        attention: Attention,
+        mlp: nn.Module | None,
+        new_norm: Callable[[], nn.Module],
+        branch_scale: float,
+        dropout_rate: float,
     ) -> None:
         super().__init__()
         self.branch_scale = branch_scale
 
         def branch(inner: nn.Module) -> nn.Sequential:
-            return nn.Sequential(OrderedDict(norm=nn.RMSNorm(width), inner=inner, dropout=dropout(dropout_rate)))
+            return nn.Sequential(OrderedDict(norm=new_norm(), inner=inner, dropout=dropout(dropout_rate)))
 
         self.attention = branch(attention)
         self.mlp = branch(mlp) if mlp is not None else None
@@ -119,22 +130,23 @@ class Block(nn.Module):
         return x if self.mlp is None else torch.add(x, self.mlp(x), alpha=self.branch_scale)
 
 
+class Scales(NamedTuple):
+    """What a model multiplies the products of queries and keys, its residual branches and its logits by."""
+
+    attention: float
+    branch: float
+    logits: float
+
+
 class TransformerModel(nn.Module):
     """Tokens (B, T) -> logits (B, T, n_outputs), or frames (B, T, F) -> (B, 1, n_outputs), at the last position."""
 
-    def __init__(
-        self,
-        family: Transformer,
-        shape: Shape,
-        signature: Signature,
-        attention_scale: float,
-        branch_scale: float,
-        logit_scale: float,
-    ) -> None:
+    def __init__(self, family: Transformer, shape: Shape, signature: Signature, scales: Scales) -> None:
         super().__init__()
         width, rotary = shape.width, family.positions == "rotary"
         kv_heads = family.kv_heads or shape.heads
-        self.family, self.logit_scale = family, logit_scale
+        self.family, self.logit_scale = family, scales.logits
+        new_norm = partial(family.normalisation, width)
         self.n_features = _n_features(signature)
         self.embedding = (
             nn.Linear(self.n_features, width, bias=False)
@@ -144,16 +156,16 @@ class TransformerModel(nn.Module):
         self.positions = None if rotary else nn.Embedding(signature.positions, width)
         self.blocks = nn.ModuleList(
             Block(
-                Attention(width, shape.heads, kv_heads, rotary, family.qk_norm, attention_scale),
+                Attention(width, shape.heads, kv_heads, rotary, family.qk_norm, scales.attention, family.biases),
                 family.feed_forward(width),
-                width,
-                branch_scale,
+                new_norm,
+                scales.branch,
                 family.dropout,
             )
             for _ in range(shape.depth)
         )
         self.dropout = dropout(family.dropout)
-        self.norm = nn.RMSNorm(width)
+        self.norm = new_norm()
         self.head = None if family.tied else nn.Linear(width, signature.n_outputs, bias=False)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
@@ -183,6 +195,9 @@ class TransformerModel(nn.Module):
 
     def _role(self, name: str, parameter: nn.Parameter) -> Role:
         residual = name.startswith("blocks.")
+        in_block: Group = "attention" if ".attention." in name else "mlp"
+        if name.endswith(".bias"):
+            return Role("norm" if "norm" in name else in_block, "input", 0.0, decays=False, residual=residual)
         if "norm" in name:
             return Role("norm", "input", 0.0, mean=1.0, decays=False, residual=residual)
         if name.startswith("embedding") and self.n_features:
@@ -193,7 +208,7 @@ class TransformerModel(nn.Module):
         std = 1 / math.sqrt(parameter.shape[1])
         if name.startswith("head"):
             return Role("head", "output", 0.0 if self.family.zero_head else std)
-        return Role("attention" if ".attention." in name else "mlp", "hidden", std, residual=residual)
+        return Role(in_block, "hidden", std, residual=residual)
 
 
 @dataclass
@@ -207,10 +222,23 @@ class Transformer(Family):
     )
     activation: str = setting(
         "gelu",
-        "of the feed-forward layer; swiglu: a linear layer times another under SiLU",
-        one_of("gelu", "relu", "swiglu"),
+        "of the feed-forward layer; gelu_tanh: GELU as GPT-2 has it; swiglu: a linear layer times another under SiLU",
+        one_of("gelu", "gelu_tanh", "relu", "swiglu"),
         default_in_identity=False,
     )
+    norm: str = setting(
+        "rms",
+        "normalisation before each branch and the readout: RMSNorm, or LayerNorm, which has a bias",
+        one_of("rms", "layer"),
+        default_in_identity=False,
+    )
+    norm_eps: float | None = setting(
+        None,
+        "what these norms add to the mean square (rms) or the variance (layer) before they take its root",
+        or_null(above(0), "the smallest step of the numbers, 1.2e-7 in float32 (rms), or 1e-5 (layer)"),
+        default_in_identity=False,
+    )
+    biases: bool = setting(False, "linear layers of the blocks have biases", Flag(), default_in_identity=False)
     kv_heads: int | None = setting(
         None,
         "heads of keys and values, each shared by several of queries (grouped-query attention); divides the heads",
@@ -261,7 +289,15 @@ class Transformer(Family):
         hidden = self.hidden_width(width)
         if not hidden:
             return None
-        return SwiGLU(width, hidden) if self.activation == "swiglu" else FeedForward(width, hidden, self.activation)
+        if self.activation == "swiglu":
+            return SwiGLU(width, hidden, self.biases)
+        return FeedForward(width, hidden, self.activation, self.biases)
+
+    def normalisation(self, width: int) -> nn.Module:
+        """A norm of the residual stream."""
+        if self.norm == "rms":
+            return nn.RMSNorm(width, eps=self.norm_eps)
+        return nn.LayerNorm(width) if self.norm_eps is None else nn.LayerNorm(width, eps=self.norm_eps)
 
     @property
     def free_in_children(self) -> tuple[str, ...]:
@@ -282,6 +318,10 @@ class Transformer(Family):
             raise SettingError("family.kv_heads", self.kv_heads, allowed)
 
     def build(self, shape: Shape, signature: Signature, parametrization: ParametrizationSettings) -> TransformerModel:
+        return TransformerModel(self, shape, signature, self.scales(shape, parametrization))
+
+    def scales(self, shape: Shape, parametrization: ParametrizationSettings) -> Scales:
+        """The factors in a model of this shape."""
         m = width_factor(shape.width, parametrization)
         attention_scale = 1 / math.sqrt(shape.width / shape.heads)
         if parametrization.kind == "mup":
@@ -289,17 +329,18 @@ class Transformer(Family):
             attention_scale *= math.sqrt(parametrization.base_width / parametrization.base_heads) * attention_scale
         # A tied readout cannot have an output's small initial values, so its factor goes on the logits.
         logit_scale = 1 / math.sqrt(shape.width) / math.sqrt(m) if self.tied else 1.0
-        scale = branch_scale(shape.depth, parametrization)
-        return TransformerModel(self, shape, signature, attention_scale, scale, logit_scale)
+        return Scales(attention_scale, branch_scale(shape.depth, parametrization), logit_scale)
 
     def count(self, shape: Shape, signature: Signature) -> ParameterCount:
         w, n_inputs = shape.width, signature.vocab_size or _n_features(signature)
-        norms = w * (2 if self.hidden_width(w) else 1) + (2 * w // shape.heads if self.qk_norm else 0)
+        of_norm = w * (2 if self.norm == "layer" else 1)
+        norms = of_norm * (2 if self.hidden_width(w) else 1) + (2 * w // shape.heads if self.qk_norm else 0)
+        attention_biases, mlp_biases = self._biases(shape) if self.biases else (0, 0)
         return ParameterCount(
             embedding=w * (n_inputs + (signature.positions if self.positions == "learned" else 0)),
-            attention=shape.depth * self._attention_weights(shape),
-            mlp=shape.depth * self._feed_forward_weights(w),
-            norm=shape.depth * norms + w,
+            attention=shape.depth * (self._attention_weights(shape) + attention_biases),
+            mlp=shape.depth * (self._feed_forward_weights(w) + mlp_biases),
+            norm=shape.depth * norms + of_norm,
             head=0 if self.tied else w * signature.n_outputs,
         )
 
@@ -323,6 +364,12 @@ class Transformer(Family):
     def _feed_forward_weights(self, width: int) -> int:
         """Of one block."""
         return (3 if self.activation == "swiglu" else 2) * width * self.hidden_width(width)
+
+    def _biases(self, shape: Shape) -> tuple[int, int]:
+        """Of one block: outputs of the linear layers of its attention and of its feed-forward layer."""
+        w, kv_heads, hidden = shape.width, self.kv_heads or shape.heads, self.hidden_width(shape.width)
+        into = 2 * hidden if self.activation == "swiglu" else hidden
+        return 2 * w + 2 * (kv_heads * w // shape.heads), into + w if hidden else 0
 
 
 def _embedding_flops(shape: Shape, signature: Signature) -> float:

@@ -241,7 +241,10 @@ def _of_weights(child: Settings, folder: Path) -> Parents:
     """Weights in the layout of Hugging Face, of one size, which every seed starts from."""
     from harness.families.hugging_face import describe
 
-    found = describe(folder, child.family)
+    for name in ("where", "step"):
+        if (value := getattr(child.finetune, name)) is not None:
+            raise SettingError(f"finetune.{name}", value, f"null, for init_from={folder} holds one model")
+    found = describe(folder, child.family, child.signature.positions)
     return Parents(
         str(folder), found.n_outputs, {(found.shape, None): Parent(found.digest[:16], folder, trained=False)}
     )

@@ -10,6 +10,7 @@ import torch
 
 from harness.errors import UserError
 from harness.families.adapted import fresh_parameters
+from harness.families.hugging_face import describe
 from harness.ladder import Job, Member
 from harness.lineage import Parent
 from harness.records.kept import KEPT, read_contents
@@ -110,22 +111,27 @@ def _of_members(job: Job, members: Sequence[Member]) -> Job:
 
 def _check_shapes(cell: Job, member: Member) -> None:
     assert member.parent is not None
-    if not member.parent.trained:
-        return
     settings = cell.settings
-    path = checkpoint_of(member.parent)
+    path, shapes = _shapes(cell, member.parent)
     with torch.device("meta"):
         model = settings.family.build(cell.rung.shape, settings.signature, settings.parametrization)
     fresh = fresh_parameters(model, settings.finetune, settings.parents_outputs, settings.signature)
-    shapes = read_contents(path).shapes
     for name, parameter in model.named_parameters():
-        theirs, own = shapes.get(f"model.{name}"), tuple(parameter.shape)
+        theirs, own = shapes.get(name), tuple(parameter.shape)
         if name not in fresh and theirs != own:
             has = "is missing" if theirs is None else f"has the shape {theirs}"
             raise UserError(
                 f"init_from={settings.init_from.asked}: {name} {has} in {path}, and {own} is wanted by study "
                 f"{settings.study}; finetune.reset=[{name}] draws it anew"
             )
+
+
+def _shapes(cell: Job, parent: Parent) -> tuple[Path, Mapping[str, tuple[int, ...]]]:
+    """Where a parent's parameters are, and the shape of each."""
+    if not parent.trained:
+        return parent.results, describe(parent.results, cell.settings.family, cell.settings.signature.positions).shapes
+    path = checkpoint_of(parent)
+    return path, {name.removeprefix("model."): of for name, of in read_contents(path).shapes.items()}
 
 
 def has_other_parent(cell: Job, member: Member, row: Mapping[str, Any] | None) -> bool:

@@ -75,7 +75,9 @@ def weights_of(job: Job, member: Member) -> Mapping[str, torch.Tensor]:
     if not member.parent.trained:
         from harness.families.hugging_face import read_weights
 
-        return read_weights(member.parent.results, job.settings.family, job.rung.shape)
+        settings = job.settings
+        positions = settings.signature.positions
+        return read_weights(member.parent.results, settings.family, settings.parametrization, positions)
     path = checkpoint_of(member.parent)
     check_whole(path)
     return {name.removeprefix(_MODEL): of for name, of in load_file(path).items() if name.startswith(_MODEL)}
@@ -90,7 +92,8 @@ def ancestry(job: Job, parent: Parent) -> Ancestry:
     if not parent.trained:
         from harness.families.hugging_face import describe
 
-        return Ancestry(0, describe(parent.results, job.settings.family).digest)
+        found = describe(parent.results, job.settings.family, job.settings.signature.positions)
+        return Ancestry(0, found.digest)
     contents = read_contents(checkpoint_of(parent))
     about = contents.about
     before = about.get("ancestors") or {"tokens": 0, "flops": 0.0}

@@ -12,7 +12,7 @@ from tiny import Frames, NextSymbol, job_of, make_settings, numbers
 
 from harness.errors import SettingError
 from harness.families.base import ParameterCount, Shape
-from harness.families.check import check_counts, flops_by_torch
+from harness.families.check import check_counts, check_size, flops_by_torch
 from harness.families.parametrization import initialise
 from harness.families.transformer import Attention, SwiGLU, Transformer, rotate
 from harness.ranges import identity_of
@@ -61,7 +61,14 @@ def test_rotary_scores_depend_on_distance_alone():
 
 @pytest.mark.parametrize(
     "changes",
-    [{"mlp_ratio": -1}, {"positions": "absolute"}, {"embedding_std": 0}, {"activation": "tanh"}, {"kv_heads": 0}],
+    [
+        {"mlp_ratio": -1},
+        {"positions": "absolute"},
+        {"embedding_std": 0},
+        {"activation": "tanh"},
+        {"kv_heads": 0},
+        {"norm_eps": 0},
+    ],
 )
 def test_transformer_settings_out_of_range(changes):
     with pytest.raises(SettingError, match=f"family.{next(iter(changes))}"):
@@ -92,6 +99,38 @@ def test_counts_and_flops_of_all_options_together(activation, kv_heads, qk_norm)
         assert counted == (family.forward_flops(shape, signature), family.training_flops(shape, signature))
 
 
+@pytest.mark.parametrize("activation", ["gelu_tanh", "swiglu"])
+@pytest.mark.parametrize("options", [{"norm": "layer"}, {"biases": True, "kv_heads": 2, "qk_norm": True}])
+@pytest.mark.parametrize("mlp_ratio", [0, 4])
+def test_counts_and_flops_with_layer_norms_and_biases(activation, options, mlp_ratio):
+    family = Transformer(activation=activation, mlp_ratio=mlp_ratio, **options)
+    for signature in (NextSymbol().signature, FRAMES):
+        check_size(family, Shape(24, 3, 4), signature, STANDARD, flops=True)
+        model = family.build(Shape(24, 3, 4), signature, STANDARD)
+        counted = flops_by_torch(model, signature)
+        assert counted == tuple(of(Shape(24, 3, 4), signature) for of in (family.forward_flops, family.training_flops))
+
+
+def test_gains_begin_at_one_and_biases_at_zero_and_none_decays():
+    model = Transformer(norm="layer", biases=True).build(Shape(16, 1, 2), NextSymbol().signature, STANDARD)
+    initialise(model, 16, STANDARD, torch.Generator().manual_seed(0))
+    values, roles = dict(model.named_parameters()), model.roles()
+    assert {role.group for name, role in roles.items() if name.endswith("bias")} == {"attention", "mlp", "norm"}
+    for name, role in roles.items():
+        if values[name].ndim == 1:
+            assert values[name].eq(0.0 if name.endswith("bias") else 1.0).all(), name
+            assert (role.kind, role.decays, role.residual) == ("input", False, name.startswith("blocks."))
+
+
+def test_norms_add_what_they_are_told_to():
+    x = torch.randn(3, 8, generator=torch.Generator().manual_seed(0)) / 100
+    for norm, usual in (("rms", torch.finfo(torch.float32).eps), ("layer", 1e-5)):
+        centred = x - x.mean(-1, keepdim=True) if norm == "layer" else x
+        for eps in (None, 1e-3):
+            by_hand = centred / (centred.square().mean(-1, keepdim=True) + (eps or usual)).sqrt()
+            torch.testing.assert_close(Transformer(norm=norm, norm_eps=eps).normalisation(8)(x), by_hand)
+
+
 def test_counts_of_one_size_by_hand():
     family = Transformer(activation="swiglu", kv_heads=2, qk_norm=True, positions="learned")
     # Width 24, 4 heads of 6: queries and output 2 x 24 x 24, keys and values 2 x 24 x 12; 64 is 2/3 of 4 x 24.
@@ -100,6 +139,15 @@ def test_counts_of_one_size_by_hand():
         attention=3 * (2 * 24 * 24 + 2 * 24 * 12),
         mlp=3 * 3 * 24 * 64,
         norm=3 * (2 * 24 + 2 * 6) + 24,
+        head=24 * 5,
+    )
+    family = Transformer(norm="layer", biases=True, kv_heads=2)
+    # Biases: queries and output 24 each, keys and values 12 each; 96 up and 24 down. Norms have a gain and a bias.
+    assert family.count(Shape(24, 3, 4), FRAMES) == ParameterCount(
+        embedding=24 * 5,
+        attention=3 * (2 * 24 * 24 + 2 * 24 * 12 + 24 + 24 + 12 + 12),
+        mlp=3 * (2 * 24 * 96 + 96 + 24),
+        norm=3 * 4 * 24 + 2 * 24,
         head=24 * 5,
     )
     gelu, swiglu = (Transformer(activation=kind).count(Shape(24, 3, 4), FRAMES) for kind in ("gelu", "swiglu"))

@@ -22,6 +22,11 @@ FAMILIES = {
     "cnn of layers": (CNN(layers=["conv 32 3x3 same", "max_pool 1x2", "dense 16"]), SignOfSum(image=True), 2),
     "transformer": (Transformer(), NextSymbol(), 1),
     "gqa, swiglu, qk_norm": (Transformer(kv_heads=1, activation="swiglu", qk_norm=True), NextSymbol(), 1),
+    "as gpt-2": (
+        Transformer(norm="layer", biases=True, activation="gelu_tanh", positions="learned", tied=True),
+        NextSymbol(),
+        1,
+    ),
     "frames": (Transformer(activation="relu"), Frames(), 1),
     "tied": (Transformer(tied=True), NextSymbol(), 1),
 }
