@@ -121,7 +121,7 @@ def test_a_value_that_cannot_be_used_is_named() -> None:
     frame = make_finetuned(random_state=0).frame
     x, y = frame[["params", "examples"]], frame["value"]
     forecaster = ThresholdForecaster()
-    with pytest.raises(DataError, match="row 0: 1.5; allowed are scores of at most 1"):
+    with pytest.raises(DataError, match=r"row 0: 1\.5; allowed are scores of at most 1"):
         forecaster.fit(x, y.where(y.index > 0, 1.5))
     with pytest.raises(DataError, match="examples"):
         forecaster.fit(x.assign(examples=-1.0), y)
