@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,8 @@ SHOWN = 3000 * 256
 #: What pretraining is taken to be worth: what the runs leave open, or the examples of the skill that it showed.
 FREE, AT_SEEN = "free", "at the examples seen"
 WAYS = (FREE, AT_SEEN, "twice the largest", "loss extrapolated")
-#: Seeds that one forecast is made from.
-GROUPS = {"100 to 103": range(100, 104), "104 to 107": range(104, 108), "108 to 111": range(108, 112)}
-ALL = "all twelve"
+#: Seeds that one forecast is made from, in a row; and all of them.
+GROUP, ALL = 6, "all"
 
 
 def forecasts(scores: pd.DataFrame) -> list[dict[str, Any]]:
@@ -33,13 +33,20 @@ def forecasts(scores: pd.DataFrame) -> list[dict[str, Any]]:
     rows = []
     for skill, (_, share) in SKILLS.items():
         of_skill = scores[scores["skill"] == skill]
-        for seeds, chosen in (*GROUPS.items(), (ALL, range(100, 112))):
+        for seeds, chosen in _groups(of_skill):
             part = of_skill[of_skill["seed"].isin(chosen)]
             about = {"skill": skill, "seeds": seeds}
             for way, at in ((FREE, None), (AT_SEEN, share * SHOWN)):
                 rows.append(about | {"way": way} | _foretold(part, at))
             rows += [about | row for row in _naive(part)]
     return rows
+
+
+def _groups(scores: pd.DataFrame) -> Iterator[tuple[str, list[int]]]:
+    seeds = sorted(scores["seed"].unique().tolist())
+    for at in range(0, len(seeds), GROUP):
+        yield f"{seeds[at]} to {seeds[at : at + GROUP][-1]}", seeds[at : at + GROUP]
+    yield ALL, seeds
 
 
 def _foretold(part: pd.DataFrame, at: float | None) -> dict[str, Any]:
@@ -80,7 +87,8 @@ def compared(made: list[dict[str, Any]], scores: pd.DataFrame) -> pd.DataFrame:
     for name in ("threshold", "low", "high"):
         table[name] = table[name].astype(float)
     family = family_of(scores)
-    found = harness.thresholds(family.rename(columns={"skill": "subtask"}), x=SIZE).set_index("subtask")
+    found = harness.thresholds(family.assign(subtask=family["skill"].astype(str)), x=SIZE)
+    found = found.set_index(found["subtask"].astype(int))
     sizes = np.log(np.sort(family[SIZE].unique()))
     step = float(np.median(np.diff(sizes)))
     for name in ("threshold", "threshold_low", "threshold_high"):
@@ -99,8 +107,8 @@ def family_of(scores: pd.DataFrame) -> pd.DataFrame:
     return family.assign(metric="accuracy", value=family["accuracy"], chance=0.5, n_eval=256)
 
 
-def report(made: dict[str, Any], table: pd.DataFrame, scores: pd.DataFrame, figure: Path) -> None:
-    """Print the tables, draw the figure."""
+def report(made: dict[str, Any], table: pd.DataFrame, scores: pd.DataFrame, figure: Path | None) -> None:
+    """Print the tables, and draw the figure where it has a path."""
     print(f"forecasts made {made['made']}, sha256 {made['sha256']}")
     for skill, (bits, share) in SKILLS.items():
         rows = table[(table["skill"] == skill) & (table["way"] == FREE)]
@@ -112,9 +120,10 @@ def report(made: dict[str, Any], table: pd.DataFrame, scores: pd.DataFrame, figu
             said = told if row["status"] == "forecast" else f"{row['status']}: {row['message']}"
             print(f"  {row['way']}, seeds {row['seeds']}: {said}")
     placed = table[table["found"].notna()]
-    print("\nby groups of four seeds; errors in steps of half an octave of width")
-    for way in WAYS:
-        rows = placed[(placed["way"] == way) & (placed["seeds"] != ALL)]
+    print("errors in steps of half an octave of width")
+    together = placed["seeds"].str.startswith(ALL)
+    for way, apart in product(WAYS, (True, False)):
+        rows = placed[(placed["way"] == way) & (together != apart)]
         given = rows[rows["status"] == "forecast"]
         error = given["error"].abs()
         line = (
@@ -127,7 +136,8 @@ def report(made: dict[str, Any], table: pd.DataFrame, scores: pd.DataFrame, figu
     off = table.loc[table["found"].isna(), "skill"].unique()
     if len(off):
         print(f"N* not on the ladder, up to {count(scores[SIZE].max())}: skills {', '.join(map(str, off))}")
-    _draw(scores, figure)
+    if figure is not None:
+        _draw(scores, figure)
 
 
 def _draw(scores: pd.DataFrame, path: Path) -> None:

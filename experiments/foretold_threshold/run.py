@@ -4,7 +4,7 @@
     python experiments/foretold_threshold/run.py --table    the tables that README quotes, from stored scores: seconds
     python experiments/foretold_threshold/run.py --planted 100      coverage and error rates on planted tables
 
-Trains the six smallest widths of a family on a mixture of skills, fine-tunes them on growing amounts of each rare
+Trains the five smallest widths of a family on a mixture of skills, fine-tunes them on growing amounts of each rare
 skill, writes the forecasts to forecasts.json with their time and hash, then trains the larger widths and compares.
 """
 
@@ -28,7 +28,7 @@ from stored import read_scores, scores_of, store  # noqa: E402
 
 from harness.cli import main as command  # noqa: E402
 
-SMALL, FAMILY = [6, 8, 11, 16, 23, 32], [6, 8, 11, 16, 23, 32, 45, 64, 91, 128, 181]
+SMALL, LARGER = [6, 8, 11, 16, 23], [32, 45, 64, 91, 128, 181]
 
 
 def call(results: Path, *words: str) -> None:
@@ -67,8 +67,10 @@ def main() -> None:
         measure(given.planted)
         return
     if given.table:
-        made, scores = read_scores(HERE / "results")
-        report(made, compared(made["forecasts"], scores), scores, HERE / "figure.png")
+        for stored, figure in ((HERE / "results/choosing", None), (HERE / "results/held_out", HERE / "figure.png")):
+            print(f"== {stored.name}")
+            made, scores = read_scores(stored)
+            report(made, compared(made["forecasts"], scores), scores, figure)
         return
     results = given.results.resolve()
     os.chdir(HERE)
@@ -78,7 +80,7 @@ def main() -> None:
         call(results, *words)
     made = foretell_first(results)
     print(f"forecasts of {made['made']}, sha256 {made['sha256']}")
-    call(results, "experiment=family", f"ladder.widths={FAMILY}")
+    call(results, "experiment=family", f"ladder.widths={SMALL + LARGER}")
     scores = scores_of(results)
     store(made, scores, results / "stored")
     report(made, compared(made["forecasts"], scores), scores, results / "figure.png")

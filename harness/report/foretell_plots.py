@@ -87,11 +87,10 @@ def _panel(ax: Axes, found: Foretold, key: tuple[str, ...], seen: tuple[float, f
     amounts = tuned["amount"].to_numpy(float)
     ratio = max((amounts[-1] / amounts[0]) ** (1 / max(len(amounts) - 1, 1)), 2.0)
     zero = amounts[0] / ratio**1.5
-    summary = found.table[(found.table[list(KEY)].astype(str) == list(key)).all(axis=1)].iloc[0]
-    last = 1 / summary["largest"] if axis.falls else summary["largest"]
+    last = fitted.largest_
     shown = [last]
     known = tuned[(tuned["threshold"] > 0) & np.isfinite(tuned["threshold"])]
-    ends = np.clip(known[["low", "high"]].to_numpy(float), last / 1e4, last)
+    ends = np.clip(known[["low", "high"]].to_numpy(float), fitted.smallest_, last)
     for (_, row), (low, high) in zip(known.iterrows(), ends, strict=True):
         ax.plot([row["amount"]] * 2, [low, high], color=BLUE, linewidth=0.9, zorder=2)
     ax.plot(

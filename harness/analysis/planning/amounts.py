@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -112,7 +111,7 @@ class Place:
         amount: D.
         middle, low, high: median and ends.
         mean, sd: of ln N* within the range of places.
-        on_ladder: probability that it lies between the first size and the last.
+        on_ladder: probability that it lies between the first size and the last; reached: that it is at most the last.
     """
 
     amount: float
@@ -122,6 +121,7 @@ class Place:
     mean: float
     sd: float
     on_ladder: float
+    reached: float
 
 
 def places(rows: AmountRows, law: LawDraws, dispersion: float, level: float) -> list[Place]:
@@ -140,16 +140,12 @@ def places(rows: AmountRows, law: LawDraws, dispersion: float, level: float) -> 
         quantiles = np.interp([0.5, (1 - level) / 2, (1 + level) / 2], reached, grid)
         mean = float(density @ grid)
         sd = float(np.sqrt(density @ (grid - mean) ** 2))
-        on_ladder = float(density[(grid >= first) & (grid <= last)].sum())
+        reached_last = float(density[grid <= last].sum())
+        on_ladder = reached_last - float(density[grid < first].sum())
         middle, low, high = (_open(float(end), first, last) for end in quantiles)
-        found.append(Place(float(amount), middle, low, high, mean, sd, on_ladder))
+        found.append(Place(float(amount), middle, low, high, mean, sd, on_ladder, reached_last))
     return found
 
 
 def _open(end: float, first: float, last: float) -> float:
     return -np.inf if end < first else np.inf if end > last else end
-
-
-def crossing(found: Sequence[Place], sure: float) -> list[Place]:
-    """Those of amounts > 0 whose N* lies on the ladder with this probability."""
-    return [place for place in found if place.amount > 0 and place.on_ladder >= sure]

@@ -196,7 +196,6 @@ def _chance(used: pd.DataFrame) -> float:
 
 
 def _summary(fitted: ThresholdForecaster, used: pd.DataFrame, axis: Axis) -> dict[str, object]:
-    last = float(used["rising"].max())
     place = axis.turned({"threshold": fitted.threshold_, "threshold_low": fitted.low_, "threshold_high": fitted.high_})
     tuned = used[used["amount"] > 0]
     return {
@@ -204,8 +203,8 @@ def _summary(fitted: ThresholdForecaster, used: pd.DataFrame, axis: Axis) -> dic
         "threshold": place["threshold"],
         "low": place["threshold_low"],
         "high": place["threshold_high"],
-        "largest": axis.written(last),
-        "reach": fitted.threshold_ / last,
+        "largest": axis.written(fitted.largest_),
+        "reach": fitted.threshold_ / fitted.largest_,
         "p_value": fitted.p_value_,
         "calibration": fitted.calibration_,
         "rests_on_choice": fitted.rests_on_choice_,

@@ -14,15 +14,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from harness.analysis.checks import check_between_0_and_1, check_fitted, column_names
-from harness.analysis.planning.amounts import Place, crossing, places, trend
+from harness.analysis.checks import check_between_0_and_1, check_fitted
+from harness.analysis.planning.amounts import Place, places, trend
 from harness.analysis.planning.threshold_law import LEAST_TOP, AmountRows, draw_law
 from harness.errors import DataError, SettingError
 from harness.records.columns import FINITE, NOT_NEGATIVE, POSITIVE, numbers
 from harness.wording import count, counted
 
-#: Sizes and amounts from which a law is fitted, and amounts of these whose threshold must lie on the ladder.
-MIN_SIZES, MIN_AMOUNTS, MIN_CROSSING = 4, 3, 2
+#: Sizes and amounts from which a law is fitted, and amounts of these with which some of the sizes must be able.
+MIN_SIZES, MIN_AMOUNTS, MIN_REACHED = 4, 3, 2
 #: P value below which amounts are said to move the threshold.
 MOVES = 0.05
 #: Probability from which a threshold is said to lie on the ladder, or the ability to be there already.
@@ -71,7 +71,7 @@ class ThresholdForecaster:
         rolling_: a row an amount that was forecast from larger ones: amount, threshold, predicted, error (of ln N, in
             standard deviations).
         calibration_: factor on the interval by those errors, at least 1.
-        n_runs_: rows.
+        n_runs_: rows; smallest_, largest_: sizes.
     """
 
     at: float | None = None
@@ -91,6 +91,8 @@ class ThresholdForecaster:
     rolling_: pd.DataFrame = field(init=False, repr=False)
     calibration_: float = field(init=False, repr=False)
     n_runs_: int = field(init=False, repr=False)
+    smallest_: float = field(init=False, repr=False)
+    largest_: float = field(init=False, repr=False)
 
     def fit(
         self, x: ArrayLike | pd.DataFrame, y: ArrayLike, parents: ArrayLike | None = None, *, chance: float = 0.0
@@ -109,8 +111,9 @@ class ThresholdForecaster:
             SettingError: a setting out of its range.
         """
         self._check()
-        rows = _gather(x, y, parents, chance)
-        self._columns, self.n_runs_ = column_names(x), len(rows.score)
+        rows, sizes = _gather(x, y, parents, chance)
+        self.n_runs_ = len(rows.score)
+        self.smallest_, self.largest_ = float(sizes.min()), float(sizes.max())
         self.threshold_ = self.low_ = self.high_ = self.p_value_ = self.dispersion_ = self.calibration_ = float("nan")
         self.__dict__.pop("_law", None)
         self.thresholds_, self.rolling_, self.rests_on_choice_ = _amounts_of([], rows), _rolling_of([]), False
@@ -125,13 +128,12 @@ class ThresholdForecaster:
         law = draw_law(rows, found.dispersion, worth, self.top, _DRAWS, rng)
         placed = places(rows, law, found.dispersion, self.level)
         self.thresholds_ = _amounts_of(placed, rows)
-        crossed = crossing(placed, SURE)
-        self.status_, self.message_ = self._judge(rows, placed, crossed)
+        self.status_, self.message_ = self._judge(placed)
         if self.status_ is ForecastStatus.FORECAST:
-            errors = self._roll(tuned, crossed, rng)
+            errors = self._roll(tuned, placed, rng)
             self.rolling_ = _rolling_of(errors)
             self.calibration_ = _calibration(self.rolling_["error"].to_numpy(float))
-            self._law, self._rows = law, rows
+            self._law = law
             (row,) = self.predict(np.zeros(1)).to_dict("records")
             self.threshold_, self.low_, self.high_ = row["threshold"], row["low"], row["high"]
             self.message_ = self._rests_on(worth)
@@ -151,7 +153,7 @@ class ThresholdForecaster:
         middle = np.median(drawn, axis=0)
         ends = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
         low, high = middle + self.calibration_ * (ends - middle)
-        far = self._rows.log_size.max() + np.log(MOST_REACH)
+        far = np.log(self.largest_ * MOST_REACH)
         with np.errstate(over="ignore"):
             return pd.DataFrame(
                 {
@@ -169,28 +171,33 @@ class ThresholdForecaster:
         if self.top is not None and not LEAST_TOP <= self.top <= 1:
             raise SettingError("top", self.top, f"a share from {LEAST_TOP:g} to 1 of the way from chance to 1")
 
-    def _judge(self, rows: AmountRows, placed: Sequence[Place], crossed: Sequence[Place]) -> tuple[ForecastStatus, str]:
+    def _judge(self, placed: Sequence[Place]) -> tuple[ForecastStatus, str]:
         """Whether there is something to foretell, and what is in the way."""
-        last = float(np.exp(rows.log_size.max()))
+        first, last = count(self.smallest_), count(self.largest_)
         for place in placed:
             if place.amount == 0 and place.high < np.inf:
-                where = f"the pretrained family has it by size {count(last)}: there is nothing to foretell"
+                where = f"the pretrained family has it by size {last}: there is nothing to foretell"
                 return ForecastStatus.ALREADY_THERE, f"{where}; fit sizes below its threshold alone"
-        if len(crossed) < MIN_CROSSING:
-            which = "no amount moves" if not crossed else f"only {count(crossed[0].amount)} examples move"
-            missing = f"{which} the threshold onto the ladder, up to {count(last)}; {MIN_CROSSING} amounts must"
+        reached = [place for place in placed if place.amount > 0 and place.reached >= SURE]
+        if len(reached) < MIN_REACHED:
+            which = "no amount brings" if not reached else f"only {counted_examples(reached[0].amount)} bring"
+            missing = f"{which} the threshold down to the sizes used, up to {last}; {MIN_REACHED} amounts must"
             return ForecastStatus.NOT_IDENTIFIABLE, missing
+        if max(place.on_ladder for place in reached) < SURE:
+            below = f"the threshold lies on the sizes used, from {first}, for no amount: smaller ones would place it"
+            return ForecastStatus.NOT_IDENTIFIABLE, below
         if not self.p_value_ < MOVES:
             moved_by = f"more examples do not move the threshold (p = {self.p_value_:.2f})"
             return ForecastStatus.NOT_IDENTIFIABLE, moved_by
         return ForecastStatus.FORECAST, ""
 
     def _roll(
-        self, tuned: AmountRows, crossed: Sequence[Place], rng: np.random.Generator
+        self, tuned: AmountRows, placed: Sequence[Place], rng: np.random.Generator
     ) -> list[tuple[float, float, float, float]]:
         """Amount, ln N* by its own runs, ln N* foretold from larger amounts, and the error in standard deviations."""
         errors = []
-        for place in crossed[:-MIN_CROSSING]:
+        on_ladder = [place for place in placed if place.amount > 0 and place.on_ladder >= SURE]
+        for place in on_ladder[:-MIN_REACHED]:
             larger = tuned.part(tuned.amount > place.amount)
             law = draw_law(larger, self.dispersion_, self._worth(larger), self.top, _DRAWS // 4, rng)
             foretold = law.at(np.array([place.amount]))[:, 0]
@@ -224,7 +231,10 @@ def counted_examples(number: float) -> str:
     return counted(1, "example") if round(number) == 1 else f"{count(number)} examples"
 
 
-def _gather(x: ArrayLike | pd.DataFrame, y: ArrayLike, parents: ArrayLike | None, chance: float) -> AmountRows:
+def _gather(
+    x: ArrayLike | pd.DataFrame, y: ArrayLike, parents: ArrayLike | None, chance: float
+) -> tuple[AmountRows, np.ndarray]:
+    """The rows, and their sizes (n,) as they are."""
     if not (np.isfinite(chance) and chance < 1):
         raise SettingError("chance", chance, "a number below 1")
     table = x if isinstance(x, pd.DataFrame) else pd.DataFrame(np.asarray(x))
@@ -245,7 +255,9 @@ def _gather(x: ArrayLike | pd.DataFrame, y: ArrayLike, parents: ArrayLike | None
         if labels.shape != size.shape:
             raise DataError(f"parents has {len(labels)} rows where x has {len(size)}")
         parent = np.unique(labels.astype(str), return_inverse=True)[1]
-    return AmountRows(np.log(size), amount, np.clip((score - chance) / (1 - chance), 0.0, 1.0), parent)
+    if not len(size):
+        raise DataError("x has no rows: there is nothing to foretell from")
+    return AmountRows(np.log(size), amount, np.clip((score - chance) / (1 - chance), 0.0, 1.0), parent), size
 
 
 def _short_of(rows: AmountRows) -> str:

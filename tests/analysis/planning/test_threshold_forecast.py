@@ -77,7 +77,7 @@ def test_why_there_is_no_forecast() -> None:
     }
     found = {status: fitted(truth) for status, truth in cases.items()}
     assert {status: str(each.status_) for status, each in found.items()} == {status: status for status in cases}
-    assert "no amount moves the threshold onto the ladder" in found["not identifiable"].message_
+    assert "no amount brings the threshold down to the sizes used" in found["not identifiable"].message_
     assert "nothing to foretell" in found["already there"].message_
     assert found["too few data"].message_ == "3 sizes fine-tuned: at least 4 are wanted"
     assert all(np.isnan(each.threshold_) for each in found.values())
