@@ -12,7 +12,7 @@ import pandas as pd
 
 import harness
 from harness.analysis.planning.foretell import foretell
-from harness.report.axes import save_figure
+from harness.report.axes import as_file
 from harness.report.foretell_plots import plot_foretold
 from harness.wording import count, interval
 
@@ -126,9 +126,9 @@ def report(made: dict[str, Any], table: pd.DataFrame, scores: pd.DataFrame, figu
         rows = placed[(placed["way"] == way) & (together != apart)]
         given = rows[rows["status"] == "forecast"]
         error = given["error"].abs()
-        line = (
-            f"{way}: {len(given)} of {len(rows)} forecast; |error| median {error.median():.1f}, worst {error.max():.1f}"
-        )
+        seeds = "groups of seeds" if apart else "all seeds"
+        line = f"{way}, {seeds}: {len(given)} of {len(rows)} forecast"
+        line += f"; |error| median {error.median():.1f}, worst {error.max():.1f}"
         if given["low"].notna().any():
             line += f"; interval holds N* in {int(given['held'].sum())} of {len(given)}, overlaps its interval in "
             line += f"{int(given['overlaps'].sum())}; median length {given['span'].median():.1f} steps"
@@ -145,9 +145,9 @@ def _draw(scores: pd.DataFrame, path: Path) -> None:
     rows = scores[scores["skill"].isin(list(SKILLS))].assign(metric="accuracy", chance=0.5)
     rows = rows.assign(value=rows["accuracy"], subtask="skill " + rows["skill"].astype(str), study="")
     found = foretell(rows, SIZE, "amount")
-    placed = harness.thresholds(
-        family_of(scores).assign(subtask="skill " + family_of(scores)["skill"].astype(str)), x=SIZE
-    )
+    family = family_of(scores)
+    family = family.assign(subtask="skill " + family["skill"].astype(str), study="")
+    placed = harness.thresholds(family, x=SIZE)
     ends = {f"threshold{end}": f"observed{end}" for end in ("", "_low", "_high")}
     axes = plot_foretold(found, placed.rename(columns=ends))
-    save_figure(axes[0], path.with_suffix(""))
+    path.write_bytes(as_file(axes[0], "png"))
