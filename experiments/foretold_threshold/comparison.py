@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ SKILLS = {2: (3, 0.06), 3: (3, 0.045), 4: (3, 0.03), 5: (2, 0.015), 6: (2, 0.01)
 SHOWN = 3000 * 256
 #: What pretraining is taken to be worth: what the runs leave open, or the examples of the skill that it showed.
 FREE, AT_SEEN = "free", "at the examples seen"
+#: Accuracy half way from chance to 1: what N* is the place of.
+ABLE = 0.75
 WAYS = (FREE, AT_SEEN, "twice the largest", "loss extrapolated")
 #: Seeds that one forecast is made from, in a row; and all of them.
 GROUP, ALL = 6, "all"
@@ -101,6 +104,12 @@ def compared(made: list[dict[str, Any]], scores: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def _best(scores: pd.DataFrame) -> pd.Series:
+    """Accuracy of the largest models in each skill."""
+    largest = scores[(scores["amount"] == 0) & (scores["width"] == scores["width"].max())]
+    return largest.groupby("skill")["accuracy"].mean()
+
+
 def family_of(scores: pd.DataFrame) -> pd.DataFrame:
     """Accuracies of the family in the rare skills, as `harness.thresholds` takes them."""
     family = scores[(scores["amount"] == 0) & scores["skill"].isin(list(SKILLS))]
@@ -114,13 +123,17 @@ def report(made: dict[str, Any], table: pd.DataFrame, scores: pd.DataFrame, figu
         rows = table[(table["skill"] == skill) & (table["way"] == FREE)]
         seen = rows.iloc[0]
         where = interval(seen["found"], seen["found_low"], seen["found_high"])
-        print(f"skill {skill} ({bits} bits, {100 * share:g} % of pretraining): found N* {where}")
+        told = f"found N* {where}; accuracy {_best(scores)[skill]:.2f} at width {scores['width'].max()}"
+        print(f"skill {skill} ({bits} bits, {100 * share:g} % of pretraining): {told}")
         for _, row in table[(table["skill"] == skill) & table["way"].isin([FREE, AT_SEEN])].iterrows():
             told = f"{interval(row['threshold'], row['low'], row['high'])}, holds it: {'yes' if row['held'] else 'no'}"
             said = told if row["status"] == "forecast" else f"{row['status']}: {row['message']}"
             print(f"  {row['way']}, seeds {row['seeds']}: {said}")
     placed = table[table["found"].notna()]
     print("errors in steps of half an octave of width")
+    if (short := placed.loc[placed["skill"].map(_best(scores)) < ABLE, "skill"].unique()).size:
+        print(f"not counted, for the largest models are not half way up: skills {', '.join(map(str, short))}")
+        placed = placed[~placed["skill"].isin(short)]
     together = placed["seeds"].str.startswith(ALL)
     for way, apart in product(WAYS, (True, False)):
         rows = placed[(placed["way"] == way) & (together != apart)]
@@ -141,10 +154,13 @@ def report(made: dict[str, Any], table: pd.DataFrame, scores: pd.DataFrame, figu
 
 
 def _draw(scores: pd.DataFrame, path: Path) -> None:
-    """The forecasts of all seeds with what was found."""
+    """The forecasts at the examples seen, of all seeds, with what was found."""
     rows = scores[scores["skill"].isin(list(SKILLS))].assign(metric="accuracy", chance=0.5)
     rows = rows.assign(value=rows["accuracy"], subtask="skill " + rows["skill"].astype(str), study="")
-    found = foretell(rows, SIZE, "amount")
+    parts = [
+        foretell(rows[rows["skill"] == skill], SIZE, "amount", at=share * SHOWN) for skill, (_, share) in SKILLS.items()
+    ]
+    found = replace(parts[0], forecasters={key: fit for part in parts for key, fit in part.forecasters.items()})
     family = family_of(scores)
     family = family.assign(subtask="skill " + family["skill"].astype(str), study="")
     placed = harness.thresholds(family, x=SIZE)

@@ -78,6 +78,7 @@ def _read(arguments: argparse.Namespace) -> tuple[CurveTable, str, str]:
     amount = arguments.amount or default_column(
         rows.frame, AMOUNTS, "--amount", "the column of examples that runs were fine-tuned on"
     )
+    _refuse_alternatives(rows.frame, amount)
     if arguments.parent:
         rows = rows.with_columns(parent=label_column(rows.frame, arguments.parent))
     try:
@@ -85,6 +86,21 @@ def _read(arguments: argparse.Namespace) -> tuple[CurveTable, str, str]:
     except DataError as error:
         rename_in(error, arguments)
         raise
+
+
+def _refuse_alternatives(frame: pd.DataFrame, amount: str) -> None:
+    """Refuse recorded runs of one study, size and amount that differ in duration or learning rate: they are no curve.
+
+    Raises:
+        UserError: names the column and its values.
+    """
+    if not {"parent_run", SIZES, amount} <= set(frame.columns):
+        return
+    places = frame.groupby(["study", SIZES, amount], dropna=False)
+    for name in ("lr", "steps"):
+        if (places[name].nunique() > 1).any():
+            shown = ", ".join(map(str, frame[name].unique()[:4]))
+            raise UserError(f"runs of one size and amount differ in {name} ({shown}): --where chooses those of one")
 
 
 def _lacks(frame: pd.DataFrame, apart: Sequence[str]) -> Iterator[str]:

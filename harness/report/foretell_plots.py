@@ -30,8 +30,8 @@ from harness.wording import confidence, count
 
 __all__ = ["plot_foretold"]
 
-#: Panels at most.
-_MOST = 6
+#: Panels at most, and labels of amounts in one.
+_MOST, _MOST_LABELS = 6, 5
 
 
 @rc_context(STYLE)
@@ -117,8 +117,10 @@ def _panel(ax: Axes, found: Foretold, key: tuple[str, ...], seen: tuple[float, f
         shown.append(value)
     ax.axhline(last, color=LIGHT_GREY, linewidth=0.8, linestyle=(0, (4, 2)), zorder=0, label="largest size used")
     ax.set(xscale="log", yscale="log", xlim=(zero / ratio**0.7, amounts[-1] * ratio**0.4))
+    apart = -(-len(amounts) // _MOST_LABELS)
+    labels = [_short(amount) if i % apart == 0 else "" for i, amount in enumerate(amounts)]
     ax.xaxis.set_major_locator(FixedLocator([zero, *amounts]))
-    ax.xaxis.set_major_formatter(FixedFormatter(["none", *map(_short, amounts)]))
+    ax.xaxis.set_major_formatter(FixedFormatter(["none", *labels]))
     ax.xaxis.set_minor_locator(NullLocator())
     low, high = padded(shown)
     round_ticks(ax.yaxis, low, high, (lambda value: f"{1 / value:.3g}") if axis.falls else write_size)

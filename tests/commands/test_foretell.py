@@ -46,6 +46,14 @@ def test_sizes_below_alone_and_no_family_beyond(capsys: pytest.CaptureFixture[st
     assert "N* found" not in ran.out
 
 
+def test_recorded_runs_of_two_durations_are_no_one_curve(capsys: pytest.CaptureFixture[str]) -> None:
+    frame = pd.read_csv("runs.csv").rename(columns={"params": "params_non_embedding", "examples": "unique_examples"})
+    two = frame.assign(study="one", run_id=range(len(frame)), parent_run="a", lr=0.1, steps=frame.index % 2 * 100 + 100)
+    two.to_csv("recorded.csv", index=False)
+    ran = run(capsys, "foretell", "recorded.csv")
+    assert ran.code == 2 and "differ in steps (100, 200): --where chooses those of one" in ran.err
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
