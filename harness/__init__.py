@@ -2,12 +2,12 @@
 
 The analysis half stands alone: ``import harness`` gives the estimators of laws (`ScalingLaw`, `PowerLaw`, `fit_best`,
 `fit_curves`, `fit_groups`, `exponents`), what follows from them (`Forecaster`, `Chain`, `IsoFlop`, `allocate`,
-`overtraining`, `compute_gain`), `screen` (benchmarks that can be read at small size), `foretell` (where an ability will
-appear in a pretrained family), jumps and thresholds (`find_jumps`, `thresholds`, `compare_thresholds`), `take_together`
-(sizes that lie close), `load`, `datasets`, tables whose truth is known, and `plots`. `plan` and `sweep` are the other
-half: they plan and train experiments; `checkpoints` lists what these have kept, and `load_model` gives a trained model.
-Nothing of torch or Hydra is loaded before `plan`, `sweep` or `load_model` is used; each name is imported when first
-used.
+`overtraining`, `compute_gain`, `data_transferred`), `screen` (benchmarks that can be read at small size), `foretell`
+(where an ability will appear in a pretrained family), jumps and thresholds (`find_jumps`, `thresholds`,
+`compare_thresholds`), shifted evaluation sets (`AccuracyLine`, `jump_survival`), `take_together` (sizes that lie
+close), `load`, `datasets`, tables whose truth is known, and `plots`. `plan` and `sweep` are the other half: they plan
+and train experiments; `checkpoints` lists what these have kept, and `load_model` gives a trained model. Nothing of
+torch or Hydra is loaded before `plan`, `sweep` or `load_model` is used; each name is imported when first used.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from harness.analysis.fitting.selection import fit_best
     from harness.analysis.planning.allocation import allocate, overtraining
     from harness.analysis.planning.compute_gain import compute_gain
+    from harness.analysis.planning.data_transferred import data_transferred
     from harness.analysis.planning.forecast import Forecaster
     from harness.analysis.planning.foretell import foretell
     from harness.analysis.planning.isoflop import IsoFlop
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from harness.analysis.planning.loss_to_metric import Chain
     from harness.analysis.planning.screening import screen
     from harness.analysis.planning.threshold_forecast import ThresholdForecaster
+    from harness.analysis.shifts.accuracy_line import AccuracyLine
+    from harness.analysis.shifts.jump_survival import jump_survival
     from harness.analysis.size_bins import take_together
     from harness.kept_models import load_model
     from harness.records.kept import checkpoints
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOMES = {
+    "AccuracyLine": "harness.analysis.shifts.accuracy_line",
     "Chain": "harness.analysis.planning.loss_to_metric",
     "ThresholdForecaster": "harness.analysis.planning.threshold_forecast",
     "Forecaster": "harness.analysis.planning.forecast",
@@ -52,6 +56,7 @@ _HOMES = {
     "allocate": "harness.analysis.planning.allocation",
     "best_rates": "harness.analysis.planning.learning_rates",
     "compute_gain": "harness.analysis.planning.compute_gain",
+    "data_transferred": "harness.analysis.planning.data_transferred",
     "fit_curves": "harness.analysis.fitting.batch",
     "fit_groups": "harness.analysis.fitting.groups",
     "overtraining": "harness.analysis.planning.allocation",
@@ -63,6 +68,7 @@ _HOMES = {
     "foretell": "harness.analysis.planning.foretell",
     "find_jumps": "harness.analysis.emergence.find_jumps",
     "fit_best": "harness.analysis.fitting.selection",
+    "jump_survival": "harness.analysis.shifts.jump_survival",
     "known_scores": "harness.analysis.emergence.known_scores",
     "load": "harness.records.store",
     "load_model": "harness.kept_models",
@@ -74,6 +80,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "AccuracyLine",
     "Chain",
     "Forecaster",
     "IsoFlop",
@@ -85,12 +92,14 @@ __all__ = [
     "checkpoints",
     "compare_thresholds",
     "compute_gain",
+    "data_transferred",
     "exponents",
     "find_jumps",
     "fit_best",
     "fit_curves",
     "fit_groups",
     "foretell",
+    "jump_survival",
     "known_scores",
     "load",
     "load_model",

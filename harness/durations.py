@@ -1,6 +1,7 @@
 """How long a rung trains and on how many examples, and what rules make of its settings: pure, without torch.
 
-The durations of a rung are the product of the lengths asked for, in whichever unit, and of `ladder.train_examples`.
+The durations of a rung are the product of the lengths asked for, in whichever unit, of `ladder.train_examples` and of
+`ladder.mixtures`.
 Tokens are known first, then the batch size, then the other settings that follow a rule, and the whole steps.
 """
 
@@ -11,11 +12,12 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import SettingError, UserError
+from harness.errors import SettingError, UserError, nearest
 from harness.rules.base import BATCH_SIZE, RULED, Scale
 from harness.rules.reading import rule_of
 from harness.settings import LadderSettings, Settings, number_list
 from harness.tasks.base import Task
+from harness.wording import listed
 
 if TYPE_CHECKING:
     from harness.ladder import Rung
@@ -39,7 +41,7 @@ class Duration:
         steps: optimizer steps.
         examples: training examples, visited epoch by epoch; None where the task draws each batch from all that it has.
         rules: setting -> the rule that it follows as it was given, or "all" for a batch size.
-        values: setting -> the value that its rule gives, of the settings in `rules`.
+        values: setting -> its value here: of the settings in `rules` what the rule gives, and of a mixture its weights.
     """
 
     length: float
@@ -73,6 +75,27 @@ def limits_of(ladder: LadderSettings) -> list[int | None]:
     return list(given) if isinstance(given, list | tuple) else [given]
 
 
+def mixtures_of(settings: Settings) -> list[dict[str, Any]]:
+    """For each of `ladder.mixtures` the setting that it takes the place of, with its weights; [{}] where none is asked.
+
+    Parts of the task that a mixture does not name are not trained on.
+
+    Raises:
+        SettingError: the task mixes nothing, or a mixture names what is no part of it.
+    """
+    asked, task = settings.ladder.mixtures, settings.task
+    if asked is None:
+        return [{}]
+    if task.mixture_setting is None:
+        raise SettingError("ladder.mixtures", asked, f"null, for task={task.name} mixes nothing")
+    name, parts = f"task.{task.mixture_setting}", tuple(task.mixture)
+    for i, mixture in enumerate(asked):
+        if other := next((part for part in mixture if part not in parts), None):
+            allowed = f"weights of {listed(parts)}, which {name} names{nearest(other, parts)}"
+            raise SettingError(f"ladder.mixtures[{i}]", other, allowed)
+    return [{name: {part: mixture.get(part, 0.0) for part in parts}} for mixture in asked]
+
+
 def durations(settings: Settings, rung: Rung) -> tuple[Duration, ...]:
     """The durations of a rung, those of the first length first.
 
@@ -82,10 +105,11 @@ def durations(settings: Settings, rung: Rung) -> tuple[Duration, ...]:
     Raises:
         UserError: a duration, a number of examples or a rule that this size cannot be trained by.
     """
-    lengths, limits = lengths_of(settings.ladder), limits_of(settings.ladder)
-    found = tuple(_duration(settings, rung, length, limit) for length, limit in product(lengths, limits))
-    for limit in range(len(limits)):
-        steps = [each.steps for each in found[limit :: len(limits)]]
+    others = list(product(limits_of(settings.ladder), mixtures_of(settings)))
+    lengths = lengths_of(settings.ladder)
+    found = tuple(_duration(settings, rung, length, *other) for length, other in product(lengths, others))
+    for first in range(len(others)):
+        steps = [each.steps for each in found[first :: len(others)]]
         if len(set(steps)) != len(steps):
             unit, allowed = unit_of(settings.ladder), f"durations of different length (steps: {steps})"
             raise SettingError(f"ladder.{unit}", getattr(settings.ladder, unit), allowed)
@@ -93,19 +117,19 @@ def durations(settings: Settings, rung: Rung) -> tuple[Duration, ...]:
 
 
 def resolved(settings: Settings, duration: Duration) -> Settings:
-    """The settings with the values that rules give at this duration of a size, in place of the rules."""
+    """The settings with what rules and a mixture give at this duration of a size, in place of both."""
     for name, value in duration.values.items():
         group, _, field = name.partition(".")
         settings = replace(settings, **{group: replace(getattr(settings, group), **{field: value})})
     return settings
 
 
-def _duration(settings: Settings, rung: Rung, length: float, limit: int | None) -> Duration:
+def _duration(settings: Settings, rung: Rung, length: float, limit: int | None, mixture: Mapping[str, Any]) -> Duration:
     unit, context = unit_of(settings.ladder), settings.task.signature.context
     examples = _examples(settings.ladder, settings.task, limit)
     tokens = _tokens(unit, length, rung, examples, context)
     rules, scale = _rules(settings), Scale(rung.params, context, _flops_per_token(settings, rung), tokens)
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = dict(mixture)
     if (rule := rules.get(BATCH_SIZE)) is not None:
         values[BATCH_SIZE] = examples if rule == ALL else rule_of(BATCH_SIZE, rule).resolved(BATCH_SIZE, scale)
     batch_size: int = values.get(BATCH_SIZE, settings.ladder.batch_size)

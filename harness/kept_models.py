@@ -50,6 +50,7 @@ def load_model(path: Path | str, family: Family | None = None) -> nn.Module:
         settings, signature = contents.about["settings"], dict(contents.about["signature"])
         shape, parametrization = Shape(**settings["shape"]), ParametrizationSettings(**settings["parametrization"])
         signature["feature_shape"] = signature["feature_shape"] and tuple(signature["feature_shape"])
+        signature["feature_kinds"] = tuple((name, n) for name, n in signature.get("feature_kinds", ()))
         wanted, named = Signature(**signature), dict(settings["family"])
     except (KeyError, TypeError, ValueError) as error:
         raise DataError("its header is not that of a checkpoint of the harness", source=path) from error

@@ -15,6 +15,7 @@ from harness.data.settings import DataSettings
 from harness.errors import SettingError
 from harness.finetuning import FinetuneSettings
 from harness.metrics import OF_VIEWS, Metric
+from harness.mixtures import Mixtures
 from harness.ranges import (
     Anything,
     Checked,
@@ -34,6 +35,7 @@ from harness.ranges import (
     whole,
 )
 from harness.rules.reading import or_rule
+from harness.tasks.shifts.reading import Shifts
 
 #: Seeds are recorded as 64-bit integers.
 LARGEST_SEED = 10**18
@@ -49,7 +51,8 @@ class LadderSettings(Checked):
     Sizes: either `widths` and `depths` written out (a list of one is repeated), or `count` rungs from
     (`first_width`, `first_depth`) by the factors `width_step` and `depth_step`.
     Duration: exactly one of `steps`, `tokens`, `tokens_per_param`, `flops`, `epochs`; a list makes a grid over N and D
-    (for `flops`, an IsoFLOP grid). `train_examples` limits the training set, whatever the duration.
+    (for `flops`, an IsoFLOP grid). `train_examples` limits the training set, whatever the duration;
+    `mixtures` weighs what the task mixes.
     """
 
     settings_group = "ladder"
@@ -102,6 +105,11 @@ class LadderSettings(Checked):
         None,
         "examples to train on, the first of a fixed order, epoch by epoch; a list makes a grid with the durations",
         or_null(OneOrMore(whole(1, 10**8)), "as the task draws them"),
+    )
+    mixtures: Any = setting(
+        None,
+        "weights of what the task mixes, in place of its own; a list makes a grid with the durations",
+        or_null(Mixtures(), "those of the task"),
     )
 
 
@@ -435,6 +443,12 @@ class Settings(Checked):
     analysis: AnalysisSettings = field(default_factory=AnalysisSettings)
     refine: RefineSettings = field(default_factory=RefineSettings)
     redo: RedoSettings = field(default_factory=RedoSettings)
+    shifts: Any = setting(
+        None,
+        "further evaluation sets, each a name over what changes: noise, blur, tokens, length, groups, files and more",
+        Shifts(),
+        default_in_identity=False,
+    )
     seeds: int = setting(3, "runs of every size, learning rate and duration, each from another seed", whole(1, 10_000))
     first_seed: int = setting(0, "the first of these seeds", whole(0, LARGEST_SEED))
     rung: int = setting(0, "which size `harness train` trains, counted from 0", whole(0))

@@ -29,6 +29,7 @@ REFUSED: dict[str, list[Any]] = {
         f"ladder.{unit}": [0, -1, [], [5, 5], [5, -1], "long", NAN]
         for unit in ("steps", "tokens", "tokens_per_param", "flops", "epochs", "train_examples")
     },
+    "ladder.mixtures": [[], 1, [1], {}, {"a": -1}, {"a": NAN}, [{"a": 0}], [{"a": 1}, {"a": 2}]],
     "loss.kind": ["mae", ""],
     "loss.label_smoothing": [1.0, -0.1, NAN],
     "loss.l1": [-0.1, NAN, INF],
@@ -64,6 +65,8 @@ REFUSED: dict[str, list[Any]] = {
     "data.split": ["random"],
     "data.eval_fraction": [0.0, 1.0, NAN],
     "data.split_seed": [-1],
+    "data.reserve": [{}, [], {"names": ["a"]}, {"groups": []}, {"files": [3]}],
+    "data.evaluate_on": [{}, "a", {"groups": [""]}],
     "data.image_size": [[], 0, [8, 8, 3], 1.5],
     "data.channels": [0, 2, 4],
     "data.sample_rate": [0, 0.5],
@@ -97,6 +100,7 @@ REFUSED: dict[str, list[Any]] = {
     "refine.seeds": [0],
     "refine.rounds": [0],
     "name": ["", "a/b", ".", ".."],
+    "shifts": [3, [], {"eval": {"noise": 1}}, {"a b": {"noise": 1}}, {"a": {}}, {"a": 3}, {"a": {"fog": 1}}],
     "seeds": [0, -3],
     "first_seed": [-1],
     "parametrization.decay": ["none"],

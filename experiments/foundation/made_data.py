@@ -1,8 +1,8 @@
 """The smaller tasks of the study, made of files that every Debian machine has, or that one package brings.
 
-    prose/        the help texts of Python's documentation, one file a topic: another corpus than the code
-    packages.csv  snippets of code of the standard library and the package that each is from
-    others.npz, target.npz  Fashion-MNIST at 14 x 14 pixels: five classes to pretrain on, the other five to fine-tune on
+prose/        the help texts of Python's documentation, one file a topic: another corpus than the code
+packages.csv  snippets of code of the standard library and the package that each is from
+others.npz, target.npz  Fashion-MNIST at 14 x 14 pixels: five classes to pretrain on, the other five to fine-tune on
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from __future__ import annotations
 import gzip
 import hashlib
 from pathlib import Path
+from pydoc_data import topics
 
 import numpy as np
 import pandas as pd
-from pydoc_data import topics
 
 from harness.data.sources.standard_library import root, sources
 

@@ -28,6 +28,9 @@ AMOUNTS, FEWER = "[100,300,1000,3000,10000]", "[100,1000,10000]"
 #: Fine-tuning is evaluated often, and the best evaluation counts.
 OFTEN = ("training.evaluate=even", "training.evaluations=10", "training.keep=none")
 
+#: From scratch runs may take five times as many steps, until their loss no longer falls.
+SCRATCH = ("ladder.steps=1500", "training.evaluations=30", "training.patience=5")
+
 
 @dataclass(frozen=True)
 class Half:
@@ -40,14 +43,19 @@ class Half:
     start: str | None = None
 
 
+def tuned(way: str) -> tuple[str, ...]:
+    """What fine-tuning in one of the ways is told."""
+    return "ladder.steps=300", f"finetune={way}"
+
+
 def halves() -> list[Half]:
     """All studies, those that others start from first."""
-    prose = ("data.source=path:build/foundation/prose", "data.eval_fraction=0.2", "ladder.steps=300", *OFTEN)
+    prose = ("data.source=path:build/foundation/prose", "data.eval_fraction=0.2", *OFTEN)
     packages = (
-        *("task=text_classification", "task.context=48", "task.subtasks_by=none"),
-        *("data.source=path:build/foundation/packages.csv", "ladder.steps=300", *OFTEN),
+        *("task=text_classification", "task.context=48", "task.subtasks_by=none", "ladder.widths=[16,64]"),
+        *("data.source=path:build/foundation/packages.csv", *OFTEN),
     )
-    target = ("data.source=path:build/foundation/target.npz", "ladder.steps=300", *OFTEN)
+    target = ("data.source=path:build/foundation/target.npz", *OFTEN)
     unlabelled = (
         *("data.source=path:build/foundation/others.npz", "loss=contrastive", "ladder.steps=1000"),
         "data.augment=[{crop:{padding:2}},{flip:{}}]",
@@ -61,17 +69,18 @@ def halves() -> list[Half]:
     rates = {"scratch": 0.02, "full": 0.01, "head": 0.02, "lora": 0.02}
     for way, rate in rates.items():
         amounts = f"ladder.train_examples={AMOUNTS if way in ('scratch', 'full') else FEWER}"
-        for task, overrides, its in (("prose", prose, amounts), ("packages", packages, f"ladder.train_examples={FEWER}")):
-            start = () if way == "scratch" else (f"finetune={way}",)
-            given = (*overrides, its, f"optimizer.lr={rate}", *start)
+        for task, overrides, its in (
+            ("prose", prose, amounts),
+            ("packages", packages, f"ladder.train_examples={FEWER}"),
+        ):
+            given = (*overrides, its, f"optimizer.lr={rate}", *(SCRATCH if way == "scratch" else tuned(way)))
             found.append(Half("text", "text", f"{task} {way}", given, None if way == "scratch" else "code"))
     image_rates = {"scratch": 0.003, "full": 0.003, "head": 0.01, "lora": 0.003}
     for way, rate in image_rates.items():
         for parent in ("",) if way == "scratch" else ("others", "unlabelled"):
             few = way in ("head", "lora")
             amounts = f"ladder.train_examples={FEWER if few else AMOUNTS}"
-            start = (f"finetune={way}",) if parent else ()
-            given = (*target, amounts, f"optimizer.lr={rate}", *start)
+            given = (*target, amounts, f"optimizer.lr={rate}", *(tuned(way) if parent else SCRATCH))
             name = f"target {way}" + (f" from {parent}" if parent else "")
             found.append(Half("images", "images", name, given, parent or None))
     return found

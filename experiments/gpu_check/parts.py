@@ -44,6 +44,7 @@ COMPARED = {
     "mlp": ("family=mlp", "task=parity", "ladder.widths=[64]", "ladder.depths=[2]"),
     "cnn": ("family=cnn", "task=digits", "ladder.widths=[16]", "ladder.depths=[2]"),
     "transformer": ("family=transformer", "task=lookup", "ladder.widths=[32]", "ladder.depths=[2]", "ladder.heads=2"),
+    "adapters": ("family=transformer", "task=lookup", "ladder.widths=[32]", "finetune=lora", "finetune.rank=4"),
 }
 
 #: Rungs whose speed is measured.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
 from harness.errors import DataError, SettingError, UserError
-from harness.records.columns import FINITE, POSITIVE, numbers
+from harness.records.columns import FINITE, NOT_NEGATIVE, POSITIVE, numbers
 
 
 def check_between_0_and_1(**settings: float) -> None:
@@ -17,13 +19,15 @@ def check_between_0_and_1(**settings: float) -> None:
             raise SettingError(name, value, "a number between 0 and 1")
 
 
-def positive_columns(**columns: ArrayLike) -> tuple[np.ndarray, ...]:
-    """Columns as float arrays of one length, all of them finite and above 0.
+def positive_columns(may_be_zero: Collection[str] = (), /, **columns: ArrayLike) -> tuple[np.ndarray, ...]:
+    """Columns as float arrays of one length, all of them finite and above 0; or 0, of those that may be.
 
     Raises:
         DataError: names the row (from 0), the column and what was found there.
     """
-    arrays = [numbers(column, name, POSITIVE) for name, column in columns.items()]
+    arrays = [
+        numbers(column, name, NOT_NEGATIVE if name in may_be_zero else POSITIVE) for name, column in columns.items()
+    ]
     if len({len(values) for values in arrays}) > 1:
         lengths = ", ".join(f"{name} {len(values)}" for name, values in zip(columns, arrays, strict=True))
         raise DataError(f"columns of unequal length: {lengths}")

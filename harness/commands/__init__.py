@@ -76,6 +76,15 @@ VERBS = {
             "runs.csv --x C --y loss --recipe corpus --baseline web --at 1e21",
         ),
     ),
+    "transfer": Verb(
+        "harness.commands.transfer",
+        "what data pretraining is worth, and where it hurts",
+        arguments.of_transfer,
+        (
+            "runs.csv --x N,D --y loss --pretrained pretrained --plot transfer.png",
+            "results/finetuned --where \"task == 'digits'\"",
+        ),
+    ),
     "emergence": Verb(
         "harness.commands.emergence",
         "which curves of a table jump, with the evidence in words",
@@ -93,6 +102,16 @@ VERBS = {
         (
             "results/quickstart --x params_non_embedding,flops --plot forest.png",
             "results/quickstart results/mine --metrics exact_match",
+        ),
+    ),
+    "shifts": Verb(
+        "harness.commands.shifts",
+        "accuracy on shifted evaluation sets: on the line? do jumps survive?",
+        arguments.of_shifts,
+        (
+            "results/mine --plot line.png",
+            "results/mine --split noisy,blurred --baseline mlp",
+            "measured.csv --x params --own test",
         ),
     ),
     "screen": Verb(

@@ -31,19 +31,24 @@ LAWS = (
         "gadre",
         "kaplan",
         "muennighoff",
+        "zhang",
+        "zhang_joint",
         "bnsl0",
         "bnsl1",
         "bnsl2",
         "m4",
     ),
     *("logistic", "exponential_of_loss", "sigmoid_of_loss"),
+    *("hernandez", "hernandez_floor", "transferred", "mixture2", "mixture3"),
 )
-#: Laws of a loss; those of bounded metrics are reached through one, by --metric.
+#: Laws of a loss over sizes, which can be forecast; those of bounded metrics are reached through one, by --metric.
 LAWS_OF_A_LOSS = LAWS[: LAWS.index("logistic")]
 ALLOCATING = ("hoffmann", "gadre")
 OBJECTIVES = ("squares", "huber", "one_sided", "binomial", "beta_binomial")
 INTERVALS = ("profile", "bootstrap", "delta")
 LINKS = ("sigmoid", "exponential", "gompertz")
+#: Scales on which accuracy under a shift is a straight line of accuracy.
+SCALES = ("probit", "logit")
 #: Laws of which gains are known, over compute and over N and D.
 GAINING = ("power_floor", "power", "hoffmann", "gadre")
 FORMATS = ("lm_eval", "trainer", "wandb", "tensorboard", "nanogpt")
@@ -153,6 +158,22 @@ def of_gain(parser: argparse.ArgumentParser) -> None:
     _add_output(parser)
 
 
+def of_transfer(parser: argparse.ArgumentParser) -> None:
+    """``harness transfer``."""
+    parser.add_argument("table", metavar="TABLE", help="CSV, TSV, JSONL or Parquet, a row a run; or a results folder")
+    sizes = f"parameters, and examples trained on: N,D ({SIZES},unique_examples, where there are such columns)"
+    parser.add_argument("--x", metavar="COLUMNS", help=sizes)
+    parser.add_argument("--y", metavar="COLUMN", default="loss", help="loss (loss)")
+    kind = "1 or true of pretrained runs, 0 or false of runs from scratch; or what each began from, empty where nothing"
+    parser.add_argument("--pretrained", metavar="COLUMN", help=f"{kind} (parent_run, where there is such a column)")
+    same = "runs of one size that share this err together (seed, where there is such a column)"
+    parser.add_argument("--seed", metavar="COLUMN", help=same)
+    parser.add_argument("--draws", type=whole_number(100), default=1000, metavar="N", help="of other seeds (1000)")
+    _add_choice(parser)
+    _add_output(parser)
+    _add_plot(parser, "draw losses of both kinds of run, and what pretraining is worth")
+
+
 def of_emergence(parser: argparse.ArgumentParser) -> None:
     """``harness emergence``."""
     table = "CSV, TSV, JSONL or Parquet, a row a run and metric; or a results folder"
@@ -188,6 +209,27 @@ def of_compare(parser: argparse.ArgumentParser) -> None:
         "the curves themselves on one pair of axes, a picture a metric: --metrics, or all that several curves have"
     )
     parser.add_argument("--overlay", metavar="OUT.png", help=f"{overlay} (and OUT.svg beside it)")
+
+
+def of_shifts(parser: argparse.ArgumentParser) -> None:
+    """``harness shifts``."""
+    table = "results folder; or CSV, TSV, JSONL or Parquet, a row a run, metric and split, with a column split"
+    parser.add_argument("table", metavar="TABLE", help=table)
+    parser.add_argument("--x", metavar="COLUMN", help=f"sizes ({SIZES}, where there is such a column)")
+    parser.add_argument("--own", metavar="NAME", default="eval", help="split that shifts are compared with (eval)")
+    base = "study (or value of --by) whose runs the line is fitted to (all)"
+    parser.add_argument("--baseline", metavar="NAME", help=base)
+    scales = f"scale of both accuracies: {', '.join(SCALES)} (probit)"
+    parser.add_argument("--link", type=one_of(SCALES), default="probit", metavar="NAME", help=scales)
+    correct = "correct slopes for evaluation noise, as if each run had met items of its own"
+    parser.add_argument("--corrected", action="store_true", help=correct)
+    clusters = "runs that share this err together, such as seed (each run by itself)"
+    parser.add_argument("--cluster", metavar="COLUMN", help=clusters)
+    _add_curves(parser)
+    parser.add_argument("--alpha", type=between_0_and_1, default=0.05, help="false discovery rate of jumps (0.05)")
+    _add_fraction(parser)
+    _add_output(parser)
+    _add_plot(parser, "draw each line; of several, a picture each")
 
 
 def of_screen(parser: argparse.ArgumentParser) -> None:
@@ -302,6 +344,8 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
     """Which rows of the table count, and columns made from others or from a second table."""
     about = "second table, a row a model: its columns are joined by those that both have (model, say)"
     parser.add_argument("--about", metavar="TABLE", help=about)
+    split = "evaluation set to judge by: of a results folder a shift (eval); of a table, a value of its column split"
+    parser.add_argument("--split", metavar="NAME", help=split)
     parser.add_argument("--where", metavar="EXPRESSION", help="the rows this is about: \"corpus == 'dclm'\"")
     excluded = 'rows to leave out and list: "loss > 4"'
     parser.add_argument("--exclude", metavar="EXPRESSION", action="append", default=[], help=excluded)

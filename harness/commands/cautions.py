@@ -14,11 +14,20 @@ from harness.analysis.runs import gather_runs
 #: Names of columns that say parameters, and tokens.
 _OF_PARAMETERS = re.compile(r"^(n|n_?)?(params?|parameters?|model_?size)(_.*)?$|^n$", re.IGNORECASE)
 _OF_TOKENS = re.compile(r"^((n|train|training)_?)?(tokens?|data_?size)(_.*)?$|^d$", re.IGNORECASE)
+#: Variables whose order can be told by their names or sizes.
+_ORDERED = (("N", "D"), ("w", "d", "D"))
 
 
-def cautions(x: pd.DataFrame, y: pd.Series, frame: pd.DataFrame) -> tuple[str, ...]:
-    """What to say of runs x (n, d), y (n,), whose whole rows are `frame`."""
-    return tuple(filter(None, [_swapped(x), _conditions(x, y.to_numpy(), str(y.name), frame)]))
+def cautions(
+    x: pd.DataFrame, y: pd.Series, frame: pd.DataFrame, variables: Sequence[str] | None = None
+) -> tuple[str, ...]:
+    """What to say of runs x (n, d), y (n,), whose whole rows are `frame`.
+
+    Args:
+        variables: of the law that is to be fitted; None where it is one over sizes alone, or over N and D.
+    """
+    ordered = variables is None or tuple(variables) in _ORDERED
+    return tuple(filter(None, [_swapped(x) if ordered else "", _conditions(x, y.to_numpy(), str(y.name), frame)]))
 
 
 def label_columns(frame: pd.DataFrame, taken: Sequence[str]) -> dict[str, np.ndarray]:

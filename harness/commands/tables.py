@@ -16,7 +16,7 @@ from harness.analysis.fitting.laws import Law
 from harness.commands.cautions import cautions, label_columns
 from harness.commands.metrics_as_columns import refuse_several_studies, with_metrics
 from harness.errors import DataError, UserError, warn_of_runs
-from harness.records.columns import NOT_NEGATIVE, POSITIVE, SHARE, Limits, label_column, number_column
+from harness.records.columns import NOT_NEGATIVE, POSITIVE, SHARE, Limits, label_column, number_column, truth_column
 from harness.records.comparable import differing_data
 from harness.records.expressions import derive, select
 from harness.records.folders import is_results
@@ -152,10 +152,13 @@ def choose_curve_rows(arguments: argparse.Namespace, source: str, steps: Literal
     Raises:
         DataError: as `read_rows`, `choose_rows` and `records.table.curve_rows`.
     """
-    frame = read_rows(source, steps=steps)
+    split = getattr(arguments, "split", None)
+    frame = read_rows(source, steps=steps, split=split)
     rows = choose_rows(frame, source, arguments)
     if rows.frame.empty:
         return rows
+    if split is not None and is_results(source):
+        frame = read_rows(source)
     by = getattr(arguments, "by", None)
     kept, other_runs = curve_rows(source, rows.frame, frame, getattr(arguments, "x", None), by)
     return replace(rows, frame=kept, other_runs=other_runs).in_order_of(by)
@@ -249,16 +252,22 @@ def choose_runs(arguments: argparse.Namespace) -> RunTable:
     if law is not None and len(names) != len(law.variables):
         wanted = f"{law.name} is a law of {len(law.variables)}: {','.join(law.variables)}"
         raise UserError(f"--x {arguments.x}: {counted(len(names), 'column')}; {wanted}")
-    frame = with_metrics(read_rows(arguments.table), arguments.table, [arguments.y], arguments.derive)
+    frame = read_rows(arguments.table, split=arguments.split)
+    frame = with_metrics(frame, arguments.table, [arguments.y], arguments.derive)
     rows = choose_rows(frame, arguments.table, arguments)
     apart = getattr(arguments, "by", None) or getattr(arguments, "recipe", None)
     refuse_several_studies(rows.frame, arguments.table, apart)
     warn_of_mixed(arguments.table, rows.frame)
+    variables = names if law is None else law.variables
+    zero = {name for name, variable in zip(names, variables, strict=True) if law and variable in law.may_be_zero}
+    for name in {name for name, each in zip(names, variables, strict=True) if law and each not in law.measured}:
+        rows = rows.with_columns(**{name: truth_column(rows.frame, name).astype("Float64")})  # a label
     rows = rows.with_numbers_in([*names, arguments.y]).without_repeats().in_order_of(apart)
     frame = rows.require_some().frame
-    x = pd.DataFrame({name: numbers(frame, name, POSITIVE) for name in names}, index=frame.index)
+    of_each = {name: NOT_NEGATIVE if name in zero else POSITIVE for name in names}
+    x = pd.DataFrame({name: numbers(frame, name, limits) for name, limits in of_each.items()}, index=frame.index)
     y = numbers(frame, arguments.y, POSITIVE if law is None else limits_of(law))
-    return RunTable(rows, x, y, cautions(x, pd.Series(y, name=arguments.y), frame))
+    return RunTable(rows, x, y, cautions(x, pd.Series(y, name=arguments.y), frame, law.variables if law else None))
 
 
 def warn_of_mixed(source: str, frame: pd.DataFrame) -> None:

@@ -8,6 +8,7 @@ Makers in the manner of scikit-learn's `make_regression`: numbers of curves, siz
     make_recipes          scores of recipes along a ladder, with known signal, noise and order
     make_finetuned        scores of a family and of what was fine-tuned from it, with known thresholds
     make_surface          losses over parameters and tokens, at fixed budgets of compute
+    make_transfer         losses of runs from scratch and of pretrained runs
     make_parity_study     ... and four more tables shaped like the studies of the quickstart
 """
 
@@ -30,6 +31,7 @@ from harness.datasets.studies import (
     make_text_study,
 )
 from harness.datasets.surfaces import LossSurface, PlantedSurface, make_surface
+from harness.datasets.transfer import PlantedTransfer, TransferTruth, make_transfer
 
 __all__ = [
     "JUMP_KINDS",
@@ -40,6 +42,8 @@ __all__ = [
     "PlantedPairs",
     "PlantedRecipes",
     "PlantedSurface",
+    "PlantedTransfer",
+    "TransferTruth",
     "draw_curves",
     "make_digits_study",
     "make_finetuned",
@@ -52,4 +56,5 @@ __all__ = [
     "make_smooth_curves",
     "make_surface",
     "make_text_study",
+    "make_transfer",
 ]

@@ -134,8 +134,7 @@ def _is_small(family: Family, shape: Shape, signature: Signature) -> bool:
 def _check_logits(model: nn.Module, family: Family, shape: Shape, signature: Signature) -> None:
     with torch.no_grad():
         logits = model(zero_inputs(signature))
-    answers = 1 if signature.vocab_size is None else signature.context
-    wanted = (_EXAMPLES, answers, signature.n_outputs)
+    wanted = (_EXAMPLES, signature.answer_positions, signature.n_outputs)
     if tuple(logits.shape) != wanted:
         raise UserError(
             f"{_name(family, shape)}: logits of {_EXAMPLES} examples have shape {tuple(logits.shape)}, and {wanted} is "
@@ -145,6 +144,8 @@ def _check_logits(model: nn.Module, family: Family, shape: Shape, signature: Sig
 
 def zero_inputs(signature: Signature) -> torch.Tensor:
     """A batch of two examples of zeros, on the default device: what a model is tried on."""
+    if signature.feature_kinds:
+        return torch.zeros(_EXAMPLES, signature.context, 1 + max(n for _, n in signature.feature_kinds))
     if signature.vocab_size is not None:
         return torch.zeros(_EXAMPLES, signature.context, dtype=torch.int64)
     assert signature.feature_shape is not None

@@ -1,4 +1,4 @@
-"""Decoder-only transformer on tokens or frames: pre-norm, causal attention; RMSNorm and no biases by default."""
+"""Decoder-only transformer on tokens, frames or mixed inputs: pre-norm, causal; by default RMSNorm and no biases."""
 
 from __future__ import annotations
 
@@ -16,6 +16,14 @@ from torch import nn
 from harness.errors import SettingError
 from harness.families.base import Family, Group, ParameterCount, Shape
 from harness.families.dropout import dropout
+from harness.families.encoders import (
+    ENCODERS,
+    embedding,
+    embedding_flops,
+    embedding_roles,
+    embedding_weights,
+    flops_without_gradient,
+)
 from harness.families.parametrization import Role, branch_scale, width_factor
 from harness.ranges import Flag, Number, above, at_least, one_of, or_null, setting, whole
 from harness.settings import ParametrizationSettings
@@ -139,7 +147,10 @@ class Scales(NamedTuple):
 
 
 class TransformerModel(nn.Module):
-    """Tokens (B, T) -> logits (B, T, n_outputs), or frames (B, T, F) -> (B, 1, n_outputs), at the last position."""
+    """Tokens (B, T), frames (B, T, F) or mixed inputs (B, T, 1 + F) -> logits (B, S, n_outputs) at the last positions.
+
+    S is T for tokens, 1 for frames, and what the task says for mixed inputs.
+    """
 
     def __init__(self, family: Transformer, shape: Shape, signature: Signature, scales: Scales) -> None:
         super().__init__()
@@ -147,12 +158,8 @@ class TransformerModel(nn.Module):
         kv_heads = family.kv_heads or shape.heads
         self.family, self.logit_scale = family, scales.logits
         new_norm = partial(family.normalisation, width)
-        self.n_features = _n_features(signature)
-        self.embedding = (
-            nn.Linear(self.n_features, width, bias=False)
-            if self.n_features
-            else nn.Embedding(signature.vocab_size or 0, width)
-        )
+        self.unanswered = signature.positions - signature.answer_positions
+        self.embedding = embedding(signature, width, family.encoder)
         self.positions = None if rotary else nn.Embedding(signature.positions, width)
         self.blocks = nn.ModuleList(
             Block(
@@ -172,9 +179,9 @@ class TransformerModel(nn.Module):
         x = self.embed(inputs)
         for block in self.blocks:
             x = block(x)
-        if self.n_features:
-            x = x[:, -1:]
-        readout = self.embedding.weight if self.head is None else self.head.weight
+        if self.unanswered:
+            x = x[:, self.unanswered :]
+        readout = cast("torch.Tensor", self.embedding.weight) if self.head is None else self.head.weight
         return F.linear(self.norm(x), readout) * self.logit_scale
 
     def embed(self, inputs: torch.Tensor) -> torch.Tensor:
@@ -191,7 +198,10 @@ class TransformerModel(nn.Module):
         return torch.stack(weights, dim=1)
 
     def roles(self) -> dict[str, Role]:
-        return {name: self._role(name, parameter) for name, parameter in self.named_parameters()}
+        embedded = embedding_roles(self.embedding, self.family.embedding_std)
+        roles = {f"embedding.{name}": role for name, role in embedded.items()}
+        others = ((name, parameter) for name, parameter in self.named_parameters() if name not in roles)
+        return roles | {name: self._role(name, parameter) for name, parameter in others}
 
     def _role(self, name: str, parameter: nn.Parameter) -> Role:
         residual = name.startswith("blocks.")
@@ -200,10 +210,7 @@ class TransformerModel(nn.Module):
             return Role("norm" if "norm" in name else in_block, "input", 0.0, decays=False, residual=residual)
         if "norm" in name:
             return Role("norm", "input", 0.0, mean=1.0, decays=False, residual=residual)
-        if name.startswith("embedding") and self.n_features:
-            # Frames of standardised features so begin at the size that tokens do.
-            return Role("embedding", "input", self.family.embedding_std / math.sqrt(self.n_features))
-        if name.startswith(("embedding", "positions")):
+        if name.startswith("positions"):
             return Role("embedding", "input", self.family.embedding_std, decays=False)
         std = 1 / math.sqrt(parameter.shape[1])
         if name.startswith("head"):
@@ -213,7 +220,7 @@ class TransformerModel(nn.Module):
 
 @dataclass
 class Transformer(Family):
-    """Decoder-only transformer on tokens, or on frames by a linear layer in place of the embedding."""
+    """Decoder-only transformer on tokens, on frames, or on mixed inputs, each kind of features by an encoder."""
 
     mlp_ratio: float = setting(
         4.0,
@@ -252,6 +259,12 @@ class Transformer(Family):
     tied: bool = setting(False, "the embedding is the readout too", Flag())
     embedding_std: float = setting(
         1.0, "initial standard deviation of embeddings: tokens, positions, standardised frames", above(0)
+    )
+    encoder: str = setting(
+        "linear",
+        "what embeds frames, patches and other features: one linear layer, or two with GELU between them",
+        one_of(*ENCODERS),
+        default_in_identity=False,
     )
     zero_head: bool = setting(True, "start with all logits equal: a readout of zeros", Flag())
     dropout: float = setting(
@@ -305,7 +318,11 @@ class Transformer(Family):
 
     @property
     def reads(self) -> tuple[InputKind, ...]:
-        return ("tokens", "frames")
+        return ("tokens", "frames", "mixed")
+
+    @property
+    def any_length(self) -> bool:
+        return self.positions == "rotary"
 
     def check(self, shape: Shape, signature: Signature) -> None:
         if self.tied and signature.vocab_size != signature.n_outputs:
@@ -332,12 +349,13 @@ class Transformer(Family):
         return Scales(attention_scale, branch_scale(shape.depth, parametrization), logit_scale)
 
     def count(self, shape: Shape, signature: Signature) -> ParameterCount:
-        w, n_inputs = shape.width, signature.vocab_size or _n_features(signature)
+        w = shape.width
+        told = w * signature.positions if self.positions == "learned" else 0
         of_norm = w * (2 if self.norm == "layer" else 1)
         norms = of_norm * (2 if self.hidden_width(w) else 1) + (2 * w // shape.heads if self.qk_norm else 0)
         attention_biases, mlp_biases = self._biases(shape) if self.biases else (0, 0)
         return ParameterCount(
-            embedding=w * (n_inputs + (signature.positions if self.positions == "learned" else 0)),
+            embedding=embedding_weights(signature, w, self.encoder) + told,
             attention=shape.depth * (self._attention_weights(shape) + attention_biases),
             mlp=shape.depth * (self._feed_forward_weights(w) + mlp_biases),
             norm=shape.depth * norms + of_norm,
@@ -348,13 +366,12 @@ class Transformer(Family):
         w, T = shape.width, signature.positions
         mixing = 2 * T * w  # scores and their mixture, causal or not: the kernels compute both halves
         block = self._attention_weights(shape) + mixing + self._feed_forward_weights(w)
-        answers = 1 if signature.vocab_size is None else T
-        head = 2.0 * answers * w * signature.n_outputs
-        return 2.0 * T * shape.depth * block + head + _embedding_flops(shape, signature)
+        head = 2.0 * signature.answer_positions * w * signature.n_outputs
+        return 2.0 * T * shape.depth * block + head + embedding_flops(signature, w, self.encoder)
 
     def training_flops(self, shape: Shape, signature: Signature) -> float:
-        # Backward costs a product for the weights and one for the inputs of each layer, but frames need no gradient.
-        return 3 * self.forward_flops(shape, signature) - _embedding_flops(shape, signature)
+        # Backward costs a product for the weights and one for the inputs of each layer, but features need no gradient.
+        return 3 * self.forward_flops(shape, signature) - flops_without_gradient(signature, shape.width)
 
     def _attention_weights(self, shape: Shape) -> int:
         """Of one block: queries and what comes out, keys and values."""
@@ -370,13 +387,3 @@ class Transformer(Family):
         w, kv_heads, hidden = shape.width, self.kv_heads or shape.heads, self.hidden_width(shape.width)
         into = 2 * hidden if self.activation == "swiglu" else hidden
         return 2 * w + 2 * (kv_heads * w // shape.heads), into + w if hidden else 0
-
-
-def _embedding_flops(shape: Shape, signature: Signature) -> float:
-    """Of one example's forward pass; tokens are looked up."""
-    return 2.0 * signature.positions * _n_features(signature) * shape.width
-
-
-def _n_features(signature: Signature) -> int:
-    """Features of a frame; 0 for tokens."""
-    return signature.feature_shape[1] if signature.kind == "frames" and signature.feature_shape else 0

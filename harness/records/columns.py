@@ -161,6 +161,24 @@ def label_column(frame: pd.DataFrame, name: str) -> np.ndarray:
     return found.astype(str)
 
 
+def began_column(frame: pd.DataFrame, name: str) -> np.ndarray:
+    """(n,) bool: whether each run began from a trained model, by a column of truth values or of what it began from.
+
+    A column without names of anything else than true or false is one of truth values; of any other, an empty cell is a
+    run from scratch.
+
+    Raises:
+        DataError: no such column, or an empty cell among truth values.
+    """
+    cells = column(frame, name)
+    given = cells.notna() & (cells.astype(str).str.strip() != "")
+    if given.any() and cells[given].map(lambda cell: str(cell).strip().lower() in _TRUTH).all():
+        if not given.all():
+            raise _at(cells, int(np.argmin(given)), "empty: true or false is wanted, 1 or 0")
+        return truth_column(frame, name).to_numpy(dtype=bool)
+    return given.to_numpy(dtype=bool)
+
+
 _TRUTH = dict.fromkeys(("true", "yes", "1", "1.0"), True) | dict.fromkeys(("false", "no", "0", "0.0"), False)
 
 

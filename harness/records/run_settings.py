@@ -46,6 +46,10 @@ _NOT_SETTINGS = (
 )
 
 
+#: Settings whose values are mappings, of names of the user's own.
+_WHOLE = ("shifts", "reserve", "evaluate_on")
+
+
 def parse_config(text: Any) -> dict[str, Any]:
     """The `config` of a run; {} where it is not a JSON object."""
     try:
@@ -77,10 +81,10 @@ def settings_of(config: Mapping[str, Any]) -> dict[str, Any]:
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in values.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and key not in _WHOLE:
             found |= _flat(value, f"{prefix}{key}.")
         else:
-            found[prefix + key] = json.dumps(value) if isinstance(value, list) else value
+            found[prefix + key] = json.dumps(value) if isinstance(value, list | dict) else value
     return found
 
 
@@ -94,13 +98,13 @@ def duration_of(config: Mapping[str, Any], index: int) -> tuple[str, float]:
 
     Args:
         index: column `duration` of the runs table, a position in the list of durations asked for, each with every
-            number of training examples. Where the config does not hold that list, it stands for the duration, and the
-            setting is ``"duration"``.
+            number of training examples and every mixture. Where the config does not hold that list, it stands for the
+            duration, and the setting is ``"duration"``.
     """
     ladder = config.get("ladder")
     if not isinstance(ladder, dict):
         return "duration", index
-    position = index // len(_limits(config))
+    position = index // (len(_limits(config)) * _n_mixtures(config))
     for unit in DURATIONS:
         asked = ladder.get(unit)
         values: list[Any] = asked if isinstance(asked, list) else [asked]
@@ -112,7 +116,7 @@ def duration_of(config: Mapping[str, Any], index: int) -> tuple[str, float]:
 def _limit_of(config: Mapping[str, Any], index: int) -> float:
     """The number of training examples that a run was asked for; `index` as in `duration_of`."""
     limits = _limits(config)
-    limit = limits[index % len(limits)]
+    limit = limits[index // _n_mixtures(config) % len(limits)]
     return math.inf if limit is None else limit
 
 
@@ -121,6 +125,13 @@ def _limits(config: Mapping[str, Any]) -> list[Any]:
     ladder = config.get("ladder")
     limits = ladder.get("train_examples") if isinstance(ladder, dict) else None
     return limits if isinstance(limits, list) and limits else [limits]
+
+
+def _n_mixtures(config: Mapping[str, Any]) -> int:
+    """How many mixtures the run's command asked for; 1 where it asked for none beside the task's own."""
+    ladder = config.get("ladder")
+    mixtures = ladder.get("mixtures") if isinstance(ladder, dict) else None
+    return len(mixtures) if isinstance(mixtures, list) and mixtures else 1
 
 
 def durations(runs: pd.DataFrame) -> pd.DataFrame:

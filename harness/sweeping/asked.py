@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from harness.durations import ALL, lengths_of, unit_of
+from harness.durations import ALL, lengths_of, mixtures_of, unit_of
 from harness.errors import UserError, warn_of_runs
 from harness.families.base import Shape
 from harness.ladder import Rung, build_ladder, identity_settings, learning_rates, member, rung_of_size
@@ -132,7 +132,7 @@ def _asked_for(study: Settings, runs: pd.DataFrame, by: Sequence[str]) -> dict[s
     found = {}
     rungs: dict[tuple[str, Shape], Rung | None] = {}
     for row, stated in zip(runs.to_dict("records"), _stated_settings(study, runs), strict=True):
-        own = {name: stated[name] for name in by if name in stated}
+        own = {name: stated[name] for name in _with_the_whole_mixture(study, by, stated) if name in stated}
         variant = _with_settings(study, own)
         shape = Shape(row["width"], row["depth"], row["heads"])
         key = json.dumps(own), shape
@@ -149,12 +149,21 @@ def _asked_for(study: Settings, runs: pd.DataFrame, by: Sequence[str]) -> dict[s
     return found
 
 
+def _with_the_whole_mixture(study: Settings, by: Sequence[str], stated: Mapping[str, Any]) -> list[str]:
+    """The names of `by`, where one is a weight of a mixture with all weights of the mixture that the run states."""
+    prefix = f"task.{study.task.mixture_setting}."
+    weights = [name for name in stated if name.startswith(prefix)]
+    return [*(name for name in by if name not in weights), *(weights if any(name in weights for name in by) else [])]
+
+
 def _with_settings(study: Settings, values: Mapping[str, Any]) -> Settings | None:
     """The study with other values of some settings; None where it has no such setting."""
-    for name, value in values.items():
+    for name, value in _nested(study, values).items():
         group, _, field = name.partition(".")
         beside: dict[str, Any] = dict.fromkeys(DURATIONS) if is_duration(name) else {}
         beside |= {"head_width": None} if name == HEADS else {}
+        if isinstance(value, Mapping):  # of one run, whichever mixtures the study asks for
+            study = replace(study, ladder=replace(study.ladder, mixtures=None))
         try:
             owner = getattr(study, group)
             is_list = isinstance(getattr(owner, field), (list, tuple))
@@ -164,6 +173,14 @@ def _with_settings(study: Settings, values: Mapping[str, Any]) -> Settings | Non
         except (AttributeError, TypeError, ValueError, UserError):
             return None
     return study
+
+
+def _nested(study: Settings, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of settings, with the weights of a mixture as one mapping."""
+    whole = f"task.{study.task.mixture_setting}"
+    weights = {name.removeprefix(f"{whole}."): value for name, value in values.items() if name.startswith(f"{whole}.")}
+    others = {name: value for name, value in values.items() if not name.startswith(f"{whole}.")}
+    return others | ({whole: weights} if weights else {})
 
 
 def _differences(study: Settings, runs: pd.DataFrame, by: Sequence[str]) -> dict[str, list[Any]]:
@@ -199,6 +216,10 @@ def _asked_values(study: Settings) -> dict[str, list[Any]]:
     values = {name: [value] for name, value in (_unstated(study) | settings_of(identity)).items()}
     if RATE not in rules:
         values[RATE] = rates
+    for mixture in mixtures_of(study):
+        for name, weights in mixture.items():
+            for part, share in weights.items():
+                values[f"{name}.{part}"] = sorted({share, *values[f"{name}.{part}"]})
     limits = list(dict.fromkeys(trained.examples for trained in rung.durations))
     return values | {f"ladder.{unit_of(study.ladder)}": lengths_of(study.ladder), EXAMPLES: limits}
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.ladder import Job
+from harness.mixtures import mixture_in_words
 from harness.records.schema import STATUSES
 from harness.rules.base import BATCH_SIZE, BETA2, LR, WARMUP, WEIGHT_DECAY
 from harness.settings import Settings
@@ -73,7 +74,7 @@ def _plan_row(job: Job, cost: CostModel, device: str) -> dict[str, str]:
 
 def _seen(job: Job) -> dict[str, str]:
     """How much a run trains on; the column `examples` is of those that differ."""
-    if job.settings.task.signature.kind == "tokens":
+    if job.settings.task.signature.kind in ("tokens", "mixed"):
         return {"tokens": f"{job.tokens:.3g}"}
     return {"examples seen": f"{job.tokens:,}"}
 
@@ -83,16 +84,23 @@ _RULED = {BATCH_SIZE: "batch", LR: "lr", WARMUP: "warmup", BETA2: "beta2", WEIGH
 
 
 def _data_and_rules(job: Job) -> dict[str, str]:
-    """Columns of a study that trains by epochs, and of the settings that follow a rule there."""
+    """Columns of a study that trains by epochs, of its mixtures, and of the settings that follow a rule there."""
     found = {}
     if job.examples is not None:
         found = {"examples": f"{job.examples:,}", "epochs": f"{job.epochs:.3g}"}
+    found |= _mixture(job)
     values = job.rung.durations[job.duration].values
     for name, column in _RULED.items():
         if name in values:
             each = values[name] if isinstance(values[name], list) else [values[name]]
             found[column] = ", ".join(f"{value:,}" if isinstance(value, int) else f"{value:.4g}" for value in each)
     return found
+
+
+def _mixture(job: Job) -> dict[str, str]:
+    """The column of a study that asks for mixtures."""
+    asked = job.settings.ladder.mixtures
+    return {} if asked is None else {"mixture": mixture_in_words(job.settings.task.mixture)}
 
 
 def plan_frame(studies: Sequence[Settings], status: Mapping[str, str], cost: CostModel, device: str) -> pd.DataFrame:
@@ -183,7 +191,7 @@ def status_grid(studies: Sequence[Settings], status: Mapping[str, str], running:
         running: run_id -> share of the steps done, of the runs in training now.
     """
     found = [cell for study in studies for cell in cells(study)]
-    columns = [name for name in cell_columns(found) if name in ("rung", "width", "steps", "examples")]
+    columns = [name for name in cell_columns(found) if name in ("rung", "width", "mixture", "steps", "examples")]
     seeds = sorted({member.seed for cell in found for member in cell.members})
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for name in ("study", *columns, *(f"s{seed}" for seed in seeds)):
@@ -212,9 +220,11 @@ def _state(run_ids: Sequence[str], status: Mapping[str, str], running: Mapping[s
 
 
 def cell_columns(found: Iterable[Job]) -> tuple[str, ...]:
-    """What tells cells of a study apart; the examples only where some study trains by epochs."""
-    by_epochs = any(cell.examples is not None for cell in found)
-    return ("rung", "width", "depth", *(["examples"] if by_epochs else []), "steps")
+    """What tells cells of a study apart; examples and mixtures only where some study has them."""
+    cells_found = list(found)
+    by_epochs = any(cell.examples is not None for cell in cells_found)
+    mixed = any(_mixture(cell) for cell in cells_found)
+    return ("rung", "width", "depth", *(["mixture"] if mixed else []), *(["examples"] if by_epochs else []), "steps")
 
 
 def cell_values(cell: Job, columns: Sequence[str]) -> tuple[str, ...]:
@@ -222,7 +232,8 @@ def cell_values(cell: Job, columns: Sequence[str]) -> tuple[str, ...]:
     shape = cell.rung.shape
     known = {"rung": cell.rung.index, "width": shape.width, "depth": shape.depth, "steps": cell.steps}
     known |= {} if cell.examples is None else {"examples": cell.examples}
-    return tuple(f"{known[name]:,}" if name in known else "-" for name in columns)
+    told = {name: f"{value:,}" for name, value in known.items()} | _mixture(cell)
+    return tuple(told.get(name, "-") for name in columns)
 
 
 def count_by_state(cell: Job, status: Mapping[str, str], running: set[str]) -> Counter[str]:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
@@ -26,9 +26,12 @@ class Batch:
     """B examples.
 
     Attributes:
-        inputs: (B, T) int64 tokens, or float32 features (B, *feature_shape).
-        targets: (B, S) int64 classes, or (B, S, V) float32: values, or probabilities of the classes; S = T for tokens
-            (the answer at each position), 1 for features.
+        inputs: (B, T) int64 tokens, or float32 features (B, *feature_shape), or mixed float32 (B, T, 1 + F): the first
+            channel of a position is the number of its token, or -1 - k for features of kind k, which stand in the
+            channels after it, filled up with zeros to the F of the widest kind.
+        targets: (B, S) int64 classes, or (B, S, V) float32: values, or probabilities of the classes; S is
+            `Signature.answer_positions`: T for tokens (the answer at each position), 1 for features, and for mixed
+            inputs the number of last positions that the task asks to be answered.
         scored: (B, S) bool, the positions that count in loss and metrics; at least one in each row.
         subtask: (B,) int64 index into the task's `subtasks`; all 0 where the task has none.
     """
@@ -83,8 +86,9 @@ class Choices:
 
 
 #: What a task gives and a family reads; images are features of shape (channels, height, width), and frames those of
-#: shape (T, F), T moments of F features each, such as the columns of a spectrogram.
-InputKind = Literal["tokens", "features", "images", "frames"]
+#: shape (T, F), T moments of F features each, such as the columns of a spectrogram. Mixed inputs are one sequence of
+#: tokens and of features of one or more kinds.
+InputKind = Literal["tokens", "features", "images", "frames", "mixed"]
 
 #: The kind of features by the number of dimensions of one example.
 _KIND_BY_DIMENSIONS: dict[int, InputKind] = {2: "frames", 3: "images"}
@@ -97,10 +101,12 @@ class Signature:
     Attributes:
         n_outputs: number of classes, size of the vocabulary, or number of values V.
         vocab_size: number of input tokens; None if inputs are features.
-        context: number of positions of a token input; 1 for features.
+        context: number of positions of a token or mixed input; 1 for features.
         feature_shape: shape of one feature input, such as (64,), (1, 8, 8) for an image or (50, 40) for 50 frames;
             None if inputs are tokens.
         answers: whether an answer is one of n_outputs classes, or n_outputs values.
+        feature_kinds: of mixed inputs: each kind of features, with how many a position has.
+        answered: of tokens and mixed inputs: how many positions, the last ones, have answers; None for all.
     """
 
     n_outputs: int
@@ -108,6 +114,8 @@ class Signature:
     context: int = 1
     feature_shape: tuple[int, ...] | None = None
     answers: Literal["classes", "values"] = "classes"
+    feature_kinds: tuple[tuple[str, int], ...] = ()
+    answered: int | None = None
 
     @classmethod
     def of_tokens(cls, vocab_size: int, context: int) -> Signature:
@@ -120,8 +128,15 @@ class Signature:
         return self.feature_shape[0] if self.kind == "frames" and self.feature_shape else self.context
 
     @property
+    def answer_positions(self) -> int:
+        """Number S of answers to an example: of each token, or one to features; mixed inputs say theirs."""
+        return self.answered or (self.context if self.vocab_size is not None else 1)
+
+    @property
     def kind(self) -> InputKind:
         """What inputs are."""
+        if self.feature_kinds:
+            return "mixed"
         if self.vocab_size is not None:
             return "tokens"
         return _KIND_BY_DIMENSIONS.get(len(self.feature_shape or ()), "features")
@@ -136,6 +151,10 @@ class Task(Checked, ABC):
     """
 
     settings_group = "task"
+
+    #: The setting that holds the weights of what training mixes, of which `ladder.mixtures` takes the place; None for
+    #: a task that mixes nothing.
+    mixture_setting: ClassVar[str | None] = None
 
     #: Metrics of every evaluation, the loss among them.
     metrics: tuple[Metric, ...]
@@ -173,6 +192,11 @@ class Task(Checked, ABC):
     def cautions(self) -> Sequence[str]:
         """What a user should know of the data before anything is trained on them, each in a line."""
         return ()
+
+    @property
+    def mixture(self) -> Mapping[str, float]:
+        """Share of training that each part of what `mixture_setting` weighs has; {} for a task that mixes nothing."""
+        return {}
 
     @property
     def n_train(self) -> int | None:
@@ -221,9 +245,23 @@ class Task(Checked, ABC):
         """What evaluation offers beside the right answers, for metrics of choices; None for a task without choices."""
         return None
 
+    def longer(self, factor: float) -> Task | None:
+        """The task with sequences `factor` times as long, of the same vocabulary, to evaluate on (`shifts`).
+
+        None for a task without a setting of its length.
+
+        Raises:
+            SettingError: it cannot be made so long.
+        """
+        return None
+
     def chance(self, metric: str) -> float | None:
         """The value of `metric` for a model that guesses, or None where that is not defined."""
         return None
+
+    def subtask_chance(self, metric: str, subtask: str) -> float | None:
+        """As `chance`, of one subtask; that of the whole task unless a task says otherwise."""
+        return self.chance(metric)
 
     def subtask_weight(self) -> np.ndarray | None:
         """(n_subtasks,) shares of the subtasks in training, which sum to 1; None for those of the evaluation set.

@@ -18,7 +18,8 @@ from harness.records import exporters, importers
 
 def test_names_are_those_of_the_library() -> None:
     assert set(arguments.LAWS) == set(LAWS) and len(arguments.LAWS) == len(LAWS)
-    assert set(arguments.LAWS_OF_A_LOSS) == {name for name, law in LAWS.items() if law.scale == "log"}
+    of_sizes = {name for name, law in LAWS.items() if law.scale == "log" and not law.may_be_zero}
+    assert set(arguments.LAWS_OF_A_LOSS) == of_sizes - {"transferred"}
     assert arguments.ALLOCATING == allocation.ALLOCATING
     assert set(arguments.GAINING) == {law for laws in compute_gain.GAINING.values() for law in laws}
     assert arguments.OBJECTIVES == estimator.OBJECTIVES and arguments.INTERVALS == estimator.INTERVALS

@@ -10,6 +10,8 @@ import pytest
 from command import loaded_after, run
 from own_tables import FIT, SURFACE, TRUTH, done, surface_loss, write_tables
 
+from harness.datasets import make_transfer
+
 #: A warning of numpy would stand between the lines that a user reads.
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 
@@ -238,3 +240,22 @@ def test_a_flat_loss_is_a_flat_power(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_neither_torch_nor_matplotlib_is_loaded() -> None:
     assert loaded_after(FIT) == "[0] set()\n"
+
+
+def test_laws_with_labels_and_shares_read_them_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    """Zeros and truth values are no mistakes, and few data of fine-tuning do not look like swapped columns."""
+    frame = make_transfer(n_seeds=1, random_state=0).frame
+    frame.assign(pretrained=frame["pretrained"].astype(bool)).to_csv("transfer.csv", index=False)
+    law = ("--law", "hernandez_floor", "--y", "loss")
+    found, ran = done(capsys, "fit", "transfer.csv", *law, "--x", "N,D,pretrained")
+    low, high = found["intervals"]["beta"]
+    assert 0.3 < low < 0.38 < high < 0.5 and "swapped" not in ran.out and "168" not in ran.out
+    frame["pretrained"] = frame["pretrained"].astype(object)
+    frame.loc[4, "pretrained"] = "perhaps"
+    frame.to_csv("transfer.csv", index=False)
+    ran = run(capsys, "fit", "transfer.csv", *law, "--x", "N,D,pretrained")
+    assert ran.code == 2 and "row 5" in ran.err and "true or false" in ran.err
+    share = np.linspace(0, 1, 9)
+    pd.DataFrame({"code": share, "loss": 2 + np.exp(-3 * share)}).to_csv("mixture.csv", index=False)
+    found, _ = done(capsys, "fit", "mixture.csv", "--law", "mixture2", "--x", "code", "--y", "loss")
+    assert found["params"]["t1"] == pytest.approx(-3, rel=1e-3)

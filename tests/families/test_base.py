@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from tiny import Frames, NextSymbol, SignOfSum, make_settings
+from tiny import Frames, Mixed, NextSymbol, SignOfSum, make_settings
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -31,6 +31,9 @@ CASES = [
     (Transformer(mlp_ratio=0, positions="learned"), NextSymbol()),
     (Transformer(tied=True, mlp_ratio=2.5), NextSymbol(n_symbols=40, length=16)),
     (Transformer(activation="swiglu", kv_heads=1, qk_norm=True, positions="learned"), Frames()),
+    (Transformer(encoder="mlp"), Frames()),
+    (Transformer(positions="learned"), Mixed()),
+    (Transformer(encoder="mlp", activation="swiglu"), Mixed()),
 ]
 SHAPES = [Shape(8, 1, 1), Shape(12, 3, 2), Shape(32, 2, 4)]
 STANDARD = ParametrizationSettings()
@@ -77,7 +80,7 @@ def test_logits_have_a_row_for_each_answer(family, task):
         (
             Transformer(),
             SignOfSum(image=True),
-            "family=transformer reads tokens, frames, and .* gives images",
+            "family=transformer reads tokens, frames, mixed, and .* gives images",
         ),
     ],
 )

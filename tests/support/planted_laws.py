@@ -9,6 +9,7 @@ import numpy as np
 from harness.analysis.fitting.laws import Law
 from harness.analysis.fitting.laws.breaks import BrokenPower
 from harness.analysis.fitting.laws.powers import PowerSum
+from harness.analysis.fitting.laws.transfer import LossWithTransfer
 
 #: Ranges of the coordinates, in the law's order.
 RANGES: dict[str, tuple[tuple[float, float], ...]] = {
@@ -20,6 +21,19 @@ RANGES: dict[str, tuple[tuple[float, float], ...]] = {
         *((0.2, 1.0), (0.2, 1.0), (0.2, 1.0), (0.3, 1.0), (0.3, 1.0)),
         *((np.log(1.0), np.log(8.0)), (np.log(1.0), np.log(8.0))),
     ),
+    "zhang": ((0.2, 1.0), (0.2, 1.0), (-0.3, 0.8), (0.2, 1.0)),
+    "zhang_joint": ((0.2, 1.0), (0.2, 1.0), (-0.3, 0.8), (-0.3, 0.8), (0.2, 1.0)),
+    "transferred": ((-1.0, 1.0), (-0.2, 0.8), (-0.2, 0.8)),
+    "hernandez": (
+        *((-1.0, 1.0), (0.2, 0.8), (0.1, 0.8), (0.1, 0.8)),
+        *((0.5, 8.0), (0.1, 0.7), (0.1, 0.7)),
+    ),
+    "hernandez_floor": (
+        *((0.2, 1.0), (0.2, 1.0), (0.2, 1.0), (0.3, 1.2), (0.3, 1.2)),
+        *((0.5, 8.0), (0.1, 0.7), (0.1, 0.7)),
+    ),
+    "mixture2": ((0.2, 1.0), (0.2, 1.0), (-0.8, -0.2)),
+    "mixture3": ((0.2, 1.0), (0.2, 1.0), (-0.8, -0.2), (0.2, 0.8)),
     "kaplan": ((-1.0, 1.0), (0.2, 0.8), (0.05, 0.8), (0.05, 0.8)),
 }
 
@@ -41,6 +55,8 @@ def design(law: Law, points: dict[int, int]) -> np.ndarray:
     d = len(law.variables)
     axis = np.linspace(-3, 3, points[d])
     t = np.stack([side.ravel() for side in np.meshgrid(*[axis] * d)])
+    if isinstance(law, LossWithTransfer):
+        return np.stack([*t[:2], t[2] > 0])  # as many from scratch as pretrained
     if law.name == "muennighoff":
         size, repeats, unique = t
         return np.stack([size, unique + (repeats + 3) / 1.5, unique])  # 1 to 55 epochs

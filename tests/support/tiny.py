@@ -59,6 +59,36 @@ class Frames(Task):
 
 
 @dataclass
+class Mixed(Task):
+    """Which feature is loudest in a patch of four or a frame of three, and then the same symbol once more?
+
+    A patch and a frame in either order, a symbol that asks for the patch (5) or the frame (6), and the first answer.
+    """
+
+    metrics = (LOSS, TOKEN_ACCURACY)
+    name = "mixed"
+    subtasks = ("frame", "patch")
+
+    @property
+    def signature(self) -> Signature:
+        kinds = (("patch", 4), ("frame", 3))
+        return Signature(n_outputs=4, vocab_size=7, context=4, feature_kinds=kinds, answered=2)
+
+    def train_batch(self, rng: np.random.Generator, batch_size: int) -> Batch:
+        inputs = np.zeros((batch_size, 4, 5), dtype=np.float32)
+        patches, frames = rng.standard_normal((batch_size, 4)), rng.standard_normal((batch_size, 3))
+        rows, first, asks_patch = np.arange(batch_size), rng.integers(2, size=batch_size), rng.random(batch_size) < 0.5
+        inputs[rows, first, 0], inputs[rows, first, 1:] = -1, patches
+        inputs[rows, 1 - first, 0], inputs[rows, 1 - first, 1:4] = -2, frames
+        answers = np.where(asks_patch, patches.argmax(axis=1), frames.argmax(axis=1))
+        inputs[:, 2, 0], inputs[:, 3, 0] = np.where(asks_patch, 5, 6), answers
+        return Batch.of_answers(inputs, np.repeat(answers[:, None], 2, axis=1), asks_patch.astype(np.int64))
+
+    def eval_batch(self) -> Batch:
+        return self.train_batch(np.random.default_rng(0), 64)
+
+
+@dataclass
 class NextSymbol(Task):
     """The next symbol is the last one plus one; only the later half of the answers counts."""
 

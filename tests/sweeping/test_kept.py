@@ -13,7 +13,7 @@ import pytest
 import torch
 from recurrent import Recurrent
 from safetensors.torch import load_file
-from tiny import NextSymbol, SignOfSum, job_of, make_settings
+from tiny import Mixed, NextSymbol, SignOfSum, job_of, make_settings
 
 from harness.errors import UserError
 from harness.families.mlp import MLP
@@ -92,7 +92,10 @@ def test_the_last_state_of_every_member_is_kept_to_the_bit(
         assert (about["run_id"], about["seed"], about["lr"]) == (member.run_id, member.seed, member.lr)
 
 
-@pytest.mark.parametrize(("family", "task"), [(MLP(), SignOfSum()), (Transformer(dropout=0.2), NextSymbol())])
+@pytest.mark.parametrize(
+    ("family", "task"),
+    [(MLP(), SignOfSum()), (Transformer(dropout=0.2), NextSymbol()), (Transformer(encoder="mlp"), Mixed())],
+)
 def test_a_model_made_from_a_file_has_the_loss_that_was_recorded(tmp_path: Path, family: Any, task: Any) -> None:
     job = job_with(tmp_path, "all", family, task, parametrization__kind="mup")
     run_job(job, None)

@@ -24,6 +24,7 @@ OTHERS = (
     "table",
     "teacher_student",
     "text_classification",
+    "two_digits",
 )
 CONFIGS = [
     path for path in sorted((Path(__file__).parents[2] / "conf" / "task").glob("*.yaml")) if path.stem not in OTHERS

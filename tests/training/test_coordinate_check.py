@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from tiny import Frames, NextSymbol, SignOfSum
+from tiny import Frames, Mixed, NextSymbol, SignOfSum
 
 from harness.errors import SettingError
 from harness.families.cnn import CNN
@@ -28,6 +28,7 @@ FAMILIES = {
         1,
     ),
     "frames": (Transformer(activation="relu"), Frames(), 1),
+    "mixed": (Transformer(encoder="mlp"), Mixed(), 1),
     "tied": (Transformer(tied=True), NextSymbol(), 1),
 }
 OPTIMIZERS = {

@@ -124,17 +124,18 @@ def law_columns(law: Law, x: ArrayLike | pd.DataFrame, y: ArrayLike | None = Non
 
 def _checked_columns(law: Law, columns: Mapping[str, ArrayLike], y: ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:
     """Places and values, each a number that the law's scale allows."""
+    zero = [name for name, variable in zip(columns, law.variables, strict=True) if variable in law.may_be_zero]
     if y is None:
-        places = np.stack(positive_columns(**columns), axis=1)
+        places = np.stack(positive_columns(zero, **columns), axis=1)
         return places, np.zeros(len(places))
     if law.scale == "log":
-        *sides, values = positive_columns(**columns, y=y)
+        *sides, values = positive_columns(zero, **columns, y=y)
         return np.stack(sides, axis=1), np.log(values)
     values = finite_numbers("y", y)
     if "floor" in law.parameters and (wrong := np.flatnonzero((values < 0) | (values > 1))).size:
         raise DataError(f"column y, row {wrong[0]}: {values[wrong[0]]:g}: allowed for {law.name} is 0 to 1")
     # Ones in the place of y, for lengths to be compared.
-    *sides, _ = positive_columns(**columns, y=np.ones_like(values))
+    *sides, _ = positive_columns(zero, **columns, y=np.ones_like(values))
     return np.stack(sides, axis=1), values
 
 
@@ -143,7 +144,7 @@ def refuse_design(law: Law, places: np.ndarray) -> None:
     distinct = len(np.unique(places, axis=0))
     for j, name in enumerate(law.variables):
         least, most = places[:, j].min(), places[:, j].max()
-        if distinct > 1 and most < least * SPREAD:
+        if distinct > 1 and most <= least * SPREAD:
             where = f"is {least:.4g}" if most == least else f"is {least:.4g} within {100 * (most / least - 1):.1f} %"
             raise NotIdentifiableError(
                 f"{law.name}: not identifiable, {name} {where} in all {len(places)} runs; "
@@ -159,7 +160,8 @@ def refuse_design(law: Law, places: np.ndarray) -> None:
 def unsolved(law: Law, places: np.ndarray, n_runs: int) -> UserError:
     """The error to raise where no start of a fit to places (R, d) converged."""
     message = f"{law.formula}: no start of the fit converged on these {n_runs} runs"
-    logs = np.log(places) - np.log(places).mean(axis=0)
+    logs = law.coordinates(places, law.centre(places)).T
+    logs = logs - logs.mean(axis=0)
     if len(law.variables) > 1 and np.linalg.matrix_rank(logs, tol=1e-6 * np.linalg.norm(logs)) < len(law.variables):
         names = " and ".join(law.variables)
         return NotIdentifiableError(f"{message}; {names} grow together in them, so their terms cannot be told apart")

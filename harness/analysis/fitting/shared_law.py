@@ -45,6 +45,11 @@ class SharedLaw(Law):
         self.log_parameters = self._of_all(member.log_parameters)
         chosen = self._of_all(member.exponents)
         self.exponents = tuple(name for name in self.parameters if name in chosen)
+        self.widest = {
+            self.name_of(k, member.parameters.index(name)): most
+            for k in range(len(self.groups))
+            for name, most in member.widest.items()
+        }
         self.n_starts = member.n_starts
 
     def name_of(self, group: int, index: int) -> str:

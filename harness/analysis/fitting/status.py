@@ -84,6 +84,7 @@ def free_directions(
     """
     law = problem.law
     wide = [name for name in law.exponents if unidentified(params[name], *intervals[name])]
+    wide += [name for name, most in law.widest.items() if not intervals[name][1] - intervals[name][0] < most]
     if not wide and not is_flat(problem, theta):
         return ""
     _, vectors, root = _scaled_curvature(problem, theta)

@@ -106,8 +106,8 @@ class Forecaster:
         check_between_0_and_1(level=self.level)
         named = laws_for(x, WEIGHED) if self.law == "best" else (self.law,)
         laws = {law.name: law for law in map(find_law, named)}
-        if any(law.scale != "log" for law in laws.values()):
-            raise SettingError("law", self.law, "best, or a law of a positive y")
+        if any(law.scale != "log" or law.may_be_zero for law in laws.values()):
+            raise SettingError("law", self.law, "best, or a law of a positive y over sizes, without labels or shares")
         first = next(iter(laws.values()))
         self.variables_, self._columns = first.variables, column_names(x)
         self._seen, values, labels = _gather(*law_columns(first, x, y), groups, clusters)

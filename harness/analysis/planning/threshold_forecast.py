@@ -1,7 +1,7 @@
 """N* of a family that was only pretrained, from smaller models of it that were fine-tuned on growing amounts of a task.
 
 After Snell et al. 2024, "Predicting Emergent Capabilities by Finetuning" (arXiv:2411.16035). METHOD.md in this folder,
-section 8, says what differs and why.
+section 9, says what differs and why.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from harness.analysis.fitting.laws.base import NO_LAW, Law
 from harness.analysis.fitting.laws.bounded import ExponentialOfLoss, Logistic, SigmoidOfLoss
 from harness.analysis.fitting.laws.breaks import M4, BrokenPower
+from harness.analysis.fitting.laws.mixtures import Mixture
 from harness.analysis.fitting.laws.powers import (
     Gadre,
     Hoffmann,
@@ -12,7 +13,9 @@ from harness.analysis.fitting.laws.powers import (
     SizeOfShape,
     WidthDepth,
 )
+from harness.analysis.fitting.laws.products import Transferred, Zhang, ZhangJoint
 from harness.analysis.fitting.laws.repetition import Muennighoff
+from harness.analysis.fitting.laws.transfer import Hernandez, HernandezFloor
 
 LAWS: dict[str, Law] = {
     law.name: law
@@ -32,6 +35,13 @@ LAWS: dict[str, Law] = {
         Logistic(),
         ExponentialOfLoss(),
         SigmoidOfLoss(),
+        Hernandez(),
+        HernandezFloor(),
+        Transferred(),
+        Zhang(),
+        ZhangJoint(),
+        Mixture(2),
+        Mixture(3),
     )
 }
 

@@ -37,6 +37,9 @@ from harness.errors import UserError
 #: Steepest exponent a fit may return; beyond it the curve is a wall and a floor, not a power law.
 MAX_EXPONENT = 10.0
 
+#: Width of the interval of an exponent of either sign from which nothing is known of it.
+MAX_WIDTH = 2.0
+
 #: Root mean square of the residuals of ln y above which a law describes nothing. In the quickstart losses that follow a
 #: law are at most .11 off it, losses that jump 1.1 and more.
 NO_LAW = 0.25
@@ -66,8 +69,10 @@ class Law(ABC):
         ranges: parameter -> (low, high), finite: where it is sought. For laws without `limits` of their own.
         scale: what `value` returns: 'log' for ln y (y > 0), 'linear' for y.
         x_scale: what t is: 'log' for ln(x / centre) (x > 0), 'linear' for x - centre.
+        may_be_zero: those of `variables` that may be 0: labels and shares.
         n_starts: starts that a fit follows to their end.
         exponents: parameters without unit whose interval tells whether the law is identified.
+        widest: the same of parameters that may be of either sign -> width of an interval that tells nothing.
         curves_as_y: whether `curvature` is that of y, divided by y, where the value is ln y.
     """
 
@@ -81,6 +86,8 @@ class Law(ABC):
     scale: Literal["log", "linear"] = "log"
     x_scale: Literal["log", "linear"] = "log"
     exponents: tuple[str, ...] = ()
+    widest: Mapping[str, float] = {}
+    may_be_zero: frozenset[str] = frozenset()
     n_starts: int = _N_STARTS
     curves_as_y: bool = False
 

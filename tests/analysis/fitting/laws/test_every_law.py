@@ -76,8 +76,8 @@ def test_starts_lie_within_the_limits_and_limits_hold_the_truth(law: Law) -> Non
     assert starts.shape == (4, 5, theta.shape[1]) and np.isfinite(starts).all()
 
 
-#: Laws that take two variables together: width and depth, or tokens and unique tokens.
-TOGETHER = ("size_of_shape", "muennighoff")
+#: Laws that take two variables together, width and depth, or tokens and unique tokens; or that have a label.
+TOGETHER = ("size_of_shape", "muennighoff", "hernandez", "hernandez_floor")
 
 
 @pytest.mark.parametrize("law", [law for law in LAWS.values() if law.name not in TOGETHER], ids=lambda law: law.name)

@@ -1,0 +1,1 @@
+"""Two digits, shown, spoken or written, and a question about them."""
