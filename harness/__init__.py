@@ -2,12 +2,12 @@
 
 The analysis half stands alone: ``import harness`` gives the estimators of laws (`ScalingLaw`, `PowerLaw`, `fit_best`,
 `fit_curves`, `fit_groups`, `exponents`), what follows from them (`Forecaster`, `Chain`, `IsoFlop`, `allocate`,
-`overtraining`, `compute_gain`, `data_transferred`), `screen` (benchmarks that can be read at small size), jumps and
-thresholds (`find_jumps`, `thresholds`, `compare_thresholds`), shifted evaluation sets (`AccuracyLine`,
-`jump_survival`), `take_together` (sizes that lie close), `load`, `datasets`, tables whose truth is known, and `plots`.
-`plan` and `sweep` are the other half: they plan and train experiments; `checkpoints` lists what these have kept, and
-`load_model` gives a trained model. Nothing of torch or Hydra is loaded before `plan`, `sweep` or `load_model` is used;
-each name is imported when first used.
+`overtraining`, `compute_gain`, `data_transferred`), `screen` (benchmarks that can be read at small size), `foretell`
+(where an ability will appear in a pretrained family), jumps and thresholds (`find_jumps`, `thresholds`,
+`compare_thresholds`), shifted evaluation sets (`AccuracyLine`, `jump_survival`), `take_together` (sizes that lie
+close), `load`, `datasets`, tables whose truth is known, and `plots`. `plan` and `sweep` are the other half: they plan
+and train experiments; `checkpoints` lists what these have kept, and `load_model` gives a trained model. Nothing of
+torch or Hydra is loaded before `plan`, `sweep` or `load_model` is used; each name is imported when first used.
 """
 
 from __future__ import annotations
@@ -31,10 +31,12 @@ if TYPE_CHECKING:
     from harness.analysis.planning.compute_gain import compute_gain
     from harness.analysis.planning.data_transferred import data_transferred
     from harness.analysis.planning.forecast import Forecaster
+    from harness.analysis.planning.foretell import foretell
     from harness.analysis.planning.isoflop import IsoFlop
     from harness.analysis.planning.learning_rates import best_rates
     from harness.analysis.planning.loss_to_metric import Chain
     from harness.analysis.planning.screening import screen
+    from harness.analysis.planning.threshold_forecast import ThresholdForecaster
     from harness.analysis.shifts.accuracy_line import AccuracyLine
     from harness.analysis.shifts.jump_survival import jump_survival
     from harness.analysis.size_bins import take_together
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "AccuracyLine": "harness.analysis.shifts.accuracy_line",
     "Chain": "harness.analysis.planning.loss_to_metric",
+    "ThresholdForecaster": "harness.analysis.planning.threshold_forecast",
     "Forecaster": "harness.analysis.planning.forecast",
     "IsoFlop": "harness.analysis.planning.isoflop",
     "allocate": "harness.analysis.planning.allocation",
@@ -62,6 +65,7 @@ _HOMES = {
     "checkpoints": "harness.records.kept",
     "compare_thresholds": "harness.analysis.emergence.comparison",
     "exponents": "harness.analysis.fitting.exponents",
+    "foretell": "harness.analysis.planning.foretell",
     "find_jumps": "harness.analysis.emergence.find_jumps",
     "fit_best": "harness.analysis.fitting.selection",
     "jump_survival": "harness.analysis.shifts.jump_survival",
@@ -82,6 +86,7 @@ __all__ = [
     "IsoFlop",
     "PowerLaw",
     "ScalingLaw",
+    "ThresholdForecaster",
     "allocate",
     "best_rates",
     "checkpoints",
@@ -93,6 +98,7 @@ __all__ = [
     "fit_best",
     "fit_curves",
     "fit_groups",
+    "foretell",
     "jump_survival",
     "known_scores",
     "load",

@@ -120,6 +120,15 @@ VERBS = {
         arguments.of_screen,
         ("recipes.csv --x params --recipe recipe --value 'acc_*' --step step --plot read.png",),
     ),
+    "foretell": Verb(
+        "harness.commands.foretell",
+        "where an ability will appear, from smaller models fine-tuned on it",
+        arguments.of_foretell,
+        (
+            "results/pretrained results/tuned --plot ahead.png",
+            "runs.csv --x params --amount examples --value accuracy --chance 0.25 --at 5",
+        ),
+    ),
     "import": Verb(
         "harness.commands.importing",
         "results of other tools into the two tables",

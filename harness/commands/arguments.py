@@ -70,6 +70,8 @@ LABELS = {
 }
 #: The column of sizes of a results folder.
 SIZES = "params_non_embedding"
+#: The column of training examples of a results folder.
+AMOUNTS = "unique_examples"
 #: Curves that one picture shows, a row each.
 MOST_DRAWN = 6
 
@@ -258,6 +260,32 @@ def of_screen(parser: argparse.ArgumentParser) -> None:
     parser.epilog = metric_names.vocabulary(pairs=False)
     _add_output(parser)
     _add_plot(parser, "draw what each task tells at each size")
+
+
+def of_foretell(parser: argparse.ArgumentParser) -> None:
+    """``harness foretell``."""
+    results = "results folders of a family and of what was fine-tuned from it, or tables (CSV, TSV, JSONL or Parquet)"
+    parser.add_argument("results", metavar="RESULTS", nargs="+", help=results)
+    sizes = f"sizes, or parent_loss, the loss that fine-tuning began from ({SIZES}, where there is such a column)"
+    parser.add_argument("--x", metavar="COLUMN", help=sizes)
+    amounts = f"examples that a run was fine-tuned on, 0 or empty for the family itself ({AMOUNTS}); see below"
+    parser.add_argument("--amount", metavar="COLUMN", help=amounts)
+    parent = "the pretrained run that each began from (parent_run, or the seed at each size)"
+    parser.add_argument("--parent", metavar="COLUMN", help=parent)
+    worth = "examples of the task that pretraining is worth, within a factor of 3 (one to the most of --amount)"
+    parser.add_argument("--at", type=positive, metavar="EXAMPLES", help=worth)
+    top = "what an able model scores, as a share of the way from chance to 1 (as the runs tell)"
+    parser.add_argument("--top", type=positive, metavar="SHARE", help=top)
+    below = "use sizes up to this alone (all that were fine-tuned); along a loss, losses from this on"
+    parser.add_argument("--below", type=positive, metavar="SIZE", help=below)
+    _add_curves(parser)
+    parser.set_defaults(pair=[])
+    parser.epilog = (
+        "In results folders a run without parent_run is of the pretrained family. Sizes of the family beyond those "
+        "that were fine-tuned have no part in the forecast; where there are such, its N* is found and set beside it."
+    )
+    _add_output(parser)
+    _add_plot(parser, "draw N* against the amounts, and what is foretold")
 
 
 def of_import(parser: argparse.ArgumentParser) -> None:

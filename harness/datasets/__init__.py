@@ -6,6 +6,7 @@ Makers in the manner of scikit-learn's `make_regression`: numbers of curves, siz
     make_jumps            scores that jump between two sizes, of 5 kinds
     make_metric_pairs     exact match and token accuracy of the same outputs
     make_recipes          scores of recipes along a ladder, with known signal, noise and order
+    make_finetuned        scores of a family and of what was fine-tuned from it, with known thresholds
     make_surface          losses over parameters and tokens, at fixed budgets of compute
     make_transfer         losses of runs from scratch and of pretrained runs
     make_parity_study     ... and four more tables shaped like the studies of the quickstart
@@ -19,6 +20,7 @@ from harness.datasets.curves import (
     make_metric_pairs,
     make_smooth_curves,
 )
+from harness.datasets.finetuned import PlantedFinetuning, make_finetuned
 from harness.datasets.kinds import JUMP_KINDS, SMOOTH_KINDS
 from harness.datasets.recipes import PlantedRecipes, make_recipes
 from harness.datasets.studies import (
@@ -36,6 +38,7 @@ __all__ = [
     "SMOOTH_KINDS",
     "LossSurface",
     "PlantedCurves",
+    "PlantedFinetuning",
     "PlantedPairs",
     "PlantedRecipes",
     "PlantedSurface",
@@ -43,6 +46,7 @@ __all__ = [
     "TransferTruth",
     "draw_curves",
     "make_digits_study",
+    "make_finetuned",
     "make_induction_study",
     "make_jumps",
     "make_lookup_study",

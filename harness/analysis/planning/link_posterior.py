@@ -10,22 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import gammaln, log_ndtr, logsumexp, ndtr, ndtri
+from scipy.special import log_ndtr, logsumexp, ndtr, ndtri
 
 from harness.analysis.planning.link_prior import LEVEL_SD, LinkPrior
 from harness.analysis.planning.links import FLAT, risen
+from harness.analysis.planning.population import effective, moved, shares
 
-#: Points of each round, a power of two, and kernels of a round.
-_POINTS, _KERNELS = 512, 128
+#: Points of each round, a power of two.
+_POINTS = 512
 #: Rounds end when as many points count, in effect, or after so many.
 _ENOUGH, _ROUNDS = 150.0, 15
-#: Width of a kernel over the standard deviations of the points, and its degrees of freedom: tails heavier than any
-#: posterior's, or a few points would carry all the weight.
-_KERNEL_WIDTH, _KERNEL_FREEDOM = 0.6, 5.0
-#: Fewest points, in effect, from which kernels are chosen: weights are flattened until there are as many.
-_LEAST_EFFECTIVE = 40.0
-#: Factor by which the weights' logarithms are divided until then.
-_FLATTEN = 1.3
 
 
 @dataclass(frozen=True)
@@ -117,12 +111,12 @@ def draw_link(link: str, rows: LinkRows, prior: LinkPrior, n_draws: int, rng: np
     proposed = prior.log_density(theta, clustered)
     given, weight = weigh()
     for _ in range(_ROUNDS):
-        if _effective(weight) > _ENOUGH:
+        if effective(weight) > _ENOUGH:
             break
-        moved, proposed = _kernels(theta[:, :used], weight, rng)
-        theta = np.column_stack([moved, np.zeros((len(moved), 4 - used))])
+        points, proposed = moved(theta[:, :used], weight, rng)
+        theta = np.column_stack([points, np.zeros((len(points), 4 - used))])
         given, weight = weigh()
-    chosen = rng.choice(len(theta), size=n_draws, p=_shares(weight))
+    chosen = rng.choice(len(theta), size=n_draws, p=shares(weight))
     floor, ceiling, kept = given.draw(chosen, rng)
     place, width, noise, shared = theta[kept].T
     return LinkDraws(
@@ -212,45 +206,3 @@ def _truncated(
     below, above = ndtr((low - mean) / spread), ndtr((high - mean) / spread)
     chance = below + rng.random(len(mean)) * (above - below)
     return np.clip(mean + spread * ndtri(np.clip(chance, 1e-300, 1 - 1e-16)), low, high)
-
-
-# -------------------------------------------------------------------------------------------------------------- kernels
-
-
-def _kernels(points: np.ndarray, weight: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """New points (s, p), drawn from kernels about some of the old by their weight, and ln of their density (s,)."""
-    share = _flattened(weight)
-    mean = share @ points
-    off = points - mean
-    covariance = (off.T * share) @ off + 1e-12 * np.eye(points.shape[1])
-    root = _KERNEL_WIDTH * np.linalg.cholesky(covariance)
-    centres = points[rng.choice(len(points), size=_KERNELS, p=share)]
-    tail = np.sqrt(rng.chisquare(_KERNEL_FREEDOM, (len(points), 1)) / _KERNEL_FREEDOM)
-    step = rng.standard_normal(points.shape) / tail @ root.T
-    moved = centres[rng.integers(_KERNELS, size=len(points))] + step
-    to_unit = np.linalg.inv(root).T
-    here, there = moved @ to_unit, centres @ to_unit
-    square = np.sum(here**2, axis=1)[:, None] + np.sum(there**2, axis=1) - 2 * here @ there.T
-    p, nu = points.shape[1], _KERNEL_FREEDOM
-    density = np.mean((1 + np.maximum(square, 0.0) / nu) ** (-(nu + p) / 2), axis=1)
-    constant = gammaln((nu + p) / 2) - gammaln(nu / 2) - p / 2 * np.log(nu * np.pi) - np.log(np.diag(root)).sum()
-    return moved, constant + np.log(density)
-
-
-def _shares(weight: np.ndarray) -> np.ndarray:
-    """Shares (s,) by the logarithms of weights."""
-    share = np.exp(weight - weight.max())
-    return np.asarray(share / share.sum())
-
-
-def _effective(weight: np.ndarray) -> float:
-    """How many points count, by the logarithms of their weights."""
-    return float(1 / np.sum(_shares(weight) ** 2))
-
-
-def _flattened(weight: np.ndarray) -> np.ndarray:
-    """Shares (s,) by the weights' logarithms, divided until `_LEAST_EFFECTIVE` points count."""
-    while True:
-        if _effective(weight) >= _LEAST_EFFECTIVE or not np.ptp(weight) > 1e-6:
-            return _shares(weight)
-        weight = weight / _FLATTEN
