@@ -62,7 +62,7 @@ def test_mistakes(capsys: pytest.CaptureFixture[str]) -> None:
 def write_results(studies: dict[int, str]) -> None:
     """results/tuned: the planted runs by kind, and one run of pretraining."""
     frame = planted()
-    rows = frame.to_dict("records") + [{"N": 1e7, "D": 1e9, "pretrained": 0, "seed": 0, "loss": 2.0}]
+    rows = [*frame.to_dict("records"), {"N": 1e7, "D": 1e9, "pretrained": 0, "seed": 0, "loss": 2.0}]
     for i, row in enumerate(rows):
         last = i == len(frame)
         run_id = f"{i:016x}"
