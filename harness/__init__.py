@@ -3,10 +3,11 @@
 The analysis half stands alone: ``import harness`` gives the estimators of laws (`ScalingLaw`, `PowerLaw`, `fit_best`,
 `fit_curves`, `fit_groups`, `exponents`), what follows from them (`Forecaster`, `Chain`, `IsoFlop`, `allocate`,
 `overtraining`, `compute_gain`, `data_transferred`), `screen` (benchmarks that can be read at small size), jumps and
-thresholds (`find_jumps`, `jumps_in_training`, `thresholds`, `compare_thresholds`), `take_together` (sizes that lie
-close), `load`, `datasets`, tables whose truth is known, and `plots`. `plan` and `sweep` are the other half: they plan
-and train experiments; `checkpoints` lists what these have kept, and `load_model` gives a trained model. Nothing of
-torch or Hydra is loaded before `plan`, `sweep` or `load_model` is used; each name is imported when first used.
+thresholds (`find_jumps`, `jumps_in_training`, `thresholds`, `compare_thresholds`), shifted evaluation sets
+(`AccuracyLine`, `jump_survival`), `take_together` (sizes that lie close), `load`, `datasets`, tables whose truth is
+known, and `plots`. `plan` and `sweep` are the other half: they plan and train experiments; `checkpoints` lists what
+these have kept, and `load_model` gives a trained model. Nothing of torch or Hydra is loaded before `plan`, `sweep` or
+`load_model` is used; each name is imported when first used.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from harness.analysis.planning.learning_rates import best_rates
     from harness.analysis.planning.loss_to_metric import Chain
     from harness.analysis.planning.screening import screen
+    from harness.analysis.shifts.accuracy_line import AccuracyLine
+    from harness.analysis.shifts.jump_survival import jump_survival
     from harness.analysis.size_bins import take_together
     from harness.kept_models import load_model
     from harness.records.kept import checkpoints
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOMES = {
+    "AccuracyLine": "harness.analysis.shifts.accuracy_line",
     "Chain": "harness.analysis.planning.loss_to_metric",
     "Forecaster": "harness.analysis.planning.forecast",
     "IsoFlop": "harness.analysis.planning.isoflop",
@@ -61,6 +65,7 @@ _HOMES = {
     "exponents": "harness.analysis.fitting.exponents",
     "find_jumps": "harness.analysis.emergence.find_jumps",
     "fit_best": "harness.analysis.fitting.selection",
+    "jump_survival": "harness.analysis.shifts.jump_survival",
     "jumps_in_training": "harness.analysis.emergence.training_jumps",
     "known_scores": "harness.analysis.emergence.known_scores",
     "load": "harness.records.store",
@@ -73,6 +78,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "AccuracyLine",
     "Chain",
     "Forecaster",
     "IsoFlop",
@@ -89,6 +95,7 @@ __all__ = [
     "fit_best",
     "fit_curves",
     "fit_groups",
+    "jump_survival",
     "jumps_in_training",
     "known_scores",
     "load",

@@ -385,6 +385,8 @@ def identity_settings(settings: Settings, rung: Rung, duration: int, seed: int, 
         **({"loss": loss} if (loss := identity_of(settings.loss)) else {}),
         **_stopping_identity(settings),
         **_lineage_identity(settings, rung.shape, seed),
+        # They change none of the other numbers, but which there are.
+        **({"shifts": settings.shifts} if settings.shifts else {}),
     }
 
 

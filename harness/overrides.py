@@ -13,6 +13,9 @@ from harness.errors import SettingError, UserError
 #: Overrides already written, one or several, or names and values.
 Given = str | Iterable[str] | Mapping[str, Any]
 
+#: Settings whose values are mappings, of names of the user's own.
+_MAPPINGS = ("shifts", "data.reserve", "data.evaluate_on")
+
 #: How many brackets deep a setting may be; no value that any setting has is deeper than a few.
 _DEEPEST = 20
 
@@ -62,7 +65,7 @@ def _of_mapping(prefix: str, values: Mapping[str, Any]) -> Iterator[str]:
     for name, value in values.items():
         if not isinstance(name, str):
             raise UserError(f"{prefix}{name!r} is no name of a setting: allowed are strings such as 'optimizer.lr'")
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and prefix + name not in _MAPPINGS:
             yield from _of_mapping(f"{prefix}{name}.", value)
         else:
             yield f"{prefix}{name}={_written(prefix + name, value)}"
@@ -82,6 +85,8 @@ def _written(name: str, value: Any) -> str:
         return str(value).lower()
     if isinstance(value, (int, float)):
         return repr(value)
+    if isinstance(value, Mapping) and name in _MAPPINGS:
+        return f"{{{','.join(f'{key}:{_written(name, each)}' for key, each in value.items())}}}"
     if isinstance(value, (list, tuple, range)):
         return f"[{','.join(_written(name, each) for each in value)}]"
     raise SettingError(name, repr(value), "None, a boolean, a number, a string, a path, or a list of these")

@@ -4,6 +4,7 @@
     curves          a metric against size, with N* of a curve that has one
     overlay         several studies, experiments or corpora on one pair of axes
     forest          N* of many curves, in order
+    on_the_line     accuracy on a shifted evaluation set against that on the own one
     pairs           a metric beside the continuous one of the same outputs: the evidence behind a verdict
     isoflop         loss against parameters at fixed budgets of compute
     rates           loss against learning rate, a curve a size
@@ -43,6 +44,7 @@ from harness.report.measured import at_one_step, check_frame, chosen_metric, mea
 from harness.report.overlay_plots import plot_overlay as overlay
 from harness.report.plots import plot_curve, plot_jump, plot_scaling, plot_thresholds
 from harness.report.rate_plots import plot_rates as rates
+from harness.report.shift_plots import plot_accuracy_line as on_the_line
 from harness.report.training_plots import plot_compute as compute
 from harness.report.training_plots import plot_trajectories as trajectories
 from harness.report.transfer_plots import plot_transfer as transfer
@@ -53,6 +55,7 @@ __all__ = [
     "forest",
     "isoflop",
     "loss_law",
+    "on_the_line",
     "overlay",
     "pairs",
     "rates",

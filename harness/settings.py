@@ -35,6 +35,7 @@ from harness.ranges import (
     whole,
 )
 from harness.rules.reading import or_rule
+from harness.tasks.shifts.reading import Shifts
 
 #: Seeds are recorded as 64-bit integers.
 LARGEST_SEED = 10**18
@@ -442,6 +443,12 @@ class Settings(Checked):
     analysis: AnalysisSettings = field(default_factory=AnalysisSettings)
     refine: RefineSettings = field(default_factory=RefineSettings)
     redo: RedoSettings = field(default_factory=RedoSettings)
+    shifts: Any = setting(
+        None,
+        "further evaluation sets, each a name over what changes: noise, blur, tokens, length, groups, files and more",
+        Shifts(),
+        default_in_identity=False,
+    )
     seeds: int = setting(3, "runs of every size, learning rate and duration, each from another seed", whole(1, 10_000))
     first_seed: int = setting(0, "the first of these seeds", whole(0, LARGEST_SEED))
     rung: int = setting(0, "which size `harness train` trains, counted from 0", whole(0))

@@ -27,6 +27,7 @@ DRAWN = {
     "forest": ("N*: params", "", 3),
     "isoflop": ("parameters N", "loss (nats)", 5),
     "overlay": ("non-embedding parameters", "loss (nats)", 6),
+    "on_the_line": ("accuracy on eval, probit scale", "accuracy on noisy, probit scale", 3),
     "rates": ("learning rate", "loss (nats)", 11),
     "transfer": ("examples D", "loss (nats)", 10),
     "compute": ("training FLOPs", "accuracy", 11),

@@ -104,6 +104,16 @@ VERBS = {
             "results/quickstart results/mine --metrics exact_match",
         ),
     ),
+    "shifts": Verb(
+        "harness.commands.shifts",
+        "accuracy on shifted evaluation sets: on the line? do jumps survive?",
+        arguments.of_shifts,
+        (
+            "results/mine --plot line.png",
+            "results/mine --split noisy,blurred --baseline mlp",
+            "measured.csv --x params --own test",
+        ),
+    ),
     "screen": Verb(
         "harness.commands.screen",
         "which benchmarks can be read at small size, and from where",

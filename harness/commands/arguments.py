@@ -47,6 +47,8 @@ ALLOCATING = ("hoffmann", "gadre")
 OBJECTIVES = ("squares", "huber", "one_sided", "binomial", "beta_binomial")
 INTERVALS = ("profile", "bootstrap", "delta")
 LINKS = ("sigmoid", "exponential", "gompertz")
+#: Scales on which accuracy under a shift is a straight line of accuracy.
+SCALES = ("probit", "logit")
 #: Laws of which gains are known, over compute and over N and D.
 GAINING = ("power_floor", "power", "hoffmann", "gadre")
 FORMATS = ("lm_eval", "trainer", "wandb", "tensorboard", "nanogpt")
@@ -207,6 +209,27 @@ def of_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overlay", metavar="OUT.png", help=f"{overlay} (and OUT.svg beside it)")
 
 
+def of_shifts(parser: argparse.ArgumentParser) -> None:
+    """``harness shifts``."""
+    table = "results folder; or CSV, TSV, JSONL or Parquet, a row a run, metric and split, with a column split"
+    parser.add_argument("table", metavar="TABLE", help=table)
+    parser.add_argument("--x", metavar="COLUMN", help=f"sizes ({SIZES}, where there is such a column)")
+    parser.add_argument("--own", metavar="NAME", default="eval", help="split that shifts are compared with (eval)")
+    base = "study (or value of --by) whose runs the line is fitted to (all)"
+    parser.add_argument("--baseline", metavar="NAME", help=base)
+    scales = f"scale of both accuracies: {', '.join(SCALES)} (probit)"
+    parser.add_argument("--link", type=one_of(SCALES), default="probit", metavar="NAME", help=scales)
+    correct = "correct slopes for evaluation noise, as if each run had met items of its own"
+    parser.add_argument("--corrected", action="store_true", help=correct)
+    clusters = "runs that share this err together, such as seed (each run by itself)"
+    parser.add_argument("--cluster", metavar="COLUMN", help=clusters)
+    _add_curves(parser)
+    parser.add_argument("--alpha", type=between_0_and_1, default=0.05, help="false discovery rate of jumps (0.05)")
+    _add_fraction(parser)
+    _add_output(parser)
+    _add_plot(parser, "draw each line; of several, a picture each")
+
+
 def of_screen(parser: argparse.ArgumentParser) -> None:
     """``harness screen``."""
     table = "CSV, TSV, JSONL or Parquet, a row a recipe, size, checkpoint and metric; or a results folder"
@@ -293,6 +316,8 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
     """Which rows of the table count, and columns made from others or from a second table."""
     about = "second table, a row a model: its columns are joined by those that both have (model, say)"
     parser.add_argument("--about", metavar="TABLE", help=about)
+    split = "evaluation set to judge by: of a results folder a shift (eval); of a table, a value of its column split"
+    parser.add_argument("--split", metavar="NAME", help=split)
     parser.add_argument("--where", metavar="EXPRESSION", help="the rows this is about: \"corpus == 'dclm'\"")
     excluded = 'rows to leave out and list: "loss > 4"'
     parser.add_argument("--exclude", metavar="EXPRESSION", action="append", default=[], help=excluded)

@@ -121,7 +121,7 @@ def choose_metrics(arguments: argparse.Namespace) -> MetricTable:
 def _rows(arguments: argparse.Namespace) -> tuple[Rows, np.ndarray]:
     """Rows of the loss (--where) and of the link alone (--link-rows), and which are of the loss (n,)."""
     named = [name.strip() for text in (arguments.y, arguments.metric) for name in text.split(",")]
-    frame = with_metrics(read_rows(arguments.table), arguments.table, named, arguments.derive)
+    frame = with_metrics(read_rows(arguments.table, split=arguments.split), arguments.table, named, arguments.derive)
     if arguments.link_rows is None:
         rows = choose_rows(frame, arguments.table, arguments).without_repeats().require_some()
         refuse_several_studies(rows.frame, arguments.table, None)

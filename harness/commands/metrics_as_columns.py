@@ -54,7 +54,7 @@ def with_metrics(frame: pd.DataFrame, source: str, named: Sequence[str], derived
         raise DataError(f"{unknown[0]} is no column and no metric{near}", source=source)
     if not found:
         return frame
-    whole = frame[(frame["split"] == "eval") & (frame["subtask"] == "all")]
+    whole = frame[frame["subtask"] == "all"]
     values = whole.pivot_table(index="run_id", columns="metric", values="value", aggfunc="first")
     runs = whole.drop_duplicates("run_id").drop(columns=[name for name in _OF_A_MEASUREMENT if name in whole])
     return runs.join(values, on="run_id")

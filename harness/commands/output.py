@@ -36,7 +36,7 @@ def write_json(path: str | None, content: Mapping[str, Any]) -> None:
 
 def given(arguments: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:
     """The arguments of these names and those that chose the rows, for the record in the JSON."""
-    return {name: getattr(arguments, name) for name in (*names, "about", "where", "exclude", "derive")}
+    return {name: getattr(arguments, name) for name in (*names, "about", "split", "where", "exclude", "derive")}
 
 
 def check_plot(path: str | None, flag: str = "--plot") -> None:

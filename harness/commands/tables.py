@@ -152,10 +152,13 @@ def choose_curve_rows(arguments: argparse.Namespace, source: str, steps: Literal
     Raises:
         DataError: as `read_rows`, `choose_rows` and `records.table.curve_rows`.
     """
-    frame = read_rows(source, steps=steps)
+    split = getattr(arguments, "split", None)
+    frame = read_rows(source, steps=steps, split=split)
     rows = choose_rows(frame, source, arguments)
     if rows.frame.empty:
         return rows
+    if split is not None and is_results(source):
+        frame = read_rows(source)
     by = getattr(arguments, "by", None)
     kept, other_runs = curve_rows(source, rows.frame, frame, getattr(arguments, "x", None), by)
     return replace(rows, frame=kept, other_runs=other_runs).in_order_of(by)
@@ -249,7 +252,8 @@ def choose_runs(arguments: argparse.Namespace) -> RunTable:
     if law is not None and len(names) != len(law.variables):
         wanted = f"{law.name} is a law of {len(law.variables)}: {','.join(law.variables)}"
         raise UserError(f"--x {arguments.x}: {counted(len(names), 'column')}; {wanted}")
-    frame = with_metrics(read_rows(arguments.table), arguments.table, [arguments.y], arguments.derive)
+    frame = read_rows(arguments.table, split=arguments.split)
+    frame = with_metrics(frame, arguments.table, [arguments.y], arguments.derive)
     rows = choose_rows(frame, arguments.table, arguments)
     apart = getattr(arguments, "by", None) or getattr(arguments, "recipe", None)
     refuse_several_studies(rows.frame, arguments.table, apart)

@@ -64,7 +64,7 @@ def _prepared(settings: str, kind: Kind, folder: Path, stamp: tuple[int, int] | 
 
 
 def _prepare(settings: DataSettings, kind: Kind) -> Prepared:
-    whole = read(settings, kind)
+    whole = _read(settings, kind)
     train, evaluation = split(whole, settings)
     rows = [("read", TRAIN, 0, 0, len(train), whole.note), ("read", EVAL, 0, 0, len(evaluation), "")]
     _refuse_empty(train, evaluation)
@@ -85,6 +85,19 @@ def _prepare(settings: DataSettings, kind: Kind) -> Prepared:
     refuse_unusable(train, evaluation)
     report = pd.DataFrame(rows, columns=["step", "split", "removed", "changed", "left", "note"])
     return Prepared(train, evaluation, report, _versions(train, report))
+
+
+def _read(settings: DataSettings, kind: Kind) -> Dataset:
+    """All examples of the source; once for several choices among them, which shifts make."""
+    if settings.reserve is None and settings.evaluate_on is None:
+        return read(settings, kind)
+    whole = dataclasses.replace(settings, reserve=None, evaluate_on=None, prepare=[], augment=[])
+    return _read_once(json.dumps(dataclasses.asdict(whole), sort_keys=True), kind, Path.cwd(), _stamp(settings))
+
+
+@lru_cache(maxsize=1)
+def _read_once(settings: str, kind: Kind, folder: Path, stamp: tuple[int, int] | None) -> Dataset:
+    return read(DataSettings(**json.loads(settings)), kind)
 
 
 def _refuse_empty(train: Dataset, evaluation: Dataset) -> None:

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from harness.data.steps import Steps
 from harness.errors import SettingError
-from harness.ranges import Checked, ListOf, Text, between, one_of, or_null, setting, whole
+from harness.ranges import Checked, ListOf, Range, Text, between, one_of, or_null, setting, whole
 
 _COLUMN = Text("the name of a column")
+_NAMED = ListOf(Text("names"))
 SOURCES = "embedded:NAME, path:FILE_OR_FOLDER, hf:NAME or module.function:ARGUMENT"
+
+
+@dataclass(frozen=True)
+class Selection(Range):
+    """Examples by the groups that they are of, or by patterns of the names of their files."""
+
+    def check(self, setting: str, value: Any, owner: Any = None) -> Any:
+        if not isinstance(value, Mapping) or not value or not set(value) <= {"groups", "files"}:
+            raise SettingError(setting, value, self.words())
+        return {str(name): _NAMED.check(f"{setting}.{name}", named) for name, named in value.items()}
+
+    def words(self, owner: Any = None) -> str:
+        return "names: {groups: [NAME, ...]}, {files: [PATTERN, ...]} or both"
 
 
 @dataclass
@@ -70,6 +85,19 @@ class DataSettings(Checked):
         0.2, "probability that an example (a group, with split=groups) is held out", between(0.01, 0.9)
     )
     split_seed: int = setting(0, "seed of the hash that splits, and of draws during preparation", whole(0))
+    reserve: Any = setting(
+        None,
+        "examples that are neither trained nor evaluated on, but for shifts: those of these groups, or of files whose "
+        "names match",
+        or_null(Selection(), "none"),
+        default_in_identity=False,
+    )
+    evaluate_on: Any = setting(
+        None,
+        "examples to evaluate on, of those that are not trained on; shifts of groups and files set it",
+        or_null(Selection(), "all that are held out"),
+        default_in_identity=False,
+    )
     image_size: Any = setting(
         None,
         "height and width in pixels that images are resized to; one number for squares",

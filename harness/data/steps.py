@@ -41,7 +41,7 @@ class Steps(Range):
         if not listed:
             return []
         room = importlib.import_module(self.room)
-        steps = [_build(f"{setting}[{i}]", each, room.STEPS) for i, each in enumerate(listed)]
+        steps = [build_step(f"{setting}[{i}]", each, room.STEPS) for i, each in enumerate(listed)]
         room.refuse_disorder(setting, steps)
         return steps
 
@@ -56,7 +56,17 @@ def name_of(step: Any, known: Mapping[str, type]) -> str:
     return next((name for name, each in known.items() if each is kind), f"{kind.__module__}.{kind.__qualname__}")
 
 
-def _build(place: str, written: Any, known: Mapping[str, type]) -> Any:
+def build_step(place: str, written: Any, known: Mapping[str, type]) -> Any:
+    """One step as an object.
+
+    Args:
+        place: the setting that it is written in, for what is said of a mistake.
+        written: ``NAME`` or ``{NAME: {setting: value}}``.
+        known: dataclasses by name; ``module.Class`` is another.
+
+    Raises:
+        SettingError, UserError: as `Steps.build`.
+    """
     name, values = _name_and_values(place, written)
     kind = known.get(name)
     if kind is None:

@@ -119,6 +119,11 @@ class Family(Checked, ABC):
         """What its models take as inputs; () for a family that does not say, and is tried with any task."""
         return ()
 
+    @property
+    def any_length(self) -> bool:
+        """Whether its models read sequences longer than those that they are built for, as `shifts` may ask."""
+        return False
+
     def check(self, shape: Shape, signature: Signature) -> None:
         """Raise SettingError where this shape cannot be built for this task."""
 

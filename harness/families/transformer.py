@@ -320,6 +320,10 @@ class Transformer(Family):
     def reads(self) -> tuple[InputKind, ...]:
         return ("tokens", "frames", "mixed")
 
+    @property
+    def any_length(self) -> bool:
+        return self.positions == "rotary"
+
     def check(self, shape: Shape, signature: Signature) -> None:
         if self.tied and signature.vocab_size != signature.n_outputs:
             raise SettingError("family.tied", True, "false, for this task answers in another vocabulary than it asks")

@@ -46,6 +46,10 @@ _NOT_SETTINGS = (
 )
 
 
+#: Settings whose values are mappings, of names of the user's own.
+_WHOLE = ("shifts", "reserve", "evaluate_on")
+
+
 def parse_config(text: Any) -> dict[str, Any]:
     """The `config` of a run; {} where it is not a JSON object."""
     try:
@@ -77,10 +81,10 @@ def settings_of(config: Mapping[str, Any]) -> dict[str, Any]:
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in values.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and key not in _WHOLE:
             found |= _flat(value, f"{prefix}{key}.")
         else:
-            found[prefix + key] = json.dumps(value) if isinstance(value, list) else value
+            found[prefix + key] = json.dumps(value) if isinstance(value, list | dict) else value
     return found
 
 

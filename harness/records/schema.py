@@ -23,6 +23,9 @@ LINEAGE = (
     *("pretraining_tokens", "pretraining_flops"),
 )
 
+#: Splits that a run always has; any other is named by a shift of its evaluation set.
+SPLITS = ("eval", "train")
+
 #: Columns that tables may lack, because they were written before there were these.
 ADDED = ("unique_examples", "epochs", "micro_batches", "params_trained", *LINEAGE)
 
@@ -91,7 +94,7 @@ MEASUREMENTS = pa.schema(
         _field("step", pa.int64(), "optimizer steps done when measured"),
         _field("tokens", pa.int64(), "training tokens seen when measured"),
         _field("flops", pa.float64(), "training FLOPs spent when measured"),
-        _field("split", pa.string(), "train or eval"),
+        _field("split", pa.string(), "train, eval or the name of a shift"),
         _field("subtask", pa.string(), "subtask, or 'all' for the task as a whole"),
         _field("metric", pa.string(), "metric"),
         _field("value", pa.float64(), "the metric's own unit (loss: nats per scored token)"),

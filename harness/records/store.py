@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from harness.errors import DataError, UserError, warn_of_runs
+from harness.errors import DataError, UserError, nearest, warn_of_runs
 from harness.records.comparable import comparable, differing_data, final_losses
 from harness.records.encoded import select_measurements
 from harness.records.files import write_whole
@@ -32,7 +32,7 @@ from harness.records.pieces import Listing, known_bad, list_pieces, read_collect
 from harness.records.reading import ENCODED, OtherVersionError, read_table
 from harness.records.rows import check_finite
 from harness.records.run_settings import is_duration, mixed_in_words, with_varying_settings
-from harness.records.schema import SCHEMAS, STATUSES
+from harness.records.schema import SCHEMAS, SPLITS, STATUSES
 from harness.records.writer import PIECES, alone, table_bytes
 
 
@@ -206,7 +206,7 @@ def finished_run_ids(folder: Path | str) -> dict[str, str]:
 def load(
     path: Path | str,
     steps: Literal["last", "all"] = "last",
-    split: str = "eval",
+    split: str | None = "eval",
     statuses: Sequence[str] = ("finished",),
     runs: Literal["comparable", "all"] = "comparable",
     subtask: str | None = None,
@@ -218,21 +218,23 @@ def load(
     Args:
         path: a results folder, a folder of several, or the name of one under ./results.
         steps: "last" for each run's last step, "all" for its trajectory.
-        split: "eval" or "train".
+        split: "eval", the task's own evaluation set; the name of a shift; "train"; or None for the task's own and all
+            shifts, which the column `split` tells apart.
         subtask: the only subtask, "all" for each task as a whole; every one where None.
         statuses: which runs; only finished ones unless told otherwise.
         runs: "comparable" for those that make one curve, of a study's longest duration and each size's best learning
             rate (see `records.comparable`), with a `RunsWarning` that counts the others; "all" for every one.
 
     Returns:
-        One row per (run, subtask, metric), or per (run, subtask, metric, step) with steps="all". All columns of both
-        tables: `step`, `tokens`, `flops` are those at the measurement, `tokens_run`, `flops_run` the run's totals.
+        One row per (run, subtask, metric), or per (run, subtask, metric, step) with steps="all", of each split. All
+        columns of both tables: `step`, `tokens`, `flops` are those at the measurement, `tokens_run`, `flops_run` the
+        run's totals.
         Settings that differ among the runs of one study are columns too, e.g. ``task.n_bits``; `attrs["varying"]`
         lists them. `attrs["left_out"]` says which runs were left out and why, where any were.
 
     Raises:
-        DataError: no such folder, no runs in it, a table that cannot be used, a value of a finished run that is not
-            finite, or learning rates that differ at a size without a loss to choose by.
+        DataError: no such folder, no runs in it, no such split, a table that cannot be used, a value of a finished run
+            that is not finite, or learning rates that differ at a size without a loss to choose by.
     """
     for name, given, allowed in (("steps", steps, ("last", "all")), ("runs", runs, ("comparable", "all"))):
         if given not in allowed:
@@ -248,9 +250,17 @@ def load(
             _check_finished(folder, tables[-1])
     for problem in problems:
         warn_of_runs(f"left out {problem}")
-    texts = {"split": split} | ({} if subtask is None else {"subtask": subtask})
-    parts = (_joined(*each, steps, texts, statuses) for each in zip(folders, tables, strict=True))
-    frame = pd.concat(list(parts), ignore_index=True)
+    splits = [split] if split is not None else ["eval", *_shifts(tables)]
+    _refuse_absent(splits, tables, path)
+    of_subtask = {} if subtask is None else {"subtask": subtask}
+    parts = [
+        _joined(*each, steps, {"split": one} | of_subtask, statuses)
+        for one in splits
+        for each in zip(folders, tables, strict=True)
+    ]
+    # An empty one, of a folder without the shift, would take the types of its columns to the others.
+    parts = [part for part in parts if len(part)] or parts[:1]
+    frame = pd.concat(parts, ignore_index=True)
     frame, varying = with_varying_settings(frame)
     left_out: tuple[str, ...] = ()
     if runs == "comparable":
@@ -265,6 +275,29 @@ def load(
     frame = frame.reset_index(drop=True)
     frame.attrs = {"varying": varying, "left_out": list(left_out)}
     return frame
+
+
+def evaluation_splits(path: Path | str) -> list[str]:
+    """The evaluation sets of a results folder: "eval", then the names of shifts in alphabetical order.
+
+    Raises:
+        DataError: as `load`.
+    """
+    return ["eval", *_shifts([_tables(folder, []) for folder in _folders(path)])]
+
+
+def _shifts(tables: Iterable[Mapping[str, pa.Table]]) -> list[str]:
+    columns = [each["measurements"].column("split") for each in tables]
+    named = {str(name) for column in columns for name in pc.unique(column).to_pylist()}
+    return sorted(named - set(SPLITS))
+
+
+def _refuse_absent(splits: Sequence[str], tables: Sequence[Mapping[str, pa.Table]], path: Path | str) -> None:
+    """Raise DataError for a split other than `SPLITS` that no run was measured on."""
+    for split in splits:
+        if split not in SPLITS and split not in (shifts := _shifts(tables)):
+            known = [*SPLITS, *shifts]
+            raise DataError(f"no split {split}{nearest(split, known)}; there are {', '.join(known)}", source=path)
 
 
 def load_runs(path: Path | str) -> pd.DataFrame:

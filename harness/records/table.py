@@ -22,7 +22,9 @@ _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _ALLOWED = ".csv, .tsv and .jsonl (each also with .gz), .parquet, or a results folder"
 
 
-def read_rows(path: Path | str, as_text: bool = False, steps: Literal["last", "all"] = "last") -> pd.DataFrame:
+def read_rows(
+    path: Path | str, as_text: bool = False, steps: Literal["last", "all"] = "last", split: str | None = None
+) -> pd.DataFrame:
     """The rows of a table in the order of the file, indexed by row number: 1 is the first row of data.
 
     An empty cell and NaN are missing; "NA", "n/a", "null" and the like are text, for `columns.number_column` to name.
@@ -33,14 +35,17 @@ def read_rows(path: Path | str, as_text: bool = False, steps: Literal["last", "a
             runs. `curve_rows` then chooses those that make a curve.
         as_text: leave the cells of CSV and TSV files as text: "007" is then no number.
         steps: of the runs in a results folder, as `store.load` takes it.
+        split: of a results folder "eval" where None, as `store.load` takes it; of another table the rows that a column
+            split has under this name, all where None.
 
     Raises:
-        DataError: no such file, a pipe, a suffix that is not known, no rows, two columns of one name, or not readable.
+        DataError: no such file, a pipe, a suffix that is not known, no rows, two columns of one name, or not readable;
+            or no such split.
     """
     path = Path(path)
     try:
         if is_results(path):
-            return _numbered(_read_results(path, steps))
+            return _numbered(_read_results(path, steps, split or "eval"))
         if not path.exists():
             beside = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
             raise DataError(f"no such file{nearest(path.name, beside)}", source=path)
@@ -54,7 +59,34 @@ def read_rows(path: Path | str, as_text: bool = False, steps: Literal["last", "a
         raise DataError(f"not readable: {_one_line(error)}", source=path) from error
     if frame.empty:
         raise DataError("empty, has no rows of data", source=path)
-    return _numbered(frame)
+    frame = _numbered(frame)
+    return frame if split is None else _of_split(frame, path, split)
+
+
+def _of_split(frame: pd.DataFrame, path: Path, split: str) -> pd.DataFrame:
+    if "split" not in frame:
+        raise DataError(f"no column split, of which {split} would be a value", source=path)
+    names = frame["split"].astype(str)
+    if not (names == split).any():
+        known = list(dict.fromkeys(names))
+        raise DataError(f"no split {split}{nearest(split, known)}; there are {', '.join(known)}", source=path)
+    return frame[names == split]
+
+
+def splits_of(path: Path | str) -> list[str]:
+    """The splits of a table: of a results folder eval and the names of shifts, of another what its column split holds.
+
+    Raises:
+        DataError: as `read_rows`, or no column split.
+    """
+    if is_results(path):
+        from harness.records.store import evaluation_splits
+
+        return evaluation_splits(path)
+    frame = read_rows(path)
+    if "split" not in frame:
+        raise DataError("no column split", source=path)
+    return list(dict.fromkeys(frame["split"].astype(str)))
 
 
 def _numbered(frame: pd.DataFrame) -> pd.DataFrame:
@@ -72,7 +104,7 @@ def curve_rows(
     Args:
         path: where the rows were read from.
         kept: the rows chosen so far.
-        frame: all rows, as `read_rows` gave them.
+        frame: all rows, as `read_rows` gives them of the task's own evaluation set, whose loss chooses among rates.
         x: as `comparable` takes it.
         by: column that holds curves apart, where it is one of runs: its values are then not alternatives.
 
@@ -106,10 +138,10 @@ def _read_file(path: Path, as_text: bool) -> pd.DataFrame:
 # Parquet is loaded for the two that need it alone: it takes longer than to read most tables of text.
 
 
-def _read_results(path: Path, steps: Literal["last", "all"]) -> pd.DataFrame:
+def _read_results(path: Path, steps: Literal["last", "all"], split: str) -> pd.DataFrame:
     from harness.records.store import load
 
-    return load(path, steps, runs="all")
+    return load(path, steps, split, runs="all")
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:

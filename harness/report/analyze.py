@@ -18,7 +18,7 @@ from harness.records.comparable import DATA, ChosenRuns, comparable, differing_d
 from harness.records.folders import find_folder
 from harness.records.run_settings import refuse_mixed, split_by
 from harness.records.schema import PARAMETER_CONVENTIONS
-from harness.records.store import load, load_runs
+from harness.records.store import evaluation_splits, load, load_runs
 from harness.wording import by_numbers, counted
 
 #: Kinds of interval of the laws.
@@ -47,6 +47,8 @@ class Analysis:
         bootstrap: refits of each bootstrap of a law.
         frame: measurements of finished runs at their last step, of one duration a study and one learning rate a size.
         every_duration: the same with the runs of all durations and learning rates.
+        shifted: the runs of `frame` on their own evaluation set and on all shifts of it, which the column split tells
+            apart; empty where there are no shifts.
         trajectories: the runs of `frame` at all the steps that they were measured at; tasks as a whole only.
         runs: the runs table, failures included.
         left_out: which runs of the folder are not in `frame`, and why, a sentence each.
@@ -65,6 +67,7 @@ class Analysis:
     bootstrap: int
     frame: pd.DataFrame
     every_duration: pd.DataFrame
+    shifted: pd.DataFrame
     trajectories: pd.DataFrame
     runs: pd.DataFrame
     left_out: tuple[str, ...]
@@ -161,6 +164,7 @@ def analyze(
         bootstrap,
         frame,
         every_duration,
+        _shifted(folder, frame),
         steps[steps["run_id"].isin(frame["run_id"])],
         runs,
         (*(chosen.left_out if chosen else ()), *left_out),
@@ -170,6 +174,16 @@ def analyze(
         fits,
         impossible,
     )
+
+
+def _shifted(folder: Path, frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of these runs on every evaluation set, under the names that their studies have in the frame."""
+    if len(evaluation_splits(folder)) == 1:
+        return frame.head(0)
+    every = load(folder, split=None, runs="all")
+    studies = frame.drop_duplicates("run_id").set_index("run_id")["study"]
+    every = every[every["run_id"].isin(studies.index)]
+    return every.assign(study=every["run_id"].map(studies))
 
 
 def _refuse_no_size(x: str, runs: pd.DataFrame) -> None:

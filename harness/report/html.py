@@ -28,6 +28,7 @@ from harness.report.interactive import interactive_page
 from harness.report.lineage_tables import lineage
 from harness.report.names import interval_kind, size_name
 from harness.report.pictures import Drawing, Shape
+from harness.report.shift_tables import shift_section
 from harness.report.spreadsheets import for_people
 from harness.wording import confidence, counted, short
 
@@ -113,7 +114,9 @@ def _content(analysis: Analysis, drawn: Path) -> dict[str, Any]:
         "summary": tables.verdict_summary(analysis.jumps, analysis.x),
         "laws": tables.law_table(analysis.laws),
         "refused": f"{REFUSED:g}",
+        "shifts": shift_section(analysis),
         "pictures": [_picture(each, drawn) for each in pictures.of_all(analysis)],
+        "shift_pictures": [_picture(each, drawn) for each in pictures.of_shifts(analysis)],
         "untested": untested,
         "interactive": INTERACTIVE if (analysis.folder / INTERACTIVE).exists() else "",
         "studies": [_study(analysis, study, untested.get(study), drawn) for study in analysis.studies],

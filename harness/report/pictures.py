@@ -14,6 +14,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from harness.analysis.planning.learning_rates import best_rates
+from harness.analysis.shifts.lines import accuracy_lines
 from harness.report import plots
 from harness.report.analyze import Analysis
 from harness.report.appearance import only_where_something_appears
@@ -22,6 +23,7 @@ from harness.report.emergence_plots import plot_mirage
 from harness.report.names import curve_name, metric_name, size_name
 from harness.report.overlay_plots import plot_overlay
 from harness.report.rate_plots import plot_rates
+from harness.report.shift_plots import plot_accuracy_line
 from harness.report.side_by_side import Group, RateSweep, groups, rate_sweeps
 from harness.report.training_plots import LEAST_STEPS, lines_are_means, plot_compute, plot_trajectories
 from harness.wording import confidence, counted, listed
@@ -244,6 +246,18 @@ def _training(analysis: Analysis, study: str) -> Iterator[Drawing]:
         )
         axes = plot_compute(frame, metric, size=analysis.x)
         yield Drawing((study, metric, "compute"), axes, f"{name} of {study} against training FLOPs.", caption)
+
+
+def of_shifts(analysis: Analysis) -> Iterator[Drawing]:
+    """Accuracy on each shift against that on the own evaluation set, where there is a line."""
+    lines = accuracy_lines(analysis.shifted, level=analysis.level) if len(analysis.shifted) else []
+    for each in lines:
+        if each.line is not None:
+            metric = metric_name(each.metric)
+            caption = f"{metric.capitalize()} of {each.task} on {each.shift} against that on its own evaluation set."
+            alt = f"{metric} of {each.task} on the shift {each.shift} against eval, on probit axes."
+            axes = plot_accuracy_line(each.line, size=analysis.x)
+            yield Drawing(("shift", each.task, each.metric, each.shift), axes, alt, caption)
 
 
 def _named(row: dict[Any, Any]) -> dict[str, Any]:

@@ -10,11 +10,12 @@ from harness.families.check import check_size
 from harness.ladder import Rung, build_ladder
 from harness.settings import Settings
 from harness.sweeping.failures import reason
+from harness.tasks.shifts.sets import check_shifts
 from harness.training.rates import hidden_matrices
 
 
 def check_models(studies: Iterable[Settings], *, flops: bool, every_rung: bool = False) -> int:
-    """Check each study's data; build its smallest size, or every one, and check roles, counts and the shape of logits.
+    """Check data, shifts and models: build each study's smallest size, or all, and check roles, counts and logits.
 
     Where the ladder has several depths, the smallest size of each is built: what is wrong with a second layer does not
     show in a model of one.
@@ -32,6 +33,7 @@ def check_models(studies: Iterable[Settings], *, flops: bool, every_rung: bool =
     n_checked = 0
     for study in studies:
         study.task.check_data()
+        check_shifts(study)
         rungs = build_ladder(study)
         for rung in rungs if every_rung else _smallest_of_each_depth(rungs):
             _check(study, rung, flops)

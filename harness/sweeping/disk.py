@@ -20,8 +20,14 @@ _AT_A_TIME = 2
 
 
 def member_bytes(job: Job) -> int:
-    """Of the state of one member: its parameters, and as many averages as its optimizer has."""
-    return _FLOAT * job.rung.params.total * (1 + N_AVERAGES[job.settings.optimizer.kind])
+    """Of the state of one member: what training changes, and as many averages of it as its optimizer has."""
+    return _FLOAT * job.rung.trained * (1 + N_AVERAGES[job.settings.optimizer.kind])
+
+
+def _kept_member_bytes(job: Job) -> int:
+    """Of a kept state of one member: its whole model, the averages, and adapters by themselves."""
+    adapters = job.rung.trained if job.settings.finetune.kind == "lora" else 0
+    return _FLOAT * (job.rung.params.total + adapters + job.rung.trained * N_AVERAGES[job.settings.optimizer.kind])
 
 
 def checkpoint_bytes(job: Job) -> int:
@@ -35,7 +41,7 @@ def kept_bytes(job: Job) -> int:
     """What the checkpoints that stay of a job's runs take at most (`training.keep`)."""
     training = job.settings.training
     n_files = {"none": 0, "last": 1, "all": len(evaluation_steps(job.steps, training))}[training.keep]
-    return n_files * len(job.members) * member_bytes(job)
+    return n_files * len(job.members) * _kept_member_bytes(job)
 
 
 def bytes_in_training(jobs: Sequence[Job], workers: int) -> int:

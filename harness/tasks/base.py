@@ -245,6 +245,16 @@ class Task(Checked, ABC):
         """What evaluation offers beside the right answers, for metrics of choices; None for a task without choices."""
         return None
 
+    def longer(self, factor: float) -> Task | None:
+        """The task with sequences `factor` times as long, of the same vocabulary, to evaluate on (`shifts`).
+
+        None for a task without a setting of its length.
+
+        Raises:
+            SettingError: it cannot be made so long.
+        """
+        return None
+
     def chance(self, metric: str) -> float | None:
         """The value of `metric` for a model that guesses, or None where that is not defined."""
         return None

@@ -18,3 +18,8 @@ def problem_stream(seed: int) -> np.random.Generator:
 def limit_stream(block: int) -> np.random.Generator:
     """The stream of a block of the examples to which training is limited; seeded by (block, 5)."""
     return np.random.default_rng([block, 5])
+
+
+def shift_stream() -> np.random.Generator:
+    """The stream of a shifted evaluation set, the same for every shift: a stronger one so moves the same examples."""
+    return np.random.default_rng([0, 8])

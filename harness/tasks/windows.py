@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,6 +25,11 @@ class Windows(Task):
     context: int = setting(64, "tokens of a window", whole(1, 8192))
     n_eval: int | None = setting(512, "evaluation windows", or_null(count(1), "all that do not overlap"))
     eval_seed: int = setting(0, "seed of the choice of evaluation windows", whole(0))
+
+    def longer(self, factor: float) -> Windows:
+        """Of about as many tokens as the evaluation set has."""
+        n_eval = None if self.n_eval is None else max(1, round(self.n_eval / factor))
+        return replace(self, context=round(self.context * factor), n_eval=n_eval)
 
     @property
     @abstractmethod

@@ -10,15 +10,18 @@ import torch
 from harness.metrics import ChoiceOutputs, Outputs
 from harness.settings import Settings
 from harness.tasks.base import Choices
+from harness.tasks.shifts.sets import EvaluationSet
 from harness.training.evaluation import Evaluator
 from harness.training.members import Stack
 
 
 class ChoiceEvaluator(Evaluator):
-    """Holds the evaluation set, whose answers are right, and the wrong ones on the device."""
+    """Holds an evaluation set, whose answers are right, and the wrong ones on the device."""
 
-    def __init__(self, settings: Settings, device: torch.device, choices: Choices) -> None:
-        super().__init__(settings, device)
+    def __init__(
+        self, settings: Settings, device: torch.device, choices: Choices, asked: EvaluationSet | None = None
+    ) -> None:
+        super().__init__(settings, device, asked)
         self.choices = choices
         self.wrong_inputs = torch.from_numpy(choices.wrong.inputs).to(device)
         self.wrong_targets = torch.from_numpy(choices.wrong.targets).to(device)

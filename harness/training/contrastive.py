@@ -9,6 +9,7 @@ import torch
 
 from harness.metrics import LOSS, PROBE_ACCURACY, RETRIEVAL_ACCURACY, Outputs
 from harness.settings import Settings
+from harness.tasks.shifts.sets import EvaluationSet
 from harness.training import evaluation
 from harness.training.augmentation import Views
 from harness.training.batches import AUGMENTATION_STREAM, DATA_STREAM
@@ -29,9 +30,11 @@ class ContrastiveEvaluator(Evaluator):
     neither is augmented. Its loss is the mean squared error on one-hot classes.
     """
 
-    def __init__(self, settings: Settings, device: torch.device) -> None:
-        super().__init__(settings, device)
-        views = Views(self.task.augmenter, [np.random.default_rng([0, AUGMENTATION_STREAM])], 2)
+    def __init__(self, settings: Settings, device: torch.device, asked: EvaluationSet | None = None) -> None:
+        super().__init__(settings, device, asked)
+        augmenter = self.task.augmenter
+        assert augmenter is not None  # `build_ladder` refuses such a task
+        views = Views(augmenter, [np.random.default_rng([0, AUGMENTATION_STREAM])], 2)
         self.views = views.of([self.batch], self.inputs[None], self.targets[None])[0][0]
         self.examples = self.task.train_batch(np.random.default_rng([0, DATA_STREAM]), N_PROBE)
 

@@ -1,4 +1,4 @@
-"""Scores of all members on the task's evaluation set, as rows of the measurements table."""
+"""Scores of all members on one evaluation set, as rows of the measurements table."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import torch
 from harness.metrics import LOSS, Metric, Outputs
 from harness.settings import Settings
 from harness.tasks.base import Batch, Task
+from harness.tasks.shifts.sets import EvaluationSet
 from harness.training.losses import criterion, is_classes
 from harness.training.members import Stack
 
@@ -24,11 +25,18 @@ MAX_FLOPS = 2**32
 
 
 class Evaluator:
-    """Holds the evaluation set on the device."""
+    """Holds an evaluation set on the device.
 
-    def __init__(self, settings: Settings, device: torch.device) -> None:
-        self.settings, self.task = settings, settings.task
-        self.batch = self.task.eval_batch()
+    Args:
+        asked: the evaluation set; the task's own where None.
+    """
+
+    def __init__(self, settings: Settings, device: torch.device, asked: EvaluationSet | None = None) -> None:
+        asked = asked or EvaluationSet.own(settings.task)
+        self.settings = replace(settings, task=asked.task)
+        self.split, self.task, self.batch = asked.split, asked.task, asked.batch
+        # Products grow with the length of a sequence, and those of attention with its square.
+        self.flops_times = (asked.task.signature.context / settings.task.signature.context) ** 2
         self.inputs = torch.from_numpy(self.batch.inputs).to(device)
         self.targets = torch.from_numpy(self.batch.targets).to(device)
         self.criterion = criterion(replace(settings.loss, label_smoothing=0.0))
@@ -54,7 +62,8 @@ class Evaluator:
     def answers(self, stack: Stack, inputs: torch.Tensor, targets: torch.Tensor) -> dict[str, torch.Tensor]:
         """What `Outputs` keeps of every member's outputs, by its field, (M, B, S) or (M, B, S, V) on the device."""
         params, members = stack.by_name(), len(stack.params_MP)
-        chunk = examples_at_once(stack, targets.shape[1] * self.settings.signature.n_outputs, len(inputs))
+        n_logits = targets.shape[1] * self.settings.signature.n_outputs
+        chunk = examples_at_once(stack, n_logits, len(inputs), self.flops_times)
         parts = [
             self._judged(stack.logits(params, x.expand(members, *x.shape)), y.expand(members, *y.shape))
             for x, y in zip(inputs.split(chunk), targets.split(chunk), strict=True)
@@ -89,19 +98,21 @@ class Evaluator:
             [
                 row
                 for metric in self.settings.metrics
-                for row in score(self.task, self.batch, metric, outputs, self.chance(metric.name))
+                for row in score(self.task, self.batch, metric, outputs, self.chance(metric.name), self.split)
             ]
             for outputs in self.outputs(stack)
         ]
 
 
-def examples_at_once(stack: Stack, n_logits: int, n_examples: int) -> int:
+def examples_at_once(stack: Stack, n_logits: int, n_examples: int, flops_times: float = 1.0) -> int:
     """How many of `n_examples` the members evaluate in one forward pass.
 
     Args:
         n_logits: of an example.
+        flops_times: FLOPs of a forward pass over those of an example in training.
     """
-    most = min(MAX_LOGITS / n_logits, MAX_FLOPS / max(stack.forward_flops, 1.0)) / len(stack.params_MP)
+    flops = max(stack.forward_flops * flops_times, 1.0)
+    most = min(MAX_LOGITS / n_logits, MAX_FLOPS / flops) / len(stack.params_MP)
     return max(1, int(min(most, n_examples) / stack.micro_batches))
 
 
@@ -118,7 +129,7 @@ def _array(values: torch.Tensor) -> np.ndarray:
 
 
 def score(
-    task: Task, batch: Batch, metric: Metric, outputs: Outputs, chance: float | None = None
+    task: Task, batch: Batch, metric: Metric, outputs: Outputs, chance: float | None = None, split: str = "eval"
 ) -> list[dict[str, Any]]:
     """A metric's mean and standard error in each subtask, and in the whole under `subtask_weight`.
 
@@ -127,7 +138,7 @@ def score(
     """
     values = metric.score(outputs)
     shared = {
-        "split": "eval",
+        "split": split,
         "metric": metric.name,
         "higher_is_better": metric.higher_is_better,
         "discontinuous": metric.discontinuous,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from harness.families.parametrization import is_adapter
 from harness.ladder import Job, Member
 from harness.metrics import LOSS
 from harness.settings import Settings, TrainingSettings
+from harness.tasks.shifts.sets import EvaluationSet, shifted_sets
 from harness.training.batches import training_batches
 from harness.training.choices import ChoiceEvaluator
 from harness.training.contrastive import ContrastiveEvaluator
@@ -164,14 +166,14 @@ class Training:
             How many steps were taken.
         """
         job, outcomes = self.job, self.outcomes
-        evaluator = _evaluator(job.settings, self.device)
+        evaluators = evaluators_of(job.settings, self.device)
         evaluate_at = evaluation_steps(job.steps, job.settings.training)
         reported_at = time.monotonic()
         for losses_M in training_steps(job, self.stack, self.device, self.optimizer, self.step):
             self.step += 1
             self.loss_sum_M = self.loss_sum_M + losses_M
             if self.step in evaluate_at:
-                self._evaluate(evaluator)
+                self._evaluate(evaluators)
             if time.monotonic() - reported_at > PROGRESS_INTERVAL_S or self.step == job.steps:
                 losses = losses_M.tolist()
                 on_progress(Progress(self.step, job.steps, tuple(losses)))
@@ -183,10 +185,11 @@ class Training:
                 self.checkpoints.write(self._state())
         return self.step
 
-    def _evaluate(self, evaluator: Evaluator) -> None:
+    def _evaluate(self, evaluators: Sequence[Evaluator]) -> None:
         n_steps = self.step - self.evaluated
         train_losses = (self.loss_sum_M / n_steps).tolist()
-        measured = evaluator.measure(self.stack)
+        by_set = [evaluator.measure(self.stack) for evaluator in evaluators]
+        measured = [list(chain(*of_member)) for of_member in zip(*by_set, strict=True)]
         in_training = [index for index, outcome in enumerate(self.outcomes) if outcome.goes_on]
         _record(self.job, self.outcomes, self.step, measured, train_losses, n_steps)
         for outcome, rule, rows in zip(self.outcomes, self.stopping, measured, strict=True):
@@ -235,11 +238,17 @@ class Training:
             rule.lowest, rule.in_vain = lowest, in_vain
 
 
-def _evaluator(settings: Settings, device: torch.device) -> Evaluator:
+def evaluators_of(settings: Settings, device: torch.device) -> list[Evaluator]:
+    """What measures the task's own evaluation set, which comes first, and those of its shifts."""
+    asked = [EvaluationSet.own(settings.task), *shifted_sets(settings)]
+    return [_evaluator(settings, device, each) for each in asked]
+
+
+def _evaluator(settings: Settings, device: torch.device, asked: EvaluationSet) -> Evaluator:
     if settings.loss.kind == "contrastive":
-        return ContrastiveEvaluator(settings, device)
-    choices = settings.task.choices
-    return Evaluator(settings, device) if choices is None else ChoiceEvaluator(settings, device, choices)
+        return ContrastiveEvaluator(settings, device, asked)
+    choices = asked.task.choices
+    return Evaluator(settings, device, asked) if choices is None else ChoiceEvaluator(settings, device, choices, asked)
 
 
 def evaluation_steps(steps: int, settings: TrainingSettings) -> set[int]:
@@ -301,7 +310,7 @@ def _record(
         evaluated: rows of each member's evaluation.
         train_losses: each member's mean over the `n_steps` steps since the evaluation before.
     """
-    _mark_diverged(outcomes, [_loss_of(rows) for rows in evaluated], step)
+    _mark_diverged(outcomes, [_worst_loss_of(rows) for rows in evaluated], step)
     _mark_diverged(outcomes, train_losses, step)
     for outcome, rows, train_loss in zip(outcomes, evaluated, train_losses, strict=True):
         if outcome.goes_on:
@@ -309,9 +318,16 @@ def _record(
             outcome.measurements += [_at(job, outcome.member, step) | row for row in [*rows, trained]]
 
 
-def _loss_of(rows: list[dict[str, Any]]) -> float:
+def _loss_of(rows: list[dict[str, Any]], split: str = "eval") -> float:
     """Loss of the whole task in an evaluation's rows; 0 for a task that does not measure its loss."""
-    return next((row["value"] for row in rows if (row["metric"], row["subtask"]) == (LOSS.name, "all")), 0.0)
+    wanted = (split, LOSS.name, "all")
+    return next((row["value"] for row in rows if (row["split"], row["metric"], row["subtask"]) == wanted), 0.0)
+
+
+def _worst_loss_of(rows: list[dict[str, Any]]) -> float:
+    """The loss of an evaluation set where it is not finite, which cannot be recorded; else 0."""
+    losses = [_loss_of(rows, split) for split in dict.fromkeys(row["split"] for row in rows)]
+    return next((loss for loss in losses if not math.isfinite(loss)), 0.0)
 
 
 def _mark_diverged(outcomes: list[Outcome], losses: list[float], step: int) -> None:

@@ -10,7 +10,7 @@ from planted_data import planted
 
 from harness.data.settings import DataSettings
 from harness.data.split import split
-from harness.errors import SettingError
+from harness.errors import DataError, SettingError
 
 TEXTS = [f"text {i}" for i in range(400)]
 
@@ -50,3 +50,22 @@ def test_the_source_decides_where_it_has_a_split() -> None:
     for rule, without in (("source", "no split of its own"), ("groups", "no groups are known")):
         with pytest.raises(SettingError, match=rf"data\.split={rule}: .*{without}"):
             split(replace(data, split=None), DataSettings(split=rule))
+
+
+def test_reserved_groups_are_on_neither_side_and_move_no_other() -> None:
+    groups = np.array([f"speaker {i % 20}" for i in range(400)])
+    data = planted("text", TEXTS, groups=groups)
+    whole, reserved = (DataSettings(split="groups", reserve=each) for each in (None, {"groups": ["speaker 3"]}))
+    of = [[set(side.groups) for side in split(data, each)] for each in (whole, reserved)]  # type: ignore[arg-type]
+    assert [side - {"speaker 3"} for side in of[0]] == of[1] and "speaker 3" in of[0][0] | of[0][1]
+    chosen = replace(reserved, evaluate_on={"groups": ["speaker 3"]})
+    train, evaluation = split(data, chosen)
+    assert set(evaluation.groups) == {"speaker 3"} and len(evaluation) == 20  # type: ignore[arg-type]
+    assert train.inputs == split(data, reserved)[0].inputs
+    for settings, says in (
+        (replace(whole, reserve={"groups": ["nobody"]}), r"data\.reserve\.groups: no group nobody"),
+        (replace(whole, reserve={"files": ["*.wav"]}), r"data\.reserve\.files: no name matches \*\.wav"),
+        (replace(whole, evaluate_on={"groups": [sorted(of[0][0])[0]]}), r"20 of these 20 examples are trained on"),
+    ):
+        with pytest.raises(DataError, match=says):
+            split(data, settings)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import ndtr, ndtri
 
 from harness.records.schema import LINEAGE
 from harness.records.store import collect
@@ -127,8 +128,13 @@ def make_results(
     n_subtasks: int = 32,
     max_seeds: int = 8,
     failures: bool = True,
+    shifts: Mapping[str, float] | None = None,
 ) -> Path:
-    """Write and collect a results folder; with `failures`, two more runs, one failed and one diverged."""
+    """Write and collect a results folder; with `failures`, two more runs, one failed and one diverged.
+
+    Args:
+        shifts: name -> by how much a share is lower there on a probit scale, and a loss higher as a share of itself.
+    """
     rng = np.random.default_rng(0)
     for study in studies:
         plan = STUDIES[study]
@@ -136,7 +142,11 @@ def make_results(
             for seed in range(min(plan["seeds"], max_seeds)):
                 numbers = plan["make"](rng, width, n_subtasks) if study == "parity" else plan["make"](rng, width)
                 run = _run(folder, study, rung, seed)
-                write_run(folder, run, list(_measurements(study, numbers, run["flops"])))
+                rows = list(_measurements(study, numbers, run["flops"]))
+                for name, cost in (shifts or {}).items():
+                    there = {key: _shifted(key[0], value, cost) for key, value in numbers.items()}
+                    rows += [row | {"split": name} for row in _measurements(study, there, run["flops"])]
+                write_run(folder, run, rows)
     if failures:
         killed = _run(folder, studies[0], 0, 90) | {"status": "failed", "error": "killed by signal 9 <out of memory?>"}
         write_run(folder, killed, [])
@@ -144,6 +154,10 @@ def make_results(
         write_run(folder, diverged, [])
     collect(folder)
     return folder
+
+
+def _shifted(metric: str, value: float, cost: float) -> float:
+    return value * (1 + cost) if metric == "loss" else float(ndtr(ndtri(np.clip(value, 0, 1)) - cost))
 
 
 def make_grid(folder: Path, lrs: tuple[float, ...] = (0.003, 0.01, 0.03)) -> Path:

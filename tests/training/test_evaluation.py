@@ -7,13 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
-from tiny import NextSymbol, SignOfSum, job_of, make_settings
+from tiny import NextSymbol, SignOfSum, job_of, make_settings, numbers
 
 from harness.families.mlp import MLP
 from harness.families.transformer import Transformer
 from harness.metrics import ACCURACY, LOSS, Outputs
+from harness.tasks.sequences.rearrangement import Copy
 from harness.training import evaluation
 from harness.training.evaluation import Evaluator, score
+from harness.training.loop import evaluators_of, train_job
 from harness.training.members import Stack
 
 CPU = torch.device("cpu")
@@ -92,3 +94,32 @@ def test_answers_are_those_of_the_model():
     np.testing.assert_allclose(outputs.log_prob, expected, rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(outputs.loss, -outputs.log_prob)
     np.testing.assert_array_equal(outputs.correct, logits.argmax(dim=-1) == evaluator.targets)
+
+
+def test_shifts_add_rows_and_change_no_other_number():
+    plain = make_settings(MLP(), SignOfSum())
+    shifted = make_settings(MLP(), SignOfSum(), shifts={"noisy": {"noise": 0.3}, "same": {"noise": 0.0}})
+    job, other = job_of(plain), job_of(shifted)
+    assert not {m.run_id for m in job.members} & {m.run_id for m in other.members}
+    for before, after in zip(train_job(job), train_job(other), strict=True):
+        assert [row for row in numbers(after) if row[0] in ("eval", "train")] == numbers(before)
+        own, same, noisy = (
+            {row[1:4]: row[4:] for row in numbers(after) if row[0] == split} for split in ("eval", "same", "noisy")
+        )
+        assert own == same and own.keys() == noisy.keys() and own != noisy
+
+
+def test_a_longer_set_has_the_chance_of_its_own_answers():
+    settings = make_settings(Transformer(), Copy(length=3, n_symbols=6, n_eval=64), shifts={"longer": {"length": 2}})
+    own, longer = (
+        {row["metric"]: row for row in evaluator.measure(Stack.of(job_of(settings), CPU))[0]}
+        for evaluator in evaluators_of(settings, CPU)
+    )
+    chances = [rows["exact_match"]["chance"] for rows in (own, longer)]
+    assert chances == pytest.approx([6**-3, 6**-6])
+    assert own["exact_match"]["split"] == "eval" and longer["exact_match"]["split"] == "longer"
+
+
+def test_a_run_without_shifts_keeps_its_identity():
+    plain, none = (make_settings(MLP(), SignOfSum(), shifts=shifts) for shifts in (None, {}))
+    assert job_of(plain).members == job_of(none).members == job_of(make_settings(MLP(), SignOfSum())).members

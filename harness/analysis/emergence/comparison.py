@@ -140,7 +140,7 @@ def compare_thresholds(
     verdicts = dict(zip(_keys(jumps), jumps["verdict"], strict=True))
     ordered["verdict"] = [str(verdicts.get(key, "")) for key in _keys(ordered)]
     ordered["rank"] = np.arange(1, len(ordered) + 1)
-    pairs = _pairs(ordered["curve"].tolist(), log_n[:, 0], log_n[:, 5:], level)
+    pairs = ratios(ordered["curve"].tolist(), log_n[:, 0], log_n[:, 5:], level)
     ordered["sentence"] = list(_sentences(ordered, pairs, x, fraction, level))
     return Comparison(x, fraction, level, ordered, pairs, absent, jumps, log_n[:, 5:])
 
@@ -246,7 +246,7 @@ def _log_quantiles(places: Places, fraction: float, level: float, n_curves: int,
     return -log_n if falling else log_n
 
 
-def _pairs(names: Sequence[str], middle: np.ndarray, log_n: np.ndarray, level: float) -> pd.DataFrame:
+def ratios(names: Sequence[str], middle: np.ndarray, log_n: np.ndarray, level: float) -> pd.DataFrame:
     """Ratios of all pairs of n curves in the order given.
 
     Args:

@@ -65,7 +65,7 @@ class Recorded:
     Attributes:
         folder: the results folder.
         runs: the runs table, failures included, in the order of its rows.
-        numbers: every measurement, joined to its run: both splits, all steps.
+        numbers: every measurement, joined to its run: all splits and steps.
         comparable: ids of the runs that make one curve a study, of the longest duration and each size's best learning
             rate.
     """
@@ -119,7 +119,7 @@ def read_recorded(folder: Path) -> Recorded:
         # What is left out is said by the exporter, which alone knows what that means for its files.
         warnings.simplefilter("ignore", RunsWarning)
         chosen = load(folder, runs="comparable")
-        parts = [load(folder, "all", split, STATUSES, "all") for split in ("eval", "train")]
+        parts = [load(folder, "all", split, STATUSES, "all") for split in (None, "train")]
     numbers = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
     return Recorded(folder, load_runs(folder), numbers, frozenset(chosen["run_id"]))
 

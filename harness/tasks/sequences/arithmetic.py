@@ -60,6 +60,7 @@ class Addition(PromptAnswer):
     reversed_digits: bool = setting(False, "write the sum with its last digit first", Flag())
 
     name = "addition"
+    lengthened_by = "n_digits"
     vocab_size = 12
     n_answers = 10
 

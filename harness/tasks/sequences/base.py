@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import ClassVar
 
 import numpy as np
 
@@ -85,6 +86,14 @@ class SequenceTask(AnswerTask):
         if held_out.all() or not held_out.any():
             allowed = "one that leaves examples on both sides of the split; this small a task has too few"
             raise SettingError("task.train_fraction", self.train_fraction, allowed)
+
+    #: The setting by which sequences become longer on the same vocabulary; '' where there is none.
+    lengthened_by: ClassVar[str] = ""
+
+    def longer(self, factor: float) -> SequenceTask | None:
+        if not self.lengthened_by:
+            return None
+        return replace(self, **{self.lengthened_by: round(getattr(self, self.lengthened_by) * factor)})
 
     @property
     @abstractmethod

@@ -35,6 +35,7 @@ class Hops(SequenceTask):
     n_starts: int = setting(8, "symbols to start from, all different", whole(1, "n_symbols"))
 
     name = "hops"
+    lengthened_by = "n_starts"
 
     @property
     def vocab_size(self) -> int:

@@ -17,6 +17,8 @@ class Rearrangement(PromptAnswer):
     length: int = setting(8, "symbols to repeat: difficulty", count(1))
     n_symbols: int = setting(16, "different symbols", count(2))
 
+    lengthened_by = "length"
+
     @property
     def vocab_size(self) -> int:
         return self.n_symbols + 1

@@ -36,6 +36,7 @@ class Induction(SequenceTask):
     )
 
     name = "induction"
+    lengthened_by = "length"
 
     @property
     def vocab_size(self) -> int:
@@ -69,6 +70,7 @@ class AssociativeRecall(SequenceTask):
     n_symbols: int = setting(16, "different keys, and as many values", count(2))
 
     name = "associative_recall"
+    lengthened_by = "n_pairs"
 
     @property
     def vocab_size(self) -> int:
@@ -106,6 +108,7 @@ class Lookup(SequenceTask):
     task_seed: int = setting(0, "seed of the table", whole(0))
 
     name = "lookup"
+    lengthened_by = "n_answers_scored"
 
     @property
     def vocab_size(self) -> int:

@@ -1,0 +1,1 @@
+"""What becomes of accuracy, and of jumps, on shifted evaluation sets of the same runs."""
