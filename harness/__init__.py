@@ -3,11 +3,12 @@
 The analysis half stands alone: ``import harness`` gives the estimators of laws (`ScalingLaw`, `PowerLaw`, `fit_best`,
 `fit_curves`, `fit_groups`, `exponents`), what follows from them (`Forecaster`, `Chain`, `IsoFlop`, `allocate`,
 `overtraining`, `compute_gain`, `data_transferred`), `screen` (benchmarks that can be read at small size), `foretell`
-(where an ability will appear in a pretrained family), jumps and thresholds (`find_jumps`, `thresholds`,
-`compare_thresholds`), shifted evaluation sets (`AccuracyLine`, `jump_survival`), `take_together` (sizes that lie
-close), `load`, `datasets`, tables whose truth is known, and `plots`. `plan` and `sweep` are the other half: they plan
-and train experiments; `checkpoints` lists what these have kept, and `load_model` gives a trained model. Nothing of
-torch or Hydra is loaded before `plan`, `sweep` or `load_model` is used; each name is imported when first used.
+(where an ability will appear in a pretrained family), jumps and thresholds (`find_jumps`, `jumps_in_training`,
+`thresholds`, `compare_thresholds`), shifted evaluation sets (`AccuracyLine`, `jump_survival`), `take_together` (sizes
+that lie close), `load`, `datasets`, tables whose truth is known, and `plots`. `plan` and `sweep` are the other half:
+they plan and train experiments; `checkpoints` lists what these have kept, and `load_model` gives a trained model.
+Nothing of torch or Hydra is loaded before `plan`, `sweep` or `load_model` is used; each name is imported when first
+used.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from harness.analysis.emergence.find_jumps import find_jumps
     from harness.analysis.emergence.known_scores import known_scores
     from harness.analysis.emergence.thresholds import thresholds
+    from harness.analysis.emergence.training_jumps import jumps_in_training
     from harness.analysis.fitting.batch import fit_curves
     from harness.analysis.fitting.estimator import PowerLaw, ScalingLaw
     from harness.analysis.fitting.exponents import exponents
@@ -69,6 +71,7 @@ _HOMES = {
     "find_jumps": "harness.analysis.emergence.find_jumps",
     "fit_best": "harness.analysis.fitting.selection",
     "jump_survival": "harness.analysis.shifts.jump_survival",
+    "jumps_in_training": "harness.analysis.emergence.training_jumps",
     "known_scores": "harness.analysis.emergence.known_scores",
     "load": "harness.records.store",
     "load_model": "harness.kept_models",
@@ -100,6 +103,7 @@ __all__ = [
     "fit_groups",
     "foretell",
     "jump_survival",
+    "jumps_in_training",
     "known_scores",
     "load",
     "load_model",

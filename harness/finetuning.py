@@ -66,14 +66,14 @@ class FinetuneSettings(Checked):
         super().__post_init__()
         for name, default in (("rank", 8), ("alpha", 16.0), ("targets", None)):
             if self.kind != "lora" and (found := getattr(self, name)) != default:
-                raise SettingError(
-                    f"finetune.{name}", found, f"{default} with finetune.kind={self.kind}: of lora alone"
-                )
+                nothing = "null" if default is None else default
+                allowed = f"{nothing} with finetune={self.kind}: it is of finetune=lora alone"
+                raise SettingError(f"finetune.{name}", found, allowed)
 
     @property
     def is_partial(self) -> bool:
-        """Whether something is left as it is, or stands beside the model's own parameters."""
-        return self.kind != "full" or bool(self.frozen)
+        """Whether names are to be looked up in the model: something stays as it is, is drawn anew or is added."""
+        return self.kind != "full" or bool(self.frozen) or bool(self.reset)
 
 
 def is_named(name: str, patterns: Sequence[str]) -> bool:

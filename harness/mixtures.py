@@ -15,6 +15,10 @@ from harness.wording import listed
 _DIGITS, _CLOSE = 6, 1e-5
 
 
+#: Sums of weights stay finite.
+LARGEST_WEIGHT = 1e100
+
+
 @dataclass(frozen=True)
 class Weights(Range):
     """Weights by the name of what is mixed, kept as shares, which sum to 1.
@@ -35,8 +39,8 @@ class Weights(Range):
                 allowed = f"weights of {listed(self.parts)}{nearest(str(name), self.parts)}"
                 raise SettingError(setting, name, allowed if self.parts else "names")
             number = isinstance(weight, int | float) and not isinstance(weight, bool)
-            if not number or not 0 <= weight < math.inf:
-                raise SettingError(f"{setting}.{name}", weight, "a number of at least 0")
+            if not number or not 0 <= weight <= LARGEST_WEIGHT:
+                raise SettingError(f"{setting}.{name}", weight, f"a number from 0 to {LARGEST_WEIGHT:g}")
         if not sum(value.values()):
             raise SettingError(setting, dict(value), "weights of which one at least is above 0")
         return shares(value)

@@ -464,7 +464,8 @@ class Settings(Checked):
         super().__post_init__()
         for name, nothing in (("reset", []), ("where", None), ("step", None)):
             if self.init_from is None and (found := getattr(self.finetune, name)) != nothing:
-                raise SettingError(f"finetune.{name}", found, "null without init_from" if nothing is None else "[]")
+                allowed = f"{'null' if nothing is None else '[]'} without init_from: it is of what a run starts from"
+                raise SettingError(f"finetune.{name}", found, allowed)
 
     @property
     def signature(self) -> Signature:

@@ -26,10 +26,10 @@ DATA = Path("build/foundation")
 #: Examples to fine-tune on, and those where ways to fine-tune stand side by side.
 AMOUNTS, FEWER = "[100,300,1000,3000,10000]", "[100,1000,10000]"
 #: Fine-tuning is evaluated often, and the best evaluation counts.
-OFTEN = ("training.evaluate=even", "training.evaluations=10", "training.keep=none")
+OFTEN = ("training.evaluate=even", "training.evaluations=30", "training.keep=none")
 
-#: From scratch runs may take five times as many steps, until their loss no longer falls.
-SCRATCH = ("ladder.steps=1500", "training.evaluations=30", "training.patience=5")
+#: Every way has as many steps, until its loss no longer falls.
+BUDGET = ("ladder.steps=1500", "training.patience=5")
 
 
 @dataclass(frozen=True)
@@ -43,16 +43,11 @@ class Half:
     start: str | None = None
 
 
-def tuned(way: str) -> tuple[str, ...]:
-    """What fine-tuning in one of the ways is told."""
-    return "ladder.steps=300", f"finetune={way}"
-
-
 def halves() -> list[Half]:
     """All studies, those that others start from first."""
     prose = ("data.source=path:build/foundation/prose", "data.eval_fraction=0.2", *OFTEN)
     packages = (
-        *("task=text_classification", "task.context=48", "task.subtasks_by=none", "ladder.widths=[16,64]"),
+        *("task=text_classification", "task.context=48", "task.subtasks_by=none"),
         *("data.source=path:build/foundation/packages.csv", *OFTEN),
     )
     target = ("data.source=path:build/foundation/target.npz", *OFTEN)
@@ -68,19 +63,19 @@ def halves() -> list[Half]:
     # Rates were chosen on seed 100 of one width, among .002, .006, .02 and .06 (LOG.md).
     rates = {"scratch": 0.02, "full": 0.01, "head": 0.02, "lora": 0.02}
     for way, rate in rates.items():
-        amounts = f"ladder.train_examples={AMOUNTS if way in ('scratch', 'full') else FEWER}"
-        for task, overrides, its in (
-            ("prose", prose, amounts),
-            ("packages", packages, f"ladder.train_examples={FEWER}"),
-        ):
-            given = (*overrides, its, f"optimizer.lr={rate}", *(SCRATCH if way == "scratch" else tuned(way)))
-            found.append(Half("text", "text", f"{task} {way}", given, None if way == "scratch" else "code"))
+        few = way in ("head", "lora")
+        start = () if way == "scratch" else (f"finetune={way}",)
+        for task, overrides in (("prose", prose), ("packages", packages)):
+            amounts = f"ladder.train_examples={FEWER if few or task == 'packages' else AMOUNTS}"
+            sizes = ("ladder.widths=[16,64]",) if few or task == "packages" else ()
+            given = (*overrides, *BUDGET, amounts, *sizes, f"optimizer.lr={rate}", *start)
+            found.append(Half("text", "text", f"{task} {way}", given, "code" if start else None))
     image_rates = {"scratch": 0.003, "full": 0.003, "head": 0.01, "lora": 0.003}
     for way, rate in image_rates.items():
+        amounts = f"ladder.train_examples={FEWER if way in ('head', 'lora') else AMOUNTS}"
         for parent in ("",) if way == "scratch" else ("others", "unlabelled"):
-            few = way in ("head", "lora")
-            amounts = f"ladder.train_examples={FEWER if few else AMOUNTS}"
-            given = (*target, amounts, f"optimizer.lr={rate}", *(tuned(way) if parent else SCRATCH))
+            start = (f"finetune={way}",) if parent else ()
+            given = (*target, *BUDGET, amounts, f"optimizer.lr={rate}", *start)
             name = f"target {way}" + (f" from {parent}" if parent else "")
             found.append(Half("images", "images", name, given, parent or None))
     return found

@@ -66,6 +66,9 @@ def adapt(model: nn.Module, settings: FinetuneSettings, fresh: Collection[str]) 
     }[settings.kind]
     if settings.kind == "head" and not chosen:
         raise SettingError("finetune.kind", "head", "full or lora, for this model has no readout of its own")
+    if both := sorted(name for name in fresh if is_named(name, settings.frozen)):
+        allowed = f"names of what keeps the parent's values: {_some(both)} is drawn anew, and so trained"
+        raise SettingError("finetune.frozen", settings.frozen, allowed)
     trained = {name for name in chosen if not is_named(name, settings.frozen)} | set(fresh)
     if not trained:
         raise SettingError("finetune.frozen", settings.frozen, "names that leave something to train")

@@ -13,7 +13,7 @@ from harness.analysis.emergence.find_jumps import find_jumps
 from harness.analysis.fitting.estimator import LEAST_BOOTSTRAP, ScalingLaw
 from harness.analysis.fitting.exponents import fit_exponents
 from harness.analysis.fitting.laws import NO_LAW
-from harness.errors import DataError, SettingError
+from harness.errors import DataError, SettingError, nearest
 from harness.records.comparable import DATA, ChosenRuns, comparable, differing_data
 from harness.records.folders import find_folder
 from harness.records.run_settings import refuse_mixed, split_by
@@ -26,6 +26,9 @@ INTERVALS = ("profile", "bootstrap")
 #: What the loss is fitted against where curves are over sizes; an exponent is reported under each.
 CONVENTIONS = (*PARAMETER_CONVENTIONS, "flops")
 
+
+#: What the curves of fine-tuned runs can be drawn over besides.
+OF_CHILDREN = ("params_trained", "parent_loss", "pretraining_tokens", "pretraining_flops", "total_flops")
 
 #: How to analyse a folder that holds runs of several settings under one name.
 _WAY_OUT = (
@@ -143,11 +146,12 @@ def analyze(
     runs = _in_order(runs, ["study"])
     every_duration, steps = (_in_order(table, ["study", "rung", "seed", "run_id"]) for table in (every_duration, steps))
     frame, left_out = comparable(every_duration, lengths=chosen.lengths if chosen else None, x=x)
-    frame = label_runs(frame)
+    frame, without = _with_size(label_runs(frame), x)
+    left_out = (*left_out, *(f"{study}: {why}" for study, why in without.items()))
     jumps, impossible = _jumps(frame, x, alpha, level)
     for study in runs["study"].unique():
         if study not in set(frame["study"]):
-            impossible[study] = _why_empty(runs[runs["study"] == study])
+            impossible[study] = without.get(study) or _why_empty(runs[runs["study"] == study])
     jumps = _in_order(jumps, ["study", "subtask", "metric"]).reset_index(drop=True)
     laws = fit_exponents(frame, conventions_along(x), level=level, interval=interval, n_bootstrap=bootstrap, seed=seed)
     described = laws.table[laws.table["scatter"] <= NO_LAW]
@@ -186,12 +190,26 @@ def _shifted(folder: Path, frame: pd.DataFrame) -> pd.DataFrame:
     return every.assign(study=every["run_id"].map(studies))
 
 
+def _with_size(frame: pd.DataFrame, x: str) -> tuple[pd.DataFrame, dict[str, str]]:
+    """The rows of runs that have an x, and for each study how many of its runs have none, as pretrained ones no parent.
+
+    Raises:
+        DataError: no run has one.
+    """
+    lacks = frame[x].isna()
+    if lacks.all():
+        raise DataError(f"analysis.x={x}: no run has one")
+    counts = frame[lacks].groupby("study")["run_id"].nunique()
+    return frame[~lacks], {str(study): f"{counted(int(n), 'run')} without {x}" for study, n in counts.items()}
+
+
 def _refuse_no_size(x: str, runs: pd.DataFrame) -> None:
     """Raise DataError unless x is a column of numbers of the runs table."""
     if x in runs.columns and runs[x].dtype.kind in "iuf":
         return
-    sizes = ", ".join([*CONVENTIONS, "tokens", DATA, "width", "depth"])
-    found = "is no column of numbers" if x in runs.columns else "no such column"
+    known = [*CONVENTIONS, "tokens", DATA, "width", "depth", *OF_CHILDREN]
+    sizes = ", ".join(known)
+    found = "is no column of numbers" if x in runs.columns else f"no such column{nearest(x, known)}"
     raise DataError(f"analysis.x={x}: {found}; sizes are {sizes}")
 
 

@@ -51,6 +51,11 @@ def plot_transfer(
         found: as `data_transferred` returns it.
         ax: axes of a grid (`subplots`) to draw on; their lower part is used for the multiplier.
         columns: what N, D and the loss are called.
+
+    Example:
+        >>> runs = harness.datasets.make_transfer(n_seeds=2, random_state=0).frame
+        >>> found = harness.data_transferred(runs[["N", "D"]], runs["loss"], runs["pretrained"], runs["seed"])
+        >>> ax = harness.plots.transfer(found)
     """
     sizes = found.sizes["N"].tolist()
     explained = [
@@ -113,8 +118,8 @@ def _draw_multipliers(ax: Axes, found: DataTransferred, sizes: list[float]) -> N
         drawn = np.isfinite(low)
         ax.vlines(x[drawn], ends[0][drawn], ends[1][drawn], color=colour, linewidth=1.0, zorder=2)
         for arrow, edge, is_open in (("^", top, high == np.inf), ("v", bottom, low == 0)):
-            at = x[is_open]
-            ax.plot(at, np.full(len(at), edge), arrow, color=colour, markersize=3.4, clip_on=False, zorder=3)
+            if len(at := x[is_open]):
+                ax.plot(at, np.full(len(at), edge), arrow, color=colour, markersize=3.4, clip_on=False, zorder=3)
         read = (own["reading"] == Reading.MEASURED).to_numpy()
         shape: Any = {"color": colour, "markersize": 3.6, "markeredgewidth": 0, "zorder": 4}
         ax.plot(x[read], value[read], marker, **shape)

@@ -6,9 +6,9 @@ checkpoint's file, a run by its id, a results folder, a study of one.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
@@ -24,13 +24,16 @@ from harness.records.expressions import select
 from harness.records.folders import RESULTS, find_folder, is_results
 from harness.records.kept import KEPT, kept_steps, read_contents, step_file
 from harness.records.pieces import recorded
+from harness.records.run_settings import is_imported, parse_config
+from harness.records.schema import STATUSES
 from harness.settings import ParametrizationSettings, Settings
-from harness.sweeping.plan import cells
+from harness.sweeping.plan import cells, recorded_cells
 from harness.sweeping.runs_row import data_columns, size_columns
 
+FINISHED = STATUSES[0]
 _RUN = re.compile(r"[0-9a-f]{16}")
-#: What a run may be told apart by, in `finetune.where` and in what is said where it is not.
-_COLUMNS = ("rung", "duration", "width", "depth", "heads", "seed", "lr", "steps", "tokens", "flops", "unique_examples")
+#: What runs of one size and seed may differ in, as it is said.
+_COLUMNS = ("steps", "lr", "unique_examples", "tokens", "flops", "duration")
 
 
 def with_parents(studies: Sequence[Settings]) -> list[Settings]:
@@ -74,49 +77,48 @@ def generations(studies: Sequence[Settings]) -> list[list[Settings]]:
 
 
 def _of_study(parent: Settings, child: Settings) -> Parents:
-    """The runs of another study of the same command, which need not have been trained yet."""
-    keep, step = parent.training.keep, child.finetune.step
-    if keep == "none" or (step is not None and keep != "all"):
-        wanted = "all" if step is not None else "last or all"
-        raise SettingError("training.keep", keep, f"{wanted} in study {parent.study}, which {child.study} starts from")
-    rows = []
-    for cell in cells(parent):
-        of_cell = size_columns(cell) | data_columns(cell) | {"rung": cell.rung.index, "duration": cell.duration}
-        rows += [
-            of_cell | {"run_id": m.run_id, "seed": m.seed, "lr": m.lr, "steps": cell.steps, "status": "finished"}
-            for m in cell.members
-        ]
+    """The runs of another study of the same command, which need not have been trained yet.
+
+    Sizes and seeds beyond its own ladder, which an earlier sweep or refining has added, are among them.
+    """
     first = cells(parent)[0]
     one = first.members[0]
     identity = identity_settings(first.settings, first.rung, first.duration, one.seed, one.lr)
     _refuse_unlike(child, f"study {parent.study}", identity)
-    return _placed(child, parent.study, parent.signature.n_outputs, Path(parent.results), rows, kept_already=False)
+    rows: dict[str, dict[str, Any]] = {}
+    for cell in [*cells(parent), *recorded_cells(parent, recorded(parent.results).rows.values())]:
+        of_cell: dict[str, Any] = {**size_columns(cell), **data_columns(cell), "rung": cell.rung.index}
+        of_cell |= {"duration": cell.duration, "steps": cell.steps, "status": FINISHED}
+        rows |= {m.run_id: of_cell | {"run_id": m.run_id, "seed": m.seed, "lr": m.lr} for m in cell.members}
+    return _placed(child, parent.study, parent.signature.n_outputs, Path(parent.results), list(rows.values()))
 
 
 def _of_records(child: Settings, asked: str) -> Parents:
+    asked = asked.rstrip("/") or asked
     path = Path(asked)
     if (path / "config.json").is_file():
         return _of_weights(child, path)
+    if path.is_dir() and path.parent.name == KEPT and _RUN.fullmatch(path.name):
+        return _of_run(child, asked, path.parent.parent, path.name)
     if path.suffix == ".safetensors":
         about = read_contents(path).about
         if path.name != step_file(about.get("step", 0)) or path.parent.name != about.get("run_id"):
             raise SettingError("init_from", asked, f"a file under {KEPT}/ of a results folder, where it was kept")
         return _of_run(child, asked, path.parent.parent.parent, str(about["run_id"]), int(about["step"]))
     if _RUN.fullmatch(asked):
-        for folder in [Path(child.results), *sorted(filter(Path.is_dir, RESULTS.glob("*")))]:
-            if asked in recorded(folder).rows:
-                return _of_run(child, asked, folder, asked)
-        raise SettingError(
-            "init_from", asked, f"a run of {child.results} or of a folder in {RESULTS}/, which have none of this id"
-        )
+        folders = [Path(child.results), *sorted(filter(Path.is_dir, RESULTS.glob("*")))]
+        having = [folder for folder in folders if asked in recorded(folder).rows]
+        if not having:
+            raise SettingError("init_from", asked, f"a run in {child.results} or {RESULTS}/*; none has this id")
+        return _of_run(child, asked, min(having, key=lambda folder: not kept_steps(folder / KEPT / asked)), asked)
     folder, study = _folder_and_study(child, asked)
     rows = list(recorded(folder).rows.values())
     known = list(dict.fromkeys(row["study"] for row in rows))
+    if not known:
+        raise SettingError("init_from", asked, f"a results folder with runs in it, and {folder} has none")
     if study is None and len(known) != 1:
         names = ", ".join(f"{asked}/{name}" for name in known)
-        raise SettingError(
-            "init_from", asked, f"one study of it: {names}" if known else "a results folder with runs in it"
-        )
+        raise SettingError("init_from", asked, f"one study of it: {names}")
     study = study or known[0]
     if study not in known:
         raise SettingError("init_from", asked, f"a study of {folder}: {', '.join(known)}{nearest(study, known)}")
@@ -155,32 +157,24 @@ def _of_run(child: Settings, asked: str, folder: Path, run_id: str, step: int | 
 
 def _of_rows(child: Settings, asked: str, folder: Path, rows: Sequence[Mapping[str, Any]]) -> Parents:
     """Recorded runs of one study."""
-    config = json.loads(rows[0]["config"])
-    for row in rows:
-        if steps := kept_steps(folder / KEPT / row["run_id"]):
-            about = read_contents(next(iter(steps.values()))).about
-            _refuse_unlike(child, asked, about["settings"])
-            return _placed(child, asked, int(about["signature"]["n_outputs"]), folder, rows, kept_already=True)
-    if "imported" in config:
+    config = parse_config(rows[0]["config"])
+    if is_imported(config):
         raise SettingError("init_from", asked, "runs of the harness; these were imported, without their parameters")
-    allowed = "runs with checkpoints: train them with training.keep=last (harness redo redo.which=unkept, if they are)"
-    raise SettingError("init_from", asked, f"{allowed}; {folder} has kept none of its {len(rows)} runs")
+    _refuse_unlike(child, asked, config)
+    return _placed(child, asked, _n_outputs(child, folder, rows), folder, rows)
 
 
-def _placed(
-    child: Settings,
-    asked: str,
-    n_outputs: int,
-    results: Path,
-    rows: Sequence[Mapping[str, Any]],
-    *,
-    kept_already: bool,
-) -> Parents:
-    """Runs by their shape and seed.
+def _n_outputs(child: Settings, folder: Path, rows: Sequence[Mapping[str, Any]]) -> int:
+    """Outputs of the models of recorded runs, from a checkpoint; as many as the child's where none can be read."""
+    for row in rows:
+        for path in kept_steps(folder / KEPT / row["run_id"]).values():
+            with suppress(DataError, KeyError, TypeError, ValueError):
+                return int(read_contents(path).about["signature"]["n_outputs"])
+    return child.signature.n_outputs
 
-    Args:
-        kept_already: whether the runs are trained, and their checkpoints to be there.
-    """
+
+def _placed(child: Settings, asked: str, n_outputs: int, results: Path, rows: Sequence[Mapping[str, Any]]) -> Parents:
+    """Runs by their shape and seed; whether their checkpoints are there is asked when one is to start from them."""
     frame = pd.DataFrame(rows)
     if child.finetune.where is not None:
         try:
@@ -189,32 +183,26 @@ def _placed(
             raise UserError(f"finetune.where: {error}") from error
         if frame.empty:
             raise SettingError("finetune.where", child.finetune.where, f"a condition that some runs of {asked} meet")
-    step = child.finetune.step
     by_place: dict[tuple[Shape, int | None], Parent] = {}
     unusable: dict[tuple[Shape, int | None], str] = {}
     for values, its in frame.groupby(["width", "depth", "heads", "seed"], sort=False):
         width, depth, heads, seed = (int(value) for value in cast("tuple[int, ...]", values))
         place = Shape(width, depth, heads), seed
-        finished = its[its["status"] == "finished"]
+        finished = its[its["status"] == FINISHED]
         if len(finished) > 1:
             unusable[place] = f"there are {len(finished)} ({_differing(finished)}); finetune.where chooses one"
         elif finished.empty:
-            last = its.iloc[0]
-            unusable[place] = f"run {last['run_id']} {last['status']}"
+            unusable[place] = f"run {its['run_id'].iloc[0]} {its['status'].iloc[0]}"
         else:
-            run_id = str(finished["run_id"].iloc[0])
-            kept = kept_steps(results / KEPT / run_id) if kept_already else {step: Path()}
-            if not kept or step not in {None, *kept}:
-                what = "no checkpoint" if not kept else f"none at step {step}, but at {', '.join(map(str, kept))}"
-                unusable[place] = f"run {run_id} has kept {what} (training.keep)"
-            else:
-                by_place[place] = Parent(run_id, results, step)
+            by_place[place] = Parent(str(finished["run_id"].iloc[0]), results, child.finetune.step)
     return Parents(asked, n_outputs, by_place, unusable)
 
 
 def _differing(runs: pd.DataFrame) -> str:
+    """In what runs differ, two settings at most."""
     names = [name for name in _COLUMNS if name in runs and runs[name].nunique(dropna=False) > 1]
-    return "; ".join(f"{name} {', '.join(f'{value:g}' for value in runs[name])}" for name in names[:2]) or "alike"
+    values = {name: ", ".join(f"{value:g}" for value in sorted(runs[name].dropna().unique())) for name in names[:2]}
+    return "; ".join(f"{name} {its}" for name, its in values.items()) or "alike"
 
 
 def _refuse_unlike(child: Settings, asked: str, identity: Mapping[str, Any]) -> None:

@@ -45,9 +45,11 @@ def plan(studies: Sequence[Settings], console: Console, check: bool = False) -> 
         UserError: a study that cannot be built, or whose family counts wrongly.
     """
     device = resolve(studies[0].training.device).type
-    known = _known(studies, _look(studies))
+    found = _look(studies)
+    known = _known(studies, found)
     _caution(studies)
     n_checked = check_models(studies, flops=check, every_rung=check)
+    check_starts(studies, found)
     cost = cost_model(Path(studies[0].results))
     for study in studies:
         console.print(plan_table(study, cost, device))
@@ -104,7 +106,7 @@ def train_missing(studies: Sequence[Settings], console: Console) -> list[Ended]:
         unfinished = [study for study in studies if not is_done(study, known)]
         _caution(unfinished)
         check_models(unfinished, flops=True)
-        check_starts(unfinished, found)
+        check_starts(studies, found)
         ended: list[Ended] = []
         for of_one in generations(studies):
             jobs, orphans = split_orphans(_jobs(of_one, known, device))

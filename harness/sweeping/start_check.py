@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from harness.errors import UserError
+from harness.errors import DataError, SettingError, UserError
 from harness.families.adapted import fresh_parameters
 from harness.families.hugging_face import describe
 from harness.ladder import Job, Member
@@ -16,13 +17,13 @@ from harness.lineage import Parent
 from harness.records.kept import KEPT, read_contents
 from harness.records.pieces import Recorded
 from harness.settings import Settings
-from harness.sweeping.plan import cells
+from harness.sweeping.plan import DONE, cells
 from harness.sweeping.starting import ancestry, can_start, checkpoint_of
 from harness.wording import counted
 
 
-def check_starts(studies: Iterable[Settings], found: Mapping[Path, Recorded]) -> None:
-    """Compare checkpoints with the models that start from them, and with those that recorded runs started from.
+def check_starts(studies: Sequence[Settings], found: Mapping[Path, Recorded]) -> None:
+    """Compare checkpoints with the models that are to start from them, and with those that recorded runs started from.
 
     Parents of the same command that are not trained yet are passed over.
 
@@ -30,27 +31,67 @@ def check_starts(studies: Iterable[Settings], found: Mapping[Path, Recorded]) ->
         found: results folder -> what it holds.
 
     Raises:
-        UserError: a parameter is missing in a checkpoint or of another shape, or a checkpoint has changed since runs of
+        UserError: a checkpoint is missing, or a parameter in it, or of another shape, or it has changed since runs of
             the study started from it.
     """
+    by_name = {study.study: study for study in studies}
     for study in studies:
         if study.init_from is None:
             continue
-        rows, changed = found[Path(study.results)].rows, list[Member]()
-        for cell in cells(study):
-            changed += [member for member in _usable(cell) if has_other_parent(cell, member, rows.get(member.run_id))]
-        if changed:
-            parent = changed[0].parent
-            assert parent is not None
-            n_runs = counted(len(changed), "run")
-            raise UserError(
-                f"init_from={study.init_from.asked}: the checkpoint of run {parent.run_id} has changed since "
-                f"{n_runs} of study {study.study} started from such; `harness redo ... --yes` trains them anew, "
-                "name=NAME gives new runs another folder"
-            )
-        for cell in cells(study):
+        rows = found[Path(study.results)].rows
+        _refuse_changed(study, rows)
+        to_do = [_left(cell, rows) for cell in cells(study)]
+        if (parent := by_name.get(study.init_from.asked)) is not None:
+            _refuse_unkept(parent, study, to_do)
+        else:
+            _refuse_missing(study, to_do)
+        for cell in to_do:
             if usable := _usable(cell):
                 _check_shapes(cell, usable[0])
+
+
+def _left(cell: Job, rows: Mapping[str, Mapping[str, Any]]) -> Job:
+    """The members of a cell that are still to be trained."""
+    left = (m for m in cell.members if rows.get(m.run_id, {}).get("status") not in DONE)
+    return replace(cell, members=tuple(left))
+
+
+def _refuse_changed(study: Settings, rows: Mapping[str, Mapping[str, Any]]) -> None:
+    changed = [m for cell in cells(study) for m in _usable(cell) if has_other_parent(cell, m, rows.get(m.run_id))]
+    if not changed:
+        return
+    parent = changed[0].parent
+    assert parent is not None
+    n_runs = counted(len(changed), "run")
+    raise UserError(
+        f"init_from={study.init_from.asked}: the checkpoint of run {parent.run_id} has changed since {n_runs} of study "
+        f"{study.study} started from such; `harness redo ... --yes` trains them anew, name=NAME gives new runs another "
+        "folder"
+    )
+
+
+def _refuse_unkept(parent: Settings, study: Settings, to_do: Sequence[Job]) -> None:
+    """Raise SettingError for a study of the same command that would leave nothing to start from."""
+    keep, step = parent.training.keep, study.finetune.step
+    if keep == "all" or (keep == "last" and step is None):
+        return
+    if any(len(_usable(cell)) < len(cell.members) for cell in to_do):
+        wanted = "all" if step is not None else "last or all"
+        raise SettingError("training.keep", keep, f"{wanted} in study {parent.study}, which {study.study} starts from")
+
+
+def _refuse_missing(study: Settings, to_do: Sequence[Job]) -> None:
+    """Raise UserError for checkpoints that are not there of runs that were trained before."""
+    parents = [member.parent for cell in to_do for member in cell.members if member.parent is not None]
+    lacking = [parent for parent in parents if not can_start(parent)]
+    if not lacking:
+        return
+    at = "" if lacking[0].step is None else f" at step {lacking[0].step}"
+    raise UserError(
+        f"init_from={study.init_from.asked}: {len(lacking)} of {counted(len(parents), 'run')} to start from have no "
+        f"checkpoint{at} in {lacking[0].results}, {lacking[0].run_id} among them; training.keep=last keeps one, and "
+        "`harness redo redo.which=unkept ... --yes` trains finished runs anew to have it"
+    )
 
 
 def _usable(cell: Job) -> list[Member]:
@@ -131,11 +172,19 @@ def _shapes(cell: Job, parent: Parent) -> tuple[Path, Mapping[str, tuple[int, ..
     if not parent.trained:
         return parent.results, describe(parent.results, cell.settings.family, cell.settings.signature.positions).shapes
     path = checkpoint_of(parent)
-    return path, {name.removeprefix("model."): of for name, of in read_contents(path).shapes.items()}
+    try:
+        shapes = read_contents(path).shapes
+    except DataError as error:
+        again = f"`harness redo redo.runs=[{parent.run_id}] ... --yes` of its study trains it anew"
+        raise UserError(f"init_from={cell.settings.init_from.asked}: {error}; {again}") from error
+    return path, {name.removeprefix("model."): of for name, of in shapes.items()}
 
 
 def has_other_parent(cell: Job, member: Member, row: Mapping[str, Any] | None) -> bool:
     """Whether a recorded run started from a checkpoint that its parent no longer has."""
     if row is None or row.get("parent_digest") is None or member.parent is None or not can_start(member.parent):
         return False
-    return bool(row["parent_digest"] != ancestry(cell, member.parent).digest)
+    try:
+        return bool(row["parent_digest"] != ancestry(cell, member.parent).digest)
+    except DataError:  # a damaged file is told of when a run is to start from it, and by verify
+        return False

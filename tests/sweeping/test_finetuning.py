@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -191,7 +192,7 @@ class FiveClasses(SignOfSum):
         ({"finetune__frozen": ["layers", "head"]}, "finetune.frozen=['layers', 'head']: allowed is names that leave"),
         ({"finetune__frozen": ["nose"]}, "finetune.frozen=nose: allowed is a part of one of the names layers.0.weight"),
         ({"finetune__where": "lr > 1"}, "finetune.where=lr > 1: allowed is a condition that some runs of base meet"),
-        ({"finetune__step": 4}, "training.keep=last: allowed is all in study base"),
+        ({"finetune__frozen": ["head"], "finetune__reset": ["head"]}, "finetune.frozen=['head']: allowed is names of"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_started_from_is_refused_by_name(tmp_path: Path, changes: dict[str, Any], says: str) -> None:
@@ -211,20 +212,41 @@ def test_another_family_or_other_settings_of_it_are_refused(tmp_path: Path) -> N
 
 
 def test_a_parent_without_checkpoints_and_one_that_diverged_are_refused(tmp_path: Path) -> None:
-    unkept = pretrained(tmp_path, training__keep="none")
+    unkept = pretrained(tmp_path, training__keep="none", ladder__widths=[8])
+    own = {"ladder__widths": [8]}
     with pytest.raises(
         UserError, match=r"training\.keep=none: allowed is last or all in study base, which child starts"
     ):
-        with_parents([unkept, child_of(unkept)])
+        sweep(with_parents([unkept, child_of(unkept, **own)]), QUIET)
+    last = dataclasses.replace(unkept, training=dataclasses.replace(unkept.training, keep="last"))
+    with pytest.raises(UserError, match=r"training\.keep=last: allowed is all in study base"):
+        sweep(with_parents([last, child_of(last, finetune__step=4, **own)]), QUIET)
     run_job(job_of(unkept), None)
-    elsewhere = child_of(unkept, init_from=unkept.results)
-    with pytest.raises(UserError, match=r"runs with checkpoints: train them with training\.keep=last"):
-        with_parents([elsewhere])
-    lost = pretrained(tmp_path / "lost", optimizer__kind="sgd", optimizer__lr=1e30)
+    elsewhere = child_of(unkept, init_from=unkept.results, **own)
+    with pytest.raises(
+        UserError, match=r"2 of 2 runs to start from have no checkpoint .* training\.keep=last keeps one"
+    ):
+        sweep(with_parents([elsewhere]), QUIET)
+    lost = pretrained(tmp_path / "lost", optimizer__kind="sgd", optimizer__lr=1e30, ladder__widths=[8])
     assert sweep([lost], QUIET) == 0
-    assert sweep(with_parents([lost, child_of(lost)]), QUIET) == 1
+    assert sweep(with_parents([lost, child_of(lost, **own)]), QUIET) == 1
     assert {row["status"] for row in rows_of(lost)} == {"failed"}
     assert all("its parent, run" in row["error"] for row in rows_of(lost))
+
+
+def test_a_finished_child_asks_nothing_of_its_parent_s_files(tmp_path: Path) -> None:
+    """Nor of the seeds that the parent's file names now: an earlier sweep had more."""
+    own = {"ladder__widths": [8]}
+    parent = pretrained(tmp_path, **own)
+    child = child_of(parent, **own)
+    assert sweep(with_parents([parent, child]), QUIET) == 0
+    fewer = with_parents([dataclasses.replace(parent, seeds=1), child])
+    assert {member.run_id for member in job_of(fewer[1]).members} == {row["run_id"] for row in rows_of(parent)}
+    shutil.rmtree(Path(parent.results) / "checkpoints")
+    alone = with_parents([dataclasses.replace(child, init_from=f"{parent.results}/base")])
+    assert sweep(alone, QUIET) == 0
+    with pytest.raises(UserError, match="have no checkpoint in"):
+        sweep(with_parents([child_of(parent, init_from=f"{parent.results}/base", ladder__steps=7, **own)]), QUIET)
 
 
 def test_a_parent_that_has_changed_since_is_refused_and_verified(tmp_path: Path) -> None:
@@ -245,6 +267,5 @@ def test_a_parent_that_has_changed_since_is_refused_and_verified(tmp_path: Path)
     content = (Path(other.settings.results) / "checkpoints" / other.members[0].run_id / path.name).read_bytes()
     path.write_bytes(content)
     assert "has another checkpoint now" in str(digest_problem(row, config))
-    more = with_parents([parent, child_of(parent, seeds=1, ladder__widths=[8], ladder__steps=[6, 9])])
     with pytest.raises(UserError, match=r"the checkpoint of run .* has changed since 1 run of study child"):
-        sweep(more, QUIET)
+        sweep(studies, QUIET)

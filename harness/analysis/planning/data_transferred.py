@@ -122,11 +122,11 @@ def data_transferred(
     for number, size in enumerate(cells.sizes):
         own = cells.table[cells.of_runs.size == number]
         scratch, tuned = (own[own["pretrained"] == kind].sort_values("D") for kind in (False, True))
-        known = np.isfinite(drawn[:, own["place"]]).all()
-        estimate, *others = (_effective(row, scratch, tuned) for row in (means, *(drawn if known else ())))
+        known = n_draws if np.isfinite(drawn[:, own["place"]]).all() else 0
+        estimate, *others = _effective(np.vstack([means, drawn[:known]]), scratch, tuned)
         reach = scratch["D"].to_numpy()[[0, -1]]
-        off = interpolation_error(means[tuned["place"]], *_curve(means, scratch))
-        draws = np.array(others).reshape(-1, len(off))
+        off = interpolation_error(*_curve(means, scratch))
+        draws = np.array(others).reshape(-1, len(tuned))
         draws = draws + off * rng.standard_normal(draws.shape)
         rows = _rows(size, tuned, estimate, draws, reach, means, level)
         amounts += rows
@@ -206,13 +206,13 @@ def _cells(runs: pd.DataFrame) -> _CellsOfSizes:
 
 
 def _effective(means: np.ndarray, scratch: pd.DataFrame, tuned: pd.DataFrame) -> np.ndarray:
-    """(k,) ln D_E of each amount of fine-tuning, by the mean ln loss of all cells."""
-    return amounts_of(means[tuned["place"]], *_curve(means, scratch))
+    """(b, k) ln D_E of each amount of fine-tuning, by mean ln losses (b, cells)."""
+    return amounts_of(means[:, tuned["place"]], *_curve(means, scratch))
 
 
 def _curve(means: np.ndarray, scratch: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """ln amounts, mean ln losses and numbers of runs (m,) from scratch."""
-    return np.log(scratch["D"].to_numpy()), means[scratch["place"]], scratch["count"].to_numpy(float)
+    """From scratch: ln amounts (m,), mean ln losses (..., m) and numbers of runs (m,)."""
+    return np.log(scratch["D"].to_numpy()), means[..., scratch["place"]], scratch["count"].to_numpy(float)
 
 
 def _rows(
@@ -262,15 +262,18 @@ def _turning(
     rng: np.random.Generator,
 ) -> tuple[float, float, float]:
     """ln of the amount at which the multiplier is 1, with its interval: ln of it is read as a curve that falls."""
-    logs, alike, one = np.log(tuned["D"].to_numpy()), np.ones(len(tuned)), np.zeros(1)
+    logs, alike, one = np.log(tuned["D"].to_numpy()), np.ones(len(tuned)), np.zeros((1 + len(others), 1))
     # What is beyond the runs from scratch is not at their end.
     least, most = np.log(reach) + np.array([-_BEYOND, _BEYOND])
-    gain, *gains = (np.clip(each, least, most) - logs for each in (estimate, *others))
-    found = float(amounts_of(one, logs, gain, alike)[0])
-    off = interpolation_error(one, logs, gain, alike)[0] if len(logs) > 2 else 0.0
-    draws = np.array([amounts_of(one, logs, each, alike)[0] for each in gains])
-    low, high = _ends((draws + off * rng.standard_normal(len(draws)))[:, None], level, 1)
-    return found, float(low[0]), float(high[0])
+    gains = np.clip(np.vstack([estimate, others]), least, most) - logs
+    if len(logs) == 1:
+        found, *draws = np.where(gains[:, 0] < 0, -np.inf, np.inf)
+        off = 0.0
+    else:
+        found, *draws = amounts_of(one, logs, gains, alike)[:, 0]
+        off = interpolation_error(logs, gains[0], alike) if len(logs) > 2 else 0.0
+    low, high = _ends((np.array(draws) + off * rng.standard_normal(len(draws)))[:, None], level, 1)
+    return float(found), float(low[0]), float(high[0])
 
 
 def _ends(drawn: np.ndarray, level: float, count: int) -> tuple[np.ndarray, np.ndarray]:

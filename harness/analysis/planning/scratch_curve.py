@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 from scipy.optimize import isotonic_regression
@@ -11,61 +13,65 @@ FLOORS = np.array([0.0, 0.2, 0.4, 0.55, 0.67, 0.76, 0.83, 0.88, 0.92, 0.95, 0.97
 
 #: By what the error of an interpolation falls where its amounts lie half as far apart: that of a straight line.
 HALVING = 4.0
+#: Steps between two amounts in which a curve is turned around.
+STEPS = 50
 
 
 def amounts_of(losses: np.ndarray, logs: np.ndarray, curve: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """(k,) ln of the amount at which the curve has each of the losses.
+    """(b, k) ln of the amount at which each of several curves has each of its losses.
 
-    The curve is the isotonic fit, which falls. Between its steps it is Fritsch and Carlson's monotone cubic of ln
-    amount over ln(loss - E), E being the floor of `FLOORS` that makes this scale straightest: on that of a power law
-    with a floor there is hardly anything left to interpolate. It is not followed beyond its ends: a loss below its
-    least has inf, one above its greatest -inf.
+    A curve is the isotonic fit, which falls. Between its amounts, ln(loss - E) is Fritsch and Carlson's monotone cubic
+    of ln amount, E being the floor of `FLOORS` that makes this scale straightest: on that of a power law with a floor
+    there is hardly anything left to interpolate. A curve is not followed beyond its ends: a loss below its least has
+    inf, one above its greatest -inf.
 
     Args:
-        losses: (k,) ln loss.
+        losses: (b, k) ln loss.
         logs: (m,) ln amounts, rising, m >= 2.
-        curve: (m,) mean ln loss at each.
+        curve: (b, m) mean ln loss at each.
         weight: (m,) runs at each.
     """
-    fitted = isotonic_regression(curve, weights=weight, increasing=False)
-    first = np.asarray(fitted.blocks)[:-1]
-    level = fitted.x[first]
-    # Amounts that share a step stand at their middle.
-    middle = np.add.reduceat(logs * weight, first) / np.add.reduceat(weight, first)
-    found = np.where(losses < level[-1], np.inf, np.where(losses > level[0], -np.inf, np.nan))
-    inside = np.isnan(found)
-    if len(level) == 1:
-        return np.where(inside, middle[0], found)
-    if inside.any():
-        floor = _straightest(level, middle)
-        knots, at = (np.log(np.exp(each) - floor) for each in (level, losses[inside]))
-        found[inside] = PchipInterpolator(knots[::-1], middle[::-1])(at)
-    return found
+    level = np.array([_falling(each, weight) for each in curve])
+    floor = _straightest(level, logs)
+    grid = np.unique(np.concatenate([np.linspace(*ends, STEPS + 1) for ends in pairwise(logs)]))
+    z = PchipInterpolator(logs, np.log(np.exp(level) - floor[:, None]), axis=1)(grid)
+    least, most = level[:, -1:], level[:, :1]
+    with np.errstate(invalid="ignore"):
+        at = np.log(np.exp(np.clip(losses, least, most)) - floor[:, None])
+    found = np.array([np.interp(a, each[::-1], grid[::-1]) for a, each in zip(at, z, strict=True)])
+    return np.where(losses < least, np.inf, np.where(losses > most, -np.inf, found))
 
 
-def _straightest(level: np.ndarray, middle: np.ndarray) -> float:
-    """The floor E of which ln amount is nearest to a straight line in ln(loss - E); 0 of two amounts."""
-    if len(level) == 2:
-        return 0.0
-    floors = FLOORS * np.exp(level[-1])
-    z = np.log(np.exp(level) - floors[:, None])
-    z = z - z.mean(axis=1, keepdims=True)
-    y = middle - middle.mean()
-    correlation = (z @ y) / np.sqrt((z**2).sum(axis=1))
-    return float(floors[np.argmin(correlation)])  # the most negative
+def _falling(curve: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """(m,) the isotonic fit."""
+    if (np.diff(curve) < 0).all():
+        return curve
+    return np.asarray(isotonic_regression(curve, weights=weight, increasing=False).x)
 
 
-def interpolation_error(losses: np.ndarray, logs: np.ndarray, curve: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """(k,) by about how much `amounts_of` may err between the amounts of the curve, in ln amount; m >= 3.
+def _straightest(level: np.ndarray, logs: np.ndarray) -> np.ndarray:
+    """(b,) the floor E of each curve (b, m) of which ln(loss - E) is nearest to a straight line; 0 of two amounts."""
+    if len(logs) == 2:
+        return np.zeros(len(level))
+    floors = FLOORS * np.exp(level[:, -1:])
+    z = np.log(np.exp(level)[:, None, :] - floors[..., None])
+    z, x = z - z.mean(axis=-1, keepdims=True), logs - logs.mean()
+    correlation = (z @ x) / np.sqrt(np.maximum((z**2).sum(axis=-1), 1e-300))
+    return np.asarray(floors[np.arange(len(level)), np.argmin(correlation, axis=1)])  # the most negative
 
-    Each inner amount is left out and read off the others, which lie twice as far apart; the error of an interpolation
-    falls with the square of their distance or faster. Of the two amounts around a loss the larger error counts.
+
+def interpolation_error(logs: np.ndarray, curve: np.ndarray, weight: np.ndarray) -> float:
+    """By about how much `amounts_of` may err between the amounts of one curve, in ln amount; m >= 3.
+
+    Each inner amount is left out and read off the others, which lie twice as far apart there; the error of an
+    interpolation falls with the square of their distance or faster. The largest counts.
+
+    Args:
+        logs, curve, weight: (m,) as in `amounts_of`.
     """
-    inner = np.arange(1, len(logs) - 1)
-    missed = np.zeros(len(logs))
-    for i in inner:
+    missed = []
+    for i in range(1, len(logs) - 1):
         kept = np.arange(len(logs)) != i
-        read = amounts_of(curve[[i]], logs[kept], curve[kept], weight[kept])[0]
-        missed[i] = abs(np.clip(read, logs[i - 1], logs[i + 1]) - logs[i])
-    after = np.clip(np.searchsorted(-curve, -losses), 1, len(logs) - 1)
-    return np.asarray(np.maximum(missed[after - 1], missed[after]) / HALVING)
+        read = amounts_of(curve[None, [i]], logs[kept], curve[None, kept], weight[kept])[0, 0]
+        missed.append(abs(np.clip(read, logs[i - 1], logs[i + 1]) - logs[i]))
+    return float(max(missed) / HALVING)

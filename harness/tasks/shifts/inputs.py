@@ -46,7 +46,7 @@ class Tokens(Change):
     probability: float = setting(0.1, "of a token to be replaced", Number(0, 1, above=True))
 
     def refuse(self, task: Task, family: Family, place: Place) -> None:
-        if task.signature.vocab_size is None:
+        if task.signature.kind != "tokens":
             raise place.refused(f"another change: it is of tokens, and task={task.name} gives {task.signature.kind}")
         _refuse_choices(task, place)
 
@@ -68,7 +68,7 @@ class Augmented(Change):
     def refuse(self, task: Task, family: Family, place: Place) -> None:
         if self.step.mixes:
             raise place.refused("another change: this one mixes examples")
-        kind = _KINDS[task.signature.kind]
+        kind = _KINDS.get(task.signature.kind, task.signature.kind)
         if kind not in self.step.kinds:
             of = " and ".join(self.step.kinds)
             raise place.refused(f"another change: {self.name} is of {of}, and task={task.name} gives {kind}")

@@ -19,7 +19,7 @@ METHOD = Path(room.__path__[0]) / "METHOD.md"
 HEADER = "| constant | value | what it does | why this value | chosen on | at half | at twice |"
 ROW = re.compile(r"^\| `(\w+\.\w+)` \| `([^`]+)` \| " + r" \| ".join([r"([^|]+)"] * 5) + r" \|$", re.MULTILINE)
 #: What a value may have been chosen on; the legend above the table explains each.
-CHOSEN_ON = {"C", "N", "A", "B", "P"}
+CHOSEN_ON = {"C", "N", "A", "B", "P", "T"}
 
 
 def is_numeric(value: object) -> bool:

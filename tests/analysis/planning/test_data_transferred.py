@@ -74,7 +74,9 @@ def test_pretraining_that_is_worth_nothing_is_not_shown_to_help() -> None:
 
 def test_what_is_lacking_is_said() -> None:
     frame = make_transfer(2, 6, 2, random_state=0).frame
-    with pytest.raises(DataError, match=r"no size has runs from scratch at 3 amounts .* 0 runs are from scratch"):
+    with pytest.raises(
+        DataError, match=r"no size has runs from scratch at 3 amounts .* 0 runs are from scratch and 24"
+    ):
         read(frame.query("pretrained == 1"))
     with pytest.raises(
         DataError, match=r"row 48: a second run of N = 1e\+07, D = 1e\+07, pretrained = False and seed 0"

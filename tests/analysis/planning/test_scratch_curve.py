@@ -5,9 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.analysis.planning.scratch_curve import amounts_of, interpolation_error
+from harness.analysis.planning.scratch_curve import amounts_of as of_curves
+from harness.analysis.planning.scratch_curve import interpolation_error
 
 LOGS = np.log(np.geomspace(1e3, 1e6, 7))
+
+
+def amounts_of(losses: np.ndarray, logs: np.ndarray, curve: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    return of_curves(losses[None], logs, curve[None], weight)[0]
 
 
 def losses(logs: np.ndarray, floor: float = 1.5) -> np.ndarray:
@@ -35,13 +40,12 @@ def test_a_curve_that_rises_by_noise_is_read_monotonely() -> None:
     found = amounts_of(at, LOGS, curve, np.ones(7))
     assert (np.diff(found) <= 0).all() and np.isfinite(found).all()
     flat = amounts_of(np.array([1.0, 0.9, 1.1]), LOGS, np.ones(7), np.ones(7))
-    assert flat.tolist() == [pytest.approx(LOGS.mean()), np.inf, -np.inf]
+    assert LOGS[0] <= flat[0] <= LOGS[-1] and flat[1:].tolist() == [np.inf, -np.inf]
 
 
 def test_the_error_of_interpolation_is_small_where_the_scale_is_straight_and_large_where_it_bends() -> None:
     straight = losses(LOGS)
-    middle = (straight[1:] + straight[:-1]) / 2
-    assert (interpolation_error(middle, LOGS, straight, np.ones(7)) < 0.02).all()
+    assert interpolation_error(LOGS, straight, np.ones(7)) < 0.02
     coarse = np.log(np.geomspace(1e3, 1e6, 4))
 
     def bent(logs: np.ndarray) -> np.ndarray:
@@ -49,5 +53,4 @@ def test_the_error_of_interpolation_is_small_where_the_scale_is_straight_and_lar
 
     between = (coarse[1:] + coarse[:-1]) / 2
     missed = np.abs(amounts_of(bent(between), coarse, bent(coarse), np.ones(4)) - between)
-    told = interpolation_error(bent(between), coarse, bent(coarse), np.ones(4))
-    assert missed.max() > 0.1 and (missed < 2 * told).all()
+    assert 0.1 < missed.max() < 3 * interpolation_error(coarse, bent(coarse), np.ones(4))
