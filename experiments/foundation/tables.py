@@ -97,7 +97,8 @@ def figure(runs: pd.DataFrame, path: Path) -> None:
     drawn, axes = plt.subplots(1, len(names), figsize=(3.6 * len(names), 3.6), squeeze=False)
     for ax, name in zip(axes[0], names, strict=True):
         part = runs[runs["name"] == name]
-        for colour, size in zip(COLOURS, sorted(part["N"].unique()), strict=True):
+        sizes = sorted(part["N"].unique())
+        for colour, size in zip(COLOURS[-len(sizes) :], sizes, strict=True):
             for way, style in (("scratch", "--"), ("full", "-")):
                 by_amount = part[(part["N"] == size) & (part["way"] == way)].groupby("examples")["loss"]
                 mean, error = by_amount.mean(), by_amount.sem()
@@ -106,7 +107,7 @@ def figure(runs: pd.DataFrame, path: Path) -> None:
         ax.set(xscale="log", yscale="log", title=TASKS[name], xlabel="examples to fine-tune on")
         ax.yaxis.set_minor_formatter(lambda value, _: f"{value:.2g}")
         ax.yaxis.set_major_formatter(lambda value, _: f"{value:.2g}")
-        ax.legend(fontsize=7, title="fine-tuned (line), from scratch (dashes)", title_fontsize=7)
+        ax.legend(loc="lower left", fontsize=7, title="fine-tuned (line), from scratch (dashes)", title_fontsize=7)
     axes[0][0].set_ylabel("lowest evaluation loss, nats")
     drawn.tight_layout()
     drawn.savefig(path, dpi=130)
