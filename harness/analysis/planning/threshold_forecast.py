@@ -173,18 +173,19 @@ class ThresholdForecaster:
 
     def _judge(self, placed: Sequence[Place]) -> tuple[ForecastStatus, str]:
         """Whether there is something to foretell, and what is in the way."""
-        first, last = count(self.smallest_), count(self.largest_)
         for place in placed:
             if place.amount == 0 and place.high < np.inf:
-                where = f"the pretrained family has it by size {last}: there is nothing to foretell"
-                return ForecastStatus.ALREADY_THERE, f"{where}; fit sizes below its threshold alone"
+                there = "the pretrained family has it within the sizes used: there is nothing to foretell"
+                return ForecastStatus.ALREADY_THERE, f"{there}; fit sizes below its threshold alone"
         reached = [place for place in placed if place.amount > 0 and place.reached >= SURE]
         if len(reached) < MIN_REACHED:
             which = "no amount brings" if not reached else f"only {counted_examples(reached[0].amount)} bring"
-            missing = f"{which} the threshold down to the sizes used, up to {last}; {MIN_REACHED} amounts must"
+            missing = f"{which} the threshold down to the sizes used; {MIN_REACHED} amounts must"
             return ForecastStatus.NOT_IDENTIFIABLE, missing
         if max(place.on_ladder for place in reached) < SURE:
-            below = f"the threshold lies on the sizes used, from {first}, for no amount: smaller ones would place it"
+            below = (
+                "with every amount that moves the threshold it lies below the sizes used: smaller ones would place it"
+            )
             return ForecastStatus.NOT_IDENTIFIABLE, below
         if not self.p_value_ < MOVES:
             moved_by = f"more examples do not move the threshold (p = {self.p_value_:.2f})"

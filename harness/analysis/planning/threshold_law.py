@@ -36,6 +36,8 @@ MOST_FLOOR = 0.9
 LEAST_TOP = 0.6
 #: Widths of a rise that are possible: shares of a step of the ladder at least, ladders at most.
 NARROWEST, WIDEST = 0.05, 1.0
+#: Steps of a ladder at most: of more sizes, as losses of runs are, neighbours are no steps.
+MOST_STEPS = 12
 #: Ladders that N*(D_max) may lie off the ladder by, on either side.
 OFF = 1.0
 #: Points of each round, a power of two; rounds end when as many points count, in effect, or after so many.
@@ -101,8 +103,9 @@ class AmountRows:
 
     @property
     def step(self) -> float:
-        """The median distance of neighbouring sizes in ln N."""
-        return float(np.median(np.diff(np.unique(self.log_size))))
+        """The median distance of neighbouring sizes in ln N, but a share of the ladder where each run has a size of its
+        own, as losses are."""
+        return max(float(np.median(np.diff(np.unique(self.log_size)))), self.span / MOST_STEPS)
 
     @property
     def most(self) -> float:
