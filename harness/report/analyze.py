@@ -197,7 +197,7 @@ def _with_size(frame: pd.DataFrame, x: str) -> tuple[pd.DataFrame, dict[str, str
         DataError: no run has one.
     """
     lacks = frame[x].isna()
-    if lacks.all():
+    if len(frame) and lacks.all():
         raise DataError(f"analysis.x={x}: no run has one")
     counts = frame[lacks].groupby("study")["run_id"].nunique()
     return frame[~lacks], {str(study): f"{counted(int(n), 'run')} without {x}" for study, n in counts.items()}

@@ -38,7 +38,7 @@ def test_a_study_that_cannot_be_used_does_not_stop_the_others(tmp_path: Path) ->
 
 
 def test_a_column_or_folder_that_is_not_there_is_named(results: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"analysis\.x=params: no such column; sizes are params_total"):
+    with pytest.raises(DataError, match=r"analysis\.x=params: no such column; did you mean .*; sizes are params_"):
         analyze(results, x="params")
     for text in ("config", "run_id", "status", "finished_at"):
         with pytest.raises(DataError, match=rf"analysis\.x={text}: is no column of numbers; sizes are params_total"):
