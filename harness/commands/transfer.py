@@ -173,7 +173,7 @@ def _of_size(row: dict[Any, Any]) -> Iterator[str]:
     if math.isnan(turning):
         yield "pretraining is not shown to help at any amount"
     elif math.isinf(turning):
-        yield "where it stops helping lies beyond the amounts tried"
+        yield "where it stops helping is not shown by these runs"
     else:
         ends = "" if math.isnan(low) else f" ({between(low, high, _plain)})"
         yield f"it stops helping at {_plain(turning)}{ends}"

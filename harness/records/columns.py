@@ -176,6 +176,11 @@ def began_column(frame: pd.DataFrame, name: str) -> np.ndarray:
         if not given.all():
             raise _at(cells, int(np.argmin(given)), "empty: true or false is wanted, 1 or 0")
         return truth_column(frame, name).to_numpy(dtype=bool)
+    if cells.dtype.kind in "iuf" and given.any():
+        wrong = given & ~cells.astype(str).str.lower().isin(list(_TRUTH))
+        raise _at(
+            cells, int(np.argmax(wrong)), f"{cells[wrong].iloc[0]}: allowed are 1 or 0, or names of what began a run"
+        )
     return given.to_numpy(dtype=bool)
 
 

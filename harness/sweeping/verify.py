@@ -58,8 +58,11 @@ def _verify(folder: Path, rebuild: Rebuild, console: Console, fix: bool) -> int:
     done += [f"{path}: set aside as {set_kept_aside(folder, path)}" for path in kept.bad if fix]
     statuses = Counter(run["status"] for run in found.runs)
     counts = ", ".join(f"{statuses[status]} {status}" for status in STATUSES if statuses[status])
-    n_children = sum(run["parent_run"] is not None for run in found.runs)
-    counts += f"; {n_children} of them started from other runs" if n_children else ""
+    children = [run for run in found.runs if run["parent_run"] is not None]
+    origins = {(parse_config(run["config"]).get("starts_from") or {}).get("asked", "others") for run in children}
+    counts += (
+        f"; {len(children)} of them started from runs of {', '.join(sorted(map(str, origins)))}" if children else ""
+    )
     console.print(f"{folder}: {len(found.runs)} runs" + (f" ({counts})" if counts else ""), markup=False)
     notes = found.notes + kept.notes + _missing_seeds(folder, trained)
     if len(trained) < len(found.runs):

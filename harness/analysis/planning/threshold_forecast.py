@@ -222,7 +222,7 @@ class ThresholdForecaster:
         if self.rests_on_choice_:
             return (
                 f"rests on what pretraining is worth, which the runs leave open: from {count(low)} to "
-                f"{counted_examples(high)} are possible; at states it"
+                f"{counted_examples(high)} are possible, and at (--at) says how many"
             )
         return f"pretraining is worth {counted_examples(middle)} ({count(low)} to {count(high)}) by these runs"
 
