@@ -95,10 +95,10 @@ def test_a_task_without_weights_and_unknown_parts_are_refused():
     ("mixtures", "says"),
     [
         ([], "a list of weights of at least 0"),
-        ([{"shown": -1}], r"x\[0\]\.shown=-1: allowed is a number of at least 0"),
+        ([{"shown": -1}], r"x\[0\]\.shown=-1: allowed is a number from 0 to"),
         ([{"shown": 1}, {"shown": 0}], r"x\[1\]=.*above 0"),
         ([{"shown": 1}, {"shown": 2, "written": 0}], "differ from each other in their shares"),
-        ([{"shown": float("nan")}], "a number of at least 0"),
+        ([{"shown": float("nan")}], "a number from 0 to"),
     ],
 )
 def test_mixtures_out_of_range(mixtures, says):

@@ -113,13 +113,13 @@ def test_chance_is_that_of_each_answer():
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"kinds": {"shown": -1}}, r"task\.kinds\.shown=-1: allowed is a number of at least 0"),
+        ({"kinds": {"shown": -1}}, r"task\.kinds\.shown=-1: allowed is a number from 0 to"),
         ({"kinds": {"shown": 0}}, r"task\.kinds=\{'shown': 0\}: allowed is weights of which one at least is above 0"),
         ({"kinds": {"heard": 1}}, r"task\.kinds=heard: allowed is weights of shown, spoken"),
         ({"kinds": {}}, r"task\.kinds=\{\}: allowed is weights of shown, spoken, written of at least 0"),
         ({"kinds": [1, 2]}, r"task\.kinds=\[1, 2\]: allowed is"),
         ({"questions": {"sums": 1}}, r"task\.questions=sums: .*did you mean 'sum'\?"),
-        ({"questions": {"left": True}}, r"task\.questions\.left=True: allowed is a number of at least 0"),
+        ({"questions": {"left": True}}, r"task\.questions\.left=True: allowed is a number from 0 to"),
         ({"frame_ms": 1000.0}, r"task\.frame_ms=1000\.0: allowed is a number from 10 to 640"),
     ],
 )
