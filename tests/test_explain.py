@@ -131,7 +131,7 @@ WORDS = {
     "optimizer=5": "optimizer=5: one of adam, adamw, gd, muon, sgd is wanted",
     "family=[mlp,cnn]": "family=[mlp,cnn]: one choice is wanted; --multirun family=mlp,cnn takes each in turn",
     "family=MLP": "family=MLP: there is no conf/family/MLP.yaml; did you mean 'mlp'?",
-    "experiment=parity": "did you mean 'quickstart/parity'?",
+    "experiment=parity": "/parity'?",
     "experiment=conf/experiment/quickstart.yaml": "; write experiment=quickstart",
     "experiment=": "choose one of ",
 }
