@@ -30,7 +30,7 @@ STUDIED = REPOSITORY / "experiments" / "quickstart" / "results"
 def test_tables_of_a_sweep_that_was_killed_are_those_of_one_that_was_not() -> None:
     """Each process of a sweep once, and two pieces; times are not judged."""
     small = ("--only=mlp", "--runs=4", f"--kills={len(VICTIMS)}", "--others=2", "--episodes=kills,truncated")
-    command = [sys.executable, str(REPOSITORY / "experiments/chaos/run.py"), *small, "--untimed", "ladder.steps=2000"]
+    command = [sys.executable, str(REPOSITORY / "experiments/chaos/run.py"), *small, "--untimed", "ladder.steps=1000"]
     ran = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(REPOSITORY)})
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert all(victim in ran.stdout for victim in (*VICTIMS, "truncated piece"))
