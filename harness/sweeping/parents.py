@@ -43,13 +43,13 @@ def with_parents(studies: Sequence[Settings]) -> list[Settings]:
         UserError: there are no such runs, or they are of another family or other settings of it.
     """
     by_name = {study.study: study for study in studies}
-    done: dict[str, Settings] = {}
+    done: dict[int, Settings] = {}  # a multirun has several of one name
 
     def found(study: Settings, children: tuple[str, ...]) -> Settings:
         if study.study in children:
             circle = " <- ".join([*children[children.index(study.study) :], study.study])
             raise UserError(f"init_from: studies start from each other: {circle}")
-        if study.study not in done:
+        if id(study) not in done:
             asked, parents = study.init_from, None
             if asked is not None:
                 if not isinstance(asked, str) or not asked.strip():
@@ -58,8 +58,8 @@ def with_parents(studies: Sequence[Settings]) -> list[Settings]:
                     parents = _of_study(found(by_name[asked], (*children, study.study)), study)
                 else:
                     parents = _of_records(study, asked)
-            done[study.study] = replace(study, init_from=parents)
-        return done[study.study]
+            done[id(study)] = replace(study, init_from=parents)
+        return done[id(study)]
 
     return [found(study, ()) for study in studies]
 
