@@ -20,7 +20,7 @@ from torch import nn
 from harness.errors import SettingError
 from harness.families.base import Family, Shape
 from harness.families.check import cheap_device, flops_by_torch
-from harness.families.parametrization import Role, roles_of
+from harness.families.parametrization import Role, is_adapter, roles_of
 from harness.finetuning import FinetuneSettings, is_named
 from harness.settings import ParametrizationSettings
 from harness.tasks.base import Signature
@@ -96,7 +96,7 @@ def fresh_parameters(
 
 def merged(tensors: Mapping[str, torch.Tensor], settings: FinetuneSettings) -> dict[str, torch.Tensor]:
     """Parameters without adapters, whose products are added to the matrices beside them; (..., out, in) each."""
-    found = {name: tensor for name, tensor in tensors.items() if not name.endswith((f".{A}", f".{B}"))}
+    found = {name: tensor for name, tensor in tensors.items() if not is_adapter(name)}
     for name, down in tensors.items():
         if name.endswith(f".{A}"):
             layer = name.removesuffix(A)
@@ -124,27 +124,16 @@ def trained_counts(
     """
     key = repr((type(family), family, shape, signature, parametrization, settings, parent_outputs))
     if key not in _counted:
-        _counted[key] = _count(family, shape, signature, parametrization, settings, parent_outputs)
+        with torch.random.fork_rng(devices=[]), cheap_device(family, shape, signature):
+            model = family.build(shape, signature, parametrization)
+            trained = set(adapt(model, settings, fresh_parameters(model, settings, parent_outputs, signature)))
+            for name, parameter in model.named_parameters():
+                parameter.requires_grad_(name in trained)
+            n_trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+            by_torch = family.counted_by_torch
+            flops = flops_by_torch(model, signature)[1] if by_torch else family.training_flops(shape, signature)
+        _counted[key] = n_trained, flops
     return _counted[key]
-
-
-def _count(
-    family: Family,
-    shape: Shape,
-    signature: Signature,
-    parametrization: ParametrizationSettings,
-    settings: FinetuneSettings,
-    parent_outputs: int | None,
-) -> tuple[int, float]:
-    with torch.random.fork_rng(devices=[]), cheap_device(family, shape, signature):
-        model = family.build(shape, signature, parametrization)
-        trained = set(adapt(model, settings, fresh_parameters(model, settings, parent_outputs, signature)))
-        for name, parameter in model.named_parameters():
-            parameter.requires_grad_(name in trained)
-        n_trained = sum(parameter.numel() for name, parameter in model.named_parameters() if name in trained)
-        if not family.counted_by_torch:
-            return n_trained, family.training_flops(shape, signature)
-        return n_trained, flops_by_torch(model, signature)[1]
 
 
 def _add_adapters(model: nn.Module, settings: FinetuneSettings, roles: Mapping[str, Role]) -> set[str]:

@@ -29,14 +29,12 @@ class Ancestry:
         step: of the checkpoint; 0 of weights from elsewhere.
         digest: SHA-256 of the checkpoint's file or files.
         tokens, flops: of training, of the parent up to its checkpoint and of the runs before it; None where not known.
-        loss: of the parent's evaluation at the checkpoint; None where not known.
     """
 
     step: int
     digest: str
     tokens: int | None = None
     flops: float | None = None
-    loss: float | None = None
 
 
 def checkpoint_of(parent: Parent) -> Path:
@@ -84,7 +82,7 @@ def weights_of(job: Job, member: Member) -> Mapping[str, torch.Tensor]:
 
 
 def ancestry(job: Job, parent: Parent) -> Ancestry:
-    """What a parent's checkpoint and records say of it.
+    """What a parent's checkpoint says of it.
 
     Raises:
         UserError: the checkpoint is not there, or cannot be read.
@@ -102,11 +100,11 @@ def ancestry(job: Job, parent: Parent) -> Ancestry:
         digest=contents.digest,
         tokens=int(about["tokens"]) + before["tokens"],
         flops=float(about["flops"]) + before["flops"],
-        loss=_loss(parent, int(about["step"])),
     )
 
 
 def _loss(parent: Parent, step: int) -> float | None:
+    """Of the parent's evaluation at a step; None where its records are not there, or do not say."""
     try:
         numbers = read_piece(parent.results, parent.run_id)["measurements"]
     except (DataError, OSError):
@@ -134,7 +132,7 @@ def lineage_columns(job: Job, member: Member, done: float) -> dict[str, Any]:
         "total_flops": None if found.flops is None else job.flops * done + found.flops,
         "parent_step": found.step,
         "parent_digest": found.digest,
-        "parent_loss": found.loss,
+        "parent_loss": _loss(member.parent, found.step),
         "pretraining_tokens": found.tokens,
         "pretraining_flops": found.flops,
     }
