@@ -66,13 +66,14 @@ def with_parents(studies: Sequence[Settings]) -> list[Settings]:
 
 def generations(studies: Sequence[Settings]) -> list[list[Settings]]:
     """The studies of a command in the order in which they can be trained: those that start from others come later."""
-    asked = {study.study: study.init_from.asked for study in studies if study.init_from is not None}
+    # A study that asks for its own name means a folder of that name.
+    parents = {s.study: s.init_from.asked for s in studies if s.init_from is not None and s.init_from.asked != s.study}
 
     def ancestors(name: str) -> int:
-        parent = asked.get(name)
-        return 1 + ancestors(parent) if parent in {study.study for study in studies} else 0
+        return 1 + ancestors(parents[name]) if parents.get(name) in names else 0
 
-    depths = {study.study: ancestors(study.study) for study in studies}
+    names = {study.study for study in studies}
+    depths = {name: ancestors(name) for name in names}
     return [[study for study in studies if depths[study.study] == depth] for depth in sorted(set(depths.values()))]
 
 

@@ -38,10 +38,11 @@ def check_starts(studies: Sequence[Settings], found: Mapping[Path, Recorded]) ->
     for study in studies:
         if study.init_from is None:
             continue
-        rows = found[Path(study.results)].rows
-        _refuse_changed(study, rows)
-        to_do = [_left(cell, rows) for cell in cells(study)]
-        if (parent := by_name.get(study.init_from.asked)) is not None:
+        rows, asked = found[Path(study.results)].rows, cells(study)
+        _refuse_changed(study, asked, rows)
+        to_do = [_left(cell, rows) for cell in asked]
+        parent = by_name.get(study.init_from.asked)
+        if parent is not None and parent.study != study.study:
             _refuse_unkept(parent, study, to_do)
         else:
             _refuse_missing(study, to_do)
@@ -56,8 +57,8 @@ def _left(cell: Job, rows: Mapping[str, Mapping[str, Any]]) -> Job:
     return replace(cell, members=tuple(left))
 
 
-def _refuse_changed(study: Settings, rows: Mapping[str, Mapping[str, Any]]) -> None:
-    changed = [m for cell in cells(study) for m in _usable(cell) if has_other_parent(cell, m, rows.get(m.run_id))]
+def _refuse_changed(study: Settings, asked: Sequence[Job], rows: Mapping[str, Mapping[str, Any]]) -> None:
+    changed = [m for cell in asked for m in _usable(cell) if has_other_parent(cell, m, rows.get(m.run_id))]
     if not changed:
         return
     parent = changed[0].parent

@@ -66,6 +66,17 @@ def test_parents_of_a_command_are_trained_first_and_pair_by_size_and_seed(tmp_pa
     assert all(row["parent_run"] is None and row["total_flops"] == row["flops"] for row in base)
 
 
+def test_a_study_may_have_the_name_of_the_folder_that_it_starts_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    parent = pretrained(tmp_path, results="results/base", ladder__widths=[8])
+    assert sweep([parent], QUIET) == 0
+    child = child_of(parent, study="base", results="results/own", ladder__widths=[8])
+    assert sweep(with_parents([child]), QUIET) == 0
+    assert {row["parent_run"] for row in rows_of(child, "base")} == set(recorded("results/base").rows)
+
+
 def test_the_first_step_starts_from_the_parent_s_parameters(tmp_path: Path) -> None:
     parent = pretrained(tmp_path)
     run_job(job_of(parent), None)
