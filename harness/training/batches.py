@@ -10,8 +10,9 @@ from itertools import islice
 import numpy as np
 import torch
 
+from harness.errors import UserError
 from harness.ladder import Job, Member
-from harness.tasks.base import Batch
+from harness.tasks.base import Batch, Task
 from harness.training.augmentation import Views
 
 # The second entropy word keeps each stream of a member apart from any other use of the same seed.
@@ -66,6 +67,7 @@ def _blocks(job: Job, views: Views | None, first: int) -> Iterator[_Block]:
     at_once = 1
     while left > 0 and (drawn := list(islice(of_members, min(at_once, left)))):
         block = _block(drawn)
+        _refuse_scores_before(task, block)
         yield block
         left -= len(drawn)
         n_bytes = sum(each[0].nbytes for each in (block.inputs, block.targets, block.weights))
@@ -73,13 +75,21 @@ def _blocks(job: Job, views: Views | None, first: int) -> Iterator[_Block]:
 
 
 def _block(drawn: list[tuple[Batch, ...]]) -> _Block:
-    inputs, targets, scored = (
-        np.stack([np.stack([getattr(batch, name) for batch in batches]) for batches in drawn])
-        for name in ("inputs", "targets", "scored")
-    )
+    def together(name: str) -> np.ndarray:
+        of_each = np.stack([getattr(batch, name) for batches in drawn for batch in batches])
+        return of_each.reshape(len(drawn), -1, *of_each.shape[1:])
+
+    inputs, targets, scored = map(together, ("inputs", "targets", "scored"))
     # The mean over examples of the mean over an example's scored positions, as metrics.LOSS has it.
     weights = (scored / (scored.sum(axis=-1, keepdims=True) * scored.shape[-2])).astype(np.float32)
     return _Block(drawn, *(torch.from_numpy(array) for array in (inputs, targets, weights)))
+
+
+def _refuse_scores_before(task: Task, block: _Block) -> None:
+    """Raise UserError for a task that scores a position that it says it never scores."""
+    first = task.first_scored
+    if first and block.weights[..., :first].any():
+        raise UserError(f"task={task.name} scores a position before its first_scored, {first}")
 
 
 def _ahead(blocks: Iterator[_Block]) -> Iterator[_Block]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -113,8 +114,9 @@ def examples_at_once(stack: Stack, n_logits: int, n_examples: int, flops_times: 
         flops_times: FLOPs of a forward pass over those of an example in training.
     """
     flops = max(stack.forward_flops * flops_times, 1.0)
-    most = min(MAX_LOGITS / n_logits, MAX_FLOPS / flops) / len(stack.params_MP)
-    return max(1, int(min(most, n_examples) / stack.micro_batches))
+    most = max(1, int(min(MAX_LOGITS / n_logits, MAX_FLOPS / flops) / len(stack.params_MP)))
+    parts = min(n_examples, max(stack.micro_batches, math.ceil(n_examples / most)))
+    return math.ceil(n_examples / parts)  # parts alike, for each size of them is traced
 
 
 def chance(settings: Settings, metric: str) -> float | None:

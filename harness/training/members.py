@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 import torch
@@ -61,6 +62,8 @@ class Stack:
         decays_P: (P,) bool, the entries to which weight decay and penalties apply.
         bfloat16: whether matrix products run in bfloat16 under autocast.
         unbatched: why vmap cannot run the model over members, in a line; None where it can.
+        unscored: positions at the beginning of an example that a training step gives no logits of: none is scored, and
+            the model can leave them out.
         architecture: tells models apart whose operations differ, for the same shapes of tensors.
         micro_batches: into how many parts a batch, and the evaluation set, is split at least.
     """
@@ -78,6 +81,7 @@ class Stack:
     decays_P: torch.Tensor
     bfloat16: bool
     unbatched: str | None
+    unscored: int
     architecture: object
     micro_batches: int = 1
 
@@ -120,6 +124,7 @@ class Stack:
             decays_P=_decays(model, trained).to(device),
             bfloat16=settings.training.precision == "bfloat16",
             unbatched=unbatched,
+            unscored=settings.task.first_scored if hasattr(model, "unanswered") else 0,
             architecture=_architecture(job),
             micro_batches=job.micro_batches,
         )
@@ -162,8 +167,10 @@ class Stack:
         modules = self.skeleton.named_modules()
         return {f"{name}.key": module for name, module in modules if isinstance(module, Dropout)}
 
-    def logits(self, params: Tensors, inputs: torch.Tensor, dropout_keys: Keys | None = None) -> torch.Tensor:
-        """(M, B, ...) inputs, one batch a member -> (M, B, S, n_outputs) float32 logits.
+    def logits(
+        self, params: Tensors, inputs: torch.Tensor, dropout_keys: Keys | None = None, unscored: int = 0
+    ) -> torch.Tensor:
+        """(M, B, ...) inputs, one batch a member -> (M, B, S - unscored, n_outputs) float32 logits.
 
         Args:
             params: those that are trained, and any of the others that are not to be the stack's own.
@@ -173,7 +180,10 @@ class Stack:
             dropout.train(dropout_keys is not None)
 
         def one(own: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
-            with torch.autocast(x.device.type, torch.bfloat16) if self.bfloat16 else nullcontext():
+            with (
+                _leaving_out(self.skeleton, unscored),
+                torch.autocast(x.device.type, torch.bfloat16) if self.bfloat16 else nullcontext(),
+            ):
                 return functional_call(self.skeleton, self.buffers | own, (x,))
 
         of_members = {**self.frozen, **params, **(dropout_keys or {})}
@@ -196,8 +206,9 @@ class Stack:
         dropout_keys: Keys | None = None,
     ) -> torch.Tensor:
         """(M,) weighted sum of the criterion; weights are (M, B, S), targets too or (M, B, S, n_outputs)."""
-        losses = self.criterion(self.logits(params, inputs, dropout_keys), targets)
-        return (losses * weights).flatten(1).sum(dim=1)
+        outputs = self.logits(params, inputs, dropout_keys, self.unscored)
+        losses = self.criterion(outputs, targets[:, :, self.unscored :] if self.unscored else targets)
+        return (losses * (weights[:, :, self.unscored :] if self.unscored else weights)).flatten(1).sum(dim=1)
 
     def loss_and_grad(
         self,
@@ -215,12 +226,27 @@ class Stack:
         return losses, torch.cat([grad.flatten(1) for grad in grads.values()], dim=1)
 
 
+@contextmanager
+def _leaving_out(model: nn.Module, positions: int) -> Iterator[None]:
+    """Let a model give no logits of its first answers."""
+    if not positions:
+        yield
+        return
+    before = cast("int", model.unanswered)
+    model.unanswered = before + positions  # type: ignore[assignment]  # what torch takes for a tensor or a module
+    try:
+        yield
+    finally:
+        model.unanswered = before  # type: ignore[assignment]
+
+
 def _architecture(job: Job) -> object:
     """Equal for jobs whose models are the same operations on tensors of the same shapes."""
     settings = job.settings
     of_step = settings.family, settings.task.signature, settings.parametrization, settings.loss, settings.finetune
     try:
-        return pickle.dumps((of_step, settings.parents_outputs, settings.training.precision, job.rung.shape))
+        of_task = settings.parents_outputs, settings.task.first_scored
+        return pickle.dumps((of_step, of_task, settings.training.precision, job.rung.shape))
     except (pickle.PicklingError, AttributeError, TypeError):  # a class of a script's own
         return object()
 
