@@ -10,7 +10,7 @@ from harness.errors import warn_of_runs
 from harness.ladder import Job
 from harness.settings import Settings
 from harness.sweeping.plan import cells
-from harness.training.loop import evaluation_steps
+from harness.training.ledger import evaluation_steps
 from harness.training.optimizers import N_AVERAGES
 
 #: Bytes of a float32.
