@@ -186,9 +186,10 @@ class _Pool:
         return None
 
     def _startable(self) -> list[int]:
-        """Where the waiting attempts stand that may begin: all but for those whose trunk a job is at, or a shorter one is to be at first.
+        """Where the waiting attempts stand that may begin.
 
-        A shorter one that another sweep has in training is waited for too; one that has failed is not.
+        Of a trunk that is the shortest one, where none is at work. A shorter one that another sweep has in training is
+        waited for too; one that has failed is not.
         """
         busy = {attempt.trunk: attempt.key for attempt in self.at_work.values()}
         shortest: dict[str | None, int] = {}

@@ -51,11 +51,16 @@ def with_branches(jobs: Iterable[Job]) -> list[Job]:
 
 def in_order(jobs: Sequence[Job], cost: Callable[[Job], float]) -> list[Job]:
     """Costly jobs first; those of one trunk, which count as one, after each other, the shortest first."""
+    ordered = sorted(by_trunk(jobs), key=lambda together: sum(map(cost, together)), reverse=True)
+    return [job for together in ordered for job in together]
+
+
+def by_trunk(jobs: Sequence[Job]) -> list[list[Job]]:
+    """The jobs that are trained one after another, the shortest first: those of one trunk, else each by itself."""
     groups: dict[str, list[Job]] = {}
     for job in jobs:
         groups.setdefault(job.branch.trunk if job.branch else job.members[0].run_id, []).append(job)
-    ordered = sorted(groups.values(), key=lambda group: sum(map(cost, group)), reverse=True)
-    return [job for group in ordered for job in sorted(group, key=lambda job: job.steps)]
+    return [sorted(group, key=lambda job: job.steps) for group in groups.values()]
 
 
 def leaves_at(job: Job) -> int:
@@ -79,10 +84,11 @@ class JobTrunk:
     """The trunk of one job, as training has it (`harness.training.state.Trunk`)."""
 
     def __init__(self, job: Job) -> None:
-        self.job, self.longer, self.file = job, list[tuple[Job, Keeper]](), None
+        self.job, self.file = job, None
+        durations = job.branch.longer if job.branch else ()
+        longer = (job.at_duration(duration) for duration in durations)
+        self.longer: Sequence[tuple[Job, Keeper]] = [(other, KeptCheckpoints(other)) for other in longer]
         if job.branch is not None:
-            longer = (job.at_duration(duration) for duration in job.branch.longer)
-            self.longer = [(other, KeptCheckpoints(other)) for other in longer]
             self.file = StateFile(Path(job.settings.results), trunk_path(job), self._about(), self._is_usable)
 
     def write(self, state: State) -> None:

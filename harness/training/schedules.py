@@ -10,9 +10,10 @@ from harness.settings import ScheduleSettings
 def lr_multiplier(settings: ScheduleSettings, step: int, steps: int) -> float:
     """Factor on the base learning rate for step `step` (from 0) of `steps`.
 
-    All kinds rise linearly over the fraction `warmup`, or over `warmup_steps` where they are given. After it `constant` stays at 1; `cosine` falls to `final` by
-    half a cosine (Loshchilov & Hutter 2017); `wsd` (warmup-stable-decay, Hu et al. 2024) stays at 1 and falls linearly
-    to `final` over the last fraction `decay`. With warmup + decay = 1, `wsd` is the linear schedule.
+    All kinds rise linearly over the fraction `warmup`, or over `warmup_steps` where they are given. After it `constant`
+    stays at 1; `cosine` falls to `final` by half a cosine (Loshchilov & Hutter 2017); `wsd` (warmup-stable-decay, Hu et
+    al. 2024) stays at 1 and falls linearly to `final` over the last fraction `decay`. With warmup + decay = 1, `wsd` is
+    the linear schedule.
     """
     warmup_steps = settings.warmup * steps if settings.warmup_steps is None else settings.warmup_steps
     if step < warmup_steps:

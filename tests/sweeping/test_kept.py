@@ -27,7 +27,7 @@ from harness.sweeping.checkpoints import JobCheckpoints, checkpoint_path
 from harness.sweeping.disk import checkpoint_bytes, kept_bytes, member_bytes
 from harness.sweeping.kept import KeptCheckpoints, is_kept, remove_ended
 from harness.sweeping.worker import run_job
-from harness.training.ledger import Ledger, evaluation_steps
+from harness.training.ledger import Ledger, Outcome, evaluation_steps
 from harness.training.loop import Training
 from harness.training.members import Stack
 from harness.training.state import KeepsNothing, NoCheckpoints, NoTrunk, State
