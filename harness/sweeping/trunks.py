@@ -135,5 +135,6 @@ def remove_used(results: Path, found: Recorded) -> None:
         with suppress(KeyError, TypeError, AttributeError):
             facts = (stated(path) or {})["facts"]
             run_ids = {run_id for ledger in facts.values() for run_id in ledger["run_ids"]}
-            if not run_ids & busy and all(found.rows.get(run_id, {}).get("status") in DONE for run_id in run_ids):
+            ended = [found.rows.get(run_id, {}).get("status") in DONE for run_id in run_ids]
+            if ended and all(ended) and not run_ids & busy:
                 remove(path)

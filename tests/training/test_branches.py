@@ -14,7 +14,7 @@ from tiny import NextSymbol, SignOfSum, make_settings
 from harness.families.mlp import MLP
 from harness.families.transformer import Transformer
 from harness.ladder import Job, build_ladder, members
-from harness.settings import Settings
+from harness.settings import ScheduleSettings, Settings
 from harness.training.ledger import Outcome
 from harness.training.loop import train_job
 from harness.training.schedules import lr_multiplier, stable_steps
@@ -164,7 +164,7 @@ def test_a_member_that_diverged_on_the_trunk_has_diverged_in_every_run() -> None
 @pytest.mark.parametrize("decay", [0.0, 0.1, 0.25, 1 / 3, 0.7, 1.0])
 def test_the_learning_rate_falls_after_the_stable_steps_and_not_before(decay: float) -> None:
     for steps in (1, 2, 7, 10, 64, 999):
-        schedule = branched_settings(MLP(), SignOfSum(), schedule__warmup_steps=0, schedule__decay=decay).schedule
+        schedule = ScheduleSettings(kind="wsd", warmup_steps=0, decay=decay)
         stable = stable_steps(schedule, steps)
         assert 1 <= stable <= steps
         assert {lr_multiplier(schedule, step, steps) for step in range(stable)} == {1.0}
