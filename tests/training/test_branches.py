@@ -21,6 +21,7 @@ from harness.training.schedules import lr_multiplier, stable_steps
 from harness.training.state import Keeper, State
 
 STEPS = [10, 14, 23]
+EPOCHS = {"ladder__train_examples": 40, "training__evaluate": "even"}
 
 
 class Keeps:
@@ -108,9 +109,8 @@ def check_equal(kept: Keeps, expected: Keeps) -> None:
 @pytest.mark.parametrize(
     ("family", "task", "changes"),
     [
-        (MLP(), SignOfSum(), {"optimizer__kind": "adamw", "optimizer__weight_decay": 0.1, "optimizer__grad_clip": 0.5}),
+        (MLP(dropout=0.3), SignOfSum(), EPOCHS | {"optimizer__weight_decay": 0.1, "optimizer__grad_clip": 0.5}),
         (Transformer(dropout=0.2), NextSymbol(), {"optimizer__kind": "muon", "schedule__final": 0.1}),
-        (MLP(dropout=0.3), SignOfSum(), {"ladder__train_examples": 40, "training__evaluate": "even"}),
         (MLP(), SignOfSum(), {"schedule__decay": 0.0, "optimizer__kind": "sgd"}),
     ],
 )
