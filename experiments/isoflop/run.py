@@ -129,8 +129,9 @@ def planned() -> pd.DataFrame:
 
 
 def train(*overrides: str) -> None:
-    command(["sweep", *overrides])
-    command(["collect", *overrides])
+    for verb in ("sweep", "collect"):
+        if code := command([verb, *overrides]):
+            raise SystemExit(code)
 
 
 def spent(runs: pd.DataFrame) -> None:
