@@ -54,8 +54,10 @@ def plan_table(study: Settings, cost: CostModel, device: str) -> Group:
 def _cells_with_jobs(study: Settings, device: str) -> list[tuple[Job, list[Job]]]:
     """Every cell of a study with the jobs that train it, where nothing is trained yet."""
     found = cells(study)
-    jobs = with_branches(job for cell in found for job in pending(cell, {}, device))
-    return [(cell, [job for job in jobs if (job.rung, job.duration) == (cell.rung, cell.duration)]) for cell in found]
+    jobs: dict[tuple[int, int], list[Job]] = {}
+    for job in with_branches(job for cell in found for job in pending(cell, {}, device)):
+        jobs.setdefault((job.rung.index, job.duration), []).append(job)
+    return [(cell, jobs[cell.rung.index, cell.duration]) for cell in found]
 
 
 def _plan_row(job: Job, jobs: Sequence[Job], cost: CostModel) -> dict[str, str]:

@@ -36,11 +36,11 @@ FOLDER = "trunks"
 def with_branches(jobs: Iterable[Job]) -> list[Job]:
     """Jobs, in the order given, those of branched studies with their part of the trunk that they share."""
     found = list(jobs)
-    by_trunk: dict[str, list[int]] = {}
+    sharing: dict[str, list[int]] = {}
     for index, job in enumerate(found):
         if job.settings.ladder.branched:
-            by_trunk.setdefault(trunk_of(job), []).append(index)
-    for trunk, indices in by_trunk.items():
+            sharing.setdefault(trunk_of(job), []).append(index)
+    for trunk, indices in sharing.items():
         ordered = sorted(indices, key=lambda index: found[index].steps)
         begins = [0, *(min(leaves_at(found[a]), leaves_at(found[b])) for a, b in pairwise(ordered))]
         for place, (index, begin) in enumerate(zip(ordered, begins, strict=True)):

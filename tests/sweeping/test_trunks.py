@@ -57,9 +57,9 @@ def recorded_of(name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def test_a_branched_study_records_the_runs_of_an_unbranched_one_and_what_it_spent(one_process: None) -> None:
     quiet = Console(quiet=True)
-    keep = "training.keep=all"
-    assert sweep(compose(*BRANCHED, keep), quiet) == 0
-    assert sweep(compose(*BRANCHED, keep, "ladder.branched=false", "name=alone"), quiet) == 0
+    words = (*BRANCHED, "ladder.widths=[4]", "training.keep=all")
+    assert sweep(compose(*words), quiet) == 0
+    assert sweep(compose(*words, "ladder.branched=false", "name=alone"), quiet) == 0
     for branched, alone in zip(recorded_of("tiny"), recorded_of("alone"), strict=True):
         pd.testing.assert_frame_equal(branched, alone)
     for run_id in recorded("results/alone").rows:
