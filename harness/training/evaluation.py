@@ -13,6 +13,7 @@ from harness.metrics import LOSS, Metric, Outputs
 from harness.settings import Settings
 from harness.tasks.base import Batch, Task
 from harness.tasks.shifts.sets import EvaluationSet
+from harness.training.gradients import outputs_of
 from harness.training.losses import criterion, is_classes
 from harness.training.members import Stack
 
@@ -61,11 +62,11 @@ class Evaluator:
     @torch.no_grad()
     def answers(self, stack: Stack, inputs: torch.Tensor, targets: torch.Tensor) -> dict[str, torch.Tensor]:
         """What `Outputs` keeps of every member's outputs, by its field, (M, B, S) or (M, B, S, V) on the device."""
-        params, members = stack.by_name(), len(stack.params_MP)
+        members = len(stack.params_MP)
         n_logits = targets.shape[1] * self.settings.signature.n_outputs
         chunk = examples_at_once(stack, n_logits, len(inputs), self.flops_times)
         parts = [
-            self._judged(stack.logits(params, x.expand(members, *x.shape)), y.expand(members, *y.shape))
+            self._judged(outputs_of(stack, x), y.expand(members, *y.shape))
             for x, y in zip(inputs.split(chunk), targets.split(chunk), strict=True)
         ]
         return {name: torch.cat([part[name] for part in parts], dim=1) for name in parts[0]}

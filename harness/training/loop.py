@@ -15,18 +15,16 @@ from harness.families.parametrization import is_adapter
 from harness.ladder import Job
 from harness.settings import Settings
 from harness.tasks.shifts.sets import EvaluationSet, shifted_sets
-from harness.training.batches import training_batches
 from harness.training.choices import ChoiceEvaluator
 from harness.training.contrastive import ContrastiveEvaluator
 from harness.training.device import describe, resolve, synchronise
 from harness.training.evaluation import Evaluator
 from harness.training.ledger import Ledger, Outcome
-from harness.training.losses import add_penalties
 from harness.training.members import Stack, Start
-from harness.training.micro_batches import trace_step
-from harness.training.optimizers import OPTIMIZERS, Optimizer, clip_by_member
-from harness.training.schedules import lr_multiplier, stable_steps
+from harness.training.optimizers import OPTIMIZERS, Optimizer, resume
+from harness.training.schedules import stable_steps
 from harness.training.state import Checkpoints, Keeper, KeepsNothing, NoCheckpoints, NoTrunk, State, Trunk, restore
+from harness.training.ways import Step, running, step_inputs
 
 PROGRESS_INTERVAL_S = 0.5
 
@@ -189,7 +187,7 @@ class Training:
     def _resume(self, state: State) -> None:
         self.step = state.step
         restore({"params": self.stack.params_MP}, state.tensors)
-        self.optimizer.resume(state.tensors, self.step)
+        resume(self.optimizer, state.tensors)
         # One that nobody kept a ledger of up to here cannot go on from here, and none does from beyond the trunk.
         on_trunk = self.step < stable_steps(self.own.job.settings.schedule, self.own.job.steps)
         self.longer = [ledger for ledger in self.longer if on_trunk and ledger.name in state.facts]
@@ -225,25 +223,27 @@ def optimizer_of(job: Job, stack: Stack) -> Optimizer:
 
 
 def training_steps(
-    job: Job, stack: Stack, device: torch.device, optimizer: Optimizer | None = None, first: int = 0
+    job: Job,
+    stack: Stack,
+    device: torch.device,
+    optimizer: Optimizer | None = None,
+    first: int = 0,
+    way: str = "replayed",
 ) -> Iterator[torch.Tensor]:
     """Take the job's optimizer steps one by one; yields each member's loss (M,) before the step.
 
     Args:
         optimizer: one that has taken `first` steps; by default a new one.
+        way: how to run a step, one of `WAYS`.
+
+    Raises:
+        UserError: a way that this machine cannot go.
     """
-    settings, optimizer = job.settings, optimizer or optimizer_of(job, stack)
-    batches = training_batches(job, device, first)
-    loss_and_grad = None
-    for step in range(first, job.steps):
-        batch = next(batches)
-        loss_and_grad = loss_and_grad or trace_step(job, stack, *batch)
-        losses_M, grad_MP = loss_and_grad(*batch, step)
-        grad_MP = add_penalties(grad_MP, stack.params_MP, stack.decays_P, settings.loss)
-        if settings.optimizer.grad_clip is not None:
-            grad_MP = clip_by_member(grad_MP, settings.optimizer.grad_clip)
-        optimizer.step(grad_MP, lr_multiplier(settings.schedule, step, job.steps))
-        yield losses_M
+    optimizer = optimizer or optimizer_of(job, stack)
+    step: Step | None = None
+    for given in step_inputs(job, stack, optimizer, device, first):
+        step = step or running(way, job, stack, optimizer, given)
+        yield step(given)
 
 
 def _versions() -> dict[str, str]:
