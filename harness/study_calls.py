@@ -84,11 +84,12 @@ def plan(*overrides: Given, **settings: Any) -> pd.DataFrame:
         A row for each rung of each study, and for each duration where there are several: ``study``, ``family``,
         ``task``, ``rung``, ``width``, ``depth``, ``heads``, parameters in all and by group (``params_total``,
         ``params_non_embedding``, ``params_mlp``, ...), ``steps``, and ``tokens`` and training ``flops`` of one run.
-        ``runs`` counts the rung's members, ``runs_to_do`` those not trained yet. ``predicted_s`` is the wall time in
-        seconds of all its runs on one worker, ``predicted_bytes`` the peak memory of that worker (within a factor of
-        two). ``checkpoint_bytes`` is the disk that checkpoints of one of its jobs take at most while it trains,
-        ``kept_bytes`` what ``training.keep`` leaves of all its runs. ``frame.attrs`` holds ``device``, ``workers`` and
-        ``results``.
+        ``spent_flops`` are those that a run spends itself, fewer than ``flops`` where durations share their first steps
+        (``ladder.branched``). ``runs`` counts the rung's members, ``runs_to_do`` those not trained yet. ``predicted_s``
+        is the wall time in seconds of all its runs on one worker, ``predicted_bytes`` the peak memory of that worker
+        (within a factor of two). ``checkpoint_bytes`` is the disk that checkpoints of one of its jobs take at most
+        while it trains, ``kept_bytes`` what ``training.keep`` leaves of all its runs. ``frame.attrs`` holds
+        ``device``, ``workers`` and ``results``.
 
     Raises:
         UserError: as `sweep`.

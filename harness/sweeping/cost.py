@@ -38,7 +38,7 @@ class Speed:
     flops_per_s: float
 
     def seconds(self, job: Job) -> float:
-        return SETUP_S + job.steps * self.overhead_s + len(job.members) * job.flops / self.flops_per_s
+        return SETUP_S + job.own_steps * self.overhead_s + len(job.members) * job.own_flops / self.flops_per_s
 
 
 #: One core of a recent x86 server, from the quickstart's runs; a wide model is faster, a narrow one slower.
@@ -75,11 +75,14 @@ def cost_model(results: Path) -> CostModel:
     except DataError:
         return CostModel()
     runs = runs[(runs["status"] == "finished") & (runs["tokens_per_s"] > 0) & (runs["wall_s"] > 0)]
+    runs = runs[runs["spent_flops"].isna() | (runs["spent_flops"] > 0)]
     measured = {}
     for family, group in runs.groupby("family"):
-        members = group["tokens_per_s"] * group["wall_s"] / group["tokens"]
+        # The time of a run that began on the trunk of a shorter one is that of its own steps.
+        own = (group["spent_flops"] / group["flops"]).fillna(1.0)
+        members = group["tokens_per_s"] * group["wall_s"] / (group["tokens"] * own)
         flops = (members * group["flops"] / group["steps"]).to_numpy()
-        seconds = ((group["wall_s"] - SETUP_S) / group["steps"]).to_numpy()
+        seconds = ((group["wall_s"] - SETUP_S) / (group["steps"] * own)).to_numpy()
         if (speed := fit_speed(flops[seconds > 0], seconds[seconds > 0])) is not None:
             measured[str(family)] = speed
     return CostModel(measured)

@@ -59,7 +59,8 @@ class Overall:
         self.share += self.costs[job.members[0].run_id] / self.total
 
     def part(self, job: Job, step: int) -> float:
-        return self.costs[job.members[0].run_id] / self.total * step / job.steps
+        own = max(0, step - (job.steps - job.own_steps))
+        return self.costs[job.members[0].run_id] / self.total * own / max(1, job.own_steps)
 
     def time_left(self, share: float) -> str:
         elapsed = time.monotonic() - self.started

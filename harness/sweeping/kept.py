@@ -30,7 +30,7 @@ from harness.sweeping.claims import in_training
 from harness.sweeping.plan import DONE, cells
 from harness.sweeping.progress import STATE
 from harness.sweeping.starting import ancestry
-from harness.training.loop import Outcome, evaluation_steps
+from harness.training.ledger import Outcome, evaluation_steps
 from harness.training.schedules import lr_multiplier
 from harness.training.state import State
 from harness.wording import counted

@@ -30,6 +30,7 @@ from harness.sweeping.runs_row import git_revision
 from harness.sweeping.share import Shares, joined
 from harness.sweeping.start_check import check_starts, split_orphans
 from harness.sweeping.tables import plan_frame, plan_table, plan_totals
+from harness.sweeping.trunks import in_order, remove_used, with_branches
 from harness.sweeping.worker import write_failure
 from harness.training.device import resolve
 from harness.wording import counted
@@ -100,7 +101,7 @@ def train_missing(studies: Sequence[Settings], console: Console) -> list[Ended]:
     device = resolve(studies[0].training.device).type
     with join_folders(studies) as shares:
         found = look(shares, console)
-        remove_ended(found)
+        _clear_away(found)
         known = _known(studies, found)
         _tell_unkept(studies, known, console)
         unfinished = [study for study in studies if not is_done(study, known)]
@@ -129,7 +130,7 @@ def train(studies: Sequence[Settings], console: Console) -> int:
     job = single_job(studies[0])
     with join_folders(studies) as shares:
         found = look(shares, console)
-        remove_ended(found)
+        _clear_away(found)
         known = _known(studies, found)
         if known.get(job.members[0].run_id) in DONE:
             return tell_failures(train_jobs([], known, 1, console, shares), console)
@@ -164,9 +165,11 @@ def train_jobs(
         console.print(f"{counted(n_begun, 'job')} {its}.", highlight=False)
     warn_of_little_space(jobs, workers)
     cost = cost_model(Path(jobs[0].settings.results)).seconds
-    jobs = sorted(jobs, key=cost, reverse=True)
+    jobs = in_order(with_branches(jobs), cost)
     with without_losses(jobs), display_for(console, jobs, cost) as display:
         ended = run_jobs(jobs, workers, git_revision(), display, shares=shares)
+    for folder in {Path(job.settings.results) for job in jobs if job.branch}:
+        remove_used(folder, recorded(folder))
     for told, runs in (
         ("Trained", [run for run in ended if not run.elsewhere]),
         ("Another sweep trained", [run for run in ended if run.elsewhere]),
@@ -193,6 +196,13 @@ def _jobs(studies: Sequence[Settings], known: dict[str, str], device: str) -> li
                 jobs.append(job)
                 claimed |= {member.run_id: DONE[0] for member in job.members}
     return jobs
+
+
+def _clear_away(found: Mapping[Path, Recorded]) -> None:
+    """Remove states of training that nobody goes on from."""
+    remove_ended(found)
+    for folder, its in found.items():
+        remove_used(folder, its)
 
 
 def _tell_unkept(studies: Sequence[Settings], known: Mapping[str, str], console: Console) -> None:

@@ -21,6 +21,7 @@ from harness.sweeping.cost import CostModel
 from harness.sweeping.disk import checkpoint_bytes, kept_bytes
 from harness.sweeping.plan import DONE, cells, pending
 from harness.sweeping.runs_row import data_columns, size_columns
+from harness.sweeping.trunks import by_trunk, with_branches
 from harness.wording import counted, duration
 
 #: State of a run that was stopped in training, and goes on from its checkpoint.
@@ -34,7 +35,7 @@ def plan_table(study: Settings, cost: CostModel, device: str) -> Group:
     of one worker.
     Columns with one value for all rungs are in the title instead.
     """
-    rows = [_plan_row(cell, cost, device) for cell in cells(study)]
+    rows = [_plan_row(cell, jobs, cost) for cell, jobs in _cells_with_jobs(study, device)]
     same = {name for name in rows[0] if len(rows) > 1 and len({row[name] for row in rows}) == 1}
     shared = ", ".join(
         f"{name} {rows[0][name]}" for name in rows[0] if name in same and rows[0][name] not in ("0", "-")
@@ -50,8 +51,17 @@ def plan_table(study: Settings, cost: CostModel, device: str) -> Group:
     return Group(Text(title, style="bold"), table)
 
 
-def _plan_row(job: Job, cost: CostModel, device: str) -> dict[str, str]:
-    rung, family, jobs = job.rung, job.settings.family, list(pending(job, {}, device))
+def _cells_with_jobs(study: Settings, device: str) -> list[tuple[Job, list[Job]]]:
+    """Every cell of a study with the jobs that train it, where nothing is trained yet."""
+    found = cells(study)
+    jobs: dict[tuple[int, int], list[Job]] = {}
+    for job in with_branches(job for cell in found for job in pending(cell, {}, device)):
+        jobs.setdefault((job.rung.index, job.duration), []).append(job)
+    return [(cell, jobs[cell.rung.index, cell.duration]) for cell in found]
+
+
+def _plan_row(job: Job, jobs: Sequence[Job], cost: CostModel) -> dict[str, str]:
+    rung, family = job.rung, job.settings.family
     groups = dataclasses.asdict(rung.params)
     asked_width, asked_depth = rung.asked
     return {
@@ -66,6 +76,7 @@ def _plan_row(job: Job, cost: CostModel, device: str) -> dict[str, str]:
         **_data_and_rules(job),
         **_seen(job),
         "FLOPs": f"{job.flops:.2g}",
+        **({"to spend": f"{jobs[0].own_flops:.2g}"} if job.settings.ladder.branched else {}),
         "runs": str(len(job.members)),
         "time": duration(sum(cost.seconds(j) for j in jobs)),
         "memory": f"{max(cost.bytes(j) for j in jobs) / 1e6:.0f} MB",
@@ -111,8 +122,7 @@ def plan_frame(studies: Sequence[Settings], status: Mapping[str, str], cost: Cos
     """
     rows = []
     for study in studies:
-        for cell in cells(study):
-            jobs = list(pending(cell, {}, device))
+        for cell, jobs in _cells_with_jobs(study, device):
             rows.append(
                 {
                     "study": study.study,
@@ -121,6 +131,7 @@ def plan_frame(studies: Sequence[Settings], status: Mapping[str, str], cost: Cos
                     "rung": cell.rung.index,
                     "steps": cell.steps,
                     **size_columns(cell),
+                    "spent_flops": jobs[0].own_flops,
                     **data_columns(cell),
                     "runs": len(cell.members),
                     "runs_to_do": sum(status.get(member.run_id) not in DONE for member in cell.members),
@@ -145,14 +156,18 @@ def plan_totals(
 
 def prediction(studies: Sequence[Settings], jobs: Sequence[Job], cost: CostModel, device: str, workers: int) -> str:
     """Jobs, FLOPs and time, and what the prediction rests on: "in 3 jobs: 1e+10 FLOPs, ..."."""
+    jobs = with_branches(jobs)
     seconds = [cost.seconds(job) for job in jobs]
-    # No schedule beats the longest job, nor a perfect split.
-    wall = max(sum(seconds) / workers, max(seconds, default=0.0))
+    # No schedule beats the longest job, those of a trunk counted as one, nor a perfect split.
+    longest = max((sum(map(cost.seconds, together)) for together in by_trunk(jobs)), default=0.0)
+    wall = max(sum(seconds) / workers, longest)
     flops = sum(len(job.members) * job.flops for job in jobs)
+    spent = sum(len(job.members) * job.own_flops for job in jobs)
+    once = f" of which {spent:.2g} are spent, for durations share their first steps" if spent < flops else ""
     families = sorted({study.family.name for study in studies})
     sources = "; ".join(f"{family} from {cost.source(family)}" for family in families)
     return (
-        f"in {counted(len(jobs), 'job')}: {flops:.2g} FLOPs, {duration(sum(seconds))} of work, {duration(wall)} "
+        f"in {counted(len(jobs), 'job')}: {flops:.2g} FLOPs{once}, {duration(sum(seconds))} of work, {duration(wall)} "
         f"on {workers} "
         f"{'worker' if workers == 1 else 'workers'} ({device}). Predicted for {sources}."
     )

@@ -27,9 +27,10 @@ from harness.sweeping.checkpoints import JobCheckpoints, checkpoint_path
 from harness.sweeping.disk import checkpoint_bytes, kept_bytes, member_bytes
 from harness.sweeping.kept import KeptCheckpoints, is_kept, remove_ended
 from harness.sweeping.worker import run_job
-from harness.training.loop import Outcome, Training, evaluation_steps
+from harness.training.ledger import Ledger, Outcome, evaluation_steps
+from harness.training.loop import Training
 from harness.training.members import Stack
-from harness.training.state import KeepsNothing, NoCheckpoints, State
+from harness.training.state import KeepsNothing, NoCheckpoints, NoTrunk, State
 
 
 class Stopped(BaseException):
@@ -53,14 +54,9 @@ def trained_alone(job: Job, index: int) -> Training:
     """One member after the last step of a job of its own."""
     alone = dataclasses.replace(job, members=job.members[index : index + 1])
     with torch.no_grad():
-        training = Training.of(
-            alone,
-            torch.device("cpu"),
-            Stack.of(alone, torch.device("cpu")),
-            [Outcome(alone.members[0])],
-            NoCheckpoints(),
-            KeepsNothing(),
-        )
+        stack = Stack.of(alone, torch.device("cpu"))
+        own = Ledger.of(alone, KeepsNothing())
+        training = Training.of(torch.device("cpu"), stack, own, NoCheckpoints(), NoTrunk())
         training.run(lambda progress: None)
     return training
 
@@ -104,7 +100,7 @@ def test_a_model_made_from_a_file_has_the_loss_that_was_recorded(tmp_path: Path,
     training = trained_alone(job, 0)
     recorded_loss = {
         row["step"]: row["value"]
-        for row in training.outcomes[0].measurements
+        for row in training.own.outcomes[0].measurements
         if (row["metric"], row["split"], row["subtask"]) == ("loss", "eval", "all")
     }
     batch = task.eval_batch()

@@ -15,7 +15,8 @@ from harness.families.transformer import Transformer
 from harness.metrics import ACCURACY, LOSS, Metric
 from harness.settings import TrainingSettings
 from harness.training import loop
-from harness.training.loop import evaluation_steps, train_job
+from harness.training.ledger import evaluation_steps
+from harness.training.loop import train_job
 
 CASES = [(MLP(), SignOfSum()), (CNN(), SignOfSum(image=True)), (Transformer(), NextSymbol())]
 IDS = ["mlp", "cnn", "transformer"]
