@@ -1,6 +1,6 @@
 """The parts of the GPU check that are the harness's own work; `check.py` runs each in a process of its own.
 
-python experiments/gpu_check/parts.py {environment,losses,speed,quickstart} --device cuda
+python experiments/gpu_check/parts.py {environment,losses,speed,bench,quickstart} --device cuda
 """
 
 from __future__ import annotations
@@ -167,6 +167,19 @@ def _steps_per_second(overrides: tuple[str, ...], device_name: str, seconds: flo
         return n / (time.perf_counter() - started)
 
 
+def bench(device: str) -> tuple[dict[str, Any], bool]:
+    """The parts of experiments/sweep_speed that need no checkout of nanoGPT, short: a family swept, each rung's use."""
+    script = Path(__file__).parents[1] / "sweep_speed" / "run.py"
+    short = ["--only", "use,family", "--steps", "100", "--use-seconds", "0.4"]
+    short += [] if device == "cuda" else ["--widths", "32,64", "--wide", "64", "--seeds", "2", "--rounds", "1"]
+    variables = {name: value for name, value in os.environ.items() if name != "HARNESS_NANOGPT"}
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(os.environ.get("FOUND", Path(folder) / "found.json"))  # what there is stays if the time is up
+        command = [sys.executable, str(script), "--device", device, *short, "--out", str(out)]
+        done = subprocess.run(command, env=variables)
+        return json.loads(out.read_text()) if out.exists() else {}, done.returncode == 0
+
+
 def quickstart(device: str, studies: list[str]) -> tuple[dict[str, Any], bool]:
     """Sweep and analyse studies of the quickstart on the device; their verdicts beside those that are expected."""
     # Several processes share a GPU well: small models keep it busy for a part of the time only.
@@ -193,7 +206,7 @@ def quickstart(device: str, studies: list[str]) -> tuple[dict[str, Any], bool]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=("environment", "losses", "speed", "quickstart"))
+    parser.add_argument("part", choices=("environment", "losses", "speed", "bench", "quickstart"))
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--studies", default=",".join(VERDICTS), help="of the quickstart, separated by commas")
     parser.add_argument("--seconds", type=float, default=2.0, help="that each speed is measured for")
@@ -203,7 +216,7 @@ def main() -> int:
     elif args.part == "quickstart":
         found, passed = quickstart(args.device, args.studies.split(","))
     else:
-        found, passed = {"environment": environment, "losses": losses}[args.part](args.device)
+        found, passed = {"environment": environment, "losses": losses, "bench": bench}[args.part](args.device)
     keep(found)
     return 0 if passed else 1
 

@@ -106,7 +106,7 @@ class Loop:
         for step in range(1, self.work.steps + 1):
             next(steps)
             if step in self.work.evaluate_at:
-                losses.append(self.evaluate(called))
+                losses.append(self.evaluate(model))  # a compiled one would be compiled anew, for more windows at a time
         return losses
 
     def steps(self, model: nn.Module, called: Callable[..., Any], seed: int) -> Iterator[None]:
@@ -180,6 +180,10 @@ def nanogpt_models(checkout: Path, folder: Path, work: Work) -> NewModel:
         bias=True,
     )
 
+    # One function for all models: a new one would have each of them compiled anew.
+    def scaled(_: nn.Module, __: Any, normed: torch.Tensor) -> torch.Tensor:
+        return normed * work.logit_scale
+
     def new_model(seed: int) -> nn.Module:
         torch.manual_seed(seed)
         with contextlib.redirect_stdout(io.StringIO()):
@@ -187,7 +191,7 @@ def nanogpt_models(checkout: Path, folder: Path, work: Work) -> NewModel:
         if (start := folder / f"start-{seed}.pt").exists():
             model.load_state_dict(torch.load(start))
         if work.logit_scale != 1:
-            model.transformer.ln_f.register_forward_hook(lambda _, __, normed: normed * work.logit_scale)
+            model.transformer.ln_f.register_forward_hook(scaled)
         return model.to(work.device)
 
     return new_model
@@ -208,6 +212,7 @@ def main() -> None:
     args = parser.parse_args()
     rungs = []
     for folder in args.folders:
+        torch.compiler.reset()  # so that sizes are not compiled into one graph of any size
         loop = loop_of(folder, args.nanogpt)
         torch.set_num_threads(loop.work.threads)
         if args.calibrate:

@@ -39,6 +39,7 @@ from sides import (
     baseline,
     final_losses,
     harness_verbs,
+    importing,
     overrides_of,
     prepare,
     run_all,
@@ -82,6 +83,7 @@ def rungs(args: argparse.Namespace, scratch: Path, keep: Keep) -> list[Row]:
             )
         seconds = alternately(sides, args.rounds)
         target = TARGETS[args.precision].get(width) if args.seconds > SHORT_S else 1.0
+        target = None if args.steps else target
         rows.append({"width": width, "steps": steps, "threads": int(threads), "seconds": seconds, "losses": losses})
         rows[-1]["target"] = target
         keep(rows)
@@ -133,7 +135,8 @@ def family(args: argparse.Namespace, scratch: Path, keep: Keep) -> list[Row]:
     overrides = [word for word in of[0].overrides if not word.startswith("ladder.widths=")] + [widths]
     losses: dict[str, list[float]] = {}
     sides: dict[str, Callable[[int], float]] = {
-        "harness": lambda at: swept(overrides, scratch / f"family-{at}", REPOSITORY, losses)
+        name: lambda at, name=name, of=checkout: swept(overrides, scratch / f"{name}-{at}", of, losses, name)
+        for name, checkout in checkouts(args).items()
     }
     trained: list[float] = []
     if args.nanogpt:
@@ -162,7 +165,7 @@ def use(args: argparse.Namespace, scratch: Path, keep: Keep) -> list[Row]:
     ):
         words = [*SHARED, *AS_NANOGPT, *settings, "--device", args.device, "--members", str(members)]
         words += ["--widths", ",".join(map(str, widths)), "--seconds", str(args.use_seconds), "--out", str(out)]
-        run_all([[sys.executable, str(HERE / "roofline.py"), *words]], scratch, {"PYTHONPATH": str(REPOSITORY)})
+        run_all([[sys.executable, str(HERE / "roofline.py"), *words]], scratch, importing())
         rows += json.loads(out.read_text())["rungs"]
         keep(rows)
     return rows
@@ -251,9 +254,12 @@ def table(name: str, rows: Sequence[Row]) -> Table:
     shown = Table("", "against", "steps", "its s", "ours s", "ratio", "by round", "target", "its loss", "ours", "apart")
     for row in rows:
         ours = row["seconds"]["harness"]
-        for side, theirs in row["seconds"].items():
-            if side == "harness":
-                continue
+        others = {side: theirs for side, theirs in row["seconds"].items() if side != "harness"}
+        if not others:
+            name, steps = str(row.get("study", row.get("width"))), str(row.get("steps", ""))
+            _, mean, _ = compared(row["losses"].get("harness"), row["losses"].get("harness"))
+            shown.add_row(name, "", steps, "", f"{median(ours):.1f}", "", "", "", "", mean, "")
+        for side, theirs in others.items():
             by_round = [a / b for a, b in zip(theirs, ours, strict=True)]
             target = row.get(f"target_{side.replace(' ', '_')}", row["target"])
             shown.add_row(
@@ -289,7 +295,9 @@ def table_of_use(rows: Sequence[Row]) -> Table:
     columns = ("width", "members", "precision", "ms a step", "TFLOP/s", "of its products'", "busy", "most of it")
     shown = Table(*columns, title="use")
     for row in rows:
-        most = ", ".join(f"{name[:24]} {share:.0%}" for name, share in list(row["operations"].items())[:3])
+        most = ", ".join(
+            f"{name.removeprefix('aten::')[:34]} {share:.0%}" for name, share in list(row["operations"].items())[:3]
+        )
         shown.add_row(
             *(str(row["width"]), str(row["members"]), row["precision"], f"{row['step_ms']:.2f}"),
             *(f"{row['flops_per_s'] / 1e12:.3g}", f"{row['use']:.0%}", f"{row['busy']:.0%}", most),

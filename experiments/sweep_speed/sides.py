@@ -192,8 +192,12 @@ def harness_verbs(
 ) -> float:
     """Seconds that verbs of the harness take, as whole processes."""
     python = (sys.executable, "-m", "harness")
-    variables = {"PYTHONPATH": os.pathsep.join(filter(None, (str(checkout), os.environ.get("PYTHONPATH", ""))))}
-    return run_all([(*python, *command) for command in commands], folder, variables, at_once)[0]
+    return run_all([(*python, *command) for command in commands], folder, importing(checkout), at_once)[0]
+
+
+def importing(checkout: Path = REPOSITORY) -> dict[str, str]:
+    """The variable by which a process imports the harness of a checkout."""
+    return {"PYTHONPATH": os.pathsep.join(filter(None, (str(checkout), os.environ.get("PYTHONPATH", ""))))}
 
 
 def final_losses(results: Path) -> dict[tuple[str, int, int], float]:
