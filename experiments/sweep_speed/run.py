@@ -14,269 +14,47 @@ import argparse
 import json
 import os
 import platform
-import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import scipy.stats
+from comparisons import COMPARISONS, PARTS, Row, cores
 from rich.console import Console
 from rich.table import Table
-from sides import (
-    AS_NANOGPT,
-    HERE,
-    REPOSITORY,
-    SHARED,
-    Rung,
-    SideError,
-    alternately,
-    as_processes,
-    baseline,
-    final_losses,
-    harness_verbs,
-    importing,
-    overrides_of,
-    prepare,
-    run_all,
-    train_py,
-)
-
-from harness.config import compose
-
-#: What the ratios are to reach, by precision and width, where a run takes 15 s; a short run is to lose nothing.
-TARGETS = {"float32": {32: 1.5, 64: 1.3, 128: 1.1, 256: 1.1}, "bfloat16": {256: 2.0}}
-SHORT_S = 8.0
-OF_A_PROCESS_PER_RUN, OF_MEMBERS, OF_ALONE, OF_BEFORE, OF_A_CARD = 2.5, 5.0, 2.0, 1 / 0.6, 15.0
+from sides import REPOSITORY, SideError
 
 STUDIES = ("parity", "induction", "lookup", "text", "digits")
-PARTS = {"cpu": ("rungs", "processes", "members", "quickstart"), "cuda": ("family", "use")}
-#: Steps of a run where none are given: on a card, and at the least.
-STEPS_ON_A_CARD, FEWEST_STEPS = 300, 10
-
-Row = dict[str, Any]
-Keep = Callable[[Any], None]
 
 
-def rungs(args: argparse.Namespace, scratch: Path, keep: Keep) -> list[Row]:
-    """Each width on its own: four runs by a sweep, and by each of `--against`."""
-    rows: list[Row] = []
-    for width in args.widths:
-        rung = rung_of(args, scratch, width)
-        _, (found,) = baseline([rung], args.nanogpt, calibrate=max(0.5, min(2.0, args.seconds / 5)))
-        threads, step_s = min(found["seconds_per_step"].items(), key=lambda item: item[1])
-        steps = args.steps or max(FEWEST_STEPS, round(args.seconds / step_s))
-        rung = rung.with_steps(steps, int(threads))
-        losses: dict[str, list[float]] = {}
-        sides: dict[str, Callable[[int], float]] = {}
-        if "loop" in args.against:
-            sides["loop"] = lambda _, rung=rung, losses=losses: looped([rung], args, losses)
-        if "train.py" in args.against:
-            sides["train.py"] = lambda _, rung=rung, losses=losses: by_train_py(rung, args, losses)
-        for name, checkout in checkouts(args).items():
-            sides[name] = lambda at, rung=rung, losses=losses, name=name, checkout=checkout: swept(
-                rung.overrides, rung.folder / f"{name}-{at}", checkout, losses, name
-            )
-        seconds = alternately(sides, args.rounds)
-        target = TARGETS[args.precision].get(width) if args.seconds > SHORT_S else 1.0
-        target = None if args.steps else target
-        rows.append({"width": width, "steps": steps, "threads": int(threads), "seconds": seconds, "losses": losses})
-        rows[-1]["target"] = target
-        keep(rows)
-        print(f"width {width}: {medians(seconds)}", flush=True)
-    return rows
-
-
-def rung_of(args: argparse.Namespace, scratch: Path, width: int) -> Rung:
-    overrides = overrides_of(width, args.family, args.seeds, args.device, args.precision, args.evaluations)
-    folder = scratch / f"width-{width}"
-    return prepare(folder, overrides, args.family, args.baseline_precision, compiled=args.device == "cuda")
-
-
-def looped(of: Sequence[Rung], args: argparse.Namespace, losses: dict[str, list[float]]) -> float:
-    seconds, found = baseline(of, args.nanogpt)
-    losses["loop"] = [by_run[-1] for rung in found for by_run in rung["losses"]]
-    return seconds
-
-
-def by_train_py(rung: Rung, args: argparse.Namespace, losses: dict[str, list[float]]) -> float:
-    seconds, losses["train.py"] = train_py(rung, args.nanogpt, cores())
-    return seconds
-
-
-def swept(
-    overrides: Sequence[str], results: Path, checkout: Path, losses: dict[str, list[float]], name: str = "harness"
-) -> float:
-    seconds = harness_verbs([["sweep", *overrides, f"results={results}"]], results.parent, checkout)
-    by_run = final_losses(results)
-    losses[name] = [by_run[key] for key in sorted(by_run)]
-    shutil.rmtree(results)
-    return seconds
-
-
-def checkouts(args: argparse.Namespace) -> dict[str, Path]:
-    """Ours, and the older one if there is one, by the name of its side."""
-    return {"harness": REPOSITORY} | ({"before": args.before} if args.before else {})
-
-
-def cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def family(args: argparse.Namespace, scratch: Path, keep: Keep) -> list[Row]:
-    """All widths in one sweep, against a loop over nanoGPT's model, compiled, run by run."""
-    of = [rung_of(args, scratch, width) for width in args.widths]
-    of = [rung.with_steps(args.steps or STEPS_ON_A_CARD, threads=1) for rung in of]
-    widths = f"ladder.widths=[{','.join(map(str, args.widths))}]"
-    overrides = [word for word in of[0].overrides if not word.startswith("ladder.widths=")] + [widths]
-    losses: dict[str, list[float]] = {}
-    sides: dict[str, Callable[[int], float]] = {
-        name: lambda at, name=name, of=checkout: swept(overrides, scratch / f"{name}-{at}", of, losses, name)
-        for name, checkout in checkouts(args).items()
-    }
-    trained: list[float] = []
-    if args.nanogpt:
-
-        def loop(_: int) -> float:
-            seconds, found = baseline(of, args.nanogpt)
-            losses["loop"] = [by_run[-1] for rung in found for by_run in rung["losses"]]
-            # A run that is not the first of its size finds the model compiled.
-            trained.append(sum(len(rung["seconds"]) * median(rung["seconds"]) for rung in found))
-            return seconds
-
-        sides["loop"] = loop
-    seconds = alternately(sides, args.rounds)
-    row = {"width": args.widths, "steps": of[0].work.steps, "threads": 1, "seconds": seconds, "losses": losses}
-    keep([row | {"target": OF_A_CARD, "loop_without_compiling": trained}])
-    return [row | {"target": OF_A_CARD, "loop_without_compiling": trained}]
-
-
-def use(args: argparse.Namespace, scratch: Path, keep: Keep) -> list[Row]:
-    """How busy each rung keeps the device, members together, and a wide one in bfloat16."""
-    out, rows = scratch / "use.json", []
-    wide = ("task.context=256", "ladder.head_width=64", "training.precision=bfloat16")
-    for widths, members, settings in (
-        (args.widths, args.seeds, ("ladder.head_width=32", f"training.precision={args.precision}")),
-        ([args.wide], 1, wide),
-    ):
-        words = [*SHARED, *AS_NANOGPT, *settings, "--device", args.device, "--members", str(members)]
-        words += ["--widths", ",".join(map(str, widths)), "--seconds", str(args.use_seconds), "--out", str(out)]
-        run_all([[sys.executable, str(HERE / "roofline.py"), *words]], scratch, importing())
-        rows += json.loads(out.read_text())["rungs"]
-        keep(rows)
-    return rows
-
-
-def processes(args: argparse.Namespace, scratch: Path, keep: Keep) -> list[Row]:
-    """The quickstart's studies: a sweep against `harness train` for every run, as many at once as there are cores."""
-    rows: list[Row] = []
-    for study in args.studies:
-        row = against_processes(f"quickstart/{study}", args, scratch, {"harness": ()}, args.seeds_of_studies)
-        rows.append(row | {"target": OF_A_PROCESS_PER_RUN})
-        keep(rows)
-        print(f"{study}: {medians(row['seconds'])}", flush=True)
-    return rows
-
-
-def members(args: argparse.Namespace, scratch: Path, keep: Keep) -> list[Row]:
-    """The parity MLPs, 8 seeds: members together, one at a time, and a process per run."""
-    sweeps = {"harness": (), "one at a time": ("launcher.members_together=1",)}
-    row = against_processes("quickstart/parity", args, scratch, sweeps, 8)
-    keep([row | {"target": OF_MEMBERS, "target_one_at_a_time": OF_ALONE}])
-    return [row | {"target": OF_MEMBERS, "target_one_at_a_time": OF_ALONE}]
-
-
-def against_processes(
-    experiment: str, args: argparse.Namespace, scratch: Path, sweeps: dict[str, tuple[str, ...]], seeds: int | None
-) -> Row:
-    """Sweeps of an experiment, each with settings of its own, and a process per run."""
-    (study,) = compose(f"experiment={experiment}")
-    steps = max(FEWEST_STEPS, round(args.steps_share * study.ladder.steps))
-    overrides = [f"experiment={experiment}", f"ladder.steps={steps}", f"seeds={seeds or study.seeds}"]
-    (study,) = compose(*overrides)
-    losses: dict[str, list[float]] = {}
-    folder = scratch / experiment.replace("/", "-")
-    folder.mkdir(exist_ok=True)
-
-    def by_process(at: int) -> float:
-        results = folder / f"processes-{at}"
-        seconds = harness_verbs(as_processes(study, overrides, results), folder, at_once=cores())
-        by_run = final_losses(results)
-        losses["processes"] = [by_run[key] for key in sorted(by_run)]
-        shutil.rmtree(results)
-        return seconds
-
-    sides: dict[str, Callable[[int], float]] = {"processes": by_process}
-    for name, settings in sweeps.items():
-        sides[name] = lambda at, name=name, settings=settings: swept(
-            [*overrides, *settings], folder / f"{name.replace(' ', '-')}-{at}", REPOSITORY, losses, name
-        )
-    seconds = alternately(sides, args.rounds)
-    return {"study": study.study, "steps": steps, "seconds": seconds, "losses": losses}
-
-
-def quickstart(args: argparse.Namespace, scratch: Path, keep: Keep) -> list[Row]:
-    """The whole quickstart, swept and analysed, here and in the older checkout, and whether the verdicts are alike."""
-    verdicts: dict[str, pd.Series] = {}
-
-    def whole(name: str, checkout: Path, at: int) -> float:
-        results = scratch / f"quickstart-{name}-{at}"
-        settings = ["experiment=quickstart", f"results={results}"]
-        seconds = harness_verbs([["sweep", *settings], ["analyze", *settings]], scratch, checkout)
-        table = pd.read_csv(results / "verdicts.csv")
-        verdicts[name] = table.set_index(["study", "subtask", "metric"])["verdict"].sort_index()
-        shutil.rmtree(results)
-        return seconds
-
-    sides = {name: lambda at, name=name, of=of: whole(name, of, at) for name, of in checkouts(args).items()}
-    seconds = alternately(sides, args.rounds)
-    row: Row = {"study": "quickstart", "seconds": seconds, "losses": {}, "target": OF_BEFORE}
-    if "before" in verdicts:
-        here, there = verdicts["harness"].align(verdicts["before"])
-        row["verdicts"] = {"n": len(here), "changed": [" ".join(key) for key in here.index[here != there]]}
-    keep([row])
-    return [row]
-
-
-# --------------------------------------------------------------------------------------------------------------- table
-
-
-def medians(seconds: dict[str, list[float]]) -> str:
-    return ", ".join(f"{name} {median(of):.1f} s" for name, of in seconds.items())
-
-
-def table(name: str, rows: Sequence[Row]) -> Table:
-    """A row of the study and each side it is compared with."""
+def table(part: str, rows: Sequence[Row]) -> Table:
+    """A line for each side that a row of the comparison sets beside ours."""
     shown = Table("", "against", "steps", "its s", "ours s", "ratio", "by round", "target", "its loss", "ours", "apart")
+    shown.title = part
     for row in rows:
-        ours = row["seconds"]["harness"]
-        others = {side: theirs for side, theirs in row["seconds"].items() if side != "harness"}
+        ours, losses = row["seconds"]["harness"], row["losses"]
+        about = (str(row["of"]), str(row.get("steps", "")))
+        others = [side for side in row["seconds"] if side != "harness"]
         if not others:
-            name, steps = str(row.get("study", row.get("width"))), str(row.get("steps", ""))
-            _, mean, _ = compared(row["losses"].get("harness"), row["losses"].get("harness"))
-            shown.add_row(name, "", steps, "", f"{median(ours):.1f}", "", "", "", "", mean, "")
-        for side, theirs in others.items():
+            shown.add_row(about[0], "", about[1], "", f"{median(ours):.1f}")
+        for side in others:
+            theirs = row["seconds"][side]
             by_round = [a / b for a, b in zip(theirs, ours, strict=True)]
-            target = row.get(f"target_{side.replace(' ', '_')}", row["target"])
+            target = row["targets"].get(side)
             shown.add_row(
-                str(row.get("study", row.get("width"))),
-                f"{side} ({row['threads']} threads)" if side == "loop" else side,
-                str(row.get("steps", "")),
+                about[0],
+                f"{side}, {row['threads']} threads" if side == "loop" and "threads" in row else side,
+                about[1],
                 f"{median(theirs):.1f}",
                 f"{median(ours):.1f}",
                 f"{median(theirs) / median(ours):.2f}",
                 f"{min(by_round):.2f} to {max(by_round):.2f}",
-                f"{target:.2f}" if target and side != "before" else "",
-                *compared(row["losses"].get(side), row["losses"].get("harness")),
+                f"{target:.2f}" if target else "",
+                *compared(losses.get(side), losses.get("harness")),
             )
-        if alone := row.get("loop_without_compiling"):
-            ratio = f"{median(alone) / median(ours):.2f}"
-            shown.add_row("", "its runs without compiling", "", f"{median(alone):.1f}", "", ratio)
-    shown.title = name
     return shown
 
 
@@ -284,11 +62,10 @@ def compared(theirs: Sequence[float] | None, ours: Sequence[float] | None) -> tu
     """Mean final losses with the standard error over runs, and how far apart two of the same seed are at most."""
     if not theirs or not ours:
         return "", "", ""
-    told = [
-        f"{np.mean(of):.4f} ± {scipy.stats.sem(of):.4f}" if len(of) > 1 else f"{of[0]:.4f}" for of in (theirs, ours)
-    ]
-    apart = max(abs(a - b) for a, b in zip(theirs, ours, strict=True)) if len(theirs) == len(ours) else float("nan")
-    return told[0], told[1], f"{apart:.1e}"
+    told = [f"{sum(of) / len(of):.4f} ± {scipy.stats.sem(of):.4f}" for of in (theirs, ours)]
+    if len(theirs) != len(ours):
+        return told[0], told[1], f"{len(theirs)} and {len(ours)} runs"
+    return told[0], told[1], f"{max(abs(a - b) for a, b in zip(theirs, ours, strict=True)):.1e}"
 
 
 def table_of_use(rows: Sequence[Row]) -> Table:
@@ -305,52 +82,52 @@ def table_of_use(rows: Sequence[Row]) -> Table:
     return shown
 
 
-MAKERS = {
-    "rungs": rungs,
-    "processes": processes,
-    "members": members,
-    "quickstart": quickstart,
-    "family": family,
-    "use": use,
-}
-
-
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     def words(text: str) -> list[str]:
         return text.split(",")
 
     def numbers(text: str) -> list[int]:
-        return [int(word) for word in text.split(",")]
+        return sorted(int(word) for word in text.split(","))
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add = parser.add_argument
-    add("--nanogpt", type=Path, default=os.environ.get("HARNESS_NANOGPT"), help="your checkout of nanoGPT")
-    add("--before", type=Path, help="another checkout of this repository, timed beside this one")
-    add("--device", default="cpu", choices=("cpu", "cuda"))
-    add(
+    parser.add_argument(
+        "--nanogpt", type=Path, default=os.environ.get("HARNESS_NANOGPT") or None, help="your checkout of nanoGPT"
+    )
+    parser.add_argument("--before", type=Path, help="another checkout of this repository, timed beside this one")
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument(
         "--only",
         type=words,
         help="parts by commas: rungs,processes,members,quickstart; on a card family,use",
     )
-    add("--against", type=words, default=["loop"], help="loop, train.py or loop,train.py")
-    add("--widths", type=numbers, default=[32, 64, 128, 256])
-    add("--seeds", type=int, help="runs of a rung; 4, on a card 8")
-    add("--seconds", type=float, default=15.0, help="that one run of nanoGPT is to take")
-    add("--steps", type=int, help="of a run, in place of --seconds; on a card 300")
-    add("--rounds", type=int, help="3, on a card 1")
-    add("--family", default="nanogpt", choices=("nanogpt", "default"), help="our transformer as nanoGPT's, or as it is")
-    add("--precision", default="float32", choices=("float32", "bfloat16"), help="of the harness")
-    add("--baseline-precision", default="float32", choices=("float32", "bfloat16"), help="of nanoGPT, by autocast")
-    add("--evaluations", type=int, default=8, help="of a run, 512 windows each, on both sides")
-    add("--studies", type=words, default=list(STUDIES), help="of the quickstart, for processes")
-    add("--steps-share", type=float, default=1.0, help="of the quickstart's steps, for processes and members")
-    add("--seeds-of-studies", type=int, help="for processes; by default the quickstart's own")
-    add("--wide", type=int, default=2048, help="width whose products are to be used well, for use")
-    add("--use-seconds", type=float, default=1.0, help="for each rung of use")
-    add("--out", type=Path, default=REPOSITORY / "results" / "sweep_speed.json", help="JSON of all that is found")
+    parser.add_argument("--against", type=words, default=["loop"], help="loop, train.py or loop,train.py")
+    parser.add_argument("--widths", type=numbers, default=[32, 64, 128, 256])
+    parser.add_argument("--seeds", type=int, help="runs of a rung; 4, on a card 8")
+    parser.add_argument("--seconds", type=float, default=15.0, help="that one run of nanoGPT is to take")
+    parser.add_argument("--steps", type=int, help="of a run, in place of --seconds; on a card 300")
+    parser.add_argument("--rounds", type=int, help="3, on a card 1")
+    parser.add_argument(
+        "--family", default="nanogpt", choices=("nanogpt", "default"), help="our transformer as nanoGPT's, or as it is"
+    )
+    parser.add_argument("--precision", default="float32", choices=("float32", "bfloat16"), help="of the harness")
+    parser.add_argument(
+        "--baseline-precision", default="float32", choices=("float32", "bfloat16"), help="of nanoGPT, by autocast"
+    )
+    parser.add_argument("--evaluations", type=int, default=8, help="of a run, 512 windows each, on both sides")
+    parser.add_argument("--studies", type=words, default=list(STUDIES), help="of the quickstart, for processes")
+    parser.add_argument(
+        "--steps-share", type=float, default=1.0, help="of the quickstart's steps, for processes and members"
+    )
+    parser.add_argument("--seeds-of-studies", type=int, help="for processes; by default the quickstart's own")
+    parser.add_argument("--wide", type=int, help="a width for use in bfloat16, context 256; on a card 2048, else none")
+    parser.add_argument("--use-seconds", type=float, default=1.0, help="for each rung of use")
+    parser.add_argument(
+        "--out", type=Path, default=REPOSITORY / "results" / "sweep_speed.json", help="JSON of all that is found"
+    )
     args = parser.parse_args(argv)
     on_card = args.device == "cuda"
     args.seeds = args.seeds or (8 if on_card else 4)
+    args.wide = args.wide or (2048 if on_card else None)
     args.rounds = args.rounds or (1 if on_card else 3)
     known = {part for parts in PARTS.values() for part in parts}
     if unknown := set(args.only or ()) - known:
@@ -392,13 +169,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         if part in missing and part != "family":
             continue
 
-        def keep(rows: Any, part: str = part) -> None:
+        def keep(rows: list[Row], part: str = part) -> None:
             found[part] = rows
             args.out.write_text(json.dumps(found, indent=1) + "\n")
+            told = ", ".join(f"{side} {median(of):.1f} s" for side, of in rows[-1].get("seconds", {}).items())
+            print(f"{part}, {rows[-1]['of']}: {told}" if told else f"{part}: {len(rows)} rungs", flush=True)
 
         with tempfile.TemporaryDirectory() as scratch:
             try:
-                rows = MAKERS[part](args, Path(scratch), keep)
+                rows = COMPARISONS[part](args, Path(scratch), keep)
             except SideError as error:
                 print(f"{part}: {error}", flush=True)
                 failed = True
