@@ -38,6 +38,7 @@ TARGETS = {"float32": {32: 1.5, 64: 1.3, 128: 1.1, 256: 1.1}, "bfloat16": {256: 
 SHORT_S = 8.0
 OF_A_PROCESS_PER_RUN, OF_MEMBERS, OF_ONE_AT_A_TIME, OF_BEFORE, OF_A_CARD = 2.5, 5.0, 2.0, 1 / 0.6, 15.0
 
+QUICKSTART = "quickstart"
 #: Steps of a run where none are given: on a card, and at the least.
 STEPS_ON_A_CARD, FEWEST_STEPS = 300, 10
 
@@ -77,7 +78,7 @@ def with_duration(rung: Rung, args: argparse.Namespace) -> Rung:
 def rung_of(args: argparse.Namespace, scratch: Path, width: int) -> Rung:
     overrides = overrides_of(width, args.family, args.seeds, args.device, args.precision, args.evaluations)
     folder = scratch / f"width-{width}"
-    return prepare(folder, overrides, args.family, args.baseline_precision, compiled=args.device == "cuda")
+    return prepare(folder, overrides, args.family, args.baseline_precision, args.compile == "yes")
 
 
 def looped(of: Sequence[Rung], args: argparse.Namespace, losses: Losses) -> float:
@@ -167,7 +168,7 @@ def processes(args: argparse.Namespace, scratch: Path, keep: Keep) -> list[Row]:
     """The quickstart's studies: a sweep against `harness train` for every run, as many at once as there are cores."""
     rows: list[Row] = []
     for study in args.studies:
-        row = against_processes(f"quickstart/{study}", args, scratch, {"harness": ()}, args.seeds_of_studies)
+        row = against_processes(f"{QUICKSTART}/{study}", args, scratch, {"harness": ()}, args.seeds_of_studies)
         rows.append(row | {"targets": {"processes": OF_A_PROCESS_PER_RUN}})
         keep(rows)
     return rows
@@ -176,7 +177,7 @@ def processes(args: argparse.Namespace, scratch: Path, keep: Keep) -> list[Row]:
 def members(args: argparse.Namespace, scratch: Path, keep: Keep) -> list[Row]:
     """The parity MLPs, 8 seeds: members together, one at a time, and a process per run."""
     asked = {"harness": (), "one at a time": ("launcher.members_together=1",)}
-    row = against_processes("quickstart/parity", args, scratch, asked, 8)
+    row = against_processes(f"{QUICKSTART}/parity", args, scratch, asked, 8)
     row["targets"] = {"processes": OF_MEMBERS, "one at a time": OF_ONE_AT_A_TIME}
     keep([row])
     return [row]
@@ -215,7 +216,7 @@ def quickstart(args: argparse.Namespace, scratch: Path, keep: Keep) -> list[Row]
 
     def whole(name: str, checkout: Path, at: int) -> float:
         results = scratch / f"quickstart-{name}-{at}"
-        settings = ["experiment=quickstart", f"results={results}"]
+        settings = [f"experiment={QUICKSTART}", f"results={results}"]
         seconds = harness_verbs([["sweep", *settings], ["analyze", *settings]], scratch, checkout)
         table = pd.read_csv(results / "verdicts.csv")
         verdicts[name] = table.set_index(["study", "subtask", "metric"])["verdict"].sort_index()

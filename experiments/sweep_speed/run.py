@@ -113,6 +113,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--baseline-precision", default="float32", choices=("float32", "bfloat16"), help="of nanoGPT, by autocast"
     )
+    parser.add_argument("--compile", choices=("yes", "no"), help="nanoGPT's model; yes on a card")
     parser.add_argument("--evaluations", type=int, default=8, help="of a run, 512 windows each, on both sides")
     parser.add_argument("--studies", type=words, default=list(STUDIES), help="of the quickstart, for processes")
     parser.add_argument(
@@ -127,6 +128,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     on_card = args.device == "cuda"
     args.seeds = args.seeds or (8 if on_card else 4)
+    args.compile = args.compile or ("yes" if on_card else "no")
     args.wide = args.wide or (2048 if on_card else None)
     args.rounds = args.rounds or (1 if on_card else 3)
     known = {part for parts in PARTS.values() for part in parts}
@@ -160,7 +162,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     missing = left_out(args, parts)
     for part, why in missing.items():
         print(f"{part}: {why}", flush=True)
-    found: dict[str, Any] = {"machine": {"processor": platform.processor() or platform.machine(), "cores": cores()}}
+    machine = {"processor": platform.processor() or platform.machine(), "cores": cores(), "load": os.getloadavg()[0]}
+    found: dict[str, Any] = {"machine": machine}
     paths = ("nanogpt", "before", "out")
     found["arguments"] = {name: value for name, value in vars(args).items() if name not in paths}
     args.out.parent.mkdir(parents=True, exist_ok=True)

@@ -73,7 +73,7 @@ class GPT(nn.Module):
         return logits, F.cross_entropy(logits.flatten(0, 1), targets.flatten())
 """
 
-SMALL = ("ladder.depths=[2]", "ladder.batch_size=8", "task.context=16", "task.n_eval=32")
+SMALL = ("ladder.depths=[1]", "ladder.batch_size=8", "task.context=16", "task.n_eval=32")
 
 
 @pytest.fixture
