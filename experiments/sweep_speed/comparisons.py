@@ -157,7 +157,16 @@ def use(args: argparse.Namespace, scratch: Path, keep: Keep) -> list[Row]:
         asked.append(([args.wide], 1, ("task.context=256", "ladder.head_width=64", "training.precision=bfloat16")))
     for widths, members, settings in asked:
         words = [*SHARED, *AS_NANOGPT, *settings, "--device", args.device, "--members", str(members)]
-        words += ["--widths", ",".join(map(str, widths)), "--seconds", str(args.use_seconds), "--out", str(out)]
+        words += [
+            "--ways",
+            ",".join(args.ways),
+            "--widths",
+            ",".join(map(str, widths)),
+            "--seconds",
+            str(args.use_seconds),
+            "--out",
+            str(out),
+        ]
         run_all([[sys.executable, str(HERE / "roofline.py"), *words]], scratch, importing())
         rows += json.loads(out.read_text())["rungs"]
         keep(rows)

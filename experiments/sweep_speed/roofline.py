@@ -81,11 +81,10 @@ def seconds_a_call(call: Callable[[], object], device: torch.device, seconds: fl
         calls = max(calls + 1, round(calls * min(10.0, seconds / max(spent, 1e-9))))
 
 
-def use(job: Job, device: torch.device, seconds: float) -> dict[str, Any]:
-    """What training the members of a job takes a step, beside the rate of its products."""
-    rate = product_rate(job, device, seconds)
+def use(job: Job, device: torch.device, seconds: float, rate: float, way: str) -> dict[str, Any]:
+    """What training the members of a job takes a step, run in one of the ways, beside the rate of its products."""
     with torch.no_grad():
-        steps = training_steps(job, Stack.of(job, device), device)
+        steps = training_steps(job, Stack.of(job, device), device, way=way)
         started = time.perf_counter()
         for _ in range(WARM_UP):
             next(steps)
@@ -97,6 +96,7 @@ def use(job: Job, device: torch.device, seconds: float) -> dict[str, Any]:
     return {
         "width": job.rung.shape.width,
         "members": len(job.members),
+        "way": way,
         "precision": job.settings.training.precision,
         "first_steps_s": first,
         "step_ms": 1e3 * step_s,
@@ -138,6 +138,7 @@ def main() -> None:
     parser.add_argument("settings", nargs="*", help="of the study, in Hydra's grammar")
     parser.add_argument("--widths", default="32,64,128,256")
     parser.add_argument("--members", type=int, default=4, help="side by side in a step")
+    parser.add_argument("--ways", default="replayed", help="to run a step: replayed,compiled,captured")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--seconds", type=float, default=1.0, help="for the products of a rung, and for its steps")
     parser.add_argument("--out", type=Path, required=True, help="JSON")
@@ -149,8 +150,10 @@ def main() -> None:
         own = (f"ladder.widths=[{width}]", "ladder.steps=1000000", f"seeds={args.members}")
         (study,) = compose(*args.settings, *own, f"training.device={device.type}")
         (job,) = cells(study)
-        rungs.append(use(job, device, args.seconds))
-        args.out.write_text(json.dumps({"device": describe(device), "rungs": rungs}))
+        rate = product_rate(job, device, args.seconds)
+        for way in args.ways.split(","):
+            rungs.append(use(job, device, args.seconds, rate, way))
+            args.out.write_text(json.dumps({"device": describe(device), "rungs": rungs}))
 
 
 if __name__ == "__main__":

@@ -69,14 +69,14 @@ def compared(theirs: Sequence[float] | None, ours: Sequence[float] | None) -> tu
 
 
 def table_of_use(rows: Sequence[Row]) -> Table:
-    columns = ("width", "members", "precision", "ms a step", "TFLOP/s", "of its products'", "busy", "most of it")
+    columns = ("width", "members", "precision", "way", "ms a step", "TFLOP/s", "of its products'", "busy", "most of it")
     shown = Table(*columns, title="use")
     for row in rows:
         most = ", ".join(
             f"{name.removeprefix('aten::')[:34]} {share:.0%}" for name, share in list(row["operations"].items())[:3]
         )
         shown.add_row(
-            *(str(row["width"]), str(row["members"]), row["precision"], f"{row['step_ms']:.2f}"),
+            *(str(row["width"]), str(row["members"]), row["precision"], row["way"], f"{row['step_ms']:.2f}"),
             *(f"{row['flops_per_s'] / 1e12:.3g}", f"{row['use']:.0%}", f"{row['busy']:.0%}", most),
         )
     return shown
@@ -121,6 +121,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--seeds-of-studies", type=int, help="for processes; by default the quickstart's own")
     parser.add_argument("--wide", type=int, help="a width for use in bfloat16, context 256; on a card 2048, else none")
+    parser.add_argument("--ways", type=words, help="to run a step, for use; replayed, on a card replayed,captured")
     parser.add_argument("--use-seconds", type=float, default=1.0, help="for each rung of use")
     parser.add_argument(
         "--out", type=Path, default=REPOSITORY / "results" / "sweep_speed.json", help="JSON of all that is found"
@@ -129,6 +130,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     on_card = args.device == "cuda"
     args.seeds = args.seeds or (8 if on_card else 4)
     args.compile = args.compile or ("yes" if on_card else "no")
+    args.ways = args.ways or (["replayed", "captured"] if on_card else ["replayed"])
     args.wide = args.wide or (2048 if on_card else None)
     args.rounds = args.rounds or (1 if on_card else 3)
     known = {part for parts in PARTS.values() for part in parts}
