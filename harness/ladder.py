@@ -418,7 +418,7 @@ def _lineage_identity(settings: Settings, shape: Shape, seed: int) -> dict[str, 
 def _stopping_identity(settings: Settings) -> dict[str, Any]:
     """When a run is evaluated and ends early, where that is otherwise than it was before there was a choice."""
     training = settings.training
-    names = ("evaluate",) if training.patience is None else ("evaluate", "patience", "min_delta")
+    names = ("evaluate", "eval_share", *(() if training.patience is None else ("patience", "min_delta")))
     return {name: value for name, value in identity_of(training).items() if name in names}
 
 

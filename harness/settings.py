@@ -297,6 +297,12 @@ class TrainingSettings(Checked):
         one_of("geometric", "even"),
         default_in_identity=False,
     )
+    eval_share: float | None = setting(
+        None,
+        "most FLOPs that evaluations may cost, over those of training: where all would cost more, they are fewer",
+        or_null(above(0), "no limit"),
+        default_in_identity=False,
+    )
     patience: int | None = setting(
         None,
         "evaluations in a row without a new lowest evaluation loss after which a run ends; needs evaluate=even",

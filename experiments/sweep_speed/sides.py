@@ -24,7 +24,7 @@ from harness.config import compose
 from harness.ladder import Job
 from harness.settings import Settings
 from harness.sweeping.plan import cells
-from harness.training.loop import evaluation_steps
+from harness.training.evaluation_steps import evaluation_steps
 from harness.training.members import Stack
 
 HERE = Path(__file__).resolve().parent
@@ -63,7 +63,7 @@ class Rung:
         """The same for so many steps; what the baseline reads is written anew."""
         overrides = (*self.overrides, f"ladder.steps={steps}")
         (study,) = compose(*overrides)
-        at = sorted(evaluation_steps(steps, study.training))
+        at = sorted(evaluation_steps(cells(study)[0]))
         work = replace(self.work, steps=steps, evaluate_at=at, threads=threads)
         work.write(self.folder)
         return Rung(overrides, self.folder, work)
@@ -111,7 +111,7 @@ def _work(job: Job, precision: str, compiled: bool) -> Work:
         vocabulary=settings.signature.n_outputs,
         batch_size=settings.ladder.batch_size,
         steps=job.steps,
-        evaluate_at=sorted(evaluation_steps(job.steps, settings.training)),
+        evaluate_at=sorted(evaluation_steps(job)),
         seeds=[member.seed for member in job.members],
         lr=optimizer.lr,
         betas=(optimizer.beta1, optimizer.beta2),

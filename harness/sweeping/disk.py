@@ -10,7 +10,7 @@ from harness.errors import warn_of_runs
 from harness.ladder import Job
 from harness.settings import Settings
 from harness.sweeping.plan import cells
-from harness.training.ledger import evaluation_steps
+from harness.training.evaluation_steps import evaluation_steps
 from harness.training.optimizers import N_AVERAGES
 
 #: Bytes of a float32.
@@ -39,7 +39,7 @@ def checkpoint_bytes(job: Job) -> int:
 def kept_bytes(job: Job) -> int:
     """What the checkpoints that stay of a job's runs take at most (`training.keep`)."""
     training = job.settings.training
-    n_files = {"none": 0, "last": 1, "all": len(evaluation_steps(job.steps, training))}[training.keep]
+    n_files = {"none": 0, "last": 1, "all": len(evaluation_steps(job))}[training.keep]
     return n_files * len(job.members) * _kept_member_bytes(job)
 
 

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 
 from harness.ladder import Job, Member
 from harness.metrics import LOSS
-from harness.settings import Settings, TrainingSettings
+from harness.settings import Settings
 from harness.training.evaluation import chance
+from harness.training.evaluation_steps import evaluation_steps
 from harness.training.state import Keeper
 from harness.training.stopping import EarlyStopping
 
@@ -87,10 +87,9 @@ class Ledger:
     @classmethod
     def of(cls, job: Job, keeper: Keeper) -> Ledger:
         """Of a job that has not begun."""
-        training = job.settings.training
         outcomes = [Outcome(member) for member in job.members]
-        stopping = [EarlyStopping(training) for _ in outcomes]
-        return cls(job, outcomes, keeper, stopping, evaluation_steps(job.steps, training))
+        stopping = [EarlyStopping(job.settings.training) for _ in outcomes]
+        return cls(job, outcomes, keeper, stopping, evaluation_steps(job))
 
     @property
     def name(self) -> str:
@@ -160,17 +159,6 @@ class Ledger:
             vars(outcome).update(kept)
         for rule, (lowest, in_vain) in zip(self.stopping, facts["stopping"], strict=True):
             rule.lowest, rule.in_vain = lowest, in_vain
-
-
-def evaluation_steps(steps: int, settings: TrainingSettings) -> set[int]:
-    """At most `training.evaluations` steps up to `steps`, which is the last of them.
-
-    Spaced evenly in the logarithm from step 1 on, or, where `training.evaluate` is even, every 1 / evaluations of them.
-    """
-    n = settings.evaluations
-    if settings.evaluate == "even":
-        return {max(1, round(s)) for s in np.linspace(steps / n, steps, n)}
-    return {round(s) for s in np.geomspace(1, steps, n)} | {steps} if n > 1 else {steps}
 
 
 def _loss_of(rows: list[dict[str, Any]], split: str = "eval") -> float:
