@@ -78,6 +78,7 @@ REFUSED: dict[str, list[Any]] = {
     "training.precision": ["float16"],
     "training.evaluations": [0],
     "training.evaluate": ["log"],
+    "training.eval_share": [0, -0.1, NAN, "half"],
     "training.patience": [0, 1.5],
     "training.checkpoint_s": [-1.0, NAN, "often"],
     "training.keep": ["first", None, True],

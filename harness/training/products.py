@@ -1,9 +1,9 @@
 """Matrix products of a traced step on a CPU, by whichever of torch's two libraries is fast for their size.
 
 torch hands float32 products to MKL, which on processors that are not Intel's keeps to half of their vector width; the
-other library that comes with it, oneDNN, does not (2.2 times as fast on an EPYC with AVX-512; `experiments/members`).
-oneDNN costs some 8 us a call, which small products do not pay back. The size of one member's product alone decides, so
-that its numbers do not depend on which others train beside it.
+other library that comes with it, oneDNN, does not (2.2 times as fast on an EPYC with AVX-512, by
+experiments/members/products.py). oneDNN costs some 8 us a call, which small products do not pay back. The size of one
+member's product alone decides, so that its numbers do not depend on which others train beside it.
 """
 
 from __future__ import annotations
