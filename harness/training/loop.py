@@ -49,7 +49,7 @@ def train_job(
     """Train all members of a job side by side and return their outcomes, in the order of `job.members`.
 
     On CPU one thread is used: the same seed gives the same numbers to the bit, beside whichever others. Alone, too, but
-    for models with convolutions or a single output, whose sums are then taken in another order.
+    for models with convolutions, LayerNorm or a single output, whose sums are then taken in another order.
     A member whose loss is no longer finite has diverged, and one whose patience has run out has finished: its
     measurements end there and the others go on. A job that goes on from a checkpoint, or from the trunk that it shares
     with a shorter one, ends, on CPU, with the numbers of one that trained every step at once, to the bit.

@@ -18,7 +18,7 @@ from harness.errors import SettingError
 from harness.families.cnn import CNN
 from harness.families.mlp import MLP
 from harness.families.transformer import Transformer
-from harness.training import members
+from harness.training import members, ways
 from harness.training.device import describe, resolve, synchronise
 from harness.training.evaluation import Evaluator
 from harness.training.loop import train_job, training_steps
@@ -41,7 +41,7 @@ def fake(monkeypatch):
         yield
 
 
-def train_and_evaluate(device, name, **changes):
+def train_and_evaluate(device, name, way="replayed", **changes):
     """Every step of a tiny job and an evaluation; whatever of it is not on the device raises or is found."""
     family, task = FAMILIES[name]
     changes |= {"optimizer__weight_decay": 0.1, "optimizer__grad_clip": 1.0, "parametrization__kind": "mup"}
@@ -49,30 +49,40 @@ def train_and_evaluate(device, name, **changes):
         changes["parametrization__depth"] = "complete"
     job = job_of(make_settings(family, task, **changes))
     stack, evaluator = Stack.of(job, device), Evaluator(job.settings, device)
-    losses = list(training_steps(job, stack, device))
+    losses = list(training_steps(job, stack, device, way=way))
     assert [(losses_M.device, losses_M.shape) for losses_M in losses] == [(device, (3,))] * job.steps
     assert stack.params_MP.device == device
     for answers_MBS in evaluator.answers(stack, evaluator.inputs, evaluator.targets).values():
         assert (answers_MBS.device, answers_MBS.shape) == (device, (3, *evaluator.targets.shape))
 
 
+@pytest.fixture
+def uncaptured(monkeypatch):
+    """A CUDA graph is what it was captured from, and there is no second stream to capture it on."""
+    monkeypatch.setattr(ways, "cuda_graph", lambda function: function)
+    monkeypatch.setattr(ways, "_beside", lambda device, step: step())
+
+
+@pytest.mark.parametrize("way", ["replayed", "captured"])
 @pytest.mark.parametrize(
     ("name", "optimizer"), [*((name, "adamw") for name in FAMILIES), ("mlp", "sgd"), ("mlp", "muon"), ("cnn", "muon")]
 )
-def test_training_keeps_every_tensor_on_its_device(fake, name, optimizer):
-    train_and_evaluate(torch.device("meta"), name, optimizer__kind=optimizer)
+def test_training_keeps_every_tensor_on_its_device(fake, uncaptured, name, optimizer, way):
+    train_and_evaluate(torch.device("meta"), name, way, optimizer__kind=optimizer)
 
 
 # Where torch has no CUDA, a fake tensor of that device cannot be indexed and a GRU has no fake.
 @pytest.mark.parametrize("name", ["mlp", "cnn", "transformer"])
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_all_but_the_backward_pass_keeps_every_tensor_on_cuda(fake, monkeypatch, name, precision):
+@pytest.mark.parametrize(
+    ("precision", "way"), [("float32", "replayed"), ("bfloat16", "replayed"), ("float32", "captured")]
+)
+def test_all_but_the_backward_pass_keeps_every_tensor_on_cuda(fake, uncaptured, monkeypatch, name, precision, way):
     def without_backward(f, params):
         return f(params), lambda ones: ({name: torch.zeros_like(value) for name, value in params.items()},)
 
     monkeypatch.setattr(members, "vjp", without_backward)
     # With a number, for torch without CUDA cannot look up which device "cuda" alone would be.
-    train_and_evaluate(torch.device("cuda:0"), name, training__precision=precision)
+    train_and_evaluate(torch.device("cuda:0"), name, way, training__precision=precision)
 
 
 @pytest.mark.parametrize("device", ["meta", "cuda:0"])
