@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple, cast
@@ -15,6 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from harness.errors import SettingError
+from harness.families.attention import causal_attention
 from harness.families.base import Family, Group, ParameterCount, Shape
 from harness.families.dropout import dropout
 from harness.families.encoders import (
@@ -64,8 +64,7 @@ class Attention(nn.Module):
 
     def forward(self, x_BTW: torch.Tensor) -> torch.Tensor:
         q, k, v = self.heads_of(x_BTW)
-        with nullcontext() if q.device.type != "cpu" else torch.autocast("cpu", enabled=False):
-            y_BHTK = F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=self.scale)
+        y_BHTK = causal_attention(q, k, v, self.scale)
         return self.out(y_BHTK.transpose(1, 2).reshape(x_BTW.shape))
 
     def heads_of(self, x_BTW: torch.Tensor) -> tuple[torch.Tensor, ...]:

@@ -193,6 +193,8 @@ class Stack:
             if batched:
                 with _member_by_member_in_silence():
                     return vmap(one)(of_members, inputs).float()
+            if len(inputs) == 1:
+                return one({name: value[0] for name, value in of_members.items()}, inputs[0]).float()[None]
             by_member = zip(*(value.unbind() for value in of_members.values()), strict=True)
             alone = [dict(zip(of_members, values, strict=True)) for values in by_member]
             return torch.stack([one(own, x) for own, x in zip(alone, inputs.unbind(), strict=True)]).float()

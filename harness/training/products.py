@@ -26,6 +26,8 @@ _LIBRARY.impl("linear", lambda x, w, b: x.new_empty(x.shape[0], w.shape[0]), "Me
 
 #: Multiply-adds from which on a product goes to oneDNN: there both took 20 us.
 FROM = 2**20
+#: A product of fewer columns than this is taken as its transpose: MKL needs as long for two columns as for sixteen.
+FEWEST_COLUMNS = 16
 
 
 def redirect_products(graph: fx.GraphModule) -> None:
@@ -62,7 +64,7 @@ def _as_it_is(graph: fx.Graph, a: fx.Node, b: fx.Node) -> fx.Node:
     if _is_large(a, b):
         return _large(graph, a, b)
     # As of members side by side, whose numbers it shall have.
-    one = _call(graph, aten.bmm.default, *(_call(graph, aten.unsqueeze.default, each, 0) for each in (a, b)))
+    one = _products(graph, *(_call(graph, aten.unsqueeze.default, each, 0) for each in (a, b)))
     return _call(graph, aten.select.int, one, 0, 0)
 
 
@@ -75,7 +77,11 @@ def _affine(graph: fx.Graph, bias: fx.Node, a: fx.Node, b: fx.Node) -> fx.Node:
 
 def _products(graph: fx.Graph, a: fx.Node, b: fx.Node) -> fx.Node:
     """Of each member: a (M, m, k), b (M, k, n) -> (M, m, n)."""
+    m, n = _value(a).shape[1], _value(b).shape[2]
     if not _is_large(a, b):
+        if n < FEWEST_COLUMNS <= m:
+            of_rows = _call(graph, aten.bmm.default, *(_call(graph, aten.transpose.int, each, 1, 2) for each in (b, a)))
+            return _contiguous(graph, _call(graph, aten.transpose.int, of_rows, 1, 2))
         return _call(graph, aten.bmm.default, a, b)
     members = range(len(_value(a)))
     pairs = [[_call(graph, aten.select.int, each, 0, i) for each in (a, b)] for i in members]

@@ -55,7 +55,7 @@ LAYOUTS = [lambda a: a, lambda a: a.t().contiguous().t()]
 
 @pytest.mark.skipif(linear is None, reason="oneDNN has no product for this processor")
 @pytest.mark.parametrize(("left", "right"), list(product(LAYOUTS, LAYOUTS)))
-@pytest.mark.parametrize("sizes", [(128, 96, 160), (160, 96, 128), (64, 512, 64), (16, 8, 4)])
+@pytest.mark.parametrize("sizes", [(128, 96, 160), (160, 96, 128), (64, 512, 64), (16, 8, 4), (256, 256, 2)])
 def test_products_are_those_of_torch(left, right, sizes):
     m, k, n = sizes
     generator = torch.Generator().manual_seed(0)
