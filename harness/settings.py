@@ -324,7 +324,15 @@ class LauncherSettings(Checked):
     settings_group = "launcher"
 
     workers: int | None = setting(
-        None, "one-thread processes that train side by side", or_null(whole(1), "as many as there are cores")
+        None, "processes that train side by side", or_null(whole(1), "as many as there are cores for their threads")
+    )
+    threads: int | None = setting(
+        None, "threads of each of these processes on the CPU", or_null(whole(1), "one, for which numbers are the same")
+    )
+    step: str = setting(
+        "auto",
+        "how a training step is run; auto: as a trial finds it fastest, where one pays",
+        one_of("auto", "replayed", "compiled", "captured"),
     )
     members_together: int | None = setting(
         None,

@@ -85,8 +85,9 @@ def train_job(
 ) -> list[Outcome]:
     """Train all members of a job side by side and return their outcomes, in the order of `job.members`.
 
-    On CPU one thread is used: the same seed gives the same numbers to the bit, beside whichever others. Alone, too, but
-    for models with convolutions or a single output, whose sums are then taken in another order.
+    On CPU one thread is used, or `launcher.threads`. With one the same seed gives the same numbers to the bit, beside
+    whichever others. Alone, too, but for models with convolutions or a single output, whose sums are then taken in
+    another order.
     A member whose loss is no longer finite has diverged, and one whose patience has run out has finished: its
     measurements end there and the others go on. A job that goes on from a checkpoint ends, on CPU, with the numbers of
     one that was never stopped, to the bit.
@@ -100,7 +101,7 @@ def train_job(
     """
     device = resolve(job.settings.training.device)
     if device.type == "cpu":
-        torch.set_num_threads(1)
+        torch.set_num_threads(job.settings.launcher.threads or 1)
     started = time.monotonic()
     outcomes = [Outcome(member) for member in job.members]
     with torch.no_grad():
