@@ -1,8 +1,8 @@
-"""What a job will take: seconds and memory, from trials of its study's sizes, from finished runs, or from a rough model.
+"""What a job will take: seconds and memory, by trials of its study's sizes, by finished runs, or by a rough model.
 
 The rough model says that a job takes
 
-    seconds = setup + steps x (overhead + members x FLOPs of a step / speed) + evaluations x members x FLOPs of one / speed
+    seconds = setup + steps x (overhead + members x FLOPs of a step / speed) + the same of each evaluation's FLOPs
 
 Where sizes of the study have been tried on this machine (`harness.sweeping.timings`), each number of the model is
 multiplied by what the trials gave over what the model gives there, interpolated in the logarithm of the FLOPs between

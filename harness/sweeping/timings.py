@@ -28,6 +28,7 @@ from harness.code_digest import code_digest, digest_of
 from harness.errors import UnwritableError, UserError
 from harness.ladder import Job, identity_settings
 from harness.records.files import check_is_file, write_whole
+from harness.sweeping.plan import steps_on
 from harness.sweeping.trials import Trial
 from harness.training.device import describe
 
@@ -57,7 +58,7 @@ def key_of(job: Job, device: str, beside: int) -> dict[str, Any]:
         "optimizer": optimizer,
         "members": len(job.members),
         "micro_batches": job.micro_batches,
-        "step": launcher.step,
+        "step": steps_on(device)[0] if launcher.step == "auto" else launcher.step,
         "threads": launcher.threads or 1,
         "beside": beside,
         "machine": _machine(device),

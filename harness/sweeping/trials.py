@@ -2,7 +2,8 @@
 
 A trial builds the job's model, takes steps of its training on a state that nobody keeps, and evaluates, in a process
 of its own of the kind that trains. As many trials run at a time as jobs will, for processes side by side share caches
-and the way to memory.
+and the way to memory. What is timed is the processor's time, as if nobody else used the machine; on a GPU, or with
+several threads, it is the clock's.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import contextlib
 import statistics
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -25,8 +26,10 @@ from harness.training.evaluation import Evaluator, examples_at_once
 from harness.training.loop import evaluators_of, training_steps
 from harness.training.members import Stack
 
+Clock = Callable[[], float]
+
 #: Seconds of a block of steps, of the shortest and the longest series of blocks, and of the evaluation.
-BLOCK_S, LEAST_S, MOST_S, EVALUATION_S = 0.04, 0.2, 1.0, 0.3
+BLOCK_S, LEAST_S, MOST_S, EVALUATION_S = 0.04, 0.2, 0.6, 0.3
 #: Blocks agree where the quartiles of their times lie within this share of the median.
 ALIKE = 0.03
 #: Steps of a trial at least: with fewer a schedule's first learning rates are so small that numbers underflow, and
@@ -69,18 +72,25 @@ def try_job(job: Job, git_revision: str | None = None) -> Trial:
     device, job = resolve(job.settings.training.device), _of_steps(job, STEPS)
     if device.type == "cpu":
         torch.set_num_threads(job.settings.launcher.threads or 1)
+    now = _clock(job, device)
     with torch.no_grad():
-        started = time.perf_counter()
+        started = now()
         stack = Stack.of(job, device)
         evaluators = evaluators_of(job.settings, device)
         steps = _endless(job, stack, device)
         next(steps)
         synchronise(device)
-        setup_s = time.perf_counter() - started
-        step_s = _step_s(steps, device)
+        setup_s = now() - started
+        step_s = _step_s(steps, device, now)
         example_s = step_s / job.settings.ladder.batch_size / 3  # forward alone takes a third
-        evaluation_s = sum(_evaluation_s(evaluator, stack, device, example_s) for evaluator in evaluators)
+        evaluation_s = sum(_evaluation_s(evaluator, stack, device, example_s, now) for evaluator in evaluators)
     return Trial(setup_s, step_s, evaluation_s, _peak_bytes(device))
+
+
+def _clock(job: Job, device: torch.device) -> Clock:
+    """That of the processor where one thread computes, so that what others take of it does not count."""
+    alone = device.type == "cpu" and (job.settings.launcher.threads or 1) == 1
+    return time.process_time if alone else time.perf_counter
 
 
 def _of_steps(job: Job, steps: int) -> Job:
@@ -94,18 +104,15 @@ def _endless(job: Job, stack: Stack, device: torch.device) -> Iterator[torch.Ten
         yield from training_steps(job, stack, device)
 
 
-def _step_s(steps: Iterator[torch.Tensor], device: torch.device) -> float:
+def _step_s(steps: Iterator[torch.Tensor], device: torch.device, now: Clock) -> float:
     """Seconds of a step: the median of blocks, of which there are as many as it takes until they agree."""
-    first = _timed(steps, 1, device)
-    size = max(1, round(BLOCK_S / max(first, 1e-6)))
-    blocks = [_timed(steps, size, device) / size]
-    # The first step after the trace is a slow one, and would make blocks too short.
-    size = max(1, round(BLOCK_S / max(blocks.pop(), 1e-6)))
-    until = (now := time.perf_counter()) + MOST_S
-    least = now + LEAST_S
-    while len(blocks) < 3 or time.perf_counter() < least or (not _agree(blocks) and time.perf_counter() < until):
-        blocks.append(_timed(steps, size, device) / size)
-        if len(blocks) > 1 and time.perf_counter() > until:
+    size = 1
+    for _ in range(2):  # the first step after the trace is a slow one, and would make blocks too short
+        size = max(1, round(size * BLOCK_S / max(_timed(steps, size, device, now), 1e-6)))
+    blocks = list[float]()
+    while (spent := size * sum(blocks)) < MOST_S or not blocks:
+        blocks.append(_timed(steps, size, device, now) / size)
+        if spent >= LEAST_S and _agree(blocks):
             break
     return statistics.median(blocks)
 
@@ -115,15 +122,15 @@ def _agree(blocks: Sequence[float]) -> bool:
     return high - low <= ALIKE * middle
 
 
-def _timed(steps: Iterator[torch.Tensor], n: int, device: torch.device) -> float:
-    started = time.perf_counter()
+def _timed(steps: Iterator[torch.Tensor], n: int, device: torch.device, now: Clock) -> float:
+    started = now()
     for _ in range(n):
         next(steps)
     synchronise(device)
-    return time.perf_counter() - started
+    return now() - started
 
 
-def _evaluation_s(evaluator: Evaluator, stack: Stack, device: torch.device, example_s: float) -> float:
+def _evaluation_s(evaluator: Evaluator, stack: Stack, device: torch.device, example_s: float, now: Clock) -> float:
     """Seconds of an evaluation; of a large set a part is taken.
 
     Args:
@@ -132,16 +139,16 @@ def _evaluation_s(evaluator: Evaluator, stack: Stack, device: torch.device, exam
     wrong = getattr(evaluator, "wrong_inputs", evaluator.inputs[:0])  # of a task of choices
     n = len(evaluator.inputs) + len(wrong)
     if n * example_s * evaluator.flops_times <= EVALUATION_S:
-        return min(_evaluated_s(evaluator, stack, device) for _ in range(2))
+        return min(_evaluated_s(evaluator, stack, device, now) for _ in range(2))
     n_logits = evaluator.targets.shape[1] * evaluator.settings.signature.n_outputs
     chunk = examples_at_once(stack, n_logits, len(evaluator.inputs), evaluator.flops_times)
     part = min(len(evaluator.inputs), max(chunk, round(EVALUATION_S / example_s / evaluator.flops_times)))
     if part == n or type(evaluator).outputs not in (Evaluator.outputs, _of_choices()):
-        return _evaluated_s(evaluator, stack, device)
-    started = time.perf_counter()
+        return _evaluated_s(evaluator, stack, device, now)
+    started = now()
     evaluator.answers(stack, evaluator.inputs[:part], evaluator.targets[:part])
     synchronise(device)
-    return (time.perf_counter() - started) * n / part
+    return (now() - started) * n / part
 
 
 def _of_choices() -> object:
@@ -150,11 +157,11 @@ def _of_choices() -> object:
     return ChoiceEvaluator.outputs
 
 
-def _evaluated_s(evaluator: Evaluator, stack: Stack, device: torch.device) -> float:
-    started = time.perf_counter()
+def _evaluated_s(evaluator: Evaluator, stack: Stack, device: torch.device, now: Clock) -> float:
+    started = now()
     evaluator.measure(stack)
     synchronise(device)
-    return time.perf_counter() - started
+    return now() - started
 
 
 def _peak_bytes(device: torch.device) -> float:

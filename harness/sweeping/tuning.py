@@ -30,9 +30,9 @@ APART = 8.0
 LITTLE = 0.02
 #: Seconds of a trial of each way to run a step, its compilation included, and what share of what is trained so it may
 #: cost.
-TRIAL_S, TRIAL_SHARE = {"replayed": 1.0, "compiled": 20.0, "captured": 3.0}, 0.03
+TRIAL_S, TRIAL_SHARE = {"replayed": 1.0, "compiled": 20.0, "captured": 3.0}, 0.02
 #: What another choice must take at most of the time of the default, for trials err by a few per cent.
-FASTER = 0.95
+FASTER = 0.92
 
 #: Depths of a ladder up to which the ends of each are tried: where depth changes, time leaps.
 MOST_DEPTHS = 3
