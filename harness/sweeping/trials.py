@@ -30,6 +30,8 @@ Clock = Callable[[], float]
 
 #: Seconds of a block of steps, of the shortest and the longest series of blocks, and of the evaluation.
 BLOCK_S, LEAST_S, MOST_S, EVALUATION_S = 0.04, 0.16, 0.6, 0.2
+#: Parts of an evaluation that is not tried whole: by the third most of the memory that it takes has been asked for.
+PARTS = 3
 #: Blocks agree where the quartiles of their times lie within this share of the median.
 ALIKE = 0.03
 #: Steps of a trial at least: with fewer a schedule's first learning rates are so small that numbers underflow, and
@@ -142,7 +144,7 @@ def _evaluation_s(evaluator: Evaluator, stack: Stack, device: torch.device, exam
         return min(_evaluated_s(evaluator, stack, device, now) for _ in range(2))
     n_logits = evaluator.targets.shape[1] * evaluator.settings.signature.n_outputs
     chunk = examples_at_once(stack, n_logits, len(evaluator.inputs), evaluator.flops_times)
-    part = min(len(evaluator.inputs), max(2 * chunk, round(EVALUATION_S / example_s / evaluator.flops_times)))
+    part = min(len(evaluator.inputs), max(PARTS * chunk, round(EVALUATION_S / example_s / evaluator.flops_times)))
     if part == n or type(evaluator).outputs not in (Evaluator.outputs, _of_choices()):
         return _evaluated_s(evaluator, stack, device, now)
     started = now()

@@ -57,7 +57,7 @@ def test_a_part_of_a_large_evaluation_set_is_timed(study: Settings, monkeypatch:
     monkeypatch.setattr(trials, "EVALUATION_S", 1e-9)
     monkeypatch.setattr(trials, "examples_at_once", lambda *_: 10)
     try_job(cells(study)[0])
-    assert asked == [10]
+    assert asked == [10 * trials.PARTS]
 
 
 def test_trials_run_side_by_side_and_leave_out_what_cannot_be_tried(study: Settings) -> None:
