@@ -2,7 +2,7 @@
 
 The rough model says that a job takes
 
-    seconds = setup + steps x (overhead + members x FLOPs of a step / speed) + the same of each evaluation's FLOPs
+    seconds = setup + steps x (overhead + members x FLOPs of a step / speed)
 
 Where sizes of the study have been tried on this machine (`harness.sweeping.timings`), each number of the model is
 multiplied by what the trials gave over what the model gives there, interpolated in the logarithm of the FLOPs between
@@ -16,6 +16,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -74,7 +75,7 @@ class JobCost:
 
 
 def trained_steps(job: Job) -> int:
-    """The steps that a job really takes."""
+    """The steps that a job really takes: all predictions ask here."""
     return job.steps
 
 
@@ -114,16 +115,29 @@ class CostModel:
     tried: Mapping[str, Mapping[float, tuple[Trial, Trial]]] = field(default_factory=dict)
     device: str = "cpu"
     beside: int = 1
+    _of: dict[tuple[Any, ...], JobCost] = field(default_factory=dict, repr=False, compare=False)
 
     def of(self, job: Job) -> JobCost:
         """What a job takes on one worker."""
-        rough, family = rough_trial(job), job.settings.family.name
+        settings, rung = job.settings, job.rung
+        alike = (settings.study, rung.shape, job.duration, len(job.members), job.micro_batches, settings.launcher.step)
+        if alike not in self._of:
+            self._of[alike] = self._cost(job)
+        return self._of[alike]
+
+    def _cost(self, job: Job) -> JobCost:
         if (known := self.trial(job)) is not None:
-            return _cost(job, known, "trials")
-        if family in self.measured:
-            seconds = self.measured[family].seconds(job)
-            return JobCost(SETUP_S, seconds - SETUP_S, None, rough.bytes, "finished runs")
-        return _cost(job, rough, "a rough model")
+            return JobCost(
+                setup_s=known.setup_s + WRITE_S * len(job.members),
+                training_s=trained_steps(job) * known.step_s,
+                evaluation_s=evaluations(job) * known.evaluation_s,
+                bytes=known.bytes or rough_trial(job).bytes,
+                source="trials",
+            )
+        speed = self.measured.get(job.settings.family.name)
+        seconds = (speed or ROUGH).seconds(job)
+        source = "finished runs" if speed else "a rough model"
+        return JobCost(SETUP_S, seconds - SETUP_S, None, rough_trial(job).bytes, source)
 
     def trial(self, job: Job) -> Trial | None:
         """What a trial of a job gives, or would by those of other sizes of its study; None where none was tried."""
@@ -145,7 +159,7 @@ class CostModel:
             for loose in (True, False):
                 series = found.setdefault(series_of(job, self.device, self.beside, loose), {})
                 series[job.rung.flops_per_example] = (trial, _ratio(trial, job))
-        return replace(self, tried=found)
+        return replace(self, tried=found, _of={})
 
     def seconds(self, job: Job) -> float:
         """Wall time of a job on one worker."""
@@ -169,16 +183,6 @@ class CostModel:
         each = sorted(map(self.bytes, jobs), reverse=True)[:workers]
         shared = 0.0 if self.device == "cuda" else WORKER_BYTES
         return shared + sum(max(0.0, one - shared) for one in each) if each else 0.0
-
-
-def _cost(job: Job, trial: Trial, source: str) -> JobCost:
-    return JobCost(
-        setup_s=trial.setup_s + WRITE_S * len(job.members),
-        training_s=trained_steps(job) * trial.step_s,
-        evaluation_s=evaluations(job) * trial.evaluation_s,
-        bytes=trial.bytes or rough_trial(job).bytes,
-        source=source,
-    )
 
 
 def _interpolated(tried: Mapping[float, tuple[Trial, Trial]], flops: float) -> Trial:

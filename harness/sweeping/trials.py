@@ -76,6 +76,8 @@ def try_job(job: Job, git_revision: str | None = None) -> Trial:
         torch.set_num_threads(job.settings.launcher.threads or 1)
     now = _clock(job, device)
     with torch.no_grad():
+        # The first product on a GPU waits for its libraries, as the first job of a process does and no other.
+        torch.ones((8, 8), device=device).matmul(torch.ones((8, 8), device=device)).sum().item()
         started = now()
         stack = Stack.of(job, device)
         evaluators = evaluators_of(job.settings, device)

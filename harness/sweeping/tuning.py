@@ -23,7 +23,7 @@ from harness.sweeping.timings import keep_trial, key_of
 from harness.sweeping.trials import Trial, take_trials
 
 #: Seconds of work below which nothing is tried: by then it would be done.
-WORTH_S = 20.0
+WORTH_S = 30.0
 #: Sizes that are tried are at most this factor of FLOPs apart; between them a size is interpolated.
 APART = 8.0
 #: Series of jobs that make less than this share of the work are not tried.
@@ -68,7 +68,7 @@ class Tuned:
 
     def _known_s(self, cell: Job, choice: Choice) -> float:
         jobs = list(pending(cell, {}, self.device, choice))
-        if not all(self.cost.sizes(job) for job in jobs):
+        if not all(self.cost.sizes(job) for job in _of_different_counts(jobs)):
             return math.inf
         return sum(map(self.cost.seconds, jobs))
 
