@@ -20,7 +20,7 @@ import torch
 
 from harness.errors import UserError
 from harness.ladder import Job
-from harness.sweeping.processes import Worker, heard
+from harness.sweeping.processes import Work, Worker, heard
 from harness.training.device import resolve, synchronise
 from harness.training.evaluation import Evaluator, examples_at_once
 from harness.training.loop import evaluators_of, training_steps
@@ -178,11 +178,14 @@ def _peak_bytes(device: torch.device) -> float:
     return 0.0
 
 
-def take_trials(jobs: Sequence[Job], at_once: int) -> Iterator[tuple[Job, Trial]]:
+def take_trials(jobs: Sequence[Job], at_once: int, work: Work = try_job) -> Iterator[tuple[Job, Trial]]:
     """Try jobs, so many at a time, each in a process of its own.
 
     Those of like size should stand beside each other. A job that cannot be tried is left out: training it will say
     why. The last one runs beside copies of itself, so that it is not alone on the machine.
+
+    Args:
+        work: what each process does.
 
     Raises:
         UserError: no process can be started.
@@ -191,7 +194,7 @@ def take_trials(jobs: Sequence[Job], at_once: int) -> Iterator[tuple[Job, Trial]
     try:
         while waiting or any(at_work.values()):
             while len(at_work) < at_once:
-                worker = _started()
+                worker = _started(work)
                 at_work[worker] = waiting.popleft() if waiting else None
                 worker.give(at_work[worker] or jobs[-1])
             for worker in heard(list(at_work), 1.0):
@@ -206,8 +209,8 @@ def take_trials(jobs: Sequence[Job], at_once: int) -> Iterator[tuple[Job, Trial]
             worker.end()
 
 
-def _started() -> Worker:
-    worker = Worker(try_job, None)
+def _started(work: Work) -> Worker:
+    worker = Worker(work, None)
     worker.hear()  # that it has come up
     return worker
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from harness.ladder import Job
 from harness.settings import Settings
 from harness.sweeping import trials
 from harness.sweeping.plan import cells
@@ -60,9 +61,15 @@ def test_a_part_of_a_large_evaluation_set_is_timed(study: Settings, monkeypatch:
     assert asked == [10 * trials.PARTS]
 
 
+def half_a_trial(job: Job, revision: str | None) -> Trial:
+    """Finds out nothing; where members are alone, not even that."""
+    if len(job.members) == 1:
+        raise MemoryError
+    return Trial(len(job.members), 1.0, 1.0, 1.0)
+
+
 def test_trials_run_side_by_side_and_leave_out_what_cannot_be_tried(study: Settings) -> None:
     job = cells(study)[0]
-    broken = replace(job, settings=replace(study, training=replace(study.training, device="mps")))
-    found = list(take_trials([job, broken, job], at_once=2))
-    assert [tried.members for tried, _ in found] == [job.members] * 2
-    assert all(isinstance(trial, Trial) for _, trial in found)
+    jobs = [replace(job, members=job.members[:n]) for n in (3, 1, 2)]
+    found = sorted((len(tried.members), trial.setup_s) for tried, trial in take_trials(jobs, 2, half_a_trial))
+    assert found == [(2, 2.0), (3, 3.0)]
