@@ -122,7 +122,7 @@ def counted_flops(overrides: list[str]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=SWEEPS, help="one of the sweeps")
+    parser.add_argument("--only", choices=("quickstart", "isoflop", "transformers"), help="one of the sweeps")
     args = parser.parse_args()
     console = Console(width=100)
     table = Table(title="predicted over taken")
