@@ -14,7 +14,6 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
 from rich.console import Console
 from rich.table import Table
 
@@ -29,7 +28,7 @@ SWEEPS = {
     "isoflop": ["experiment=isoflop", "seeds=1", "ladder.flops=[3e10,9e10]"],
     "transformers": [
         *("family=transformer", "task=text", "ladder.widths=[32,64,128,256]", "ladder.depths=[4]", "ladder.heads=4"),
-        *("ladder.batch_size=32", "seeds=4", "ladder.flops=[1e11]", "optimizer.lr=0.003", "name=transformers"),
+        *("ladder.batch_size=32", "seeds=4", "ladder.flops=[3e11]", "training.evaluations=2", "name=transformers"),
     ],
 }
 SAMPLED_S = 0.25
@@ -86,7 +85,7 @@ def compare(overrides: list[str], console: Console) -> dict[str, tuple[float, fl
     with tempfile.TemporaryDirectory() as folder:
         os.environ["HARNESS_CACHE"] = f"{folder}/cache"
         own = [*overrides, f"results={folder}/results"]
-        started = time.monotonic()
+        flops, started = counted_flops(overrides), time.monotonic()
         subprocess.run([*_HARNESS, "plan", *own], check=True, stdout=subprocess.DEVNULL)
         console.print(f"plan took {time.monotonic() - started:.1f} s")
         frame = harness.plan(*own)
@@ -104,7 +103,7 @@ def compare(overrides: list[str], console: Console) -> dict[str, tuple[float, fl
         "work, s of processor": (frame["predicted_s"].sum(), sum(watched.cpu_s.values())),
         "a worker's memory, MB": (frame["predicted_bytes"].max() / 1e6, watched.peak_bytes / 1e6),
         "all memory, MB": (frame.attrs["bytes"] / 1e6, watched.shared_bytes / 1e6),
-        "FLOPs": (frame.attrs["flops"], counted_flops(overrides)),
+        "FLOPs": (frame.attrs["flops"], flops),
     }
 
 
@@ -113,8 +112,7 @@ def counted_flops(overrides: list[str]) -> float:
     total = 0.0
     for study in compose(*overrides):
         for job in cells(study):
-            with torch.device("meta"):
-                model = study.family.build(job.rung.shape, study.signature, study.parametrization)
+            model = study.family.build(job.rung.shape, study.signature, study.parametrization)
             _, of_example = flops_by_torch(model, study.signature)
             total += of_example * job.steps * job.settings.ladder.batch_size * len(job.members)
     return total

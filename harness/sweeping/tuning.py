@@ -15,7 +15,7 @@ from pathlib import Path
 from harness.errors import SettingError
 from harness.ladder import Job
 from harness.settings import Settings
-from harness.sweeping.cost import CostModel, cost_model, series_of
+from harness.sweeping.cost import CostModel, cost_model, rough_trial, series_of
 from harness.sweeping.disk import in_words
 from harness.sweeping.memory import machine_bytes
 from harness.sweeping.plan import Choice, cells, default_choice, pending, steps_on, why_alone
@@ -28,9 +28,10 @@ WORTH_S = 30.0
 APART = 8.0
 #: Series of jobs that make less than this share of the work are not tried.
 LITTLE = 0.02
-#: Seconds of a trial of each way to run a step, its compilation included, and what share of what is trained so it may
-#: cost.
-TRIAL_S, TRIAL_SHARE = {"replayed": 1.0, "compiled": 20.0, "captured": 3.0}, 0.02
+#: What a trial of each way to run a step takes: seconds, compilation included, and as many steps where steps are long.
+TRIAL_S, TRIAL_STEPS = {"replayed": 1.0, "compiled": 20.0, "captured": 3.0}, 6
+#: What share of what is trained in another way its trials may cost.
+TRIAL_SHARE = 0.02
 #: What another choice must take at most of the time of the default, for trials err by a few per cent.
 FASTER = 0.92
 
@@ -136,7 +137,10 @@ def _usual(tuned: Tuned, left: Sequence[Job], status: Mapping[str, str], work: f
     """Jobs to be tried of cells trained as they will be without another choice, of all series that make much work."""
     series: dict[str, list[Job]] = {}
     for cell in left:
-        if every or _can_pay(tuned, [cell], choices(cell, tuned.device)[1:]):
+        others = choices(cell, tuned.device)[1:]
+        if every or any(
+            _can_pay(tuned, [cell], [next(pending(cell, status, tuned.device, other))]) for other in others
+        ):
             jobs = list(pending(cell, status, tuned.device))
             for job in _of_different_counts(jobs):
                 series.setdefault(series_of(job, tuned.device, tuned.cost.beside), []).append(job)
@@ -146,23 +150,26 @@ def _usual(tuned: Tuned, left: Sequence[Job], status: Mapping[str, str], work: f
 
 def _others(tuned: Tuned, left: Sequence[Job], status: Mapping[str, str]) -> list[Job]:
     """Jobs to be tried of cells trained otherwise, where what is trained so pays for its trials."""
-    series: dict[str, list[tuple[Job, Job, Choice]]] = {}
+    series: dict[str, list[tuple[Job, Job]]] = {}
     for cell in left:
         for choice in choices(cell, tuned.device)[1:]:
             job = next(pending(cell, status, tuned.device, choice))
-            series.setdefault(series_of(job, tuned.device, tuned.cost.beside), []).append((job, cell, choice))
+            series.setdefault(series_of(job, tuned.device, tuned.cost.beside), []).append((job, cell))
     wanted = []
     for its in series.values():
-        jobs = _spread(tuned, [job for job, *_ in its])
-        if jobs and _can_pay(tuned, [cell for _, cell, _ in its], [choice for *_, choice in its[:1]], len(jobs)):
+        jobs = _spread(tuned, [job for job, _ in its])
+        if _can_pay(tuned, [cell for _, cell in its], jobs):
             wanted += jobs
     return wanted
 
 
-def _can_pay(tuned: Tuned, its: Sequence[Job], others: Sequence[Choice], n_trials: int = 1) -> bool:
-    """Whether trials of a choice are a small share of what is trained in these cells."""
+def _can_pay(tuned: Tuned, its: Sequence[Job], trials: Sequence[Job]) -> bool:
+    """Whether trials are a small share of what is trained in these cells."""
+    known = [tuned.cost.trial(job) or rough_trial(job) for job in trials]
+    of_steps = sum(TRIAL_STEPS * trial.step_s for trial in known)
+    trials_s = of_steps + sum(TRIAL_S[job.settings.launcher.step] for job in trials)
     seconds = sum(tuned.cost.seconds(job) for cell in its for job in pending(cell, {}, tuned.device))
-    return any(n_trials * TRIAL_S[choice.step] <= TRIAL_SHARE * seconds for choice in others)
+    return trials_s <= TRIAL_SHARE * seconds
 
 
 def _spread(tuned: Tuned, jobs: Sequence[Job]) -> list[Job]:
