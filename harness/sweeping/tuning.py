@@ -7,6 +7,7 @@ which would, are the user's. What is not tried is trained as `default_choice` sa
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -136,16 +137,17 @@ def tried(
 def _usual(tuned: Tuned, left: Sequence[Job], status: Mapping[str, str], work: float, every: bool) -> list[Job]:
     """Jobs to be tried of cells trained as they will be without another choice, of all series that make much work."""
     series: dict[str, list[Job]] = {}
+    seconds: dict[str, float] = defaultdict(float)
     for cell in left:
-        others = choices(cell, tuned.device)[1:]
-        if every or any(
-            _can_pay(tuned, [cell], [next(pending(cell, status, tuned.device, other))]) for other in others
-        ):
-            jobs = list(pending(cell, status, tuned.device))
-            for job in _of_different_counts(jobs):
-                series.setdefault(series_of(job, tuned.device, tuned.cost.beside), []).append(job)
-    much = [jobs for jobs in series.values() if sum(map(tuned.cost.seconds, jobs)) >= LITTLE * work]
-    return [job for jobs in much for job in _spread(tuned, jobs)]
+        others = [next(pending(cell, status, tuned.device, other)) for other in choices(cell, tuned.device)[1:]]
+        if not every and not any(_can_pay(tuned, [cell], [other]) for other in others):
+            continue
+        jobs = list(pending(cell, status, tuned.device))
+        for job in _of_different_counts(jobs):
+            key = series_of(job, tuned.device, tuned.cost.beside)
+            series.setdefault(key, []).append(job)
+            seconds[key] += sum(tuned.cost.seconds(each) for each in jobs if len(each.members) == len(job.members))
+    return [job for key, jobs in series.items() if seconds[key] >= LITTLE * work for job in _spread(tuned, jobs)]
 
 
 def _others(tuned: Tuned, left: Sequence[Job], status: Mapping[str, str]) -> list[Job]:
