@@ -31,6 +31,10 @@ from harness.training.loop import evaluation_steps
 #: Memory of a worker before it trains anything: Python, torch and a task's data.
 WORKER_BYTES = 350e6
 
+#: What a worker keeps of earlier jobs and evaluations beyond a trial's peak, which is that of a fresh process, in gaps
+#: between what it uses.
+GAPS_BYTES = 60e6
+
 #: Parameters, gradient, Adam's two moments and two temporaries, in float32.
 BYTES_PER_PARAMETER = 4 * 6
 
@@ -131,13 +135,18 @@ class CostModel:
                 setup_s=known.setup_s + WRITE_S * len(job.members),
                 training_s=trained_steps(job) * known.step_s,
                 evaluation_s=evaluations(job) * known.evaluation_s,
-                bytes=known.bytes or rough_trial(job).bytes,
+                bytes=self._bytes(job, known),
                 source="trials",
             )
         speed = self.measured.get(job.settings.family.name)
         seconds = (speed or ROUGH).seconds(job)
         source = "finished runs" if speed else "a rough model"
         return JobCost(SETUP_S, seconds - SETUP_S, None, rough_trial(job).bytes, source)
+
+    def _bytes(self, job: Job, known: Trial) -> float:
+        if known.bytes == 0:  # a system that does not say
+            return rough_trial(job).bytes
+        return known.bytes + (GAPS_BYTES if self.device == "cpu" else 0)
 
     def trial(self, job: Job) -> Trial | None:
         """What a trial of a job gives, or would by those of other sizes of its study; None where none was tried."""

@@ -24,7 +24,7 @@ from harness.sweeping.timings import keep_trial, key_of
 from harness.sweeping.trials import Trial, take_trials
 
 #: Seconds of work below which nothing is tried: by then it would be done.
-WORTH_S = 30.0
+WORTH_S = 60.0
 #: Sizes that are tried are at most this factor of FLOPs apart; between them a size is interpolated.
 APART = 8.0
 #: Series of jobs that make less than this share of the work are not tried.

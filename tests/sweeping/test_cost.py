@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from harness.settings import Settings
-from harness.sweeping.cost import SETUP_S, WORKER_BYTES, CostModel, Speed, cost_model, fit_speed
+from harness.sweeping.cost import GAPS_BYTES, SETUP_S, WORKER_BYTES, CostModel, Speed, cost_model, fit_speed
 from harness.sweeping.plan import cells
 from harness.sweeping.trials import Trial
 
@@ -44,7 +44,7 @@ def test_a_job_that_was_tried_takes_what_its_trial_says(study: Settings) -> None
     assert found.training_s == pytest.approx(5 * 0.5)
     assert found.evaluation_s == pytest.approx(2 * 0.25)
     assert cost.seconds(job) == pytest.approx(found.setup_s + found.training_s + found.evaluation_s)
-    assert cost.bytes(job) == 4e8
+    assert cost.bytes(job) == 4e8 + GAPS_BYTES
     assert CostModel().with_trials([(job, replace(TRIAL, bytes=0.0))]).bytes(job) == CostModel().bytes(job)
 
 
@@ -66,5 +66,5 @@ def test_sizes_between_those_tried_are_interpolated(study: Settings) -> None:
 def test_workers_share_what_they_have_loaded(study: Settings) -> None:
     jobs = cells(study)
     cost = CostModel().with_trials([(job, replace(TRIAL, bytes=WORKER_BYTES + 1e8)) for job in jobs])
-    assert cost.peak_bytes(jobs, workers=3) == pytest.approx(WORKER_BYTES + 3e8)
+    assert cost.peak_bytes(jobs, workers=3) == pytest.approx(WORKER_BYTES + 3 * (1e8 + GAPS_BYTES))
     assert cost.peak_bytes([], workers=3) == cost.wall_s([], workers=3) == 0

@@ -65,7 +65,7 @@ def test_a_plan_of_sizes_that_were_timed_says_what_a_run_takes(study: Settings) 
     table = "\n".join(line for line in printed(plan_table(study, tuned)).splitlines() if line.strip())
     assert "together 6, step replayed, evaluation 83 ms" in table
     assert " a run   time   memory" in table
-    assert "0.6 s    4 s   430 MB" in table
+    assert "0.6 s    4 s   490 MB" in table
     frame = plan_frame([study], {}, tuned)
     assert set(frame["predicted_from"]) == {"trials"}
     assert set(frame["together"]) == {6}

@@ -101,7 +101,7 @@ def test_members_that_no_memory_holds_are_refused(monkeypatch: pytest.MonkeyPatc
     study = long_study("launcher.members_together=4")
     jobs = cells(study)
     cost = CostModel().with_trials([(jobs[0], Trial(0.1, 1e-3, 0.1, 4e8))])
-    with pytest.raises(SettingError, match=r"launcher.members_together=4: allowed is fewer: 4 members of .* 400 MB"):
+    with pytest.raises(SettingError, match=r"launcher.members_together=4: allowed is fewer: 4 members of .* 460 MB"):
         refuse_beyond_memory(jobs, cost)
     refuse_beyond_memory([replace(job, members=job.members[:1]) for job in jobs], cost)
     refuse_beyond_memory(cells(long_study()), cost)
