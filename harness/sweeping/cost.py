@@ -28,8 +28,8 @@ from harness.sweeping.timings import key_of, read_trial
 from harness.sweeping.trials import Trial
 from harness.training.loop import evaluation_steps
 
-#: Memory of a worker before it trains anything: Python, torch and a task's data.
-WORKER_BYTES = 350e6
+#: Memory of a worker that trains a small model: Python, torch, a task's data; and what of it all workers share.
+WORKER_BYTES, SHARED_BYTES = 450e6, 380e6
 
 #: What a worker keeps of earlier jobs and evaluations beyond a trial's peak, which is that of a fresh process, in gaps
 #: between what it uses.
@@ -190,7 +190,7 @@ class CostModel:
     def peak_bytes(self, jobs: Sequence[Job], workers: int) -> float:
         """The most memory of all workers together: what they share is counted once; 0 of no jobs."""
         each = sorted(map(self.bytes, jobs), reverse=True)[:workers]
-        shared = 0.0 if self.device == "cuda" else WORKER_BYTES
+        shared = 0.0 if self.device == "cuda" else SHARED_BYTES
         return shared + sum(max(0.0, one - shared) for one in each) if each else 0.0
 
 

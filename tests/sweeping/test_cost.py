@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from harness.settings import Settings
-from harness.sweeping.cost import GAPS_BYTES, SETUP_S, WORKER_BYTES, CostModel, Speed, cost_model, fit_speed
+from harness.sweeping.cost import GAPS_BYTES, SETUP_S, SHARED_BYTES, CostModel, Speed, cost_model, fit_speed
 from harness.sweeping.plan import cells
 from harness.sweeping.trials import Trial
 
@@ -65,6 +65,6 @@ def test_sizes_between_those_tried_are_interpolated(study: Settings) -> None:
 
 def test_workers_share_what_they_have_loaded(study: Settings) -> None:
     jobs = cells(study)
-    cost = CostModel().with_trials([(job, replace(TRIAL, bytes=WORKER_BYTES + 1e8)) for job in jobs])
-    assert cost.peak_bytes(jobs, workers=3) == pytest.approx(WORKER_BYTES + 3 * (1e8 + GAPS_BYTES))
+    cost = CostModel().with_trials([(job, replace(TRIAL, bytes=SHARED_BYTES + 1e8)) for job in jobs])
+    assert cost.peak_bytes(jobs, workers=3) == pytest.approx(SHARED_BYTES + 3 * (1e8 + GAPS_BYTES))
     assert cost.peak_bytes([], workers=3) == cost.wall_s([], workers=3) == 0

@@ -76,7 +76,7 @@ def test_totals_count_what_is_left(study: Settings) -> None:
     left = cells(study)[1:]
     totals = plan_totals([study], left, untried(workers=2))
     assert totals.startswith("24 runs, 18 of them to do in 3 jobs: ")
-    assert " on 2 workers (cpu), 35" in totals
+    assert " on 2 workers (cpu), 52" in totals
     assert totals.endswith(" MB of memory. Predicted for mlp from a rough model.")
     assert "0 of them to do in 0 jobs: 0 FLOPs, 0 s of work, 0 s on 1 worker (cpu)" in plan_totals(
         [study], [], untried()
