@@ -11,7 +11,7 @@ DOCS_STAMP := .venv/.docs
 REQUIREMENTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup scale-sweep test test-gpu gpu-check gpu-wheels lint docs notebooks bench chaos fuzz clean
+.PHONY: help setup scale-sweep test test-gpu gpu-check gpu-wheels lint docs notebooks bench bench-gpu chaos fuzz clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -52,6 +52,9 @@ notebooks: $(DEV_STAMP)  ## run the notebooks anew; what they show is stored in 
 
 bench: $(RUN_STAMP)  ## the measurements of experiments/*/run.py
 	@for script in $(filter-out experiments/chaos/run.py experiments/fuzz/run.py,$(wildcard experiments/*/run.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+bench-gpu:  ## a sweep against loops on this machine's GPU; 3 minutes; needs a PYTHON with torch; HARNESS_NANOGPT=PATH
+	PYTHONPATH=. $(PYTHON) experiments/sweep_speed/run.py --device cuda $(ARGS)
 
 chaos: $(RUN_STAMP)  ## sweeps under kills, full disks and truncated files; 15 minutes, Linux; ARGS="--seed 1"
 	$(BIN)/python experiments/chaos/run.py $(ARGS)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
+from harness.branches import refuse_other_paths, size_in_words
 from harness.errors import SettingError, UserError, nearest
 from harness.rules.base import BATCH_SIZE, RULED, Scale
 from harness.rules.reading import rule_of
@@ -113,6 +114,8 @@ def durations(settings: Settings, rung: Rung) -> tuple[Duration, ...]:
         if len(set(steps)) != len(steps):
             unit, allowed = unit_of(settings.ladder), f"durations of different length (steps: {steps})"
             raise SettingError(f"ladder.{unit}", getattr(settings.ladder, unit), allowed)
+        if settings.ladder.branched:
+            refuse_other_paths(rung, found[first :: len(others)])
     return found
 
 
@@ -142,10 +145,16 @@ def _duration(settings: Settings, rung: Rung, length: float, limit: int | None, 
     values |= {name: rule_of(name, rule).resolved(name, scale) for name, rule in rules.items() if name != BATCH_SIZE}
     duration = Duration(length, steps, examples, rules, values)
     try:
-        resolved(settings, duration)
+        schedule = resolved(settings, duration).schedule
     except SettingError as error:
-        size = f"width {rung.shape.width}, depth {rung.shape.depth}"
-        raise SettingError(error.setting, f"{error.found} (at {size})", error.allowed) from None
+        raise SettingError(error.setting, f"{error.found} (at {size_in_words(rung)})", error.allowed) from None
+    decay_steps = schedule.decay * steps if schedule.kind == "wsd" else 0.0
+    if (schedule.warmup_steps or 0) + decay_steps > steps:
+        left = (
+            f"the {steps - decay_steps:g} of {steps} steps that decay leaves" if decay_steps else f"the {steps} steps"
+        )
+        found, allowed = f"{schedule.warmup_steps} (at {size_in_words(rung)})", f"at most {left}"
+        raise SettingError("schedule.warmup_steps", found, allowed)
     return duration
 
 

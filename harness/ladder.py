@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from harness.branches import Branch
 from harness.durations import Duration, durations, resolved
 from harness.errors import SettingError, UserError
 from harness.families.base import Family, ParameterCount, Shape
@@ -86,6 +87,7 @@ class Job:
         settings: those of the study; in the job, where a setting follows a rule, the value that it gives here.
         duration: position among the rung's durations.
         micro_batches: into how many parts the batch of a step is split, where it does not fit into memory.
+        branch: its part of the trunk that it shares with jobs of other durations; None where it shares none.
     """
 
     settings: Settings
@@ -93,6 +95,7 @@ class Job:
     duration: int
     members: tuple[Member, ...]
     micro_batches: int = 1
+    branch: Branch | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "settings", resolved(self.settings, self.rung.durations[self.duration]))
@@ -104,9 +107,19 @@ class Job:
         own = self.settings.init_from.only((self.rung.shape, member.seed) for member in self.members)
         return vars(self) | {"settings": replace(self.settings, init_from=own)}
 
+    def at_duration(self, duration: int) -> Job:
+        """The same seeds and learning rates at another duration of the rung."""
+        made = tuple(member(self.settings, self.rung, duration, each.seed, each.lr) for each in self.members)
+        return Job(self.settings, self.rung, duration, made, self.micro_batches)
+
     @property
     def steps(self) -> int:
         return self.rung.steps[self.duration]
+
+    @property
+    def own_steps(self) -> int:
+        """The steps that it is to train itself: all but those of a trunk that a shorter job trains."""
+        return self.steps - (self.branch.begins if self.branch else 0)
 
     @property
     def examples(self) -> int | None:
@@ -132,6 +145,11 @@ class Job:
     def flops(self) -> float:
         """Training FLOPs of one member."""
         return self.steps * self.settings.ladder.batch_size * self.rung.flops_per_example
+
+    @property
+    def own_flops(self) -> float:
+        """Training FLOPs that it is to spend on one member: those of `own_steps`."""
+        return self.own_steps * self.settings.ladder.batch_size * self.rung.flops_per_example
 
     @property
     def label(self) -> str:
@@ -400,7 +418,7 @@ def _lineage_identity(settings: Settings, shape: Shape, seed: int) -> dict[str, 
 def _stopping_identity(settings: Settings) -> dict[str, Any]:
     """When a run is evaluated and ends early, where that is otherwise than it was before there was a choice."""
     training = settings.training
-    names = ("evaluate",) if training.patience is None else ("evaluate", "patience", "min_delta")
+    names = ("evaluate", "eval_share", *(() if training.patience is None else ("patience", "min_delta")))
     return {name: value for name, value in identity_of(training).items() if name in names}
 
 

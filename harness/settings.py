@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from harness.branches import check_branched
 from harness.data.settings import DataSettings
 from harness.errors import SettingError
 from harness.finetuning import FinetuneSettings
@@ -105,6 +106,12 @@ class LadderSettings(Checked):
         None,
         "examples to train on, the first of a fixed order, epoch by epoch; a list makes a grid with the durations",
         or_null(OneOrMore(whole(1, 10**8)), "as the task draws them"),
+    )
+    branched: bool = setting(
+        False,
+        "whether durations share their first steps, trained once, from which each branches off its decay",
+        Flag(),
+        in_identity=False,
     )
     mixtures: Any = setting(
         None,
@@ -227,6 +234,12 @@ class ScheduleSettings(Checked):
         "constant", "the shape; schedule=NAME chooses it and its defaults", one_of("constant", "cosine", "wsd")
     )
     warmup: Any = setting(0.0, "share of the steps in which the learning rate rises from 0", or_rule(between(0, 1)))
+    warmup_steps: int | None = setting(
+        None,
+        "steps in which the learning rate rises from 0, the same for every duration; they take the place of warmup",
+        or_null(whole(0), "the share of warmup"),
+        default_in_identity=False,
+    )
     decay: float = setting(
         0.2,
         "share of the steps, at the end, in which wsd falls; with warmup at most 1",
@@ -236,6 +249,8 @@ class ScheduleSettings(Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.warmup_steps is not None:
+            self.warmup = 0.0  # the files of conf/schedule state a share
         if self.kind == "wsd" and not isinstance(self.warmup, dict) and self.warmup + self.decay > 1:
             raise SettingError("schedule.decay", self.decay, f"at most {1 - self.warmup:g}, what warmup leaves")
 
@@ -280,6 +295,12 @@ class TrainingSettings(Checked):
         "geometric",
         "how evaluations are spaced: alike in the logarithm of the steps, or in steps",
         one_of("geometric", "even"),
+        default_in_identity=False,
+    )
+    eval_share: float | None = setting(
+        None,
+        "most FLOPs that evaluations may cost, over those of training: where all would cost more, they are fewer",
+        or_null(above(0), "no limit"),
         default_in_identity=False,
     )
     patience: int | None = setting(
@@ -339,6 +360,11 @@ class LauncherSettings(Checked):
         "members of a size that one process trains at once",
         or_null(whole(1), "what runs fastest for the family on this device"),
     )
+
+    @property
+    def way(self) -> str:
+        """How a step is run, where no trial has chosen."""
+        return "replayed" if self.step == "auto" else self.step
 
 
 @dataclass
@@ -474,6 +500,7 @@ class Settings(Checked):
             if self.init_from is None and (found := getattr(self.finetune, name)) != nothing:
                 allowed = f"{'null' if nothing is None else '[]'} without init_from: it is of what a run starts from"
                 raise SettingError(f"finetune.{name}", found, allowed)
+        check_branched(self)
 
     @property
     def signature(self) -> Signature:

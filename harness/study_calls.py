@@ -85,14 +85,16 @@ def plan(*overrides: Given, trial: bool = True, **settings: Any) -> pd.DataFrame
         A row for each rung of each study, and for each duration where there are several: ``study``, ``family``,
         ``task``, ``rung``, ``width``, ``depth``, ``heads``, parameters in all and by group (``params_total``,
         ``params_non_embedding``, ``params_mlp``, ...), ``steps``, and ``tokens`` and training ``flops`` of one run.
-        ``runs`` counts the rung's members, ``runs_to_do`` those not trained yet. ``together`` is how many of them one
-        process trains, ``step`` how it runs a step. ``predicted_s`` is the wall time in seconds of all its runs on one
-        worker, ``predicted_evaluation_s`` what of it evaluations take, ``predicted_bytes`` the peak memory of that
-        worker, ``predicted_from`` where they come from: "trials" of this or other sizes, else "finished runs" or "a
-        rough model", whose memory is within a factor of two. ``checkpoint_bytes`` is the disk that checkpoints of one
-        of its jobs take at most while it trains, ``kept_bytes`` what ``training.keep`` leaves of all its runs.
-        ``frame.attrs`` holds ``device``, ``workers`` and ``results``, and of all that is to do ``wall_s``, the seconds
-        that a sweep will take from its start to its end, ``bytes``, the peak memory of all workers, and ``flops``.
+        ``spent_flops`` are those that a run spends itself, fewer than ``flops`` where durations share their first steps
+        (``ladder.branched``). ``runs`` counts the rung's members, ``runs_to_do`` those not trained yet. ``together`` is
+        how many of them one process trains, ``step`` how it runs a step. ``predicted_s`` is the wall time in seconds of
+        all its runs on one worker, ``predicted_evaluation_s`` what of it evaluations take, ``predicted_bytes`` the peak
+        memory of that worker, ``predicted_from`` where they come from: "trials" of this or other sizes, else "finished
+        runs" or "a rough model", whose memory is within a factor of two. ``checkpoint_bytes`` is the disk that
+        checkpoints of one of its jobs take at most while it trains, ``kept_bytes`` what ``training.keep`` leaves of all
+        its runs. ``frame.attrs`` holds ``device``, ``workers`` and ``results``, and of all that is to do ``wall_s``,
+        the seconds that a sweep will take from its start to its end, ``bytes``, the peak memory of all workers, and
+        ``flops``, those that are spent.
 
     Raises:
         UserError: as `sweep`.

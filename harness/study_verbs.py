@@ -10,6 +10,7 @@ import os
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -89,12 +90,22 @@ class Command:
                 elsewhere = f"copy it to where you may write, and name the copy: harness {self.verb} COPY"
                 raise UserError(f"{error}; {self.verb} writes into the results folder: {elsewhere}") from error
         else:
+            if self.verb in ("sweep", "train", "refine", "redo"):
+                _start_server()
             home = import_module(
                 f"harness.sweeping.{self.verb if self.verb in ('refine', 'redo', 'status') else 'run'}"
             )
             studies = config.studies_of(configs)
             self.exit_code = getattr(home, self.verb)(studies, self.console, **self.flags)
         return self.exit_code
+
+
+def _start_server() -> None:
+    """Let the processes that train load torch while this one does."""
+    from harness.sweeping import server
+
+    with suppress(OSError, EOFError):
+        server.start()
 
 
 def _verify(configs: Sequence[DictConfig], console: Console, fix: bool = False) -> int:

@@ -55,6 +55,7 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["optimizer.eps=nan"], ["optimizer.eps=nan", "at least 0"]),
         (["optimizer.weight_decay=nan"], ["optimizer.weight_decay=nan", "at least 0"]),
         (["ladder.width_step=nan"], ["ladder.width_step=nan", "at least 1"]),
+        (["ladder.branched=true"], ["schedule.kind=constant", "a branch needs a stable learning rate"]),
         (["ladder.steps=.5"], ["ladder.steps=0.5", "whole numbers"]),
         (["ladder.steps=1e308"], ["ladder.steps=1e+308", "fewer than"]),
         (["ladder.widths=null", "ladder.count=10000000"], ["ladder.count=10000000", "from 1 to 1000"]),

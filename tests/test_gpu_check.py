@@ -114,6 +114,24 @@ def test_losses_are_compared_for_every_family(monkeypatch: pytest.MonkeyPatch, t
     assert found["families"]["mlp"]["alone_difference"] == pytest.approx(0.01)
 
 
+def test_a_captured_step_is_compared_with_a_replayed_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from harness.training import ways
+
+    parts = load("parts")
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    monkeypatch.setattr(ways, "cuda_graph", None)  # what the part puts there is taken back
+    monkeypatch.setattr(torch, "use_deterministic_algorithms", lambda *_, **__: None)
+    monkeypatch.setattr(parts, "N_CAPTURED_STEPS", 5)
+    monkeypatch.setattr(parts, "CAPTURED", {"mlp": ("family=mlp", "task=parity", "ladder.widths=[8]")})
+    found, passed = parts.ways("cpu")
+    assert passed and set(found["families"]) == {"mlp, 1", "mlp, 4"}
+    stepped = parts._stepped
+    monkeypatch.setattr(parts, "_stepped", lambda *asked: stepped(*asked) + 1e-6 * (asked[2] == "captured"))
+    assert not parts.ways("cpu")[1]
+
+
 def test_wheels_wanted_are_the_requirements_that_a_gpu_machine_lacks() -> None:
     wanted = load("wheels").wanted()
     assert any(line.startswith("hydra-core") for line in wanted)

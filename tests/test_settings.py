@@ -30,6 +30,7 @@ REFUSED: dict[str, list[Any]] = {
         for unit in ("steps", "tokens", "tokens_per_param", "flops", "epochs", "train_examples")
     },
     "ladder.mixtures": [[], 1, [1], {}, {"a": -1}, {"a": NAN}, [{"a": 0}], [{"a": 1}, {"a": 2}]],
+    "ladder.branched": [1, "yes"],
     "loss.kind": ["mae", ""],
     "loss.label_smoothing": [1.0, -0.1, NAN],
     "loss.l1": [-0.1, NAN, INF],
@@ -48,6 +49,7 @@ REFUSED: dict[str, list[Any]] = {
     "optimizer.grad_clip": [0.0, -1.0, NAN, INF],
     "schedule.kind": ["linear"],
     "schedule.warmup": [-0.1, 1.5, NAN],
+    "schedule.warmup_steps": [-1, 2.5, NAN],
     "schedule.decay": [-0.1, 1.5, NAN],
     "schedule.final": [-0.1, 1.5, NAN],
     "parametrization.kind": ["sp"],
@@ -76,6 +78,7 @@ REFUSED: dict[str, list[Any]] = {
     "training.precision": ["float16"],
     "training.evaluations": [0],
     "training.evaluate": ["log"],
+    "training.eval_share": [0, -0.1, NAN, "half"],
     "training.patience": [0, 1.5],
     "training.checkpoint_s": [-1.0, NAN, "often"],
     "training.keep": ["first", None, True],

@@ -60,11 +60,13 @@ def parts(device: str, studies: str, seconds: float) -> list[Part]:
     # Other test files may need packages that are of no use here.
     tests = [str(path) for path in (REPOSITORY / "tests").rglob("test_*.py") if "mark.gpu" in path.read_text()]
     return [
-        Part("environment", (*run, "environment", "--device", device), 45),
-        Part("losses", (*run, "losses", "--device", device), 75),
-        Part("speed", (*run, "speed", "--device", device, "--seconds", str(seconds)), 60),
-        Part("tests", (sys.executable, "-m", "pytest", "-q", "-rs", "-m", "gpu", "-p", "no:cacheprovider", *tests), 90),
-        Part("quickstart", (*run, "quickstart", "--device", device, "--studies", studies), 200),
+        Part("environment", (*run, "environment", "--device", device), 35),
+        Part("losses", (*run, "losses", "--device", device), 55),
+        Part("ways", (*run, "ways", "--device", device), 45),
+        Part("speed", (*run, "speed", "--device", device, "--seconds", str(seconds)), 40),
+        Part("tests", (sys.executable, "-m", "pytest", "-q", "-rs", "-m", "gpu", "-p", "no:cacheprovider", *tests), 60),
+        Part("bench", (*run, "bench", "--device", device), 75),
+        Part("quickstart", (*run, "quickstart", "--device", device, "--studies", studies), 165),
     ]
 
 

@@ -1,6 +1,6 @@
 """The parts of the GPU check that are the harness's own work; `check.py` runs each in a process of its own.
 
-python experiments/gpu_check/parts.py {environment,losses,speed,quickstart} --device cuda
+python experiments/gpu_check/parts.py {environment,losses,ways,speed,bench,quickstart} --device cuda
 """
 
 from __future__ import annotations
@@ -46,6 +46,15 @@ COMPARED = {
     "transformer": ("family=transformer", "task=lookup", "ladder.widths=[32]", "ladder.depths=[2]", "ladder.heads=2"),
     "adapters": ("family=transformer", "task=lookup", "ladder.widths=[32]", "finetune=lora", "finetune.rank=4"),
 }
+
+#: What takes part in a step that is captured, beside the gradient; dropout draws by keys that change from step to step.
+STEPPED = ("optimizer.grad_clip=1.0", "optimizer.weight_decay=0.1", "schedule=cosine")
+CAPTURED = {
+    "mlp": COMPARED["mlp"],
+    "cnn": COMPARED["cnn"],
+    "transformer": (*COMPARED["transformer"], "family.dropout=0.1"),
+}
+N_CAPTURED_STEPS = 12
 
 #: Rungs whose speed is measured.
 RUNGS = {
@@ -129,6 +138,52 @@ def _trained(overrides: tuple[str, ...], device: str, alone: bool) -> list[list[
     ]
 
 
+def ways(device: str) -> tuple[dict[str, Any], bool]:
+    """Whether a captured step has the losses and parameters of a replayed one, to the bit, a member alone and four.
+
+    Replaying twice tells whether the device itself repeats its numbers. Without a card the capture only calls the step
+    again on the same memory.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # before CUDA starts: sums in the same order each time
+    import torch
+
+    from harness.training import ways as of_training
+
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    if device != "cuda":
+        of_training.cuda_graph = lambda function: function
+    found: dict[str, Any] = {"steps": N_CAPTURED_STEPS, "families": {}}
+    for family, overrides in CAPTURED.items():
+        for members in (1, N_MEMBERS):
+            asked = (*overrides, *STEPPED, f"seeds={members}", f"ladder.steps={N_CAPTURED_STEPS}")
+            replayed, again, captured = (_stepped(asked, device, way) for way in ("replayed", "replayed", "captured"))
+            row = {"captured": torch.equal(captured, replayed), "replayed_again": torch.equal(again, replayed)}
+            row["difference"] = float((captured - replayed).abs().max())
+            found["families"][f"{family}, {members}"] = row
+            keep(found)
+            print(family, members, row, flush=True)
+    return found, all(row["captured"] for row in found["families"].values())
+
+
+def _stepped(overrides: tuple[str, ...], device_name: str, way: str) -> Any:
+    """The losses of all steps and the parameters after them, member by member, in one tensor."""
+    import torch
+
+    from harness.config import compose
+    from harness.sweeping.plan import cells
+    from harness.training.device import resolve
+    from harness.training.loop import training_steps
+    from harness.training.members import Stack
+
+    (study,) = compose(*overrides)
+    (job,) = cells(study)
+    device = resolve(device_name)
+    with torch.no_grad():
+        stack = Stack.of(job, device)
+        losses = torch.stack(list(training_steps(job, stack, device, way=way)))
+        return torch.cat([losses.flatten(), stack.params_MP.flatten()]).cpu()
+
+
 def speed(device: str, seconds: float) -> tuple[dict[str, Any], bool]:
     """Steps a second of each rung, members together, on the device and on one thread of the CPU."""
     found: dict[str, Any] = {"members": N_MEMBERS, "cpu_threads": 1, "rungs": {}}
@@ -167,6 +222,19 @@ def _steps_per_second(overrides: tuple[str, ...], device_name: str, seconds: flo
         return n / (time.perf_counter() - started)
 
 
+def bench(device: str) -> tuple[dict[str, Any], bool]:
+    """The parts of experiments/sweep_speed that need no checkout of nanoGPT, short: a family swept, each rung's use."""
+    script = Path(__file__).parents[1] / "sweep_speed" / "run.py"
+    short = ["--only", "use,family", "--steps", "100", "--use-seconds", "0.4"]
+    short += [] if device == "cuda" else ["--widths", "32,64", "--wide", "64", "--seeds", "2", "--rounds", "1"]
+    variables = {name: value for name, value in os.environ.items() if name != "HARNESS_NANOGPT"}
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(os.environ.get("FOUND", Path(folder) / "found.json"))  # what there is stays if the time is up
+        command = [sys.executable, str(script), "--device", device, *short, "--out", str(out)]
+        done = subprocess.run(command, env=variables)
+        return json.loads(out.read_text()) if out.exists() else {}, done.returncode == 0
+
+
 def quickstart(device: str, studies: list[str]) -> tuple[dict[str, Any], bool]:
     """Sweep and analyse studies of the quickstart on the device; their verdicts beside those that are expected."""
     # Several processes share a GPU well: small models keep it busy for a part of the time only.
@@ -193,7 +261,7 @@ def quickstart(device: str, studies: list[str]) -> tuple[dict[str, Any], bool]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=("environment", "losses", "speed", "quickstart"))
+    parser.add_argument("part", choices=("environment", "losses", "ways", "speed", "bench", "quickstart"))
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--studies", default=",".join(VERDICTS), help="of the quickstart, separated by commas")
     parser.add_argument("--seconds", type=float, default=2.0, help="that each speed is measured for")
@@ -203,7 +271,9 @@ def main() -> int:
     elif args.part == "quickstart":
         found, passed = quickstart(args.device, args.studies.split(","))
     else:
-        found, passed = {"environment": environment, "losses": losses}[args.part](args.device)
+        found, passed = {"environment": environment, "losses": losses, "ways": ways, "bench": bench}[args.part](
+            args.device
+        )
     keep(found)
     return 0 if passed else 1
 

@@ -1,9 +1,11 @@
 """Our own surface: sizes x durations of a byte-level transformer, its laws, and a forecast made before it is tested.
 
-    python experiments/isoflop/run.py      (2 cores, about 15 minutes; what is trained already is not trained again)
+    python experiments/isoflop/run.py      (2 cores, about 10 minutes; what is trained already is not trained again)
 
-Trains the grid, fits surface and IsoFLOP minima under both ways to count parameters, writes down the forecast of
-one rung and one duration beyond the grid, and only then trains those runs. Pictures go to results/isoflop.
+Trains the grid, its decays branched off one trunk for each size and seed, fits surface and IsoFLOP minima under both
+ways to count parameters, writes down the forecast of one rung and one duration beyond the grid, and only then trains
+those runs. Pictures go to results/isoflop. --unbranched trains the grid a second time, every run from its beginning,
+and compares the two (10 minutes more); --quick does that on a small grid, and nothing else (2 minutes).
 """
 
 from __future__ import annotations
@@ -18,17 +20,36 @@ import pandas as pd
 import harness
 from harness.analysis.planning.allocation import optimal_exponent
 from harness.cli import main as command
+from harness.config import compose
+from harness.records.store import load_runs
 from harness.report import isoflop_plots, law_plots
 from harness.report.axes import save_figure
 from harness.report.names import size_name
+from harness.sweeping.asked import choose_runs
 
 GRID, BEYOND = "isoflop", "isoflop_beyond"
 CONVENTIONS = ("params_total", "params_non_embedding")
 
+#: A grid that trains in a minute.
+QUICK = (
+    "name=isoflop_quick",
+    "ladder.widths=[12,16,24,32]",
+    "ladder.flops=[3e9,5.2e9,9e9,1.56e10]",
+    "schedule.warmup_steps=8",
+    "task.n_eval=1024",
+)
 
-def loss(name: str) -> pd.DataFrame:
+
+def asked_for(*overrides: str) -> pd.DataFrame:
+    """The last measurements of the runs that these settings ask for; a results folder may hold others."""
+    studies = compose(*overrides)
+    folder = studies[0].results
+    return choose_runs(studies, load_runs(folder)).rows(harness.load(folder, runs="all"), folder)
+
+
+def loss(*overrides: str) -> pd.DataFrame:
     """Runs of an experiment: both counts of N, D, C as counted, and the evaluation loss."""
-    frame = harness.load(f"results/{name}", runs="all")
+    frame = asked_for(*overrides)
     frame = frame[(frame["metric"] == "loss") & (frame["subtask"] == "all")]
     columns = [*CONVENTIONS, "tokens_run", "flops_run", "value", "rung", "duration", "seed"]
     names = {"tokens_run": "D", "flops_run": "C", "value": "loss"}
@@ -94,7 +115,6 @@ def foretell(runs: pd.DataFrame, at: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 def planned() -> pd.DataFrame:
     """Size and duration of the runs beyond the grid, from their settings alone."""
-    from harness.config import compose
     from harness.ladder import build_ladder
 
     (study,) = compose(f"experiment={BEYOND}")
@@ -108,11 +128,53 @@ def planned() -> pd.DataFrame:
     return pd.DataFrame(rows[1:])
 
 
+def train(*overrides: str) -> None:
+    for verb in ("sweep", "collect"):
+        if code := command([verb, *overrides]):
+            raise SystemExit(code)
+
+
+def spent(runs: pd.DataFrame) -> None:
+    """What a grid of runs cost."""
+    paths, own = runs["flops"].sum(), runs["spent_flops"].sum()
+    print(f"\n{len(runs)} runs: {paths:.3g} FLOPs on their paths, {own:.3g} spent, {own / paths:.1%}")
+    print(f"{runs['wall_s'].sum():.0f} s of training, one process after another")
+
+
+def compare(branched: tuple[str, ...]) -> None:
+    """The grid trained a second time, every run from its beginning, beside the branched one."""
+    (study,) = compose(*branched)
+    alone = (*branched, "ladder.branched=false", f"name={study.name}_unbranched")
+    train(*alone)
+    both = {"branched": branched, "unbranched": alone}
+    for words in both.values():
+        folder = compose(*words)[0].results
+        runs = load_runs(folder)
+        spent(runs[runs["run_id"].isin(asked_for(*words)["run_id"])])
+    key = ["run_id", "step", "split", "subtask", "metric"]
+    ours, theirs = (asked_for(*words).set_index(key)["value"].sort_index() for words in both.values())
+    print(f"measurements that differ, of {len(theirs)}: {int((ours != theirs).sum())} (compared to the bit)")
+    for size in CONVENTIONS:
+        told = []
+        for name, words in both.items():
+            value, low, high = optimal_exponent(surface(loss(*words), size))
+            told.append(f"{name} C^{value:.3f} ({low:.3f} to {high:.3f})")
+        print(f"N_opt by {size_name(size)}: {'; '.join(told)}")
+
+
 def main() -> None:
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    command(["sweep", f"experiment={GRID}"])
-    command(["collect", f"experiment={GRID}"])
-    runs = loss(GRID)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--unbranched", action="store_true", help="train the grid a second time, without trunks")
+    parser.add_argument("--quick", action="store_true", help="compare on a small grid, and nothing else")
+    arguments = parser.parse_args()
+    grid = (f"experiment={GRID}", *(QUICK if arguments.quick else ()))
+    train(*grid)
+    if arguments.quick or arguments.unbranched:
+        compare(grid)
+    if arguments.quick:
+        return
+    runs = loss(*grid)
+    spent(load_runs(f"results/{GRID}").merge(asked_for(*grid)[["run_id"]].drop_duplicates(), on="run_id"))
     print("loss by size and budget, mean of seeds; C in FLOPs, as counted")
     print(
         runs.assign(C=budget_of(runs))
@@ -123,9 +185,9 @@ def main() -> None:
     laws(runs)
     draw(runs)
     table = foretell(runs, planned(), Path("results") / GRID / "forecast.json")
-    command(["sweep", f"experiment={BEYOND}"])
-    command(["collect", f"experiment={BEYOND}"])
-    both = table.merge(loss(BEYOND)[["rung", "duration", "seed", "loss"]], on=["rung", "duration"])
+    train(f"experiment={BEYOND}")
+    beyond = loss(f"experiment={BEYOND}")
+    both = table.merge(beyond[["rung", "duration", "seed", "loss"]], on=["rung", "duration"])
     both["error %"] = 100 * (both["predicted"] / both["loss"] - 1)
     both["inside"] = (both["low"] <= both["loss"]) & (both["loss"] <= both["high"])
     print("\nforecast before training, and what was measured afterwards, a row a run")

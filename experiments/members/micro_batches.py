@@ -23,7 +23,7 @@ from harness.settings import LadderSettings, OptimizerSettings, Settings, Traini
 from harness.tasks.base import Task
 from harness.tasks.digits import Digits
 from harness.tasks.sequences.recall import Lookup
-from harness.training import loop
+from harness.training import ways
 from harness.training.loop import train_job
 
 CASES: list[tuple[Family, Task]] = [
@@ -58,7 +58,7 @@ def nudged(job: Job, device: torch.device, first: int = 0) -> Iterator[tuple[tor
         yield inputs, targets, weights * (1 + 1e-7 * (step - 1)) if step < 3 else weights
 
 
-_batches = loop.training_batches
+_batches = ways.training_batches
 
 
 def main() -> None:
@@ -76,7 +76,7 @@ def main() -> None:
                 return f"{np.max(np.abs(found - whole) / np.abs(whole)):.1e}"
 
             parts = [f"{n} parts {difference(losses(replace(job, micro_batches=n)))}" for n in PARTS]
-            with patch.object(loop, "training_batches", nudged):
+            with patch.object(ways, "training_batches", nudged):
                 moved = difference(losses(job))
             print(f"{family.name:11} {kind:5}  {'  '.join(parts)}  moved by 1e-7 {moved}", flush=True)
 

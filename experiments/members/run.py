@@ -24,8 +24,9 @@ from harness.tasks.base import Task
 from harness.tasks.digits import Digits
 from harness.tasks.sequences.recall import Lookup
 from harness.training.batches import training_batches
+from harness.training.gradients import gradient_of
 from harness.training.members import Stack
-from harness.training.optimizers import OPTIMIZERS
+from harness.training.optimizers import OPTIMIZERS, take_step
 from harness.training.rates import Rates
 
 Step = Callable[[], object]
@@ -44,15 +45,15 @@ def steps_of(job: Job) -> dict[str, Step]:
     stack = Stack.of(job, torch.device("cpu"))
     optimizer = OPTIMIZERS["adamw"](stack.params_MP, stack.rates, job.settings.optimizer)
     batch = next(training_batches(job, torch.device("cpu")))
-    traced = stack.trace(*batch)
+    traced = gradient_of(stack, *batch, {})
     params = stack.by_name()
 
     def under_vmap() -> None:
         losses, pull, *_ = torch.func.vjp(lambda p: stack.losses(p, *batch), params)
         (grads,) = pull(torch.ones_like(losses))
-        optimizer.step(torch.cat([grad.flatten(1) for grad in grads.values()], dim=1), 1.0)
+        take_step(optimizer, torch.cat([grad.flatten(1) for grad in grads.values()], dim=1), 0)
 
-    return {"vmap": under_vmap, "traced": lambda: optimizer.step(traced(*batch, 0)[1], 1.0)}
+    return {"vmap": under_vmap, "traced": lambda: take_step(optimizer, traced(*batch, {})[1], 0)}
 
 
 def leading_dimension_step(job: Job) -> Step:
@@ -73,7 +74,7 @@ def leading_dimension_step(job: Job) -> Step:
         loss = (F.cross_entropy(logits.flatten(0, 1), y, reduction="none") * w).view(n_members, -1).sum(dim=1).sum()
         grads = torch.autograd.grad(loss, params)
         with torch.no_grad():
-            optimizer.step(torch.cat([grad.flatten(1) for grad in grads], dim=1), 1.0)
+            take_step(optimizer, torch.cat([grad.flatten(1) for grad in grads], dim=1), 0)
 
     return step
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple, cast
@@ -30,14 +31,16 @@ from harness.settings import ParametrizationSettings
 from harness.tasks.base import InputKind, Signature
 
 
-def rotate(x_BHTK: torch.Tensor) -> torch.Tensor:
-    """Rotary positions (Su et al. 2021, eq. 34) applied to queries or keys (B, heads, T, head width)."""
-    T, K = x_BHTK.shape[-2:]
-    frequencies = 10_000.0 ** (-torch.arange(0, K, 2, device=x_BHTK.device, dtype=torch.float32) / K)
-    angles_TK = torch.outer(torch.arange(T, device=x_BHTK.device, dtype=torch.float32), frequencies)
-    cos, sin = angles_TK.cos().to(x_BHTK.dtype), angles_TK.sin().to(x_BHTK.dtype)
-    a, b = x_BHTK.chunk(2, dim=-1)
-    return torch.cat((a * cos - b * sin, a * sin + b * cos), dim=-1)
+def rotate(x_BTHK: torch.Tensor) -> torch.Tensor:
+    """Rotary positions (Su et al. 2021, eq. 34) applied to queries or keys (B, T, heads, head width)."""
+    T, H, K = x_BTHK.shape[1:]
+    frequencies = 10_000.0 ** (-torch.arange(0, K, 2, device=x_BTHK.device, dtype=torch.float32) / K)
+    angles_TK = torch.outer(torch.arange(T, device=x_BTHK.device, dtype=torch.float32), frequencies)
+    cos, sin = angles_TK.cos().to(x_BTHK.dtype), angles_TK.sin().to(x_BTHK.dtype)
+    # One table for all heads: a product with it runs over memory as it lies.
+    cos_THK, sin_THK = (torch.cat(halves, dim=-1).unsqueeze(1).repeat(1, H, 1) for halves in ((cos, cos), (-sin, sin)))
+    a, b = x_BTHK.chunk(2, dim=-1)
+    return torch.addcmul(x_BTHK * cos_THK, torch.cat((b, a), dim=-1), sin_THK)
 
 
 class Attention(nn.Module):
@@ -52,7 +55,7 @@ class Attention(nn.Module):
         self, width: int, heads: int, kv_heads: int, rotary: bool, qk_norm: bool, scale: float, biases: bool = False
     ) -> None:
         super().__init__()
-        self.heads, self.kv_heads, self.rotary, self.scale = heads, kv_heads, rotary, scale
+        self.heads, self.kv_heads, self.rotary, self.qk_norm, self.scale = heads, kv_heads, rotary, qk_norm, scale
         head_width = width // heads
         self.qkv = nn.Linear(width, (heads + 2 * kv_heads) * head_width, bias=biases)
         self.out = nn.Linear(width, width, bias=biases)
@@ -61,17 +64,22 @@ class Attention(nn.Module):
 
     def forward(self, x_BTW: torch.Tensor) -> torch.Tensor:
         q, k, v = self.heads_of(x_BTW)
-        y_BHTK = F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=self.scale)
+        with nullcontext() if q.device.type != "cpu" else torch.autocast("cpu", enabled=False):
+            y_BHTK = F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=self.scale)
         return self.out(y_BHTK.transpose(1, 2).reshape(x_BTW.shape))
 
     def heads_of(self, x_BTW: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Queries, keys and values, each (B, heads, T, head width)."""
         B, T, W = x_BTW.shape
-        all_BHTK = self.qkv(x_BTW).view(B, T, -1, W // self.heads).transpose(1, 2)
-        q, k, v = all_BHTK.split((self.heads, self.kv_heads, self.kv_heads), dim=1)
-        q, k = self.q_norm(q), self.k_norm(k)
-        if self.rotary:
-            q, k = rotate(q), rotate(k)
+        all_BTHK = self.qkv(x_BTW).view(B, T, -1, W // self.heads)
+        if x_BTW.device.type == "cpu" and all_BTHK.dtype == torch.bfloat16:
+            all_BTHK = all_BTHK.float()  # there attention in bfloat16 takes five times as long in its backward pass
+        qk, v = all_BTHK.split((self.heads + self.kv_heads, self.kv_heads), dim=2)
+        if self.qk_norm:
+            q, k = qk.split((self.heads, self.kv_heads), dim=2)
+            qk = torch.cat((self.q_norm(q), self.k_norm(k)), dim=2)
+        qk = rotate(qk) if self.rotary else qk
+        q, k, v = (each.transpose(1, 2) for each in (*qk.split((self.heads, self.kv_heads), dim=2), v))
         if (sharing := self.heads // self.kv_heads) > 1:
             k, v = k.repeat_interleave(sharing, dim=1), v.repeat_interleave(sharing, dim=1)
         return q, k, v

@@ -27,7 +27,7 @@ LINEAGE = (
 SPLITS = ("eval", "train")
 
 #: Columns that tables may lack, because they were written before there were these.
-ADDED = ("unique_examples", "epochs", "micro_batches", "params_trained", *LINEAGE)
+ADDED = ("unique_examples", "epochs", "micro_batches", "params_trained", "spent_flops", *LINEAGE)
 
 
 def _field(name: str, kind: pa.DataType, unit: str, *, nullable: bool = False) -> pa.Field:
@@ -68,6 +68,7 @@ RUNS = pa.schema(
         _field(
             "flops", pa.float64(), "floating-point operations of training, forward and backward, counted by formula"
         ),
+        _field("spent_flops", pa.float64(), "flops less those of a trunk that a shorter run trained", nullable=True),
         _field("total_flops", pa.float64(), "flops with those of all runs that it goes on from", nullable=True),
         _field("parent_run", pa.string(), "run_id of the run that it started from", nullable=True),
         _field("parent_step", pa.int64(), "optimizer steps that run had done", nullable=True),

@@ -20,6 +20,7 @@ SIZE_NAMES = {
     "unique_examples": "unique training examples",
     "flops": "training FLOPs",
     "params_trained": "parameters trained",
+    "spent_flops": "training FLOPs spent",
     "total_flops": "training FLOPs, pretraining included",
     "parent_loss": "loss of the pretrained model",
     "pretraining_tokens": "pretraining tokens",

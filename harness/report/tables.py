@@ -64,9 +64,15 @@ def _ended_and_cost(runs: pd.DataFrame) -> dict[str, Any]:
     return {
         "runs": len(runs),
         **{status: int((runs["status"] == status).sum()) for status in STATUSES},
-        "FLOPs": short(runs["flops"].sum()),
+        "FLOPs": flops_in_words(runs),
         "training time": duration(jobs["wall_s"].sum()),
     }
+
+
+def flops_in_words(runs: pd.DataFrame) -> str:
+    """Training FLOPs of runs together, and what was spent on them where they share first steps, trained once."""
+    paths, spent = runs["flops"].sum(), runs["spent_flops"].fillna(runs["flops"]).sum()
+    return short(paths) if np.isclose(spent, paths) else f"{short(paths)}, {short(spent)} spent"
 
 
 def failures(runs: pd.DataFrame) -> pd.DataFrame:

@@ -26,7 +26,8 @@ from harness.records.store import load_runs
 from harness.sweeping.schedule import makespan
 from harness.sweeping.timings import key_of, read_trial
 from harness.sweeping.trials import Trial
-from harness.training.loop import evaluation_steps
+from harness.sweeping.trunks import by_trunk
+from harness.training.evaluation_steps import evaluation_steps
 
 #: Memory of a worker that trains a small model: Python, torch, a task's data; and what of it all workers share.
 WORKER_BYTES, SHARED_BYTES = 450e6, 380e6
@@ -51,7 +52,7 @@ class Speed:
     flops_per_s: float
 
     def seconds(self, job: Job) -> float:
-        return SETUP_S + job.steps * self.overhead_s + len(job.members) * job.flops / self.flops_per_s
+        return SETUP_S + job.own_steps * self.overhead_s + len(job.members) * job.own_flops / self.flops_per_s
 
 
 #: One core of a recent x86 server, from the quickstart's runs; a wide model is faster, a narrow one slower.
@@ -80,12 +81,12 @@ class JobCost:
 
 def trained_steps(job: Job) -> int:
     """The steps that a job really takes: all predictions ask here."""
-    return job.steps
+    return job.own_steps
 
 
 def evaluations(job: Job) -> int:
-    """How often a job is evaluated."""
-    return len(evaluation_steps(job.steps, job.settings.training))
+    """How often a job is evaluated in the steps that it takes."""
+    return sum(step > job.steps - job.own_steps for step in evaluation_steps(job))
 
 
 def rough_trial(job: Job) -> Trial:
@@ -124,7 +125,8 @@ class CostModel:
     def of(self, job: Job) -> JobCost:
         """What a job takes on one worker."""
         settings, rung = job.settings, job.rung
-        alike = (settings.study, rung.shape, job.duration, len(job.members), job.micro_batches, settings.launcher.step)
+        how = (len(job.members), job.micro_batches, settings.launcher.way)
+        alike = (settings.study, rung.shape, job.duration, job.own_steps, *how)
         if alike not in self._of:
             self._of[alike] = self._cost(job)
         return self._of[alike]
@@ -183,8 +185,11 @@ class CostModel:
         return ", ".join(sorted({self.of(job).source for job in jobs}))
 
     def wall_s(self, jobs: Sequence[Job], workers: int) -> float:
-        """Seconds of a command that trains jobs, costly ones first, from its start to its end; 0 of none."""
-        seconds = sorted(map(self.seconds, jobs), reverse=True)
+        """Seconds of a command that trains jobs, costly ones first, from its start to its end; 0 of none.
+
+        Those of one trunk are trained one after another.
+        """
+        seconds = sorted((sum(map(self.seconds, together)) for together in by_trunk(jobs)), reverse=True)
         return START_S + makespan(seconds, workers) if seconds else 0.0
 
     def peak_bytes(self, jobs: Sequence[Job], workers: int) -> float:
@@ -238,11 +243,14 @@ def _speeds(results: Path) -> dict[str, Speed]:
     except DataError:
         return {}
     runs = runs[(runs["status"] == "finished") & (runs["tokens_per_s"] > 0) & (runs["wall_s"] > 0)]
+    runs = runs[runs["spent_flops"].isna() | (runs["spent_flops"] > 0)]
     measured = {}
     for family, group in runs.groupby("family"):
-        members = group["tokens_per_s"] * group["wall_s"] / group["tokens"]
+        # The time of a run that began on the trunk of a shorter one is that of its own steps.
+        own = (group["spent_flops"] / group["flops"]).fillna(1.0)
+        members = group["tokens_per_s"] * group["wall_s"] / (group["tokens"] * own)
         flops = (members * group["flops"] / group["steps"]).to_numpy()
-        seconds = ((group["wall_s"] - SETUP_S) / group["steps"]).to_numpy()
+        seconds = ((group["wall_s"] - SETUP_S) / (group["steps"] * own)).to_numpy()
         if (speed := fit_speed(flops[seconds > 0], seconds[seconds > 0])) is not None:
             measured[str(family)] = speed
     return measured

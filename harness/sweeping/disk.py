@@ -10,7 +10,7 @@ from harness.errors import warn_of_runs
 from harness.ladder import Job
 from harness.settings import Settings
 from harness.sweeping.plan import cells
-from harness.training.loop import evaluation_steps
+from harness.training.evaluation_steps import evaluation_steps
 from harness.training.optimizers import N_AVERAGES
 
 #: Bytes of a float32.
@@ -31,16 +31,15 @@ def _kept_member_bytes(job: Job) -> int:
 
 
 def checkpoint_bytes(job: Job) -> int:
-    """What checkpoints of a job take at most while it trains."""
-    if job.settings.training.checkpoint_s is None:
-        return 0
-    return _AT_A_TIME * len(job.members) * member_bytes(job)
+    """What checkpoints of a job take at most while it trains, and the state that it leaves to longer ones."""
+    n_kinds = (job.settings.training.checkpoint_s is not None) + job.settings.ladder.branched
+    return n_kinds * _AT_A_TIME * len(job.members) * member_bytes(job)
 
 
 def kept_bytes(job: Job) -> int:
     """What the checkpoints that stay of a job's runs take at most (`training.keep`)."""
     training = job.settings.training
-    n_files = {"none": 0, "last": 1, "all": len(evaluation_steps(job.steps, training))}[training.keep]
+    n_files = {"none": 0, "last": 1, "all": len(evaluation_steps(job))}[training.keep]
     return n_files * len(job.members) * _kept_member_bytes(job)
 
 

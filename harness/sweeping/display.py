@@ -72,7 +72,8 @@ class Overall:
         self.waiting.pop(job.members[0].run_id, None)
 
     def part(self, job: Job, step: int) -> float:
-        return self.costs[job.members[0].run_id] / self.total * step / job.steps
+        own = max(0, step - (job.steps - job.own_steps))
+        return self.costs[job.members[0].run_id] / self.total * own / max(1, job.own_steps)
 
     def time_left(self, steps: Mapping[str, float]) -> str:
         """When the last job will have ended: as the schedule of what is left says, at the pace so far.

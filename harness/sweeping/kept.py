@@ -30,7 +30,8 @@ from harness.sweeping.claims import in_training
 from harness.sweeping.plan import DONE, cells
 from harness.sweeping.progress import STATE
 from harness.sweeping.starting import ancestry
-from harness.training.loop import Outcome, evaluation_steps
+from harness.training.evaluation_steps import evaluation_steps
+from harness.training.ledger import Outcome
 from harness.training.schedules import lr_multiplier
 from harness.training.state import State
 from harness.wording import counted
@@ -220,7 +221,7 @@ def is_kept(job: Job, member: Member) -> bool:
     steps = set(kept_steps(Path(job.settings.results) / KEPT / member.run_id))
     # One whose patience ran out was evaluated up to a step that its row does not state.
     last = max(steps, default=0) if training.patience is not None else job.steps
-    wanted = {step for step in evaluation_steps(job.steps, training) if step <= last}
+    wanted = {step for step in evaluation_steps(job) if step <= last}
     return last in steps and (training.keep == "last" or wanted <= steps)
 
 

@@ -105,15 +105,15 @@ class Choice:
 
 
 def steps_on(device: str) -> tuple[str, ...]:
-    """The ways in which this code can run a training step on a kind of device, that of `launcher.step=auto` first."""
-    return ("replayed",)
+    """The ways to run a training step that may be tried on a kind of device, that of `launcher.step=auto` first."""
+    return {"cpu": ("replayed", "compiled"), "cuda": ("replayed", "captured", "compiled")}.get(device, ("replayed",))
 
 
 def default_choice(cell: Job, device: str) -> Choice:
     """What is asked for, and where nothing is, what is fastest for most models without a trial."""
     launcher = cell.settings.launcher
     members = launcher.members_together or _together(cell, device)
-    return Choice(members, steps_on(device)[0] if launcher.step == "auto" else launcher.step)
+    return Choice(members, launcher.way)
 
 
 def pending(cell: Job, status: Mapping[str, str], device: str, choice: Choice | None = None) -> Iterator[Job]:

@@ -52,6 +52,11 @@ class _Attempt:
         """What stands for the job asked for."""
         return self.asked.members[0].run_id
 
+    @property
+    def trunk(self) -> str | None:
+        """What stands for the trunk of the job asked for; None where it shares none."""
+        return self.asked.branch.trunk if self.asked.branch else None
+
     def at(self, members: tuple[Member, ...]) -> _Attempt:
         """The same at some of the members."""
         return replace(self, job=replace(self.job, members=members))
@@ -145,7 +150,7 @@ class _Pool:
                     self._lose(worker)
                 else:
                     self.at_work[worker] = attempt
-        for _ in range(min(self.size, len(self.at_work) + len(self.waiting)) - len(self.workers)):
+        for _ in range(min(self.size, len(self.at_work) + len(self._startable())) - len(self.workers)):
             try:
                 self.workers.append(Worker(self.work, self.git_revision))
             except (OSError, EOFError) as error:
@@ -155,7 +160,7 @@ class _Pool:
         """Ask again for the runs that other processes have claimed, if the time for it has come."""
         if not self.elsewhere or time.monotonic() - self.asked_at < ASKED_AGAIN_S:
             return
-        if not self.waiting and not self.at_work and not self.waits:
+        if not self._startable() and not self.at_work and not self.waits:
             self.waits = True
             sweeps = sorted({str(owner) for attempt in self.elsewhere for owner in self.shares.owners(attempt.job)})
             n_runs = sum(len(attempt.job.members) for attempt in self.elsewhere)
@@ -167,8 +172,9 @@ class _Pool:
 
     def _next(self) -> _Attempt | None:
         """The next attempt at runs that this process has claimed; those of other processes are put off."""
-        while self.waiting:
-            attempt = self.waiting.popleft()
+        while startable := self._startable():
+            attempt = self.waiting[startable[0]]
+            del self.waiting[startable[0]]
             taken = self.shares.take(attempt.job)
             self.open[attempt.key] += sum(map(bool, (taken.mine, taken.elsewhere, taken.ended))) - 1
             if taken.elsewhere:
@@ -178,6 +184,24 @@ class _Pool:
             if taken.mine:
                 return replace(attempt.at(taken.mine), oom_kills=oom_kills())
         return None
+
+    def _startable(self) -> list[int]:
+        """Where the waiting attempts stand that may begin.
+
+        Of a trunk that is the shortest one, where none is at work. A shorter one that another sweep has in training is
+        waited for too; one that has failed is not.
+        """
+        busy = {attempt.trunk: attempt.key for attempt in self.at_work.values()}
+        shortest: dict[str | None, int] = {}
+        for attempt in (*self.waiting, *self.elsewhere):
+            steps = attempt.asked.steps
+            shortest[attempt.trunk] = min(steps, shortest.get(attempt.trunk, steps))
+
+        def may_begin(attempt: _Attempt) -> bool:
+            is_next = attempt.asked.steps == shortest[attempt.trunk]
+            return attempt.trunk is None or (is_next and busy.get(attempt.trunk, attempt.key) == attempt.key)
+
+        return [place for place, attempt in enumerate(self.waiting) if may_begin(attempt)]
 
     def take_in(self) -> None:
         """Wait a moment for workers, and record what they answer or that they died."""

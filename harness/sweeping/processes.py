@@ -14,9 +14,9 @@ from __future__ import annotations
 import os
 import pickle
 import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from multiprocessing import connection, resource_tracker, spawn
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from multiprocessing import connection, spawn
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from queue import SimpleQueue
@@ -26,6 +26,7 @@ from unittest.mock import patch
 
 from harness.errors import UserError
 from harness.ladder import Job
+from harness.sweeping import server
 from harness.sweeping.checkpoints import ASKED_TO_STOP
 from harness.sweeping.failures import Ended, JobError, JobStopped, OutOfMemoryError, job_error
 
@@ -40,12 +41,6 @@ _STOP = b""
 
 #: How long a worker may take to end once its pipe has.
 _END_S = 3.0
-
-#: Settings of libraries that would otherwise start a thread for each core in every worker.
-_ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-
-#: Signals that stop a sweep and may reach its whole process group: its parent alone decides what follows.
-_OF_THE_PARENT = [signal.SIGINT, signal.SIGHUP, signal.SIGUSR1]
 
 _preparation_data = spawn.get_preparation_data
 
@@ -80,13 +75,12 @@ class Worker:
 
     def __init__(self, work: Work, git_revision: str | None) -> None:
         context = _Context()
-        # The tracer that training uses imports torch._inductor when first called, 1.6 s that each worker would pay.
-        context.set_forkserver_preload(["harness.sweeping.worker", "torch._inductor"])
+        server.start()
         self.ready, self.is_fresh = False, True
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, work, git_revision))
         try:
-            with theirs, _for_a_server():
+            with theirs, server.what_it_inherits():
                 self.process.start()
         except BaseException:
             self.pipe.close()
@@ -128,19 +122,6 @@ def heard(workers: Sequence[Worker], timeout_s: float) -> list[Worker]:
     """Those that have answered, or died, at the latest after `timeout_s` seconds."""
     ready = connection.wait([worker.pipe for worker in workers], timeout_s)
     return [worker for worker in workers if worker.pipe in ready]
-
-
-@contextmanager
-def _for_a_server() -> Iterator[None]:
-    """What the server of processes, and with it each worker, is to inherit if it is started now."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _OF_THE_PARENT)
-    try:
-        resource_tracker.ensure_running()  # the server would start it, which unblocks SIGINT for both
-        signal.pthread_sigmask(signal.SIG_BLOCK, _OF_THE_PARENT)
-        with patch.dict(os.environ, dict.fromkeys(_ONE_THREAD, "1")):
-            yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(pipe: Connection, work: Work, git_revision: str | None) -> None:

@@ -32,6 +32,7 @@ from harness.sweeping.share import Shares, joined
 from harness.sweeping.start_check import check_starts, split_orphans
 from harness.sweeping.tables import plan_frame, plan_table, plan_totals
 from harness.sweeping.timings import folder as trials_folder
+from harness.sweeping.trunks import in_order, remove_used, with_branches
 from harness.sweeping.tuning import Tuned, known, refuse_beyond_memory, tried
 from harness.sweeping.worker import write_failure
 from harness.training.device import resolve
@@ -81,7 +82,7 @@ def planned(studies: Sequence[Settings], trial: bool = True) -> pd.DataFrame:
     check_models(studies, flops=False)
     status = _known(studies, _look(studies))
     tuned = _tuned(studies, status, device, workers, Console(quiet=True), every=trial, trial=trial)
-    jobs = _jobs(studies, status, tuned)
+    jobs = with_branches(_jobs(studies, status, tuned))
     frame = plan_frame(studies, status, tuned)
     frame.attrs = {
         "device": device,
@@ -89,7 +90,7 @@ def planned(studies: Sequence[Settings], trial: bool = True) -> pd.DataFrame:
         "results": str(Path(studies[0].results)),
         "wall_s": tuned.cost.wall_s(jobs, workers),
         "bytes": tuned.cost.peak_bytes(jobs, workers),
-        "flops": sum(len(job.members) * job.flops for job in jobs),
+        "flops": sum(len(job.members) * job.own_flops for job in jobs),
     }
     return frame
 
@@ -137,7 +138,7 @@ def train_missing(studies: Sequence[Settings], console: Console) -> list[Ended]:
     workers = worker_count(studies[0], device)
     with join_folders(studies) as shares:
         found = look(shares, console)
-        remove_ended(found)
+        _clear_away(found)
         status = _known(studies, found)
         _tell_unkept(studies, status, console)
         unfinished = [study for study in studies if not is_done(study, status)]
@@ -168,7 +169,7 @@ def train(studies: Sequence[Settings], console: Console) -> int:
     job = single_job(studies[0])
     with join_folders(studies) as shares:
         found = look(shares, console)
-        remove_ended(found)
+        _clear_away(found)
         status = _known(studies, found)
         if status.get(job.members[0].run_id) in DONE:
             return tell_failures(train_jobs([], status, 1, console, shares), console)
@@ -212,9 +213,11 @@ def train_jobs(
         console.print(f"{counted(n_begun, 'job')} {its}.", highlight=False)
     warn_of_little_space(jobs, workers)
     cost = cost or cost_model(Path(jobs[0].settings.results))
-    jobs = sorted(jobs, key=cost.seconds, reverse=True)
+    jobs = in_order(with_branches(jobs), cost.seconds)
     with without_losses(jobs), display_for(console, jobs, cost.seconds, workers) as display:
         ended = run_jobs(jobs, workers, git_revision(), display, shares=shares)
+    for folder in {Path(job.settings.results) for job in jobs if job.branch}:
+        remove_used(folder, recorded(folder))
     for told, runs in (
         ("Trained", [run for run in ended if not run.elsewhere]),
         ("Another sweep trained", [run for run in ended if run.elsewhere]),
@@ -241,6 +244,13 @@ def _jobs(studies: Sequence[Settings], status: Mapping[str, str], tuned: Tuned) 
                 jobs.append(job)
                 claimed |= {member.run_id: DONE[0] for member in job.members}
     return jobs
+
+
+def _clear_away(found: Mapping[Path, Recorded]) -> None:
+    """Remove states of training that nobody goes on from."""
+    remove_ended(found)
+    for folder, its in found.items():
+        remove_used(folder, its)
 
 
 def _tell_unkept(studies: Sequence[Settings], known: Mapping[str, str], console: Console) -> None:

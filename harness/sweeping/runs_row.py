@@ -23,13 +23,19 @@ def run_row(
     *,
     error: str | None = None,
     done: float = 1.0,
+    began: int = 0,
     wall_s: float = 0.0,
     tokens_per_s: float = 0.0,
     device: str | None = None,
     versions: dict[str, str] | None = None,
     git_revision: str | None = None,
 ) -> dict[str, Any]:
-    """The runs row of one member; `done` is the share of its steps that it trained."""
+    """The runs row of one member.
+
+    Args:
+        done: the share of its steps that it has been through.
+        began: the step at which its job took over from a shorter one.
+    """
     settings = job.settings
     return {
         "run_id": member.run_id,
@@ -46,6 +52,7 @@ def run_row(
         "batch_size": settings.ladder.batch_size,
         "micro_batches": job.micro_batches,
         **size_columns(job, done),
+        "spent_flops": job.flops * max(0.0, done - began / job.steps),
         **data_columns(job, done),
         **dict.fromkeys(LINEAGE),
         **lineage_columns(job, member, done),

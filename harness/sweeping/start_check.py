@@ -148,7 +148,7 @@ def digest_problem(run: Mapping[str, Any], config: Mapping[str, Any]) -> str | N
 
 
 def _of_members(job: Job, members: Sequence[Member]) -> Job:
-    return Job(job.settings, job.rung, job.duration, tuple(members), job.micro_batches)
+    return replace(job, members=tuple(members))
 
 
 def _check_shapes(cell: Job, member: Member) -> None:

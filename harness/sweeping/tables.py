@@ -21,6 +21,7 @@ from harness.sweeping.cost import CostModel
 from harness.sweeping.disk import checkpoint_bytes, in_words, kept_bytes
 from harness.sweeping.plan import DONE, cells
 from harness.sweeping.runs_row import data_columns, size_columns
+from harness.sweeping.trunks import with_branches
 from harness.sweeping.tuning import Tuned
 from harness.wording import counted, duration, seconds_in_words
 
@@ -36,7 +37,7 @@ def plan_table(study: Settings, tuned: Tuned) -> Group:
     members a process trains, and how it runs a step.
     Columns with one value for all rungs are in the title instead.
     """
-    rows = [_plan_row(cell, tuned) for cell in cells(study)]
+    rows = [_plan_row(cell, jobs, tuned.cost) for cell, jobs in _cells_with_jobs(study, tuned)]
     same = {name for name in rows[0] if len(rows) > 1 and len({row[name] for row in rows}) == 1}
     shared = ", ".join(
         f"{name} {rows[0][name]}" for name in rows[0] if name in same and rows[0][name] not in ("0", "-")
@@ -52,8 +53,17 @@ def plan_table(study: Settings, tuned: Tuned) -> Group:
     return Group(Text(title, style="bold"), table)
 
 
-def _plan_row(job: Job, tuned: Tuned) -> dict[str, str]:
-    rung, family, jobs, cost = job.rung, job.settings.family, tuned.pending(job, {}), tuned.cost
+def _cells_with_jobs(study: Settings, tuned: Tuned) -> list[tuple[Job, list[Job]]]:
+    """Every cell of a study with the jobs that train it, where nothing is trained yet."""
+    found = cells(study)
+    jobs: dict[tuple[int, int], list[Job]] = {}
+    for job in with_branches(job for cell in found for job in tuned.pending(cell, {})):
+        jobs.setdefault((job.rung.index, job.duration), []).append(job)
+    return [(cell, jobs[cell.rung.index, cell.duration]) for cell in found]
+
+
+def _plan_row(job: Job, jobs: Sequence[Job], cost: CostModel) -> dict[str, str]:
+    rung, family = job.rung, job.settings.family
     groups = dataclasses.asdict(rung.params)
     asked_width, asked_depth = rung.asked
     return {
@@ -68,6 +78,7 @@ def _plan_row(job: Job, tuned: Tuned) -> dict[str, str]:
         **_data_and_rules(job),
         **_seen(job),
         "FLOPs": f"{job.flops:.2g}",
+        **({"to spend": f"{jobs[0].own_flops:.2g}"} if job.settings.ladder.branched else {}),
         "runs": str(len(job.members)),
         **_timed(jobs[0], cost),
         "time": duration(sum(cost.seconds(j) for j in jobs)),
@@ -127,8 +138,8 @@ def plan_frame(studies: Sequence[Settings], status: Mapping[str, str], tuned: Tu
     """
     rows = []
     for study in studies:
-        for cell in cells(study):
-            jobs, cost = tuned.pending(cell, {}), tuned.cost
+        cost = tuned.cost
+        for cell, jobs in _cells_with_jobs(study, tuned):
             rows.append(
                 {
                     "study": study.study,
@@ -137,6 +148,7 @@ def plan_frame(studies: Sequence[Settings], status: Mapping[str, str], tuned: Tu
                     "rung": cell.rung.index,
                     "steps": cell.steps,
                     **size_columns(cell),
+                    "spent_flops": jobs[0].own_flops,
                     **data_columns(cell),
                     "runs": len(cell.members),
                     "runs_to_do": sum(status.get(member.run_id) not in DONE for member in cell.members),
@@ -167,10 +179,13 @@ def plan_totals(studies: Sequence[Settings], jobs: Sequence[Job], tuned: Tuned) 
 
 def prediction(jobs: Sequence[Job], cost: CostModel, device: str, workers: int) -> str:
     """Jobs, FLOPs, time and memory, and what the prediction rests on: "in 3 jobs: 1e+10 FLOPs, ..."."""
+    jobs = with_branches(jobs)
     work, wall = sum(map(cost.seconds, jobs)), cost.wall_s(jobs, workers)
     flops = sum(len(job.members) * job.flops for job in jobs)
+    spent = sum(len(job.members) * job.own_flops for job in jobs)
+    once = f" of which {spent:.2g} are spent, for durations share their first steps" if spent < flops else ""
     told = (
-        f"in {counted(len(jobs), 'job')}: {flops:.2g} FLOPs, {duration(work)} of work, {duration(wall)} "
+        f"in {counted(len(jobs), 'job')}: {flops:.2g} FLOPs{once}, {duration(work)} of work, {duration(wall)} "
         f"on {counted(workers, 'worker')} ({device}), {in_words(cost.peak_bytes(jobs, workers))} of memory."
     )
     by_family: dict[str, list[Job]] = {}

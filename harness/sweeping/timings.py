@@ -28,14 +28,16 @@ from harness.code_digest import code_digest, digest_of
 from harness.errors import UnwritableError, UserError
 from harness.ladder import Job, identity_settings
 from harness.records.files import check_is_file, write_whole
-from harness.sweeping.plan import steps_on
 from harness.sweeping.trials import Trial
 from harness.training.device import describe
 
 #: Files kept; the oldest go first.
 MAX_FILES = 2000
 #: Of a run's identity, what no time follows from.
-_NO_MATTER = ("study", "seed", "steps", "schedule", "evaluations", "evaluate", "patience", "min_delta", "init_from")
+_NO_MATTER = (
+    *("study", "seed", "steps", "schedule", "init_from"),
+    *("evaluations", "evaluate", "eval_share", "patience", "min_delta"),
+)
 #: Of an optimizer's settings, what decides which operations a step consists of: the one that it is, or whether it is
 #: there at all.
 _KIND, _WHETHER = ("kind", "nesterov"), ("weight_decay", "grad_clip")
@@ -58,7 +60,7 @@ def key_of(job: Job, device: str, beside: int) -> dict[str, Any]:
         "optimizer": optimizer,
         "members": len(job.members),
         "micro_batches": job.micro_batches,
-        "step": steps_on(device)[0] if launcher.step == "auto" else launcher.step,
+        "step": launcher.way,
         "threads": launcher.threads or 1,
         "beside": beside,
         "machine": _machine(device),

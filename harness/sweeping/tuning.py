@@ -22,6 +22,7 @@ from harness.sweeping.memory import machine_bytes
 from harness.sweeping.plan import Choice, cells, default_choice, pending, steps_on, why_alone
 from harness.sweeping.timings import keep_trial, key_of
 from harness.sweeping.trials import Trial, take_trials
+from harness.sweeping.trunks import with_branches
 
 #: Seconds of work below which nothing is tried: by then it would be done.
 WORTH_S = 60.0
@@ -122,7 +123,7 @@ def tried(
     planned = [cell for study in studies for cell in cells(study)]
     for rest in (False, True):
         by_cell = {i: jobs for i, cell in enumerate(planned) if (jobs := tuned.pending(cell, status))}
-        work = sum(tuned.cost.seconds(job) for jobs in by_cell.values() for job in jobs)
+        work = sum(map(tuned.cost.seconds, with_branches(job for jobs in by_cell.values() for job in jobs)))
         if work < WORTH_S:
             return tuned
         left = [planned[i] for i in by_cell]

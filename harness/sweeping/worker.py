@@ -16,6 +16,7 @@ from harness.sweeping.memory import release
 from harness.sweeping.progress import Reporter, progress_path, remove
 from harness.sweeping.runs_row import run_row
 from harness.sweeping.starting import weights_of
+from harness.sweeping.trunks import JobTrunk
 from harness.training.loop import train_job
 
 #: Said of a run that ended worse than the same run in the results, which stays as it is.
@@ -31,10 +32,10 @@ def run_job(job: Job, git_revision: str | None) -> list[Ended]:
             be that of a smaller attempt.
         JobStopped: this process is to end.
     """
-    checkpoints, kept = JobCheckpoints(job), KeptCheckpoints(job)
+    checkpoints, kept, trunk = JobCheckpoints(job), KeptCheckpoints(job), JobTrunk(job)
     try:
-        with Reporter(job, checkpoints.step or 0) as reporter:
-            outcomes = train_job(job, reporter, checkpoints, kept, partial(weights_of, job))
+        with Reporter(job, max(checkpoints.step or 0, trunk.step or 0)) as reporter:
+            outcomes = train_job(job, reporter, checkpoints, kept, partial(weights_of, job), trunk)
     except JobStopped:
         raise
     except UserError as error:
@@ -56,6 +57,7 @@ def run_job(job: Job, git_revision: str | None) -> list[Ended]:
             outcome.status,
             error=outcome.error,
             done=done,
+            began=outcome.began,
             wall_s=outcome.wall_s,
             tokens_per_s=outcome.tokens_per_s,
             device=outcome.device,

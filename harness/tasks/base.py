@@ -204,6 +204,11 @@ class Task(Checked, ABC):
         return None
 
     @property
+    def first_scored(self) -> int:
+        """Positions at the beginning of an example that training never scores, so that it needs no logits there."""
+        return 0
+
+    @property
     def target_bytes(self) -> np.ndarray | None:
         """(n_outputs,) bytes of text that each answer stands for; None where answers are no text."""
         return None

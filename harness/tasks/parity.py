@@ -6,7 +6,7 @@ Michaud et al. 2023, "The Quantization Model of Neural Scaling", section 3 (arXi
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,6 +16,9 @@ from harness.metrics import ACCURACY, LOSS
 from harness.ranges import Following, between, count, setting, whole
 from harness.tasks.base import Batch, Signature, Task
 from harness.tasks.streams import eval_stream, problem_stream
+
+#: Examples that training works out at once.
+_AT_ONCE = 2**13
 
 
 @dataclass
@@ -61,19 +64,34 @@ class Parity(Task):
         return np.diff(_cumulative(self.n_subtasks, self.zipf), prepend=0.0)
 
     def train_batch(self, rng: np.random.Generator, batch_size: int) -> Batch:
-        subtask = np.searchsorted(_cumulative(self.n_subtasks, self.zipf), rng.random(batch_size), side="right")
-        return self._examples(rng, subtask)
+        return self._examples(*self._draw(rng, batch_size))
+
+    def train_batches(self, rng: np.random.Generator, batch_size: int, examples: int | None = None) -> Iterator[Batch]:
+        if examples is not None or getattr(self.train_batch, "__func__", None) is not Parity.train_batch:
+            yield from super().train_batches(rng, batch_size, examples)
+        while True:
+            # The draws are those of one batch after another; what follows from them is worked out for many at once.
+            drawn = [self._draw(rng, batch_size) for _ in range(max(1, _AT_ONCE // batch_size))]
+            many = self._examples(*(np.concatenate(parts) for parts in zip(*drawn, strict=True)))
+            yield from (many.rows(slice(i * batch_size, (i + 1) * batch_size)) for i in range(len(drawn)))
 
     def eval_batch(self) -> Batch:
         subtask = np.repeat(np.arange(self.n_subtasks), self.n_eval_per_subtask)
-        return self._examples(eval_stream(self.eval_seed), subtask)
+        return self._examples(subtask, self._bits(eval_stream(self.eval_seed), len(subtask)))
 
     def chance(self, metric: str) -> float | None:
         return {"loss": math.log(2), "accuracy": 0.5}.get(metric)
 
-    def _examples(self, rng: np.random.Generator, subtask: np.ndarray) -> Batch:
+    def _draw(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """(n,) subtasks and (n, n_bits) bits."""
+        subtask = np.searchsorted(_cumulative(self.n_subtasks, self.zipf), rng.random(n), side="right")
+        return subtask, self._bits(rng, n)
+
+    def _bits(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        return rng.integers(2, size=(n, self.n_bits), dtype=np.uint8)
+
+    def _examples(self, subtask: np.ndarray, bits: np.ndarray) -> Batch:
         rows = np.arange(len(subtask))
-        bits = rng.integers(2, size=(len(subtask), self.n_bits), dtype=np.uint8)
         inputs = np.zeros((len(subtask), self.n_subtasks + self.n_bits), dtype=np.float32)
         inputs[rows, subtask] = 1
         inputs[:, self.n_subtasks :] = bits

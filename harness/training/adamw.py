@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 
 from harness.settings import OptimizerSettings
 from harness.training.rates import Rates
-from harness.training.state import restore
+
+#: Entries of a member that are updated at a time on a CPU, so that what is read again is still in its cache.
+_AT_ONCE = 2**16
 
 
 class AdamW:
@@ -26,27 +26,36 @@ class AdamW:
         self.params, self.rates, self.settings = params_MP, rates, settings
         self.mean = torch.zeros_like(params_MP)
         self.square = torch.zeros_like(params_MP)
-        self.step_count = 0
 
-    def step(self, grad_MP: torch.Tensor, lr_multiplier: float) -> None:
-        """Update the parameters; `lr_multiplier` is the schedule's factor on the base learning rate."""
+    def factors(self, step: int, lr_multiplier: float) -> tuple[float, ...]:
+        """The schedule's factor, the same over 1 - beta1^t, and 1 / (1 - beta2^t), at the t-th step."""
+        t = step + 1
+        mean_correction, square_correction = 1 - self.settings.beta1**t, 1 - self.settings.beta2**t
+        return lr_multiplier, lr_multiplier / mean_correction, 1 / square_correction
+
+    def update(self, grad_MP: torch.Tensor, factors_F: torch.Tensor) -> None:
+        """Take a step; `factors_F` are those of it, float32 on the device."""
+        entries = grad_MP.shape[1]
+        at_once = _AT_ONCE if grad_MP.device.type == "cpu" else entries
+        for start in range(0, entries, at_once):
+            self._update(grad_MP, factors_F, start, min(at_once, entries - start))
+
+    def _update(self, grad_MP: torch.Tensor, factors_F: torch.Tensor, start: int, length: int) -> None:
+        of_decay, of_step, of_square = factors_F.unbind()
         beta1, beta2 = self.settings.beta1, self.settings.beta2
-        self.step_count += 1
+
+        def part(values: torch.Tensor) -> torch.Tensor:
+            return values if values.shape[-1] == 1 else values.narrow(-1, start, length)
+
+        params, grad, mean, square = map(part, (self.params, grad_MP, self.mean, self.square))
         if self.rates.decay_MP is not None:
-            self.params.addcmul_(self.params, self.rates.decay_MP, value=-lr_multiplier)
-        self.mean.lerp_(grad_MP, 1 - beta1)
-        self.square.mul_(beta2).addcmul_(grad_MP, grad_MP, value=1 - beta2)
-        mean_correction = 1 - beta1**self.step_count
-        square_correction = 1 - beta2**self.step_count
-        update = self.square.div(square_correction).sqrt_().add_(self.rates.eps_P).reciprocal_().mul_(self.mean)
-        self.params.addcmul_(update, self.rates.lr_MP, value=-lr_multiplier / mean_correction)
+            params.addcmul_(params, part(self.rates.decay_MP) * of_decay, value=-1)
+        mean.lerp_(grad, 1 - beta1)
+        square.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
+        update = square.mul(of_square).sqrt_().add_(part(self.rates.eps_P)).reciprocal_().mul_(mean)
+        params.addcmul_(update, part(self.rates.lr_MP) * of_step, value=-1)
 
     @property
     def averages(self) -> dict[str, torch.Tensor]:
         """What it remembers of earlier gradients, by name."""
         return {"mean": self.mean, "square": self.square}
-
-    def resume(self, averages: Mapping[str, torch.Tensor], steps_taken: int) -> None:
-        """Take up the averages of an optimizer that took so many steps."""
-        restore(self.averages, averages)
-        self.step_count = steps_taken

@@ -14,6 +14,7 @@ from harness.training import evaluation
 from harness.training.augmentation import Views
 from harness.training.batches import AUGMENTATION_STREAM, DATA_STREAM
 from harness.training.evaluation import Evaluator
+from harness.training.gradients import outputs_of
 from harness.training.losses import similarities
 from harness.training.members import Stack
 from harness.training.probe import probe_scores
@@ -67,9 +68,8 @@ class ContrastiveEvaluator(Evaluator):
 
     def _embeddings(self, stack: Stack, inputs: torch.Tensor) -> torch.Tensor:
         """(M, n, S, V) outputs for inputs (n, ...)."""
-        params, members = stack.by_name(), len(stack.params_MP)
         chunk = evaluation.examples_at_once(stack, self.settings.signature.n_outputs, len(inputs))
-        return torch.cat([stack.logits(params, x.expand(members, *x.shape)) for x in inputs.split(chunk)], dim=1)
+        return torch.cat([outputs_of(stack, x) for x in inputs.split(chunk)], dim=1)
 
     def _found(self, views: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(M, N) log-probability that each first view gives to its partner, and whether it is the nearest of all."""

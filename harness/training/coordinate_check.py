@@ -22,7 +22,7 @@ from harness.ladder import Job, build_ladder, members
 from harness.settings import LadderSettings, OptimizerSettings, ParametrizationSettings, Settings
 from harness.tasks.base import Task
 from harness.training.members import Stack
-from harness.training.optimizers import OPTIMIZERS
+from harness.training.optimizers import OPTIMIZERS, take_step
 
 
 def coordinate_sizes(
@@ -97,9 +97,10 @@ def _train(job: Job) -> list[dict[str, torch.Tensor]]:
         for array in (batch.inputs, batch.targets, scored.astype(np.float32))
     )
     activations = [_activations(stack, inputs[0])]
-    for _ in range(job.steps):
+    for step in range(job.steps):
         # Too few steps for a trace to pay.
-        optimizer.step(stack.loss_and_grad(stack.by_name(), inputs, targets, weights)[1], 1.0)
+        _, grad_MP = stack.loss_and_grad(stack.by_name(), inputs, targets, weights)
+        take_step(optimizer, grad_MP, step)
         activations.append(_activations(stack, inputs[0]))
     return activations
 

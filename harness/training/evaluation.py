@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,7 @@ from harness.metrics import LOSS, Metric, Outputs
 from harness.settings import Settings
 from harness.tasks.base import Batch, Task
 from harness.tasks.shifts.sets import EvaluationSet
+from harness.training.gradients import outputs_of
 from harness.training.losses import criterion, is_classes
 from harness.training.members import Stack
 
@@ -61,12 +63,12 @@ class Evaluator:
     @torch.no_grad()
     def answers(self, stack: Stack, inputs: torch.Tensor, targets: torch.Tensor) -> dict[str, torch.Tensor]:
         """What `Outputs` keeps of every member's outputs, by its field, (M, B, S) or (M, B, S, V) on the device."""
-        params, members = stack.by_name(), len(stack.params_MP)
+        members = len(stack.params_MP)
         n_logits = targets.shape[1] * self.settings.signature.n_outputs
         chunk = examples_at_once(stack, n_logits, len(inputs), self.flops_times)
         found: dict[str, torch.Tensor] = {}
         for first, x, y in zip(range(0, len(inputs), chunk), inputs.split(chunk), targets.split(chunk), strict=True):
-            of_part = self._judged(stack.logits(params, x.expand(members, *x.shape)), y.expand(members, *y.shape))
+            of_part = self._judged(outputs_of(stack, x), y.expand(members, *y.shape))
             for name, values in of_part.items():
                 # Made at once: what is kept of each part would lie between the large blocks that the parts free, and
                 # those of the next part would find no room there.
@@ -117,8 +119,9 @@ def examples_at_once(stack: Stack, n_logits: int, n_examples: int, flops_times: 
         flops_times: FLOPs of a forward pass over those of an example in training.
     """
     flops = max(stack.forward_flops * flops_times, 1.0)
-    most = min(MAX_LOGITS / n_logits, MAX_FLOPS / flops) / len(stack.params_MP)
-    return max(1, int(min(most, n_examples) / stack.micro_batches))
+    most = max(1, int(min(MAX_LOGITS / n_logits, MAX_FLOPS / flops) / len(stack.params_MP)))
+    parts = min(n_examples, max(stack.micro_batches, math.ceil(n_examples / most)))
+    return math.ceil(n_examples / parts)  # parts alike, for each size of them is traced
 
 
 def chance(settings: Settings, metric: str) -> float | None:

@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
-import math
 import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any
 
 import numpy as np
 import torch
 
 from harness.families.parametrization import is_adapter
-from harness.ladder import Job, Member
-from harness.metrics import LOSS
-from harness.settings import Settings, TrainingSettings
+from harness.ladder import Job
+from harness.settings import Settings
 from harness.tasks.shifts.sets import EvaluationSet, shifted_sets
-from harness.training.batches import training_batches
 from harness.training.choices import ChoiceEvaluator
 from harness.training.contrastive import ContrastiveEvaluator
 from harness.training.device import describe, resolve, synchronise
-from harness.training.evaluation import Evaluator, chance
-from harness.training.losses import add_penalties
+from harness.training.evaluation import Evaluator
+from harness.training.ledger import Ledger, Outcome
 from harness.training.members import Stack, Start
-from harness.training.micro_batches import trace_step
-from harness.training.optimizers import OPTIMIZERS, Optimizer, clip_by_member
-from harness.training.schedules import lr_multiplier
-from harness.training.state import Checkpoints, Keeper, KeepsNothing, NoCheckpoints, State, restore
-from harness.training.stopping import EarlyStopping
+from harness.training.optimizers import OPTIMIZERS, Optimizer, resume
+from harness.training.schedules import stable_steps
+from harness.training.state import Checkpoints, Keeper, KeepsNothing, NoCheckpoints, NoTrunk, State, Trunk, restore
+from harness.training.ways import Step, running, step_inputs
 
 PROGRESS_INTERVAL_S = 0.5
-#: What a checkpoint has of each outcome; the rest is known at the end.
-_KEPT = ("status", "error", "stopped", "measurements")
 
 
 @dataclass(frozen=True)
@@ -45,55 +38,26 @@ class Progress:
     losses: tuple[float, ...]
 
 
-@dataclass
-class Outcome:
-    """What became of one member.
-
-    Attributes:
-        status: "finished" or "diverged"; a job that raises has no outcomes.
-        error: why it diverged.
-        stopped: whether it finished before the last step, because its loss no longer fell.
-        wall_s: seconds of the whole job.
-        tokens_per_s: training tokens a second, all members together.
-        device: as the runs table names it.
-        versions: of Python, torch, numpy and the task's data.
-        measurements: rows of the measurements table.
-    """
-
-    member: Member
-    status: str = "finished"
-    error: str | None = None
-    stopped: bool = False
-    wall_s: float = 0.0
-    tokens_per_s: float = 0.0
-    device: str = ""
-    versions: dict[str, str] = field(default_factory=dict)
-    measurements: list[dict[str, Any]] = field(default_factory=list)
-
-    @property
-    def goes_on(self) -> bool:
-        """Whether it has neither diverged nor stopped."""
-        return self.status == "finished" and not self.stopped
-
-
 def train_job(
     job: Job,
     on_progress: Callable[[Progress], None] | None = None,
     checkpoints: Checkpoints | None = None,
     keeper: Keeper | None = None,
     start: Start | None = None,
+    trunk: Trunk | None = None,
 ) -> list[Outcome]:
     """Train all members of a job side by side and return their outcomes, in the order of `job.members`.
 
     On CPU one thread is used, or `launcher.threads`. With one the same seed gives the same numbers to the bit, beside
-    whichever others. Alone, too, but for models with convolutions or a single output, whose sums are then taken in
-    another order.
+    whichever others. Alone, too, but for models with convolutions, LayerNorm or a single output, whose sums are then
+    taken in another order.
     A member whose loss is no longer finite has diverged, and one whose patience has run out has finished: its
-    measurements end there and the others go on. A job that goes on from a checkpoint ends, on CPU, with the numbers of
-    one that was never stopped, to the bit.
+    measurements end there and the others go on. A job that goes on from a checkpoint, or from the trunk that it shares
+    with a shorter one, ends, on CPU, with the numbers of one that trained every step at once, to the bit.
 
     Args:
         start: gives the parameters that each member starts from, where members have parents.
+        trunk: the steps that it shares with jobs of other durations.
 
     Raises:
         SettingError: a device that this machine does not have.
@@ -103,18 +67,18 @@ def train_job(
     if device.type == "cpu":
         torch.set_num_threads(job.settings.launcher.threads or 1)
     started = time.monotonic()
-    outcomes = [Outcome(member) for member in job.members]
+    own = Ledger.of(job, keeper or KeepsNothing())
     with torch.no_grad():
         stack = Stack.of(job, device, start)
-        training = Training.of(job, device, stack, outcomes, checkpoints or NoCheckpoints(), keeper or KeepsNothing())
+        training = Training.of(device, stack, own, checkpoints or NoCheckpoints(), trunk or NoTrunk())
         steps = training.run(on_progress or (lambda progress: None))
     synchronise(device)
-    wall_s = time.monotonic() - started + training.spent_s
-    for outcome in outcomes:
-        outcome.wall_s, outcome.device = wall_s, describe(device)
-        outcome.tokens_per_s = job.tokens * steps / job.steps * len(outcomes) / wall_s
+    wall_s = time.monotonic() - started + own.spent_s
+    for outcome in own.outcomes:
+        outcome.began, outcome.wall_s, outcome.device = own.began, wall_s, describe(device)
+        outcome.tokens_per_s = job.tokens * (steps - own.began) / job.steps * len(own.outcomes) / wall_s
         outcome.versions = _versions() | job.settings.task.versions
-    return outcomes
+    return own.outcomes
 
 
 @dataclass
@@ -122,88 +86,85 @@ class Training:
     """A job in training.
 
     Attributes:
+        own: the ledger of the job.
+        longer: those of jobs that go on from its trunk, as long as it is on it.
         step: steps taken.
-        loss_sum_M: each member's training losses since the last evaluation, summed.
-        evaluated: the step of that evaluation.
-        spent_s: seconds that were spent on it before it was stopped.
     """
 
-    job: Job
     device: torch.device
     stack: Stack
     optimizer: Optimizer
-    stopping: list[EarlyStopping]
-    outcomes: list[Outcome]
+    own: Ledger
+    longer: list[Ledger]
     checkpoints: Checkpoints
-    keeper: Keeper
+    trunk: Trunk
     step: int = 0
-    # A scalar can be added to a tensor of any shape and device.
-    loss_sum_M: torch.Tensor = field(default_factory=lambda: torch.zeros(()))
-    evaluated: int = 0
-    spent_s: float = 0.0
     started: float = field(default_factory=time.monotonic)
 
     @classmethod
     def of(
         cls,
-        job: Job,
         device: torch.device,
         stack: Stack,
-        outcomes: list[Outcome],
+        own: Ledger,
         checkpoints: Checkpoints,
-        keeper: Keeper,
+        trunk: Trunk,
     ) -> Training:
-        """From its beginning, or from its last checkpoint."""
-        stopping = [EarlyStopping(job.settings.training) for _ in outcomes]
-        training = cls(job, device, stack, optimizer_of(job, stack), stopping, outcomes, checkpoints, keeper)
-        if (state := checkpoints.read()) is not None:
-            training._resume(state)
+        """From its beginning, its last checkpoint or the trunk that it shares, whichever is furthest."""
+        longer = [Ledger.of(*of_one) for of_one in trunk.longer]
+        training = cls(device, stack, optimizer_of(own.job, stack), own, longer, checkpoints, trunk)
+        if states := [state for state in (checkpoints.read(), trunk.read()) if state is not None]:
+            training._resume(max(states, key=lambda state: state.step))
         return training
+
+    @property
+    def ledgers(self) -> list[Ledger]:
+        """Of all jobs that take the steps that are taken now."""
+        return [self.own, *self.longer]
 
     def run(self, on_progress: Callable[[Progress], None]) -> int:
         """Train to the last step, or until no member goes on; measurements go into the outcomes.
 
         Returns:
-            How many steps were taken.
+            How many steps were taken, those of a trunk among them.
         """
-        job, outcomes = self.job, self.outcomes
+        job, own = self.own.job, self.own
         evaluators = evaluators_of(job.settings, self.device)
-        evaluate_at = evaluation_steps(job.steps, job.settings.training)
+        leaves_trunk_at = stable_steps(job.settings.schedule, job.steps)
         reported_at = time.monotonic()
         for losses_M in training_steps(job, self.stack, self.device, self.optimizer, self.step):
             self.step += 1
-            self.loss_sum_M = self.loss_sum_M + losses_M
-            if self.step in evaluate_at:
-                self._evaluate(evaluators)
+            for ledger in self.ledgers:
+                ledger.add(losses_M)
+            if due := [ledger for ledger in self.ledgers if self.step in ledger.evaluate_at]:
+                self._evaluate(due, evaluators)
             if time.monotonic() - reported_at > PROGRESS_INTERVAL_S or self.step == job.steps:
                 losses = losses_M.tolist()
                 on_progress(Progress(self.step, job.steps, tuple(losses)))
-                _mark_diverged(outcomes, losses, self.step)
+                for ledger in self.ledgers:
+                    ledger.mark_diverged(losses, self.step)
                 reported_at = time.monotonic()
-            if not any(outcome.goes_on for outcome in outcomes):
+            if self.longer and self.step == leaves_trunk_at:
+                self._leave_trunk()
+            if not own.goes_on:
                 break
             if self.checkpoints.due:
                 self.checkpoints.write(self._state())
         return self.step
 
-    def _evaluate(self, evaluators: Sequence[Evaluator]) -> None:
-        n_steps = self.step - self.evaluated
-        train_losses = (self.loss_sum_M / n_steps).tolist()
+    def _evaluate(self, due: Sequence[Ledger], evaluators: Sequence[Evaluator]) -> None:
         by_set = [evaluator.measure(self.stack) for evaluator in evaluators]
         measured = [list(chain(*of_member)) for of_member in zip(*by_set, strict=True)]
-        in_training = [index for index, outcome in enumerate(self.outcomes) if outcome.goes_on]
-        _record(self.job, self.outcomes, self.step, measured, train_losses, n_steps)
-        for outcome, rule, rows in zip(self.outcomes, self.stopping, measured, strict=True):
-            outcome.stopped = outcome.stopped or rule.ends(_loss_of(rows))
-        self._keep(in_training)
-        self.loss_sum_M, self.evaluated = torch.zeros(()), self.step
+        for ledger in due:
+            for index in ledger.record(self.step, measured):
+                ledger.keeper.keep(index, self._state_of(index))
 
-    def _keep(self, indices: list[int]) -> None:
-        """Keep what is wanted of members that were just evaluated; nothing of those that have diverged."""
-        for index in indices:
-            outcome = self.outcomes[index]
-            if outcome.status == "finished" and self.keeper.wants(outcome.stopped or self.step == self.job.steps):
-                self.keeper.keep(index, self._state_of(index))
+    def _leave_trunk(self) -> None:
+        """Leave the state to longer jobs, whose part begins here."""
+        for ledger in self.longer:
+            ledger.began = self.step
+        self.trunk.write(self._state())
+        self.longer = []
 
     def _state_of(self, index: int) -> State:
         """The state of one member: parameters as model.NAME, averages of the optimizer as optimizer.AVERAGE.NAME.
@@ -218,25 +179,26 @@ class Training:
         return State(self.step, named)
 
     def _state(self) -> State:
-        tensors = {"params": self.stack.params_MP, "loss_sum": self.loss_sum_M} | self.optimizer.averages
-        facts = {
-            "evaluated": self.evaluated,
-            "spent_s": self.spent_s + time.monotonic() - self.started,
-            "outcomes": [{name: getattr(outcome, name) for name in _KEPT} for outcome in self.outcomes],
-            "stopping": [[rule.lowest, rule.in_vain] for rule in self.stopping],
-        }
+        tensors = {"params": self.stack.params_MP} | self.optimizer.averages
+        tensors |= {_sum_of(ledger): ledger.loss_sum_M for ledger in self.ledgers}
+        facts = {ledger.name: ledger.facts() for ledger in self.ledgers}
+        facts[self.own.name]["spent_s"] += time.monotonic() - self.started
         return State(self.step, tensors, facts)
 
     def _resume(self, state: State) -> None:
-        self.step, facts = state.step, state.facts
+        self.step = state.step
         restore({"params": self.stack.params_MP}, state.tensors)
-        self.optimizer.resume(state.tensors, self.step)
-        self.loss_sum_M = state.tensors["loss_sum"].to(self.device)
-        self.evaluated, self.spent_s = facts["evaluated"], facts["spent_s"]
-        for outcome, kept in zip(self.outcomes, facts["outcomes"], strict=True):
-            vars(outcome).update(kept)
-        for rule, (lowest, in_vain) in zip(self.stopping, facts["stopping"], strict=True):
-            rule.lowest, rule.in_vain = lowest, in_vain
+        resume(self.optimizer, state.tensors)
+        # One that nobody kept a ledger of up to here cannot go on from here, and none does from beyond the trunk.
+        on_trunk = self.step < stable_steps(self.own.job.settings.schedule, self.own.job.steps)
+        self.longer = [ledger for ledger in self.longer if on_trunk and ledger.name in state.facts]
+        for ledger in self.ledgers:
+            ledger.resume(state.facts[ledger.name], state.tensors[_sum_of(ledger)].to(self.device))
+
+
+def _sum_of(ledger: Ledger) -> str:
+    """The name of its sum of losses among the tensors of a state."""
+    return f"loss_sum.{ledger.name}"
 
 
 def evaluators_of(settings: Settings, device: torch.device) -> list[Evaluator]:
@@ -252,17 +214,6 @@ def _evaluator(settings: Settings, device: torch.device, asked: EvaluationSet) -
     return Evaluator(settings, device, asked) if choices is None else ChoiceEvaluator(settings, device, choices, asked)
 
 
-def evaluation_steps(steps: int, settings: TrainingSettings) -> set[int]:
-    """At most `training.evaluations` steps up to `steps`, which is the last of them.
-
-    Spaced evenly in the logarithm from step 1 on, or, where `training.evaluate` is even, every 1 / evaluations of them.
-    """
-    n = settings.evaluations
-    if settings.evaluate == "even":
-        return {max(1, round(s)) for s in np.linspace(steps / n, steps, n)}
-    return {round(s) for s in np.geomspace(1, steps, n)} | {steps} if n > 1 else {steps}
-
-
 # --------------------------------------------------------------------------------------------------------------- steps
 
 
@@ -273,90 +224,27 @@ def optimizer_of(job: Job, stack: Stack) -> Optimizer:
 
 
 def training_steps(
-    job: Job, stack: Stack, device: torch.device, optimizer: Optimizer | None = None, first: int = 0
+    job: Job,
+    stack: Stack,
+    device: torch.device,
+    optimizer: Optimizer | None = None,
+    first: int = 0,
+    way: str | None = None,
 ) -> Iterator[torch.Tensor]:
     """Take the job's optimizer steps one by one; yields each member's loss (M,) before the step.
 
     Args:
         optimizer: one that has taken `first` steps; by default a new one.
+        way: how to run a step, one of `WAYS`; by default as `launcher.step` says.
+
+    Raises:
+        UserError: a way that this machine cannot go.
     """
-    settings, optimizer = job.settings, optimizer or optimizer_of(job, stack)
-    batches = training_batches(job, device, first)
-    loss_and_grad = None
-    for step in range(first, job.steps):
-        batch = next(batches)
-        loss_and_grad = loss_and_grad or trace_step(job, stack, *batch)
-        losses_M, grad_MP = loss_and_grad(*batch, step)
-        grad_MP = add_penalties(grad_MP, stack.params_MP, stack.decays_P, settings.loss)
-        if settings.optimizer.grad_clip is not None:
-            grad_MP = clip_by_member(grad_MP, settings.optimizer.grad_clip)
-        optimizer.step(grad_MP, lr_multiplier(settings.schedule, step, job.steps))
-        yield losses_M
-
-
-# -------------------------------------------------------------------------------------------------------- measurements
-
-
-def _record(
-    job: Job,
-    outcomes: list[Outcome],
-    step: int,
-    evaluated: list[list[dict[str, Any]]],
-    train_losses: list[float],
-    n_steps: int,
-) -> None:
-    """Add one evaluation to the outcome of each member that goes on; one whose losses are not finite has diverged.
-
-    Args:
-        evaluated: rows of each member's evaluation.
-        train_losses: each member's mean over the `n_steps` steps since the evaluation before.
-    """
-    _mark_diverged(outcomes, [_worst_loss_of(rows) for rows in evaluated], step)
-    _mark_diverged(outcomes, train_losses, step)
-    for outcome, rows, train_loss in zip(outcomes, evaluated, train_losses, strict=True):
-        if outcome.goes_on:
-            trained = _train_row(job.settings, train_loss, n_steps * job.settings.ladder.batch_size)
-            outcome.measurements += [_at(job, outcome.member, step) | row for row in [*rows, trained]]
-
-
-def _loss_of(rows: list[dict[str, Any]], split: str = "eval") -> float:
-    """Loss of the whole task in an evaluation's rows; 0 for a task that does not measure its loss."""
-    wanted = (split, LOSS.name, "all")
-    return next((row["value"] for row in rows if (row["split"], row["metric"], row["subtask"]) == wanted), 0.0)
-
-
-def _worst_loss_of(rows: list[dict[str, Any]]) -> float:
-    """The loss of an evaluation set where it is not finite, which cannot be recorded; else 0."""
-    losses = [_loss_of(rows, split) for split in dict.fromkeys(row["split"] for row in rows)]
-    return next((loss for loss in losses if not math.isfinite(loss)), 0.0)
-
-
-def _mark_diverged(outcomes: list[Outcome], losses: list[float], step: int) -> None:
-    for outcome, loss in zip(outcomes, losses, strict=True):
-        if outcome.goes_on and not math.isfinite(loss):
-            outcome.status = "diverged"
-            outcome.error = f"loss was not finite at step {step}: try a lower optimizer.lr, or optimizer.grad_clip"
-
-
-def _at(job: Job, member: Member, step: int) -> dict[str, Any]:
-    done = step / job.steps
-    return {"run_id": member.run_id, "step": step, "tokens": round(job.tokens * done), "flops": job.flops * done}
-
-
-def _train_row(settings: Settings, loss: float, n_examples: int) -> dict[str, Any]:
-    """The training loss, mean over the steps since the last evaluation: smoothed as asked for, without penalties."""
-    return {
-        "split": "train",
-        "subtask": "all",
-        "metric": LOSS.name,
-        "value": loss,
-        "stderr": None,
-        "n_eval": n_examples,
-        "chance": chance(settings, LOSS.name),
-        "higher_is_better": LOSS.higher_is_better,
-        "discontinuous": LOSS.discontinuous,
-        "paired_metric": LOSS.paired_metric,
-    }
+    optimizer = optimizer or optimizer_of(job, stack)
+    step: Step | None = None
+    for given in step_inputs(job, stack, optimizer, device, first):
+        step = step or running(way or job.settings.launcher.way, job, stack, optimizer, given)
+        yield step(given)
 
 
 def _versions() -> dict[str, str]:

@@ -1,24 +1,26 @@
-"""Members of one rung side by side: one tensor of parameters, one traced step for all of them.
+"""Members of one rung side by side: one tensor of parameters, one step for all of them.
 
-Each model stays the plain module that its family wrote. `vmap` runs it over members; forward and backward pass are
-traced once into plain tensor operations and replayed, which spares the cost of dispatching through vmap at every step
-(measured in experiments/members). A model that vmap cannot run, such as a recurrent one, is called for one member after
-another, without vmap and without a trace.
+Each model stays the plain module that its family wrote. `vmap` runs it over members; a lone one runs as it is. Forward
+and backward pass are traced into plain tensor operations and replayed (`harness.training.gradients`), which spares the
+cost of dispatching at every step (measured in experiments/members). A model that vmap cannot run, such as a recurrent
+one, is called for one member after another, without vmap and without a trace.
 """
 
 from __future__ import annotations
 
+import pickle
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
+from typing import cast
 
+import numpy as np
 import torch
 from torch import nn
 from torch.backends import cudnn
 from torch.func import functional_call, vjp, vmap
-from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from harness.errors import UserError
@@ -32,17 +34,14 @@ from harness.tasks.base import Signature
 from harness.training.losses import Criterion, criterion
 from harness.training.rates import Rates
 
-#: Inputs, targets, weights and the step -> losses and gradient.
-LossAndGrad = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, int], tuple[torch.Tensor, torch.Tensor]]
-
+#: What dropout draws masks by, by the name of the buffer.
 Keys = dict[str, torch.Tensor]
-
-#: As `LossAndGrad`, with what dropout draws masks by in place of the step.
-Traced = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, Keys], tuple[torch.Tensor, torch.Tensor]]
-
 
 #: The parameters that a member starts from, by name.
 Start = Callable[[Member], Mapping[str, torch.Tensor]]
+
+#: Of all members, (M, *shape) each, by name.
+Tensors = Mapping[str, torch.Tensor]
 
 
 @dataclass
@@ -63,6 +62,9 @@ class Stack:
         decays_P: (P,) bool, the entries to which weight decay and penalties apply.
         bfloat16: whether matrix products run in bfloat16 under autocast.
         unbatched: why vmap cannot run the model over members, in a line; None where it can.
+        unscored: positions at the beginning of an example that a training step gives no logits of: none is scored, and
+            the model can leave them out.
+        architecture: tells models apart whose operations differ, for the same shapes of tensors.
         micro_batches: into how many parts a batch, and the evaluation set, is split at least.
     """
 
@@ -79,6 +81,8 @@ class Stack:
     decays_P: torch.Tensor
     bfloat16: bool
     unbatched: str | None
+    unscored: int
+    architecture: object
     micro_batches: int = 1
 
     @classmethod
@@ -120,6 +124,8 @@ class Stack:
             decays_P=_decays(model, trained).to(device),
             bfloat16=settings.training.precision == "bfloat16",
             unbatched=unbatched,
+            unscored=settings.task.first_scored if hasattr(model, "unanswered") else 0,
+            architecture=_architecture(job),
             micro_batches=job.micro_batches,
         )
 
@@ -137,12 +143,12 @@ class Stack:
         ordered = {name: values[name] for name, _ in self.skeleton.named_parameters()}
         return merged(ordered, self.finetune)
 
-    def dropout_keys(self, step: int) -> Keys:
-        """What the members' dropout layers draw their masks by at a step, (M,) each, by the name of their buffer."""
-        if not (names := list(self.dropouts)):
-            return {}
-        of_step = torch.from_numpy(keys(self.seeds, step, len(names))).to(self.params_MP.device)
-        return dict(zip(names, of_step.unbind(dim=1), strict=True))
+    def dropout_keys(self, steps: Sequence[int]) -> torch.Tensor:
+        """What the members' dropout layers draw their masks by at each of K steps, (K, M, L) in the order of layers."""
+        if not self.dropouts:
+            return torch.empty(len(steps), len(self.seeds), 0, dtype=torch.int32)
+        of_steps = np.stack([keys(self.seeds, step, len(self.dropouts)) for step in steps])
+        return torch.from_numpy(of_steps).to(self.params_MP.device)
 
     def dropout_parts(self, before: int, size: int) -> Keys:
         """What the members' dropout layers are told of a micro-batch, (M, 2) each, by the name of their buffer.
@@ -162,23 +168,29 @@ class Stack:
         return {f"{name}.key": module for name, module in modules if isinstance(module, Dropout)}
 
     def logits(
-        self, params: dict[str, torch.Tensor], inputs: torch.Tensor, dropout_keys: Keys | None = None
+        self, params: Tensors, inputs: torch.Tensor, dropout_keys: Keys | None = None, unscored: int = 0
     ) -> torch.Tensor:
-        """(M, B, ...) inputs, one batch a member -> (M, B, S, n_outputs) float32 logits.
+        """(M, B, ...) inputs, one batch a member -> (M, B, S - unscored, n_outputs) float32 logits.
 
         Args:
+            params: those that are trained, and any of the others that are not to be the stack's own.
             dropout_keys: those of a training step; None to drop nothing.
         """
         for dropout in self.dropouts.values():
             dropout.train(dropout_keys is not None)
 
         def one(own: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
-            with torch.autocast(x.device.type, torch.bfloat16) if self.bfloat16 else nullcontext():
+            with (
+                _leaving_out(self.skeleton, unscored),
+                torch.autocast(x.device.type, torch.bfloat16) if self.bfloat16 else nullcontext(),
+            ):
                 return functional_call(self.skeleton, self.buffers | own, (x,))
 
-        with _kernels_that_transform(inputs.device, batched=self.unbatched is None):
-            of_members = self.frozen | params | (dropout_keys or {})
-            if self.unbatched is None:
+        of_members = {**self.frozen, **params, **(dropout_keys or {})}
+        # A lone member is the plain module, whose operations are fewer than those under vmap.
+        batched = self.unbatched is None and len(inputs) > 1
+        with _kernels_that_transform(inputs.device, batched, self.unbatched is None):
+            if batched:
                 with _member_by_member_in_silence():
                     return vmap(one)(of_members, inputs).float()
             by_member = zip(*(value.unbind() for value in of_members.values()), strict=True)
@@ -187,49 +199,56 @@ class Stack:
 
     def losses(
         self,
-        params: dict[str, torch.Tensor],
+        params: Tensors,
         inputs: torch.Tensor,
         targets: torch.Tensor,
         weights: torch.Tensor,
         dropout_keys: Keys | None = None,
     ) -> torch.Tensor:
         """(M,) weighted sum of the criterion; weights are (M, B, S), targets too or (M, B, S, n_outputs)."""
-        losses = self.criterion(self.logits(params, inputs, dropout_keys), targets)
-        return (losses * weights).flatten(1).sum(dim=1)
+        outputs = self.logits(params, inputs, dropout_keys, self.unscored)
+        losses = self.criterion(outputs, targets[:, :, self.unscored :] if self.unscored else targets)
+        return (losses * (weights[:, :, self.unscored :] if self.unscored else weights)).flatten(1).sum(dim=1)
 
     def loss_and_grad(
         self,
-        params: dict[str, torch.Tensor],
+        params: Tensors,
         inputs: torch.Tensor,
         targets: torch.Tensor,
         weights: torch.Tensor,
         dropout_keys: Keys | None = None,
+        frozen: Tensors | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """(M,) `losses` and (M, P) their gradient."""
-        losses, pull, *_ = vjp(lambda p: self.losses(p, inputs, targets, weights, dropout_keys), params)
+        """(M,) `losses` and (M, P) their gradient by `params`; `frozen` are the stack's own if None."""
+        fixed = dict(frozen or {})
+        losses, pull, *_ = vjp(lambda p: self.losses(fixed | p, inputs, targets, weights, dropout_keys), dict(params))
         (grads,) = pull(torch.ones_like(losses))
         return losses, torch.cat([grad.flatten(1) for grad in grads.values()], dim=1)
 
-    def trace(self, inputs: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor) -> LossAndGrad:
-        """`loss_and_grad` at the current parameters in a training step, for batches of this shape."""
-        run = self.trace_keyed(inputs, targets, weights, self.dropout_keys(0))
-        return lambda x, y, w, at: run(x, y, w, self.dropout_keys(at))
 
-    def trace_keyed(
-        self, inputs: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor, dropout_keys: Keys
-    ) -> Traced:
-        """As `trace`, with dropout's keys given at each call."""
-        params = self.by_name()
+@contextmanager
+def _leaving_out(model: nn.Module, positions: int) -> Iterator[None]:
+    """Let a model give no logits of its first answers."""
+    if not positions:
+        yield
+        return
+    before = cast("int", model.unanswered)
+    model.unanswered = before + positions  # type: ignore[assignment]  # what torch takes for a tensor or a module
+    try:
+        yield
+    finally:
+        model.unanswered = before  # type: ignore[assignment]
 
-        def step(
-            p: dict[str, torch.Tensor], x: torch.Tensor, y: torch.Tensor, w: torch.Tensor, k: Keys
-        ) -> tuple[torch.Tensor, torch.Tensor]:
-            return self.loss_and_grad(p, x, y, w, k)
 
-        # What vmap cannot run may take another path for other data, which a trace would not.
-        traced = self.unbatched is None
-        run = make_fx(step)(params, inputs, targets, weights, dropout_keys) if traced else step
-        return partial(run, params)
+def _architecture(job: Job) -> object:
+    """Equal for jobs whose models are the same operations on tensors of the same shapes."""
+    settings = job.settings
+    of_step = settings.family, settings.task.signature, settings.parametrization, settings.loss, settings.finetune
+    try:
+        of_task = settings.parents_outputs, settings.task.first_scored
+        return pickle.dumps((of_step, of_task, settings.training.precision, job.rung.shape))
+    except (pickle.PicklingError, AttributeError, TypeError):  # a class of a script's own
+        return object()
 
 
 def why_unbatched(model: nn.Module, signature: Signature) -> str | None:
@@ -257,7 +276,7 @@ def _member_by_member_in_silence() -> Iterator[None]:
         yield
 
 
-def _kernels_that_transform(device: torch.device, batched: bool) -> AbstractContextManager[None]:
+def _kernels_that_transform(device: torch.device, batched: bool, traced: bool) -> AbstractContextManager[None]:
     """Keeps torch, on CUDA, to kernels that its transforms (vmap, vjp) can run; on an H200 with torch 2.11 others fail.
 
     Under vmap the backward pass of fused attention raises ("LSE is not correctly aligned") in float32 and is NaN in
@@ -265,7 +284,9 @@ def _kernels_that_transform(device: torch.device, batched: bool) -> AbstractCont
     """
     if device.type != "cuda":
         return nullcontext()
-    return sdpa_kernel(SDPBackend.MATH) if batched else cudnn.flags(enabled=False)
+    if batched:
+        return sdpa_kernel(SDPBackend.MATH)
+    return nullcontext() if traced else cudnn.flags(enabled=False)
 
 
 def start_from(model: nn.Module, weights: Mapping[str, torch.Tensor], fresh: Collection[str]) -> None:

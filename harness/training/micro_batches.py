@@ -12,42 +12,51 @@ import torch
 
 from harness.errors import IndivisibleError
 from harness.ladder import Job
-from harness.training.members import LossAndGrad, Stack, Traced
+from harness.training.gradients import Gradient, gradient_of
+from harness.training.members import Keys, Stack
 
 #: Share of the largest output by which those of an example may differ beside another; in bfloat16 rounding takes 1 %.
 _ALIKE = 0.05
 
 
-def trace_step(
-    job: Job, stack: Stack, inputs: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor
-) -> LossAndGrad:
-    """Losses (M,) and their gradient (M, P) in a training step, for batches of this shape, in the job's micro-batches.
+def gradient_in_parts(
+    job: Job,
+    stack: Stack,
+    inputs: torch.Tensor,
+    targets: torch.Tensor,
+    weights: torch.Tensor,
+    keys: Keys,
+    compile: bool = False,
+) -> Gradient:
+    """`gradient_of` for batches of this shape, in the job's micro-batches.
 
     Raises:
         IndivisibleError: the loss of a batch is not the sum of the losses of its parts.
     """
     if job.micro_batches == 1:
-        return stack.trace(inputs, targets, weights)
+        return gradient_of(stack, inputs, targets, weights, keys, compile)
     if (reason := _why_whole(job, stack, inputs)) is not None:
         raise IndivisibleError(f"the batch cannot be split: {reason}")
-    traced: dict[int, Traced] = {}  # by the size of a micro-batch, of which there are two at most
+    parts = [whole.tensor_split(job.micro_batches, dim=1) for whole in (inputs, targets, weights)]
+    sizes = [part.shape[1] for part in parts[0]]
+    # Made once, for a device is not to wait for the host within a step.
+    of_parts = [stack.dropout_parts(sum(sizes[:i]), size) for i, size in enumerate(sizes)]
+    traced: dict[int, Gradient] = {}  # by the size of a micro-batch, of which there are two at most
+    for size, of_part, *part in zip(sizes, of_parts, *parts, strict=True):
+        if size not in traced:
+            traced[size] = gradient_of(stack, part[0], part[1], part[2], keys | of_part, compile)
 
-    def step(
-        inputs: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor, at: int
+    def gradient(
+        inputs: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor, keys: Keys
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        keys, before = stack.dropout_keys(at), 0
         losses_M, grad_MP = torch.zeros(()), torch.zeros(())
         parts = (whole.tensor_split(job.micro_batches, dim=1) for whole in (inputs, targets, weights))
-        for x, y, w in zip(*parts, strict=True):
-            of_part = keys | stack.dropout_parts(before, size := x.shape[1])
-            if size not in traced:
-                traced[size] = stack.trace_keyed(x, y, w, of_part)
-            losses, grad = traced[size](x, y, w, of_part)
+        for size, of_part, x, y, w in zip(sizes, of_parts, *parts, strict=True):
+            losses, grad = traced[size](x, y, w, keys | of_part)
             losses_M, grad_MP = losses_M + losses, grad.add_(grad_MP)
-            before += size
         return losses_M, grad_MP
 
-    return step
+    return gradient
 
 
 def _why_whole(job: Job, stack: Stack, inputs: torch.Tensor) -> str | None:

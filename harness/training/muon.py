@@ -8,14 +8,12 @@ training FLOPs, which are those of the model's forward and backward pass under e
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
 
 import torch
 
 from harness.settings import OptimizerSettings
 from harness.training.adamw import AdamW
 from harness.training.rates import Rates
-from harness.training.state import restore
 
 #: The quintic a X + b (X X^T) X + c (X X^T)^2 X, and how often it is applied.
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
@@ -53,27 +51,26 @@ class Muon:
         self.others_P = others_P.to(params_MP.device)
         self.adamw = AdamW(params_MP, rates, settings)
 
-    def step(self, grad_MP: torch.Tensor, lr_multiplier: float) -> None:
-        """Update the parameters; `lr_multiplier` is the schedule's factor on both learning rates."""
+    def factors(self, step: int, lr_multiplier: float) -> tuple[float, ...]:
+        """Those of AdamW; the first is the schedule's factor on both learning rates."""
+        return self.adamw.factors(step, lr_multiplier)
+
+    def update(self, grad_MP: torch.Tensor, factors_F: torch.Tensor) -> None:
+        """Take a step; `factors_F` are those of it, float32 on the device."""
         momentum = self.settings.momentum
         self.velocity.lerp_(grad_MP, 1 - momentum)
         ahead = grad_MP.lerp(self.velocity, momentum) if self.settings.nesterov else self.velocity
         # AdamW sees a gradient of zero for the matrices, which moves them by weight decay alone.
-        self.adamw.step(grad_MP * self.others_P, lr_multiplier)
+        self.adamw.update(grad_MP * self.others_P, factors_F)
         for (rows, columns), entries in self.entries.items():
             matrices = ahead[:, entries].view(len(ahead), -1, rows, columns)
             update = orthogonalised(matrices).flatten(1) * max(1.0, rows / columns) ** 0.5
-            self.params[:, entries] -= lr_multiplier * self.rates.lr_MP[:, entries] * update
+            self.params[:, entries] -= factors_F[0] * self.rates.lr_MP[:, entries] * update
 
     @property
     def averages(self) -> dict[str, torch.Tensor]:
         """What it remembers of earlier gradients, by name; AdamW's too."""
         return {"velocity": self.velocity} | self.adamw.averages
-
-    def resume(self, averages: Mapping[str, torch.Tensor], steps_taken: int) -> None:
-        """Take up the averages of an optimizer that took so many steps."""
-        restore({"velocity": self.velocity}, averages)
-        self.adamw.resume(averages, steps_taken)
 
 
 def orthogonalised(matrices: torch.Tensor) -> torch.Tensor:

@@ -1,7 +1,8 @@
 """Optimizers over all members at once, on one (M, P) tensor of parameters.
 
 Every operation is elementwise, or a matrix product of each member by itself, so a member's numbers do not depend on
-which other members train beside it.
+which other members train beside it. What changes from step to step comes as a tensor, so that an update is the same
+list of operations at every step, which a CUDA graph can hold.
 """
 
 from __future__ import annotations
@@ -21,15 +22,20 @@ from harness.training.state import restore
 class Optimizer(Protocol):
     """What trains the members' parameters, which it changes in place."""
 
-    def step(self, grad_MP: torch.Tensor, lr_multiplier: float) -> None:
-        """Update the parameters; `lr_multiplier` is the schedule's factor on the base learning rate."""
+    def factors(self, step: int, lr_multiplier: float) -> tuple[float, ...]:
+        """The numbers that `update` needs of a step.
+
+        Args:
+            step: steps taken before it.
+            lr_multiplier: the schedule's factor on the base learning rate.
+        """
+
+    def update(self, grad_MP: torch.Tensor, factors_F: torch.Tensor) -> None:
+        """Take a step; `factors_F` are those of it, float32 on the device."""
 
     @property
     def averages(self) -> dict[str, torch.Tensor]:
         """What it remembers of earlier gradients, by name."""
-
-    def resume(self, averages: Mapping[str, torch.Tensor], steps_taken: int) -> None:
-        """Take up the averages of an optimizer that took so many steps."""
 
 
 class GradientDescent:
@@ -38,20 +44,20 @@ class GradientDescent:
     def __init__(self, params_MP: torch.Tensor, rates: Rates, settings: OptimizerSettings) -> None:
         self.params, self.rates, self.settings = params_MP, rates, settings
 
-    def step(self, grad_MP: torch.Tensor, lr_multiplier: float) -> None:
-        """Update the parameters; `lr_multiplier` is the schedule's factor on the base learning rate."""
+    def factors(self, step: int, lr_multiplier: float) -> tuple[float, ...]:
+        """The schedule's factor on the learning rate."""
+        return (lr_multiplier,)
+
+    def update(self, grad_MP: torch.Tensor, factors_F: torch.Tensor) -> None:
+        """Take a step; `factors_F` are those of it, float32 on the device."""
         if self.rates.decay_MP is not None:
-            self.params.addcmul_(self.params, self.rates.decay_MP, value=-lr_multiplier)
-        self.params.addcmul_(self.direction(grad_MP), self.rates.lr_MP, value=-lr_multiplier)
+            self.params.addcmul_(self.params, self.rates.decay_MP * factors_F, value=-1)
+        self.params.addcmul_(self.direction(grad_MP), self.rates.lr_MP * factors_F, value=-1)
 
     @property
     def averages(self) -> dict[str, torch.Tensor]:
         """What it remembers of earlier gradients, by name."""
         return {}
-
-    def resume(self, averages: Mapping[str, torch.Tensor], steps_taken: int) -> None:
-        """Take up the averages of an optimizer that took so many steps."""
-        restore(self.averages, averages)
 
     def direction(self, grad_MP: torch.Tensor) -> torch.Tensor:
         """(M, P) what the learning rate multiplies."""
@@ -91,6 +97,16 @@ OPTIMIZERS: dict[str, Callable[[torch.Tensor, Rates, OptimizerSettings], Optimiz
 
 #: How many `averages` of the size of the parameters each of them has.
 N_AVERAGES = {"gd": 0, "sgd": 1, "adam": 2, "adamw": 2, "muon": 3}
+
+
+def take_step(optimizer: Optimizer, grad_MP: torch.Tensor, step: int, lr_multiplier: float = 1.0) -> None:
+    """One step by itself; `step` counts those before it."""
+    optimizer.update(grad_MP, torch.tensor(optimizer.factors(step, lr_multiplier), device=grad_MP.device))
+
+
+def resume(optimizer: Optimizer, averages: Mapping[str, torch.Tensor]) -> None:
+    """Take up the averages of another optimizer of this kind."""
+    restore(optimizer.averages, averages)
 
 
 def clip_by_member(grad_MP: torch.Tensor, max_norm: float) -> torch.Tensor:

@@ -18,7 +18,7 @@ class Rates:
     """The optimizer's settings entry by entry, the factors of the parametrization included.
 
     Attributes:
-        lr_MP: (M, P) base learning rate.
+        lr_MP: (M, P) base learning rate, or (M, 1) where those of a member's entries are alike.
         decay_MP: (M, P) share by which a step at the base learning rate shrinks an entry; None without weight decay.
         eps_P: (P,), or (1,) where all are alike: AdamW's epsilon.
         matrices: (start, rows, columns) of each hidden matrix among the P entries, which Muon orthogonalises.
@@ -48,10 +48,12 @@ class Rates:
                 of_muon[start : start + rows * columns] = True
             lr_MP = torch.where(of_muon, lr_MP, optimizer.adamw_lr)
         alike = len({each.eps for each in of_each}) == 1
+        one_rate = optimizer.kind != "muon" and len({each.lr for each in of_each}) == 1
         eps_P = _spread([each.eps for each in of_each], sizes) * optimizer.eps
         decay_MP = lr_MP * _spread([each.decay for each in of_each], sizes) * optimizer.weight_decay
+        lr_MP = lr_MP * _spread([each.lr for each in of_each], sizes)
         return cls(
-            lr_MP=(lr_MP * _spread([each.lr for each in of_each], sizes)).to(device),
+            lr_MP=(lr_MP[:, :1] if one_rate else lr_MP).to(device),
             decay_MP=decay_MP.to(device) if optimizer.weight_decay else None,
             eps_P=(eps_P[:1] if alike else eps_P).to(device),
             matrices=matrices,

@@ -7,11 +7,13 @@ step, without training, so that tasks keep no state that could be lost.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
+
+from harness.ladder import Job
 
 
 @dataclass
@@ -74,6 +76,34 @@ class KeepsNothing:
 
     def keep(self, index: int, state: State) -> None:
         """Not asked for."""
+
+
+class Trunk(Protocol):
+    """Hands the state in which a job leaves the path that it shares with longer ones to these.
+
+    Attributes:
+        longer: the longer jobs, each with who keeps its states.
+    """
+
+    longer: Sequence[tuple[Job, Keeper]]
+
+    def write(self, state: State) -> None:
+        """Keep the state for them."""
+
+    def read(self) -> State | None:
+        """The furthest state that a shorter job left to this one; None where there is none."""
+
+
+class NoTrunk:
+    """Shares nothing."""
+
+    longer: Sequence[tuple[Job, Keeper]] = ()
+
+    def write(self, state: State) -> None:
+        """Not asked for."""
+
+    def read(self) -> None:
+        """None."""
 
 
 def restore(into: Mapping[str, torch.Tensor], tensors: Mapping[str, torch.Tensor]) -> None:

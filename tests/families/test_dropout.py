@@ -15,6 +15,7 @@ from harness.families.mlp import MLP
 from harness.families.transformer import Transformer
 from harness.training.batches import training_batches
 from harness.training.evaluation import Evaluator
+from harness.training.gradients import gradient_of
 from harness.training.loop import train_job
 from harness.training.members import Stack
 
@@ -82,10 +83,11 @@ def test_each_step_drops_anew_and_evaluation_nothing(family, task):
     stack = Stack.of(job, CPU)
     stack.params_MP += 0.1 * torch.randn(stack.params_MP.shape, generator=torch.Generator().manual_seed(0))
     batch = next(training_batches(job, CPU))
-    step = stack.trace(*batch)
-    losses = [step(*batch, at)[0] for at in (0, 0, 1)]
+    keys = [dict(zip(stack.dropouts, of_step.unbind(dim=1), strict=True)) for of_step in stack.dropout_keys([0, 1])]
+    gradient = gradient_of(stack, *batch, keys[0])
+    losses = [gradient(*batch, keys[at])[0] for at in (0, 0, 1)]
     assert torch.equal(losses[0], losses[1]) and not torch.isclose(losses[0], losses[2]).any()
-    torch.testing.assert_close(losses[2], stack.losses(stack.by_name(), *batch, stack.dropout_keys(1)))
+    torch.testing.assert_close(losses[2], stack.losses(stack.by_name(), *batch, keys[1]))
 
     plain = Stack.of(job_of(case(replace(family, dropout=0.0), task)), CPU)
     plain.params_MP.copy_(stack.params_MP)

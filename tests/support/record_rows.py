@@ -31,6 +31,7 @@ def run_row(run_id: str = "aa", **changes: Any) -> dict[str, Any]:
         "batch_size": 2,
         "micro_batches": None,
         "params_trained": None,
+        "spent_flops": None,
         **dict.fromkeys(LINEAGE),
         "tokens": 8,
         "unique_examples": None,

@@ -231,6 +231,7 @@ def _run(folder: Path, study: str, rung: int, seed: int) -> dict[str, Any]:
         "batch_size": 16,
         "micro_batches": None,
         "params_trained": None,
+        "spent_flops": None,
         **dict.fromkeys(LINEAGE),
         "tokens": tokens,
         "unique_examples": None,

@@ -27,9 +27,11 @@ from harness.sweeping.checkpoints import JobCheckpoints, checkpoint_path
 from harness.sweeping.disk import checkpoint_bytes, kept_bytes, member_bytes
 from harness.sweeping.kept import KeptCheckpoints, is_kept, remove_ended
 from harness.sweeping.worker import run_job
-from harness.training.loop import Outcome, Training, evaluation_steps
+from harness.training.evaluation_steps import evaluation_steps
+from harness.training.ledger import Ledger, Outcome
+from harness.training.loop import Training
 from harness.training.members import Stack
-from harness.training.state import KeepsNothing, NoCheckpoints, State
+from harness.training.state import KeepsNothing, NoCheckpoints, NoTrunk, State
 
 
 class Stopped(BaseException):
@@ -53,14 +55,9 @@ def trained_alone(job: Job, index: int) -> Training:
     """One member after the last step of a job of its own."""
     alone = dataclasses.replace(job, members=job.members[index : index + 1])
     with torch.no_grad():
-        training = Training.of(
-            alone,
-            torch.device("cpu"),
-            Stack.of(alone, torch.device("cpu")),
-            [Outcome(alone.members[0])],
-            NoCheckpoints(),
-            KeepsNothing(),
-        )
+        stack = Stack.of(alone, torch.device("cpu"))
+        own = Ledger.of(alone, KeepsNothing())
+        training = Training.of(torch.device("cpu"), stack, own, NoCheckpoints(), NoTrunk())
         training.run(lambda progress: None)
     return training
 
@@ -104,7 +101,7 @@ def test_a_model_made_from_a_file_has_the_loss_that_was_recorded(tmp_path: Path,
     training = trained_alone(job, 0)
     recorded_loss = {
         row["step"]: row["value"]
-        for row in training.outcomes[0].measurements
+        for row in training.own.outcomes[0].measurements
         if (row["metric"], row["split"], row["subtask"]) == ("loss", "eval", "all")
     }
     batch = task.eval_batch()
@@ -124,7 +121,7 @@ def test_the_size_on_disk_is_that_which_was_predicted(tmp_path: Path, optimizer:
     run_job(job, None)
     contents = files(job).values()
     headers = [8 + struct.unpack("<Q", content[:8])[0] for content in contents]
-    assert len(contents) == 2 * len(evaluation_steps(job.steps, job.settings.training))
+    assert len(contents) == 2 * len(evaluation_steps(job))
     assert sum(map(len, contents)) - sum(headers) == kept_bytes(job)
     stack = trained_alone(job, 0)
     JobCheckpoints(job).write(State(1, {"params": stack.stack.params_MP.repeat(2, 1)} | stack.optimizer.averages))
@@ -181,7 +178,7 @@ def test_it_begins_anew_where_a_file_of_an_earlier_step_is_missing(
     job = job_with(tmp_path, "all")
     assert JobCheckpoints(job).step is None
     run_job(job, None)
-    assert sorted(kept_steps(folder_of(job))) == sorted(evaluation_steps(job.steps, job.settings.training))
+    assert sorted(kept_steps(folder_of(job))) == sorted(evaluation_steps(job))
 
 
 def test_a_diverged_run_keeps_nothing_of_its_diverged_state(tmp_path: Path) -> None:

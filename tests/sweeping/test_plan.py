@@ -84,7 +84,7 @@ def test_workers(study: Settings) -> None:
     [
         ({"threads": 5}, "launcher.threads=5: allowed is at most 4, the cores that this process may use"),
         ({"threads": 2, "workers": 3}, "launcher.workers=3: allowed is at most 2 with launcher.threads=2"),
-        ({"step": "captured"}, "launcher.step=captured: allowed is one of auto, replayed on cpu"),
+        ({"step": "captured"}, "launcher.step=captured: allowed is one of auto, replayed, compiled on cpu"),
     ],
 )
 def test_what_the_machine_does_not_have_is_refused(study: Settings, monkeypatch, changes, said: str) -> None:

@@ -7,6 +7,8 @@ all runs but the backward pass, for autograd asks the CUDA driver for its stream
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 import numpy as np
 import pytest
 import torch
@@ -18,7 +20,7 @@ from harness.errors import SettingError
 from harness.families.cnn import CNN
 from harness.families.mlp import MLP
 from harness.families.transformer import Transformer
-from harness.training import members
+from harness.training import gradients, members, ways
 from harness.training.device import describe, resolve, synchronise
 from harness.training.evaluation import Evaluator
 from harness.training.loop import train_job, training_steps
@@ -37,11 +39,12 @@ FAMILIES = {
 def fake(monkeypatch):
     """Tensors are fake; a module stays where it was built, for moving one is what fake tensors cannot do."""
     monkeypatch.setattr(torch.nn.Module, "to", lambda module, *_: module)
+    monkeypatch.setattr(gradients, "_traces", OrderedDict())  # whose constants are fake, too
     with FakeTensorMode(), torch.no_grad():
         yield
 
 
-def train_and_evaluate(device, name, **changes):
+def train_and_evaluate(device, name, way="replayed", **changes):
     """Every step of a tiny job and an evaluation; whatever of it is not on the device raises or is found."""
     family, task = FAMILIES[name]
     changes |= {"optimizer__weight_decay": 0.1, "optimizer__grad_clip": 1.0, "parametrization__kind": "mup"}
@@ -49,21 +52,30 @@ def train_and_evaluate(device, name, **changes):
         changes["parametrization__depth"] = "complete"
     job = job_of(make_settings(family, task, **changes))
     stack, evaluator = Stack.of(job, device), Evaluator(job.settings, device)
-    losses = list(training_steps(job, stack, device))
+    losses = list(training_steps(job, stack, device, way=way))
     assert [(losses_M.device, losses_M.shape) for losses_M in losses] == [(device, (3,))] * job.steps
     assert stack.params_MP.device == device
     for answers_MBS in evaluator.answers(stack, evaluator.inputs, evaluator.targets).values():
         assert (answers_MBS.device, answers_MBS.shape) == (device, (3, *evaluator.targets.shape))
 
 
+@pytest.fixture
+def uncaptured(monkeypatch):
+    """A CUDA graph is what it was captured from, and there is no second stream to capture it on."""
+    monkeypatch.setattr(ways, "cuda_graph", lambda function: function)
+    monkeypatch.setattr(ways, "_beside", lambda device, step: step())
+
+
+@pytest.mark.parametrize("way", ["replayed", "captured"])
 @pytest.mark.parametrize(
     ("name", "optimizer"), [*((name, "adamw") for name in FAMILIES), ("mlp", "sgd"), ("mlp", "muon"), ("cnn", "muon")]
 )
-def test_training_keeps_every_tensor_on_its_device(fake, name, optimizer):
-    train_and_evaluate(torch.device("meta"), name, optimizer__kind=optimizer)
+def test_training_keeps_every_tensor_on_its_device(fake, uncaptured, name, optimizer, way):
+    train_and_evaluate(torch.device("meta"), name, way, optimizer__kind=optimizer)
 
 
-# Where torch has no CUDA, a fake tensor of that device cannot be indexed and a GRU has no fake.
+# Where torch has no CUDA, a fake tensor of that device cannot be indexed or copied to, as a captured step would be, and
+# a GRU has no fake.
 @pytest.mark.parametrize("name", ["mlp", "cnn", "transformer"])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_all_but_the_backward_pass_keeps_every_tensor_on_cuda(fake, monkeypatch, name, precision):

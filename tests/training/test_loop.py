@@ -13,9 +13,9 @@ from harness.families.cnn import CNN
 from harness.families.mlp import MLP
 from harness.families.transformer import Transformer
 from harness.metrics import ACCURACY, LOSS, Metric
-from harness.settings import TrainingSettings
 from harness.training import loop
-from harness.training.loop import evaluation_steps, train_job
+from harness.training.evaluation_steps import evaluation_flops, evaluation_steps
+from harness.training.loop import train_job
 
 CASES = [(MLP(), SignOfSum()), (CNN(), SignOfSum(image=True)), (Transformer(), NextSymbol())]
 IDS = ["mlp", "cnn", "transformer"]
@@ -109,7 +109,7 @@ def test_measurements_say_where_in_training_they_were_made():
     job = job_of(make_settings(MLP(), SignOfSum()))
     (outcome, *_) = train_job(job)
     steps = sorted({row["step"] for row in outcome.measurements})
-    assert steps == sorted(evaluation_steps(job.steps, job.settings.training))
+    assert steps == sorted(evaluation_steps(job))
     last = [row for row in outcome.measurements if row["step"] == job.steps]
     assert all(row["tokens"] == job.tokens and row["flops"] == job.flops for row in last)
     assert {row["run_id"] for row in outcome.measurements} == {outcome.member.run_id}
@@ -123,15 +123,39 @@ def test_training_losses_are_means_since_the_evaluation_before():
     assert all(row["metric"] == "loss" and row["stderr"] is None for row in trained)
 
 
+def evaluated_at(steps, **training):
+    changes = {f"training__{name}": value for name, value in training.items()}
+    return evaluation_steps(job_of(make_settings(MLP(), SignOfSum(), ladder__steps=steps, **changes)))
+
+
 def test_evaluation_steps_are_log_spaced_and_end_at_the_last():
-    assert evaluation_steps(1000, TrainingSettings(evaluations=4)) == {1, 10, 100, 1000}
-    assert evaluation_steps(5, TrainingSettings(evaluations=20)) == {1, 2, 3, 4, 5}
-    assert evaluation_steps(100, TrainingSettings(evaluations=1)) == {100}
+    assert evaluated_at(1000, evaluations=4) == {1, 10, 100, 1000}
+    assert evaluated_at(5, evaluations=20) == {1, 2, 3, 4, 5}
+    assert evaluated_at(100, evaluations=1) == {100}
 
 
 def test_evaluation_steps_may_be_evenly_spaced():
-    assert evaluation_steps(1000, TrainingSettings(evaluations=4, evaluate="even")) == {250, 500, 750, 1000}
-    assert evaluation_steps(3, TrainingSettings(evaluations=8, evaluate="even")) == {1, 2, 3}
+    assert evaluated_at(1000, evaluations=4, evaluate="even") == {250, 500, 750, 1000}
+    assert evaluated_at(3, evaluations=8, evaluate="even") == {1, 2, 3}
+
+
+def test_evaluations_cost_no_more_than_their_share():
+    # Layers of 4 x 8 and 8 x 2 are 48 multiply-adds forward, and 144 - 32 with the backward pass, which inputs need
+    # none of; batches are of 16, the evaluation set of 64.
+    settings = make_settings(MLP(), SignOfSum())
+    assert evaluation_flops(settings, job_of(settings).rung.shape) == 64 * 2 * 48
+    assert job_of(settings).flops == 12 * 16 * 2 * 112
+    costs = 64 * 48 / (16 * 112)  # of an evaluation, in steps
+    for share, n in ((1.0, 8), (2.5 * costs / 1000, 2), (0.5 * costs / 1000, 1)):
+        assert len(evaluated_at(1000, evaluations=8, eval_share=share)) == n
+        assert 1000 in evaluated_at(1000, evaluations=8, eval_share=share)
+
+
+def test_a_share_of_evaluations_is_part_of_a_run_and_its_absence_is_not():
+    ids = [
+        job_of(make_settings(MLP(), SignOfSum(), **of)).members[0].run_id for of in ({}, {"training__eval_share": 0.5})
+    ]
+    assert ids[0] == job_of(make_settings(MLP(), SignOfSum(), training__eval_share=None)).members[0].run_id != ids[1]
 
 
 def test_progress_ends_at_the_last_step(monkeypatch):

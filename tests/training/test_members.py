@@ -17,6 +17,7 @@ from harness.families.cnn import CNN
 from harness.families.mlp import MLP, MLPModel
 from harness.families.transformer import Transformer
 from harness.training.batches import training_batches
+from harness.training.gradients import gradient_of
 from harness.training.loop import train_job
 from harness.training.members import Stack
 
@@ -82,7 +83,7 @@ def test_its_gradient_is_that_of_plain_autograd():
     stack = Stack.of(job, CPU)
     stack.params_MP += 0.1  # so that the readout, zero at first, passes gradients on
     batch = next(training_batches(job, CPU))
-    losses_M, grad_MP = stack.trace(*batch)(*batch, 0)
+    losses_M, grad_MP = gradient_of(stack, *batch, {})(*batch, {})
     for m in range(2):
         model = settings.family.build(job.rung.shape, settings.task.signature, settings.parametrization)
         nn.utils.vector_to_parameters(stack.params_MP[m], model.parameters())

@@ -19,7 +19,9 @@ from harness.families.dropout import Dropout
 from harness.families.mlp import MLP, MLPModel
 from harness.families.transformer import Transformer
 from harness.ladder import Job
+from harness.training import micro_batches
 from harness.training.evaluation import examples_at_once
+from harness.training.gradients import gradient_of
 from harness.training.loop import train_job
 from harness.training.members import Stack
 
@@ -54,9 +56,8 @@ def test_parts_train_as_the_whole_within_rounding(case: tuple[Any, Any, dict[str
 
 def test_no_more_than_two_shapes_are_traced_and_none_is_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = []
-    trace = Stack.trace_keyed
     monkeypatch.setattr(
-        Stack, "trace_keyed", lambda stack, x, *rest: sizes.append(x.shape[1]) or trace(stack, x, *rest)
+        micro_batches, "gradient_of", lambda stack, x, *rest: sizes.append(x.shape[1]) or gradient_of(stack, x, *rest)
     )
     train_job(replace(job_of(make_settings(MLP(), SignOfSum())), micro_batches=3))
     assert sizes == [6, 5]  # of 16

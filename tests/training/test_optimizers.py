@@ -15,7 +15,7 @@ from harness.settings import OptimizerSettings
 from harness.training.adamw import AdamW
 from harness.training.loop import train_job
 from harness.training.members import Stack
-from harness.training.optimizers import OPTIMIZERS, clip_by_member
+from harness.training.optimizers import OPTIMIZERS, clip_by_member, take_step
 from harness.training.rates import Rates
 
 CPU = torch.device("cpu")
@@ -46,10 +46,10 @@ def test_optimizers_are_those_of_torch(kind, theirs, settings):
     torch_optimizer = theirs([reference], lr=0.01, **settings)
     params = start.clone()
     optimizer = optimizer_of(params, OptimizerSettings(kind, lr=0.01, **settings))
-    for grad in grads:
+    for step, grad in enumerate(grads):
         reference.grad = grad
         torch_optimizer.step()
-        optimizer.step(grad, 1.0)
+        take_step(optimizer, grad, step)
     torch.testing.assert_close(params, reference.detach())
 
 
@@ -70,9 +70,9 @@ def test_muon_is_that_of_torch(monkeypatch, nesterov):
     optimizer = optimizer_of(params, asked, matrices)
     references = [torch.nn.Parameter(matrix.clone()) for each in start for matrix in each]
     theirs = torch.optim.Muon(references, lr=0.1, momentum=0.9, nesterov=nesterov, weight_decay=0.2)
-    for _ in range(5):
+    for step in range(5):
         grads = [torch.randn(2, r, c, generator=generator) for r, c in SHAPES]
-        optimizer.step(torch.cat([each.flatten(1) for each in grads], dim=1), 1.0)
+        take_step(optimizer, torch.cat([each.flatten(1) for each in grads], dim=1), step)
         for reference, grad in zip(references, [matrix for each in grads for matrix in each], strict=True):
             reference.grad = grad
         theirs.step()
@@ -101,8 +101,8 @@ def test_muon_is_that_of_torch(monkeypatch, nesterov):
 def test_three_steps_by_hand(settings, expected):
     params = torch.tensor([[1.0]])
     optimizer, found = optimizer_of(params, settings), []
-    for grad in (1.0, 2.0, -1.0):
-        optimizer.step(torch.tensor([[grad]]), 1.0)
+    for step, grad in enumerate((1.0, 2.0, -1.0)):
+        take_step(optimizer, torch.tensor([[grad]]), step)
         found.append(params.item())
     assert found == pytest.approx(expected, rel=1e-6)
 
@@ -112,13 +112,13 @@ def test_three_steps_of_muon_by_hand():
     # 1.089974, 0.696436; the scale is sqrt(2 / 1). v = (1.5, 2), (0.75, -1), (-0.75, 1), the third entry AdamW's.
     params = torch.tensor([[0.0, 0.0, 1.0]])
     optimizer = optimizer_of(params, OptimizerSettings("muon", lr=0.1, momentum=0.5), ((0, 2, 1),))
-    step, found = 0.1 * 2**0.5 * 0.696436, []
-    for grad in ([3.0, 4.0, 1.0], [0.0, -4.0, 2.0], [-2.25, 3.0, -1.0]):
-        optimizer.step(torch.tensor([grad]), 1.0)
+    scale, found = 0.1 * 2**0.5 * 0.696436, []
+    for step, grad in enumerate(([3.0, 4.0, 1.0], [0.0, -4.0, 2.0], [-2.25, 3.0, -1.0])):
+        take_step(optimizer, torch.tensor([grad]), step)
         found.append(params[0].tolist())
     expected = [[-0.6, -0.8, 0.9], [-1.2, 0.0, 0.8034818], [-0.6, -0.8, 0.7614729]]
     for one, (a, b, c) in zip(found, expected, strict=True):
-        assert one == pytest.approx([a * step, b * step, c], rel=1e-5, abs=1e-7)
+        assert one == pytest.approx([a * scale, b * scale, c], rel=1e-5, abs=1e-7)
 
 
 def test_muon_trains_hidden_matrices_and_adamw_the_rest():
@@ -150,7 +150,7 @@ def test_adam_has_no_weight_decay():
 def test_epsilon_is_that_of_each_entry():
     params, grad = torch.zeros(1, 3), torch.full((1, 3), 1e-3)
     rates = Rates(torch.ones(1, 3), None, torch.tensor([0.0, 1e-3, 1.0]))
-    AdamW(params, rates, OptimizerSettings()).step(grad, 1.0)
+    take_step(AdamW(params, rates, OptimizerSettings()), grad, 0)
     # The first step is g / (|g| + eps).
     torch.testing.assert_close(params, torch.tensor([[-1.0, -0.5, -1e-3 / (1e-3 + 1.0)]]))
 
@@ -172,7 +172,8 @@ def shrinkage(family, task, width, optimizer, decay, depth="none"):
     )
     stack = Stack.of(job_of(settings), CPU)
     stack.params_MP.fill_(1.0)
-    OPTIMIZERS[optimizer](stack.params_MP, stack.rates, settings.optimizer).step(torch.zeros_like(stack.params_MP), 0.5)
+    made = OPTIMIZERS[optimizer](stack.params_MP, stack.rates, settings.optimizer)
+    take_step(made, torch.zeros_like(stack.params_MP), 0, 0.5)
     return {name: 1 - float(values.mean()) for name, values in stack.by_name().items()}
 
 

@@ -18,7 +18,8 @@ from harness.families.mlp import MLP
 from harness.families.transformer import Transformer
 from harness.ladder import Job
 from harness.tasks.images import Images
-from harness.training.loop import Outcome, train_job
+from harness.training.ledger import Outcome
+from harness.training.loop import train_job
 from harness.training.state import State
 
 

@@ -44,6 +44,7 @@ NEUTRAL: dict[str, Any] = {
     "unique_examples": None,
     "epochs": None,
     "flops": 0.0,
+    "spent_flops": None,
     **dict.fromkeys(LINEAGE),
     "wall_s": 0.0,
     "tokens_per_s": 0.0,

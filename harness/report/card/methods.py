@@ -32,8 +32,8 @@ from harness.report.data_tables import software
 from harness.report.early_stops import early_stops, trained_steps
 from harness.report.names import NOT_RECORDED, interval_kind, metric_name, size_name
 from harness.report.surfaces import on_surfaces
-from harness.report.tables import verdict_counts
-from harness.wording import confidence, counted, percent, plain, short
+from harness.report.tables import flops_in_words, verdict_counts
+from harness.wording import confidence, counted, percent, plain
 
 #: A hash, of which prose needs the beginning.
 _HASH = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{20,}\b")
@@ -91,9 +91,10 @@ def _runs(analysis: Analysis) -> str:
     stopped = f"; {told}" if (told := early_stops(analysis)) else ""
     lost = int((runs["status"] != "finished").sum())
     left_out = "; those that did not finish are in no curve, fit or test" if lost else ""
-    flops = runs["flops"].sum()
     cost = (
-        f"their training took {short(flops)} FLOPs in all" if flops > 0 else f"their training FLOPs are {NOT_RECORDED}"
+        f"their training took {flops_in_words(runs)} FLOPs in all"
+        if runs["flops"].sum() > 0
+        else f"their training FLOPs are {NOT_RECORDED}"
     )
     studies = "one study" if len(analysis.studies) == 1 else f"{len(analysis.studies)} studies"
     return f"We trained {counted(len(runs), 'run')} ({', '.join(ended)}{stopped}{left_out}) in {studies}; {cost}."

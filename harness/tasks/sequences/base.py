@@ -109,6 +109,10 @@ class SequenceTask(AnswerTask):
         return [int(self.scored.sum())]
 
     @property
+    def first_scored(self) -> int:
+        return int(self.scored.argmax())
+
+    @property
     def signature(self) -> Signature:
         return Signature.of_tokens(self.vocab_size, len(self.scored))
 

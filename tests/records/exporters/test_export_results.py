@@ -25,7 +25,16 @@ from harness.records.table import read_rows
 from harness.records.writer import write_run
 
 #: Columns of the runs table that these runs leave empty.
-MISSING = ("error", "git_revision", "unique_examples", "epochs", "micro_batches", "params_trained", *LINEAGE)
+MISSING = (
+    "error",
+    "git_revision",
+    "unique_examples",
+    "epochs",
+    "micro_batches",
+    "params_trained",
+    "spent_flops",
+    *LINEAGE,
+)
 
 
 @pytest.fixture(scope="module")
