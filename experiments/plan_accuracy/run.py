@@ -21,6 +21,7 @@ import harness
 from harness.config import compose
 from harness.families.check import flops_by_torch
 from harness.sweeping.plan import cells
+from harness.sweeping.trunks import with_branches
 
 #: What is swept, by name; the second is a part of experiment=isoflop, the third a ladder of wide byte transformers.
 SWEEPS = {
@@ -111,10 +112,10 @@ def counted_flops(overrides: list[str]) -> float:
     """Training FLOPs of all runs, as torch's counter has them for an example of each size."""
     total = 0.0
     for study in compose(*overrides):
-        for job in cells(study):
+        for job in with_branches(cells(study)):
             model = study.family.build(job.rung.shape, study.signature, study.parametrization)
             _, of_example = flops_by_torch(model, study.signature)
-            total += of_example * job.steps * job.settings.ladder.batch_size * len(job.members)
+            total += of_example * job.own_steps * job.settings.ladder.batch_size * len(job.members)
     return total
 
 

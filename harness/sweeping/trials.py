@@ -149,6 +149,7 @@ def _evaluation_s(evaluator: Evaluator, stack: Stack, device: torch.device, exam
     part = min(len(evaluator.inputs), max(PARTS * chunk, round(EVALUATION_S / example_s / evaluator.flops_times)))
     if part == n or type(evaluator).outputs not in (Evaluator.outputs, _of_choices()):
         return _evaluated_s(evaluator, stack, device, now)
+    evaluator.answers(stack, evaluator.inputs[:chunk], evaluator.targets[:chunk])  # the first part is traced
     started = now()
     evaluator.answers(stack, evaluator.inputs[:part], evaluator.targets[:part])
     synchronise(device)

@@ -58,7 +58,7 @@ def test_a_part_of_a_large_evaluation_set_is_timed(study: Settings, monkeypatch:
     monkeypatch.setattr(trials, "EVALUATION_S", 1e-9)
     monkeypatch.setattr(trials, "examples_at_once", lambda *_: 10)
     try_job(cells(study)[0])
-    assert asked == [10 * trials.PARTS]
+    assert asked == [10, 10 * trials.PARTS]
 
 
 def half_a_trial(job: Job, revision: str | None) -> Trial:
