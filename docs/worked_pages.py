@@ -26,6 +26,8 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from unittest.mock import patch
 
+from harness.cache_folder import cache_folder
+
 REPOSITORY = Path(__file__).parents[1]
 PAGES = sorted((REPOSITORY / "docs" / "pages").rglob("*.md"))
 
@@ -156,7 +158,10 @@ _IN_SHELL = f'python() {{ "{sys.executable}" "$@"; }}; '
 
 
 def _environment() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1"}
+    """That of this process, with a cache for pages alone, since plans show what other commands have timed."""
+    cache = cache_folder()
+    of_pages = "" if cache is None else str(cache if cache.name == "pages" else cache / "pages")
+    return os.environ | {"PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1", "HARNESS_CACHE": of_pages}
 
 
 #: What verbs and sweeps import when they are first called.

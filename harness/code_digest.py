@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -21,5 +22,14 @@ def code_digest(*places: Path, kinds: tuple[str, ...] = ("py",)) -> str:
 
 def digest_with(*classes: type) -> str:
     """`code_digest` of the harness, and of the files that some classes stand in, which may be a user's own."""
+    return code_digest(Path(__file__).parent, *_files(classes))
+
+
+def digest_of(*classes: type) -> str:
+    """`code_digest` of the files that some classes stand in."""
+    return code_digest(*_files(classes))
+
+
+def _files(classes: Iterable[type]) -> list[Path]:
     files = (getattr(sys.modules[cls.__module__], "__file__", None) for cls in classes)
-    return code_digest(Path(__file__).parent, *map(Path, filter(None, files)))
+    return list(map(Path, filter(None, files)))

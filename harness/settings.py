@@ -345,13 +345,26 @@ class LauncherSettings(Checked):
     settings_group = "launcher"
 
     workers: int | None = setting(
-        None, "one-thread processes that train side by side", or_null(whole(1), "as many as there are cores")
+        None, "processes that train side by side", or_null(whole(1), "as many as there are cores for their threads")
+    )
+    threads: int | None = setting(
+        None, "threads of each of these processes on the CPU", or_null(whole(1), "one, for which numbers are the same")
+    )
+    step: str = setting(
+        "auto",
+        "how a training step is run; auto: as a trial finds it fastest, where one pays",
+        one_of("auto", "replayed", "compiled", "captured"),
     )
     members_together: int | None = setting(
         None,
         "members of a size that one process trains at once",
         or_null(whole(1), "what runs fastest for the family on this device"),
     )
+
+    @property
+    def way(self) -> str:
+        """How a step is run, where no trial has chosen."""
+        return "replayed" if self.step == "auto" else self.step
 
 
 @dataclass

@@ -70,14 +70,15 @@ def sweep(*overrides: Given, **settings: Any) -> pd.DataFrame:
         return _frame_of(studies, ended)
 
 
-def plan(*overrides: Given, **settings: Any) -> pd.DataFrame:
+def plan(*overrides: Given, trial: bool = True, **settings: Any) -> pd.DataFrame:
     """The rungs of an experiment and what each is predicted to cost; trains nothing.
 
     The smallest model of each depth is built and its parameters are counted, so that a mistake in a family of your own
-    shows here.
+    shows here. Sizes that make enough work are timed for half a second each, unless they have been before.
 
     Args:
         overrides: as `sweep` takes them.
+        trial: whether sizes may be timed.
         settings: likewise.
 
     Returns:
@@ -85,23 +86,27 @@ def plan(*overrides: Given, **settings: Any) -> pd.DataFrame:
         ``task``, ``rung``, ``width``, ``depth``, ``heads``, parameters in all and by group (``params_total``,
         ``params_non_embedding``, ``params_mlp``, ...), ``steps``, and ``tokens`` and training ``flops`` of one run.
         ``spent_flops`` are those that a run spends itself, fewer than ``flops`` where durations share their first steps
-        (``ladder.branched``). ``runs`` counts the rung's members, ``runs_to_do`` those not trained yet. ``predicted_s``
-        is the wall time in seconds of all its runs on one worker, ``predicted_bytes`` the peak memory of that worker
-        (within a factor of two). ``checkpoint_bytes`` is the disk that checkpoints of one of its jobs take at most
-        while it trains, ``kept_bytes`` what ``training.keep`` leaves of all its runs. ``frame.attrs`` holds
-        ``device``, ``workers`` and ``results``.
+        (``ladder.branched``). ``runs`` counts the rung's members, ``runs_to_do`` those not trained yet. ``together`` is
+        how many of them one process trains, ``step`` how it runs a step. ``predicted_s`` is the wall time in seconds of
+        all its runs on one worker, ``predicted_evaluation_s`` what of it evaluations take, ``predicted_bytes`` the peak
+        memory of that worker, ``predicted_from`` where they come from: "trials" of this or other sizes, else "finished
+        runs" or "a rough model", whose memory is within a factor of two. ``checkpoint_bytes`` is the disk that
+        checkpoints of one of its jobs take at most while it trains, ``kept_bytes`` what ``training.keep`` leaves of all
+        its runs. ``frame.attrs`` holds ``device``, ``workers`` and ``results``, and of all that is to do ``wall_s``,
+        the seconds that a sweep will take from its start to its end, ``bytes``, the peak memory of all workers, and
+        ``flops``, those that are spent.
 
     Raises:
         UserError: as `sweep`.
 
     Examples:
         >>> rungs = harness.plan("experiment=quickstart/text")  # doctest: +SKIP
-        >>> rungs["predicted_s"].sum() / rungs.attrs["workers"] / 60  # minutes  # doctest: +SKIP
+        >>> rungs.attrs["wall_s"] / 60  # minutes  # doctest: +SKIP
     """
     with _calling("plan"):
         from harness.sweeping.run import planned
 
-        return planned(_studies(overrides, settings))
+        return planned(_studies(overrides, settings), trial)
 
 
 @contextmanager

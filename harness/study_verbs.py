@@ -63,7 +63,7 @@ class Command:
     def __init__(self, verb: str | None, console: Console, flags: Sequence[str] = ()) -> None:
         self.verb, self.console, self.exit_code = verb, console, 0
         self.shown: ShownSettings | None = None
-        self.flags = {flag.removeprefix("--"): True for flag in flags}
+        self.flags = {flag.removeprefix("--").replace("-", "_"): True for flag in flags}
 
     def __call__(self, _: DictConfig) -> None:
         self.run([list(HydraConfig.get().overrides.task)])

@@ -41,15 +41,19 @@ TRAINING: dict[str, StudyVerb] = {
     "plan": StudyVerb(
         about="rungs, parameters, FLOPs, predicted time and memory; trains nothing",
         purpose="Shows every size that sweep would train, with its parameters by group, its training FLOPs, and the "
-        "time and memory that this machine is predicted to need. It builds and checks each study's smallest model.",
-        settings=_SIZES | {"launcher.workers": "processes side by side, for the time"},
+        "time and memory that this machine is predicted to need. It builds and checks each study's smallest model, and "
+        "times some sizes for half a second each, where that has not been done before and there is enough to train.",
+        settings=_SIZES | {"launcher": "processes side by side, members in each, how steps are run"},
         examples={
             "harness plan experiment=quickstart": "what the quickstart trains",
             f"harness plan {_OWN}": "a ladder of your own, without a file",
             "harness plan --check experiment=quickstart/text": "before a family of your own is trained",
         },
         further="harness settings ladder; harness train --help, harness sweep --help",
-        flags={"--check": "build every size, and compare formulas for parameters and FLOPs with what torch counts"},
+        flags={
+            "--check": "build every size, and compare formulas for parameters and FLOPs with what torch counts",
+            "--no-trial": "time nothing: predict from trials of before, finished runs or a rough model",
+        },
     ),
     "train": StudyVerb(
         about="one run: rung=, seed=",

@@ -127,6 +127,13 @@ def duration(seconds: float) -> str:
     return f"{m} min {s} s" if minutes else f"{s} s"
 
 
+def seconds_in_words(seconds: float) -> str:
+    """As `duration`, with tenths below ten seconds and milliseconds below a tenth: 30 ms, 2.4 s, 12 s."""
+    if seconds < 0.0995:
+        return f"{1000 * seconds:.0f} ms"
+    return f"{seconds:.1f} s" if seconds < 9.95 else duration(seconds)
+
+
 def stopped_early(shares: Sequence[float]) -> str:
     """4 of them stopped early, after 35 % to 60 % of the steps asked for; '' where none did.
 

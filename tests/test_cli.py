@@ -68,8 +68,11 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert re.fullmatch(r"harness \S+\n", run(capsys, "--version").out)
 
 
-def test_plan_trains_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    planned = run(capsys, "plan", "experiment=quickstart")
+def test_plan_trains_nothing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARNESS_CACHE", "")
+    planned = run(capsys, "plan", "--no-trial", "experiment=quickstart")
     assert planned.code == 0
     for study in ("parity", "induction", "lookup", "text", "digits"):
         assert f"{study}: " in planned.out

@@ -93,6 +93,8 @@ REFUSED: dict[str, list[Any]] = {
     "finetune.step": [0, 1.5],
     "launcher.workers": [0, -1],
     "launcher.members_together": [0],
+    "launcher.threads": [0, 1.5],
+    "launcher.step": ["eager", None],
     "analysis.alpha": [0.7, -0.1, NAN],
     "analysis.level": [0.3, 1.1, NAN],
     "analysis.interval": ["jackknife"],

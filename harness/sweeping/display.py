@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from rich.console import Console
@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from harness.ladder import Job
 from harness.sweeping.failures import Ended, count_by_status
 from harness.sweeping.progress import progress_path, read_progress
+from harness.sweeping.schedule import makespan
 from harness.wording import duration
 
 Cost = Callable[[Job], float]
@@ -34,21 +35,32 @@ class Display(Protocol):
     def say(self, line: str) -> None: ...
 
 
-def display_for(console: Console, jobs: Sequence[Job], cost: Cost) -> Display:
+#: Seconds of a sweep after which its own pace counts for as much as the prediction.
+TRUSTED_S = 10.0
+
+
+def display_for(console: Console, jobs: Sequence[Job], cost: Cost, workers: int = 1) -> Display:
     """Bars on a terminal and in a notebook, lines where output goes to a file or a pipe."""
     if console.is_jupyter:
-        return NotebookBars(console, jobs, cost)
-    return Bars(console, jobs, cost) if console.is_terminal else Lines(console, jobs, cost)
+        return NotebookBars(console, jobs, cost, workers)
+    return Bars(console, jobs, cost, workers) if console.is_terminal else Lines(console, jobs, cost, workers)
 
 
 class Overall:
-    """How much of all the work is done, each job weighted by its predicted cost."""
+    """How much of all the work is done, each job weighted by its predicted cost, and when the last job will have ended.
 
-    def __init__(self, jobs: Sequence[Job], cost: Cost) -> None:
+    Args:
+        cost: predicted seconds of a job.
+        workers: that take jobs in the order given.
+    """
+
+    def __init__(self, jobs: Sequence[Job], cost: Cost, workers: int = 1) -> None:
         self.costs = {job.members[0].run_id: cost(job) for job in jobs}
         self.total = sum(self.costs.values()) or 1.0
         self.jobs, self.done, self.started = len(jobs), 0, time.monotonic()
-        self.share = 0.0
+        self.share, self.workers = 0.0, workers
+        self.waiting = dict(self.costs)
+        self.predicted_s = makespan(list(self.costs.values()), workers)
 
     def counted(self) -> str:
         """ "3/12", jobs that have ended of all."""
@@ -57,21 +69,40 @@ class Overall:
     def end(self, job: Job) -> None:
         self.done += 1
         self.share += self.costs[job.members[0].run_id] / self.total
+        self.waiting.pop(job.members[0].run_id, None)
 
     def part(self, job: Job, step: int) -> float:
         own = max(0, step - (job.steps - job.own_steps))
         return self.costs[job.members[0].run_id] / self.total * own / max(1, job.own_steps)
 
-    def time_left(self, share: float) -> str:
-        elapsed = time.monotonic() - self.started
-        return duration(elapsed * max(0.0, 1 - share) / share) if share > 0.01 else "?"
+    def time_left(self, steps: Mapping[str, float]) -> str:
+        """When the last job will have ended: as the schedule of what is left says, at the pace so far.
+
+        The pace is the time that passed over the time that was predicted for what is done. In the first seconds it
+        hardly counts, for then it is mostly chance.
+
+        Args:
+            steps: of each job that a worker is at, by the run_id of its first member: the share of its steps done.
+        """
+        under_way = [(1 - done) * self.costs[key] for key, done in steps.items() if key in self.waiting]
+        rest = [seconds for key, seconds in self.waiting.items() if key not in steps]
+        left = makespan(rest, self.workers, under_way)
+        done, elapsed = self.predicted_s - left, time.monotonic() - self.started
+        return duration(left * (TRUSTED_S + elapsed) / (TRUSTED_S + max(done, 0.0)))
+
+
+def shares_done(jobs: Iterable[Job]) -> dict[str, float]:
+    """Of the jobs that are in training, what share of their steps is done, by the run_id of the first member."""
+    states = {job.members[0].run_id: read_progress(progress_path(job)) for job in jobs}
+    return {key: state.step / state.steps for key, state in states.items() if state is not None}
 
 
 class Lines:
     """A line for each finished job, without control codes."""
 
-    def __init__(self, console: Console, jobs: Sequence[Job], cost: Cost) -> None:
-        self.console, self.overall = console, Overall(jobs, cost)
+    def __init__(self, console: Console, jobs: Sequence[Job], cost: Cost, workers: int = 1) -> None:
+        self.console, self.overall = console, Overall(jobs, cost, workers)
+        self.left = {job.members[0].run_id: job for job in jobs}
 
     def __enter__(self) -> Lines:
         return self
@@ -81,8 +112,9 @@ class Lines:
 
     def ended(self, job: Job, runs: list[Ended]) -> None:
         self.overall.end(job)
+        self.left.pop(job.members[0].run_id, None)
         counts = count_by_status(runs)
-        of, left = f"[{self.overall.counted()}]", self.overall.time_left(self.overall.share)
+        of, left = f"[{self.overall.counted()}]", self.overall.time_left(shares_done(self.left.values()))
         self.console.print(
             f"{of} {job.label}, {job.steps} steps: {counts}; {left} left", markup=False, soft_wrap=True, highlight=False
         )
@@ -97,8 +129,8 @@ class Lines:
 class Bars:
     """A bar for all the work and one for each running job."""
 
-    def __init__(self, console: Console, jobs: Sequence[Job], cost: Cost) -> None:
-        self.overall = Overall(jobs, cost)
+    def __init__(self, console: Console, jobs: Sequence[Job], cost: Cost, workers: int = 1) -> None:
+        self.overall = Overall(jobs, cost, workers)
         self.progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
@@ -127,7 +159,7 @@ class Bars:
             self.progress.console.print(f"{job.label}: {count_by_status(runs)}", markup=False, highlight=False)
 
     def refresh(self, left: Sequence[Job]) -> None:
-        share = self.overall.share
+        share, done = self.overall.share, dict[str, float]()
         for job in left:
             key = job.members[0].run_id
             if (state := read_progress(progress_path(job))) is None:
@@ -135,6 +167,7 @@ class Bars:
                     self.progress.remove_task(self.rows.pop(key))
                 continue
             share += self.overall.part(job, state.step)
+            done[key] = state.step / state.steps
             if key not in self.rows:
                 members = job.members[0].label if len(job.members) == 1 else f"{len(job.members)} members"
                 self.rows[key] = self.progress.add_task(
@@ -151,7 +184,7 @@ class Bars:
             self.all,
             completed=share,
             steps=self.overall.counted(),
-            left=self.overall.time_left(share),
+            left=self.overall.time_left(done),
         )
         self.draw()
 

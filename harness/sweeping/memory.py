@@ -6,7 +6,10 @@ for want of memory: a process that somebody killed is told from one that the ker
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import gc
+import os
 import signal
 import traceback
 from dataclasses import replace
@@ -32,12 +35,26 @@ def smaller(job: Job) -> tuple[list[Job], str]:
     return [replace(job, micro_batches=n)], f"it follows with its batch in {n} micro-batches"
 
 
+def machine_bytes(device: str) -> int | None:
+    """How much memory a device has, in bytes: a GPU's own, else what Linux lets this process have; None if unknown."""
+    if device == "cuda":
+        return int(torch.cuda.get_device_properties(0).total_memory)
+    try:
+        found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    except (AttributeError, OSError, ValueError):
+        return None
+    for path in _own_files("memory.max"):
+        with contextlib.suppress(OSError, ValueError):  # "max" where there is no limit
+            found.append(int(path.read_text()))
+    return min(found)
+
+
 def oom_kills() -> int | None:
     """Processes that the kernel has killed for memory, in the control group of this one or on the machine.
 
     None where it does not say, as on macOS. Of the machine as a whole it counts kills in foreign containers, too.
     """
-    for path in (*_own_events(), MACHINE):
+    for path in (*_own_files("memory.events"), MACHINE):
         try:
             counts = dict(line.split() for line in path.read_text().splitlines())
             return int(counts["oom_kill"])
@@ -46,13 +63,13 @@ def oom_kills() -> int | None:
     return None
 
 
-def _own_events() -> list[Path]:
-    """The file in which the control group of this process counts events of memory, if it has one (cgroup v2)."""
+def _own_files(name: str) -> list[Path]:
+    """The file of this name of the control group of this process, if it has one (cgroup v2)."""
     try:
         groups = OWN_CGROUP.read_text().splitlines()
     except OSError:
         return []
-    return [CGROUP / group.removeprefix("0::/") / "memory.events" for group in groups if group.startswith("0::/")]
+    return [CGROUP / group.removeprefix("0::/") / name for group in groups if group.startswith("0::/")]
 
 
 def ran_out(exit_code: int | None, kills_before: int | None) -> str | None:
@@ -68,6 +85,15 @@ def ran_out(exit_code: int | None, kills_before: int | None) -> str | None:
     if kills is None or kills_before is None:
         return f"{death(exit_code)} (out of memory?)"
     return "out of memory: killed by the kernel" if kills > kills_before else None
+
+
+def give_back() -> None:
+    """Give memory that nothing uses back to the system, where glibc keeps it: else a worker's grows from job to job.
+
+    It takes some 10 ms. After the quickstart's sizes a process held 938 MB without, and 521 MB with it.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def release(error: BaseException) -> None:

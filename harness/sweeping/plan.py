@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -91,19 +91,46 @@ def is_done(study: Settings, status: Mapping[str, str]) -> bool:
     return all(status.get(each.run_id) in DONE for cell in cells(study) for each in cell.members)
 
 
-def pending(cell: Job, status: Mapping[str, str], device: str) -> Iterator[Job]:
+@dataclass(frozen=True)
+class Choice:
+    """How the members of a cell train; it changes none of their numbers.
+
+    Attributes:
+        members: how many of them one process trains side by side.
+        step: the way in which it runs a step, of `steps_on`.
+    """
+
+    members: int
+    step: str
+
+
+def steps_on(device: str) -> tuple[str, ...]:
+    """The ways to run a training step that may be tried on a kind of device, that of `launcher.step=auto` first."""
+    return {"cpu": ("replayed", "compiled"), "cuda": ("replayed", "captured", "compiled")}.get(device, ("replayed",))
+
+
+def default_choice(cell: Job, device: str) -> Choice:
+    """What is asked for, and where nothing is, what is fastest for most models without a trial."""
+    launcher = cell.settings.launcher
+    members = launcher.members_together or _together(cell, device)
+    return Choice(members, launcher.way)
+
+
+def pending(cell: Job, status: Mapping[str, str], device: str, choice: Choice | None = None) -> Iterator[Job]:
     """The jobs of a cell that are still to be done.
 
     Args:
         status: how each known run ended, by run_id; failed ones are tried again.
         device: kind of device the jobs will run on, e.g. "cpu".
+        choice: how they train; by default as `default_choice` says.
     """
     left = tuple(m for m in cell.members if status.get(m.run_id) not in DONE)
     if not left:
         return
-    size = cell.settings.launcher.members_together or _together(cell, device)
-    for start in range(0, len(left), size):
-        yield replace(cell, members=left[start : start + size])
+    choice = choice or default_choice(cell, device)
+    settings = replace(cell.settings, launcher=replace(cell.settings.launcher, step=choice.step))
+    for start in range(0, len(left), choice.members):
+        yield replace(cell, settings=settings, members=left[start : start + choice.members])
 
 
 def _together(cell: Job, device: str) -> int:
@@ -141,10 +168,25 @@ def single_job(settings: Settings) -> Job:
 
 
 def worker_count(settings: Settings, device: str) -> int:
-    """Processes side by side: as many as cores this process may use, one on a GPU."""
-    if settings.launcher.workers is not None:
-        return settings.launcher.workers
-    if device != "cpu":
-        return 1
-    # macOS cannot tell which cores a process may use.
+    """Processes side by side: as many as the cores that this process may use have threads for, one on a GPU.
+
+    Raises:
+        SettingError: more threads than there are cores, or a way to run a step that this device does not have.
+    """
+    launcher, n_cores, ways = settings.launcher, cores(), ("auto", *steps_on(device))
+    threads = launcher.threads or 1
+    if threads > n_cores:
+        raise SettingError("launcher.threads", threads, f"at most {n_cores}, the cores that this process may use")
+    if threads > 1 and device == "cpu" and (launcher.workers or 1) * threads > n_cores:
+        allowed = f"at most {n_cores // threads} with launcher.threads={threads}: this process may use {n_cores} cores"
+        raise SettingError("launcher.workers", launcher.workers, allowed)
+    if launcher.step not in ways:
+        raise SettingError("launcher.step", launcher.step, f"one of {', '.join(ways)} on {device}")
+    if launcher.workers is not None:
+        return launcher.workers
+    return max(1, n_cores // threads) if device == "cpu" else 1
+
+
+def cores() -> int:
+    """How many cores this process may use; on macOS, which cannot tell, how many there are."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

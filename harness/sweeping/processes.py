@@ -30,7 +30,8 @@ from harness.sweeping import server
 from harness.sweeping.checkpoints import ASKED_TO_STOP
 from harness.sweeping.failures import Ended, JobError, JobStopped, OutOfMemoryError, job_error
 
-Work = Callable[[Job, str | None], list[Ended]]
+#: What is made of a job and the revision of the code: for one that is trained, how its runs ended.
+Work = Callable[[Job, str | None], Any]
 
 #: What a worker answers: how the job's runs ended, or why it has no outcomes.
 Answer = list[Ended] | JobError | JobStopped | UserError
@@ -95,13 +96,15 @@ class Worker:
         with suppress(OSError):
             self.pipe.send_bytes(_STOP)
 
-    def hear(self) -> Answer | None:
-        """Its answer to the job that it was given; None for word that it has come up. Waits for it.
+    def hear(self) -> Any:
+        """Its answer to the job that it was given, an `Answer` if that is trained; None for word that it has come up.
+
+        Waits for it.
 
         Raises:
             OSError, EOFError: it has died.
         """
-        answer: Answer | None = self.pipe.recv()
+        answer = self.pipe.recv()
         self.ready = not isinstance(answer, JobStopped | OutOfMemoryError)
         return answer
 
@@ -126,7 +129,7 @@ def _serve(pipe: Connection, work: Work, git_revision: str | None) -> None:
     jobs: SimpleQueue[bytes] = SimpleQueue()
     signal.signal(signal.SIGTERM, lambda *_: jobs.put(_stop()))
     Thread(target=_listen, args=(pipe, jobs), daemon=True).start()
-    answer: Answer | None = None
+    answer: Any = None
     while True:
         with suppress(OSError):  # no parent is left, and `_listen` ends this process
             pipe.send(answer)

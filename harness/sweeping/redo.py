@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -17,13 +16,13 @@ from harness.ladder import Job, Member
 from harness.records.pieces import recorded
 from harness.settings import RedoSettings, Settings
 from harness.sweeping.check import check_models
-from harness.sweeping.cost import cost_model
 from harness.sweeping.kept import is_kept
 from harness.sweeping.plan import pending, recorded_cells, worker_count
 from harness.sweeping.recorded import count_differences
 from harness.sweeping.run import join_folders, look, tell_failures, train_jobs
 from harness.sweeping.start_check import has_other_parent
 from harness.sweeping.tables import cell_columns, cell_values, prediction
+from harness.sweeping.tuning import known
 from harness.training.device import resolve
 
 #: Lists under `redo` that choose runs -> the column of the runs table that they name.
@@ -109,10 +108,9 @@ def _show(studies: Sequence[Settings], jobs: Sequence[Job], device: str, console
         }.get(which, "is among those chosen under redo")
         console.print(f"Nothing to train anew: no recorded run of these settings {what}.", highlight=False)
         return 0
-    cost = cost_model(Path(studies[0].results))
     console.print(_table(jobs))
     n_runs, workers = sum(len(job.members) for job in jobs), worker_count(studies[0], device)
-    cost_in_words = prediction(studies, jobs, cost, device, workers)
+    cost_in_words = prediction(jobs, known(studies, {}, device, workers).cost, device, workers)
     console.print(f"{n_runs} runs to train anew {cost_in_words}", highlight=False, soft_wrap=True)
     console.print(
         f"Nothing was trained: --yes trains these runs anew; an old run is replaced when the new one has finished. "

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 import pandas as pd
@@ -16,7 +17,7 @@ from harness.records.pieces import Recorded, recorded, set_aside
 from harness.settings import Settings
 from harness.sweeping.check import check_models
 from harness.sweeping.checkpoints import JobCheckpoints
-from harness.sweeping.cost import cost_model
+from harness.sweeping.cost import CostModel, cost_model
 from harness.sweeping.disk import space_line, warn_of_little_space
 from harness.sweeping.display import display_for
 from harness.sweeping.failures import Ended, count_by_status, early_stops, failure_lines
@@ -24,62 +25,97 @@ from harness.sweeping.kept import remove_ended, unkept_line
 from harness.sweeping.losses import without_losses
 from harness.sweeping.other_data import warn_of_other_data
 from harness.sweeping.parents import generations
-from harness.sweeping.plan import DONE, cells, is_done, pending, single_job, why_alone, worker_count
+from harness.sweeping.plan import DONE, cells, is_done, single_job, why_alone, worker_count
 from harness.sweeping.pool import run_jobs
 from harness.sweeping.runs_row import git_revision
 from harness.sweeping.share import Shares, joined
 from harness.sweeping.start_check import check_starts, split_orphans
 from harness.sweeping.tables import plan_frame, plan_table, plan_totals
+from harness.sweeping.timings import folder as trials_folder
 from harness.sweeping.trunks import in_order, remove_used, with_branches
+from harness.sweeping.tuning import Tuned, known, refuse_beyond_memory, tried
 from harness.sweeping.worker import write_failure
 from harness.training.device import resolve
-from harness.wording import counted
+from harness.wording import counted, duration
 
 
-def plan(studies: Sequence[Settings], console: Console, check: bool = False) -> int:
+def plan(studies: Sequence[Settings], console: Console, check: bool = False, no_trial: bool = False) -> int:
     """Print the rungs of each study and what they are predicted to cost; train nothing.
 
     The smallest model of each study is built first, so that a family's mistakes are found here; with `check` every
-    size is, and formulas for FLOPs are compared with torch's count.
+    size is, and formulas for FLOPs are compared with torch's count. Sizes that make enough work are then tried for half
+    a second each, unless they have been before, or `no_trial` forbids it.
 
     Raises:
-        UserError: a study that cannot be built, or whose family counts wrongly.
+        UserError: a study that cannot be built, or whose family counts wrongly; a trial that was kept is damaged.
     """
     device = resolve(studies[0].training.device).type
+    workers = worker_count(studies[0], device)
     found = _look(studies)
-    known = _known(studies, found)
+    status = _known(studies, found)
     _caution(studies)
     n_checked = check_models(studies, flops=check, every_rung=check)
     check_starts(studies, found)
-    cost = cost_model(Path(studies[0].results))
+    tuned = _tuned(studies, status, device, workers, console, every=not no_trial, trial=not no_trial)
     for study in studies:
-        console.print(plan_table(study, cost, device))
-    workers = worker_count(studies[0], device)
-    console.print(plan_totals(studies, known, cost, device, workers), highlight=False)
-    console.print(space_line(studies, _jobs(studies, known, device), workers), highlight=False)
-    _tell_unkept(studies, known, console)
+        console.print(plan_table(study, tuned))
+    jobs = _jobs(studies, status, tuned)
+    refuse_beyond_memory(jobs, tuned.cost)
+    console.print(plan_totals(studies, jobs, tuned), highlight=False)
+    console.print(space_line(studies, jobs, workers), highlight=False)
+    _tell_unkept(studies, status, console)
     if check:
         agreed = f"parameters are those of the models, FLOPs within {100 * FLOPS_TOLERANCE:g} % of torch's count"
         console.print(f"Checked {counted(n_checked, 'size')}: {agreed}.", highlight=False)
     return 0
 
 
-def planned(studies: Sequence[Settings]) -> pd.DataFrame:
+def planned(studies: Sequence[Settings], trial: bool = True) -> pd.DataFrame:
     """What `plan` shows, as a frame with a row for each rung at each duration (see `harness.plan`).
 
     Raises:
         UserError: as `plan`.
     """
     device = resolve(studies[0].training.device).type
+    workers = worker_count(studies[0], device)
     _caution(studies)
     check_models(studies, flops=False)
-    frame = plan_frame(studies, _known(studies, _look(studies)), cost_model(Path(studies[0].results)), device)
+    status = _known(studies, _look(studies))
+    tuned = _tuned(studies, status, device, workers, Console(quiet=True), every=trial, trial=trial)
+    jobs = with_branches(_jobs(studies, status, tuned))
+    frame = plan_frame(studies, status, tuned)
     frame.attrs = {
         "device": device,
-        "workers": worker_count(studies[0], device),
+        "workers": workers,
         "results": str(Path(studies[0].results)),
+        "wall_s": tuned.cost.wall_s(jobs, workers),
+        "bytes": tuned.cost.peak_bytes(jobs, workers),
+        "flops": sum(len(job.members) * job.own_flops for job in jobs),
     }
     return frame
+
+
+def _tuned(
+    studies: Sequence[Settings],
+    status: Mapping[str, str],
+    device: str,
+    workers: int,
+    console: Console,
+    *,
+    every: bool,
+    trial: bool = True,
+) -> Tuned:
+    """How each size trains, after the trials that are worth their time; on a terminal, says that they were made."""
+    tuned, started = known(studies, status, device, workers), time.monotonic()
+    if not trial:
+        return tuned
+    with console.status("timing steps on this machine") if console.is_terminal else nullcontext():
+        tuned = tried(tuned, studies, status, every)
+    if tuned.n_tried and console.is_terminal:
+        kept = "" if (place := trials_folder()) is None else f", kept in {place}"
+        took = duration(time.monotonic() - started)
+        console.print(f"Timed {counted(tuned.n_tried, 'size')} in {took}{kept}.", highlight=False, soft_wrap=True)
+    return tuned
 
 
 def sweep(studies: Sequence[Settings], console: Console) -> int:
@@ -99,22 +135,25 @@ def train_missing(studies: Sequence[Settings], console: Console) -> list[Ended]:
             be used.
     """
     device = resolve(studies[0].training.device).type
+    workers = worker_count(studies[0], device)
     with join_folders(studies) as shares:
         found = look(shares, console)
         _clear_away(found)
-        known = _known(studies, found)
-        _tell_unkept(studies, known, console)
-        unfinished = [study for study in studies if not is_done(study, known)]
+        status = _known(studies, found)
+        _tell_unkept(studies, status, console)
+        unfinished = [study for study in studies if not is_done(study, status)]
         _caution(unfinished)
         check_models(unfinished, flops=True)
         check_starts(studies, found)
+        tuned = _tuned(studies, status, device, workers, console, every=False)
         ended: list[Ended] = []
         for of_one in generations(studies):
-            jobs, orphans = split_orphans(_jobs(of_one, known, device))
+            jobs, orphans = split_orphans(_jobs(of_one, status, tuned))
             ended += [run for job, why in orphans for run in write_failure(job, why, git_revision())]
             if jobs:
-                ended += train_jobs(jobs, known, worker_count(studies[0], device), console, shares)
-        return ended or train_jobs([], known, worker_count(studies[0], device), console, shares)
+                refuse_beyond_memory(jobs, tuned.cost)
+                ended += train_jobs(jobs, status, workers, console, shares, tuned.cost)
+        return ended or train_jobs([], status, workers, console, shares)
 
 
 def train(studies: Sequence[Settings], console: Console) -> int:
@@ -126,32 +165,41 @@ def train(studies: Sequence[Settings], console: Console) -> int:
     if len(studies) > 1:
         names = ", ".join(f"{study.study} ({study.family.name} on {study.task.name})" for study in studies)
         raise UserError(f"train makes one run; choose one study, e.g. by task=NAME. Found {names}")
-    resolve(studies[0].training.device)
+    worker_count(studies[0], resolve(studies[0].training.device).type)
     job = single_job(studies[0])
     with join_folders(studies) as shares:
         found = look(shares, console)
         _clear_away(found)
-        known = _known(studies, found)
-        if known.get(job.members[0].run_id) in DONE:
-            return tell_failures(train_jobs([], known, 1, console, shares), console)
+        status = _known(studies, found)
+        if status.get(job.members[0].run_id) in DONE:
+            return tell_failures(train_jobs([], status, 1, console, shares), console)
         _caution(studies)
         check_models(studies, flops=True)
         check_starts(studies, found)
-        return tell_failures(train_jobs([job], known, 1, console, shares), console)
+        return tell_failures(train_jobs([job], status, 1, console, shares), console)
 
 
 def train_jobs(
-    jobs: Sequence[Job], known: Mapping[str, str], workers: int, console: Console, shares: Shares
+    jobs: Sequence[Job],
+    status: Mapping[str, str],
+    workers: int,
+    console: Console,
+    shares: Shares,
+    cost: CostModel | None = None,
 ) -> list[Ended]:
     """Train jobs, costly ones first, and print how many ended in which way; how each run ended, and why if badly.
 
     Their models have been checked by whoever made the jobs (`check_models`). Runs that another sweep of the same folder
     trains are waited for.
 
+    Args:
+        status: how each known run ended, by run_id.
+        cost: what jobs are predicted to take; by default what finished runs say.
+
     Raises:
         LostRunsError: recorded runs have gone from a results folder meanwhile.
     """
-    n_done = sum(state in DONE for state in known.values())
+    n_done = sum(state in DONE for state in status.values())
     if not jobs:
         console.print(f"Nothing to train: all runs asked for are done ({n_done} in the results).", highlight=False)
         return []
@@ -164,9 +212,9 @@ def train_jobs(
         its = "goes on from its checkpoint" if n_begun == 1 else "go on from their checkpoints"
         console.print(f"{counted(n_begun, 'job')} {its}.", highlight=False)
     warn_of_little_space(jobs, workers)
-    cost = cost_model(Path(jobs[0].settings.results)).seconds
-    jobs = in_order(with_branches(jobs), cost)
-    with without_losses(jobs), display_for(console, jobs, cost) as display:
+    cost = cost or cost_model(Path(jobs[0].settings.results))
+    jobs = in_order(with_branches(jobs), cost.seconds)
+    with without_losses(jobs), display_for(console, jobs, cost.seconds, workers) as display:
         ended = run_jobs(jobs, workers, git_revision(), display, shares=shares)
     for folder in {Path(job.settings.results) for job in jobs if job.branch}:
         remove_used(folder, recorded(folder))
@@ -187,12 +235,12 @@ def tell_failures(ended: Sequence[Ended], console: Console) -> int:
     return 1 if any(run.status == "failed" for run in ended) else 0
 
 
-def _jobs(studies: Sequence[Settings], known: dict[str, str], device: str) -> list[Job]:
+def _jobs(studies: Sequence[Settings], status: Mapping[str, str], tuned: Tuned) -> list[Job]:
     """What is still to be trained; a run that two studies share is trained once."""
-    jobs, claimed = [], dict(known)
+    jobs, claimed = [], dict(status)
     for study in studies:
         for cell in cells(study):
-            for job in pending(cell, claimed, device):
+            for job in tuned.pending(cell, claimed):
                 jobs.append(job)
                 claimed |= {member.run_id: DONE[0] for member in job.members}
     return jobs

@@ -18,24 +18,26 @@ from harness.records.schema import STATUSES
 from harness.rules.base import BATCH_SIZE, BETA2, LR, WARMUP, WEIGHT_DECAY
 from harness.settings import Settings
 from harness.sweeping.cost import CostModel
-from harness.sweeping.disk import checkpoint_bytes, kept_bytes
-from harness.sweeping.plan import DONE, cells, pending
+from harness.sweeping.disk import checkpoint_bytes, in_words, kept_bytes
+from harness.sweeping.plan import DONE, cells
 from harness.sweeping.runs_row import data_columns, size_columns
-from harness.sweeping.trunks import by_trunk, with_branches
-from harness.wording import counted, duration
+from harness.sweeping.trunks import with_branches
+from harness.sweeping.tuning import Tuned
+from harness.wording import counted, duration, seconds_in_words
 
 #: State of a run that was stopped in training, and goes on from its checkpoint.
 INTERRUPTED = "interrupted"
 
 
-def plan_table(study: Settings, cost: CostModel, device: str) -> Group:
+def plan_table(study: Settings, tuned: Tuned) -> Group:
     """A study's rungs: sizes as built (and as asked, where rounding changed them), counts, durations, cost.
 
     Tokens (or examples) and FLOPs are those of one run, time is for all runs of the rung on one worker, memory is that
-    of one worker.
+    of one worker. Where a size has been timed, the seconds of one run and of its evaluations are told, too, how many
+    members a process trains, and how it runs a step.
     Columns with one value for all rungs are in the title instead.
     """
-    rows = [_plan_row(cell, jobs, cost) for cell, jobs in _cells_with_jobs(study, device)]
+    rows = [_plan_row(cell, jobs, tuned.cost) for cell, jobs in _cells_with_jobs(study, tuned)]
     same = {name for name in rows[0] if len(rows) > 1 and len({row[name] for row in rows}) == 1}
     shared = ", ".join(
         f"{name} {rows[0][name]}" for name in rows[0] if name in same and rows[0][name] not in ("0", "-")
@@ -51,11 +53,11 @@ def plan_table(study: Settings, cost: CostModel, device: str) -> Group:
     return Group(Text(title, style="bold"), table)
 
 
-def _cells_with_jobs(study: Settings, device: str) -> list[tuple[Job, list[Job]]]:
+def _cells_with_jobs(study: Settings, tuned: Tuned) -> list[tuple[Job, list[Job]]]:
     """Every cell of a study with the jobs that train it, where nothing is trained yet."""
     found = cells(study)
     jobs: dict[tuple[int, int], list[Job]] = {}
-    for job in with_branches(job for cell in found for job in pending(cell, {}, device)):
+    for job in with_branches(job for cell in found for job in tuned.pending(cell, {})):
         jobs.setdefault((job.rung.index, job.duration), []).append(job)
     return [(cell, jobs[cell.rung.index, cell.duration]) for cell in found]
 
@@ -78,8 +80,22 @@ def _plan_row(job: Job, jobs: Sequence[Job], cost: CostModel) -> dict[str, str]:
         "FLOPs": f"{job.flops:.2g}",
         **({"to spend": f"{jobs[0].own_flops:.2g}"} if job.settings.ladder.branched else {}),
         "runs": str(len(job.members)),
+        **_timed(jobs[0], cost),
         "time": duration(sum(cost.seconds(j) for j in jobs)),
         "memory": f"{max(cost.bytes(j) for j in jobs) / 1e6:.0f} MB",
+    }
+
+
+def _timed(job: Job, cost: CostModel) -> dict[str, str]:
+    """Columns of a size that has been timed, or whose neighbours have."""
+    if cost.trial(job) is None:
+        return {}
+    found, members = cost.of(job), len(job.members)
+    return {
+        "together": str(members),
+        "step": job.settings.launcher.step,
+        "a run": seconds_in_words(found.seconds / members),
+        "evaluation": seconds_in_words((found.evaluation_s or 0.0) / members),
     }
 
 
@@ -114,7 +130,7 @@ def _mixture(job: Job) -> dict[str, str]:
     return {} if asked is None else {"mixture": mixture_in_words(job.settings.task.mixture)}
 
 
-def plan_frame(studies: Sequence[Settings], status: Mapping[str, str], cost: CostModel, device: str) -> pd.DataFrame:
+def plan_frame(studies: Sequence[Settings], status: Mapping[str, str], tuned: Tuned) -> pd.DataFrame:
     """A row a cell of each study: its size in the columns of the runs table, its runs and their predicted cost.
 
     Args:
@@ -122,7 +138,8 @@ def plan_frame(studies: Sequence[Settings], status: Mapping[str, str], cost: Cos
     """
     rows = []
     for study in studies:
-        for cell, jobs in _cells_with_jobs(study, device):
+        cost = tuned.cost
+        for cell, jobs in _cells_with_jobs(study, tuned):
             rows.append(
                 {
                     "study": study.study,
@@ -135,7 +152,11 @@ def plan_frame(studies: Sequence[Settings], status: Mapping[str, str], cost: Cos
                     **data_columns(cell),
                     "runs": len(cell.members),
                     "runs_to_do": sum(status.get(member.run_id) not in DONE for member in cell.members),
+                    "together": len(jobs[0].members),
+                    "step": jobs[0].settings.launcher.step,
                     "predicted_s": sum(map(cost.seconds, jobs)),
+                    "predicted_evaluation_s": sum(cost.of(job).evaluation_s or 0.0 for job in jobs),
+                    "predicted_from": cost.source(jobs),
                     "predicted_bytes": round(max(map(cost.bytes, jobs))),
                     "checkpoint_bytes": max(map(checkpoint_bytes, jobs)),
                     "kept_bytes": kept_bytes(cell),
@@ -144,33 +165,34 @@ def plan_frame(studies: Sequence[Settings], status: Mapping[str, str], cost: Cos
     return pd.DataFrame(rows)
 
 
-def plan_totals(
-    studies: Sequence[Settings], status: Mapping[str, str], cost: CostModel, device: str, workers: int
-) -> str:
-    """Runs in all and still to do, predicted time, and what the prediction rests on."""
-    planned = [cell for study in studies for cell in cells(study)]
-    jobs = [job for cell in planned for job in pending(cell, status, device)]
-    n_runs, n_left = (sum(len(job.members) for job in some) for some in (planned, jobs))
-    return f"{n_runs} runs, {n_left} of them to do {prediction(studies, jobs, cost, device, workers)}"
+def plan_totals(studies: Sequence[Settings], jobs: Sequence[Job], tuned: Tuned) -> str:
+    """Runs in all and still to do, predicted time and memory, and what the prediction rests on.
+
+    Args:
+        jobs: what is still to be done.
+    """
+    n_runs = sum(len(cell.members) for study in studies for cell in cells(study))
+    n_left = sum(len(job.members) for job in jobs)
+    words = prediction(jobs, tuned.cost, tuned.device, tuned.workers)
+    return f"{n_runs} runs, {n_left} of them to do {words}"
 
 
-def prediction(studies: Sequence[Settings], jobs: Sequence[Job], cost: CostModel, device: str, workers: int) -> str:
-    """Jobs, FLOPs and time, and what the prediction rests on: "in 3 jobs: 1e+10 FLOPs, ..."."""
+def prediction(jobs: Sequence[Job], cost: CostModel, device: str, workers: int) -> str:
+    """Jobs, FLOPs, time and memory, and what the prediction rests on: "in 3 jobs: 1e+10 FLOPs, ..."."""
     jobs = with_branches(jobs)
-    seconds = [cost.seconds(job) for job in jobs]
-    # No schedule beats the longest job, those of a trunk counted as one, nor a perfect split.
-    longest = max((sum(map(cost.seconds, together)) for together in by_trunk(jobs)), default=0.0)
-    wall = max(sum(seconds) / workers, longest)
+    work, wall = sum(map(cost.seconds, jobs)), cost.wall_s(jobs, workers)
     flops = sum(len(job.members) * job.flops for job in jobs)
     spent = sum(len(job.members) * job.own_flops for job in jobs)
     once = f" of which {spent:.2g} are spent, for durations share their first steps" if spent < flops else ""
-    families = sorted({study.family.name for study in studies})
-    sources = "; ".join(f"{family} from {cost.source(family)}" for family in families)
-    return (
-        f"in {counted(len(jobs), 'job')}: {flops:.2g} FLOPs{once}, {duration(sum(seconds))} of work, {duration(wall)} "
-        f"on {workers} "
-        f"{'worker' if workers == 1 else 'workers'} ({device}). Predicted for {sources}."
+    told = (
+        f"in {counted(len(jobs), 'job')}: {flops:.2g} FLOPs{once}, {duration(work)} of work, {duration(wall)} "
+        f"on {counted(workers, 'worker')} ({device}), {in_words(cost.peak_bytes(jobs, workers))} of memory."
     )
+    by_family: dict[str, list[Job]] = {}
+    for job in jobs:
+        by_family.setdefault(job.settings.family.name, []).append(job)
+    sources = "; ".join(f"{name} from {cost.source(its)}" for name, its in sorted(by_family.items()))
+    return f"{told} Predicted for {sources}." if sources else told
 
 
 def status_table(studies: Sequence[Settings], status: Mapping[str, str], running: set[str]) -> Table:

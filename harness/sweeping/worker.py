@@ -12,7 +12,7 @@ from harness.records.writer import write_run
 from harness.sweeping.checkpoints import JobCheckpoints
 from harness.sweeping.failures import Ended, JobStopped, OutOfMemoryError, job_error
 from harness.sweeping.kept import KeptCheckpoints
-from harness.sweeping.memory import release
+from harness.sweeping.memory import give_back, release
 from harness.sweeping.progress import Reporter, progress_path, remove
 from harness.sweeping.runs_row import run_row
 from harness.sweeping.starting import weights_of
@@ -72,6 +72,7 @@ def run_job(job: Job, git_revision: str | None) -> list[Ended]:
         ended.append(_ended(job, outcome.member, row, written, done))
     kept.drop()
     checkpoints.remove()
+    give_back()
     return ended
 
 

@@ -66,11 +66,16 @@ class Evaluator:
         members = len(stack.params_MP)
         n_logits = targets.shape[1] * self.settings.signature.n_outputs
         chunk = examples_at_once(stack, n_logits, len(inputs), self.flops_times)
-        parts = [
-            self._judged(outputs_of(stack, x), y.expand(members, *y.shape))
-            for x, y in zip(inputs.split(chunk), targets.split(chunk), strict=True)
-        ]
-        return {name: torch.cat([part[name] for part in parts], dim=1) for name in parts[0]}
+        found: dict[str, torch.Tensor] = {}
+        for first, x, y in zip(range(0, len(inputs), chunk), inputs.split(chunk), targets.split(chunk), strict=True):
+            of_part = self._judged(outputs_of(stack, x), y.expand(members, *y.shape))
+            for name, values in of_part.items():
+                # Made at once: what is kept of each part would lie between the large blocks that the parts free, and
+                # those of the next part would find no room there.
+                if name not in found:
+                    found[name] = values.new_empty((members, len(inputs), *values.shape[2:]))
+                found[name][:, first : first + chunk] = values
+        return found
 
     def _judged(self, outputs_MBSV: torch.Tensor, targets: torch.Tensor) -> dict[str, torch.Tensor]:
         """The `answers` of a part of the evaluation set."""

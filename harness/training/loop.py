@@ -48,8 +48,9 @@ def train_job(
 ) -> list[Outcome]:
     """Train all members of a job side by side and return their outcomes, in the order of `job.members`.
 
-    On CPU one thread is used: the same seed gives the same numbers to the bit, beside whichever others. Alone, too, but
-    for models with convolutions, LayerNorm or a single output, whose sums are then taken in another order.
+    On CPU one thread is used, or `launcher.threads`. With one the same seed gives the same numbers to the bit, beside
+    whichever others. Alone, too, but for models with convolutions, LayerNorm or a single output, whose sums are then
+    taken in another order.
     A member whose loss is no longer finite has diverged, and one whose patience has run out has finished: its
     measurements end there and the others go on. A job that goes on from a checkpoint, or from the trunk that it shares
     with a shorter one, ends, on CPU, with the numbers of one that trained every step at once, to the bit.
@@ -64,7 +65,7 @@ def train_job(
     """
     device = resolve(job.settings.training.device)
     if device.type == "cpu":
-        torch.set_num_threads(1)
+        torch.set_num_threads(job.settings.launcher.threads or 1)
     started = time.monotonic()
     own = Ledger.of(job, keeper or KeepsNothing())
     with torch.no_grad():
@@ -228,13 +229,13 @@ def training_steps(
     device: torch.device,
     optimizer: Optimizer | None = None,
     first: int = 0,
-    way: str = "replayed",
+    way: str | None = None,
 ) -> Iterator[torch.Tensor]:
     """Take the job's optimizer steps one by one; yields each member's loss (M,) before the step.
 
     Args:
         optimizer: one that has taken `first` steps; by default a new one.
-        way: how to run a step, one of `WAYS`.
+        way: how to run a step, one of `WAYS`; by default as `launcher.step` says.
 
     Raises:
         UserError: a way that this machine cannot go.
@@ -242,7 +243,7 @@ def training_steps(
     optimizer = optimizer or optimizer_of(job, stack)
     step: Step | None = None
     for given in step_inputs(job, stack, optimizer, device, first):
-        step = step or running(way, job, stack, optimizer, given)
+        step = step or running(way or job.settings.launcher.way, job, stack, optimizer, given)
         yield step(given)
 
 

@@ -24,6 +24,7 @@ from harness.sweeping.cost import CostModel
 from harness.sweeping.plan import cells, pending, recorded_cells
 from harness.sweeping.runs_row import recorded_identity, run_row
 from harness.sweeping.tables import cell_columns, cell_values, plan_table
+from harness.sweeping.tuning import Tuned
 
 LIMITS = (8, 16, 32, 64, 128)
 DATA = ("ladder.steps=null", "ladder.epochs=2", f"ladder.train_examples=[{','.join(map(str, LIMITS))}]", "seeds=3")
@@ -60,7 +61,7 @@ def write(asked: Settings) -> set[str]:
 
 def shown(asked: Settings) -> str:
     console = Console(width=250, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    console.print(plan_table(asked, CostModel(), "cpu"))
+    console.print(plan_table(asked, Tuned(CostModel(), "cpu", 1)))
     return console.export_text()
 
 

@@ -54,6 +54,24 @@ def test_overall_weighs_jobs_by_their_cost(study: Settings) -> None:
     assert overall.part(small, step=2) == pytest.approx(0.25 * 2 / 5)
 
 
+def test_time_left_is_that_of_the_schedule_at_the_pace_so_far(study: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr("harness.sweeping.display.time.monotonic", lambda: now)
+    jobs = cells(study)
+    keys = [job.members[0].run_id for job in jobs]
+    seconds = dict(zip(keys, (40.0, 30.0, 30.0, 20.0), strict=True))
+    overall = Overall(jobs, lambda job: seconds[job.members[0].run_id], workers=2)
+    assert overall.time_left({}) == "1 min 0 s", "40 and 20 on one, 30 and 30 on the other"
+    # Ten seconds were predicted for what took ten, then for what took thirty.
+    now += 10
+    assert overall.time_left({keys[0]: 0.25, keys[1]: 1 / 3}) == "50 s"
+    now += 20
+    assert overall.time_left({keys[0]: 0.25, keys[1]: 1 / 3}) == "1 min 40 s"
+    for job in jobs:
+        overall.end(job)
+    assert overall.time_left({}) == "0 s"
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"), [(0.4, "0 s"), (59.7, "1 min 0 s"), (200, "3 min 20 s"), (7500, "2 h 5 min"), (np.nan, "?")]
 )

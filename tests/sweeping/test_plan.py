@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,6 +77,21 @@ def test_workers(study: Settings) -> None:
     assert worker_count(study, "cuda") == 1
     study.launcher.workers = 5
     assert worker_count(study, "cuda") == 5
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"threads": 5}, "launcher.threads=5: allowed is at most 4, the cores that this process may use"),
+        ({"threads": 2, "workers": 3}, "launcher.workers=3: allowed is at most 2 with launcher.threads=2"),
+        ({"step": "captured"}, "launcher.step=captured: allowed is one of auto, replayed, compiled on cpu"),
+    ],
+)
+def test_what_the_machine_does_not_have_is_refused(study: Settings, monkeypatch, changes, said: str) -> None:
+    monkeypatch.setattr("harness.sweeping.plan.cores", lambda: 4)
+    with pytest.raises(SettingError, match=re.escape(said)):
+        worker_count(replace(study, launcher=replace(study.launcher, **changes)), "cpu")
+    assert worker_count(replace(study, launcher=replace(study.launcher, threads=2)), "cpu") == 2
 
 
 def test_recorded_cells_are_the_runs_of_these_settings_on_the_ladder_or_off_it(study: Settings) -> None:

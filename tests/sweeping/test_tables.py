@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console, RenderableType
@@ -12,9 +13,15 @@ from harness.families.cnn import CNN
 from harness.families.mlp import MLP
 from harness.families.transformer import Transformer
 from harness.settings import Settings
-from harness.sweeping.cost import CostModel
+from harness.sweeping.cost import START_S, CostModel
 from harness.sweeping.plan import cells
-from harness.sweeping.tables import count_by_state, plan_table, plan_totals, prediction, status_table
+from harness.sweeping.tables import count_by_state, plan_frame, plan_table, plan_totals, prediction, status_table
+from harness.sweeping.trials import Trial
+from harness.sweeping.tuning import Tuned
+
+
+def untried(workers: int = 1) -> Tuned:
+    return Tuned(CostModel(), "cpu", workers)
 
 
 def printed(what: RenderableType) -> str:
@@ -24,7 +31,7 @@ def printed(what: RenderableType) -> str:
 
 
 def test_a_plan_says_once_what_is_the_same_for_all_rungs(study: Settings) -> None:
-    shown = printed(plan_table(study, CostModel(), "cpu"))
+    shown = printed(plan_table(study, untried()))
     title, *rows = [line for line in shown.splitlines() if line.strip()]
     assert title.startswith("main: mlp on parity (depth 1, runs 6")
     assert "width" not in title
@@ -46,26 +53,41 @@ def test_a_plan_says_once_what_is_the_same_for_all_rungs(study: Settings) -> Non
     ],
 )
 def test_a_plan_calls_parameters_and_lengths_by_what_they_are(family, task, group, seen) -> None:
-    shown = printed(plan_table(make_settings(family, task), CostModel(), "cpu"))
+    shown = printed(plan_table(make_settings(family, task), untried()))
     title, header, *_ = [line for line in shown.splitlines() if line.strip()]
     assert seen in title and f" {group} " in header
     assert ("tokens" in title) == ("tokens" in seen) and ("mlp" in header) == (group == "mlp")
 
 
+def test_a_plan_of_sizes_that_were_timed_says_what_a_run_takes(study: Settings) -> None:
+    trials = [(job, Trial(0.5, 0.5, 0.25, 4e8 + 1e7 * i)) for i, job in enumerate(cells(study))]
+    tuned = replace(untried(), cost=CostModel().with_trials(trials))
+    table = "\n".join(line for line in printed(plan_table(study, tuned)).splitlines() if line.strip())
+    assert "together 6, step replayed, evaluation 83 ms" in table
+    assert " a run   time   memory" in table
+    assert "0.6 s    4 s   490 MB" in table
+    frame = plan_frame([study], {}, tuned)
+    assert set(frame["predicted_from"]) == {"trials"}
+    assert set(frame["together"]) == {6}
+    assert frame["predicted_evaluation_s"].tolist() == [0.5] * 4
+
+
 def test_totals_count_what_is_left(study: Settings) -> None:
-    known = {member.run_id: "finished" for member in cells(study)[0].members}
-    totals = plan_totals([study], known, CostModel(), "cpu", workers=2)
+    left = cells(study)[1:]
+    totals = plan_totals([study], left, untried(workers=2))
     assert totals.startswith("24 runs, 18 of them to do in 3 jobs: ")
-    assert totals.endswith("on 2 workers (cpu). Predicted for mlp from a rough model.")
-    nothing = {member.run_id: "diverged" for cell in cells(study) for member in cell.members}
-    assert "0 of them to do in 0 jobs: 0 FLOPs" in plan_totals([study], nothing, CostModel(), "cpu", workers=1)
+    assert " on 2 workers (cpu), 52" in totals
+    assert totals.endswith(" MB of memory. Predicted for mlp from a rough model.")
+    assert "0 of them to do in 0 jobs: 0 FLOPs, 0 s of work, 0 s on 1 worker (cpu)" in plan_totals(
+        [study], [], untried()
+    )
 
 
 def test_no_schedule_beats_the_longest_job(study: Settings) -> None:
     job = cells(study)[3]
-    seconds = round(CostModel().seconds(job))
-    words = prediction([study], [job], CostModel(), "cpu", workers=9)
-    assert f"{seconds} s of work, {seconds} s on 9 workers" in words
+    work, wall = CostModel().seconds(job), CostModel().wall_s([job], workers=9)
+    assert wall == pytest.approx(work + START_S)
+    assert f"{round(work)} s of work, {round(wall)} s on 9 workers" in prediction([job], CostModel(), "cpu", workers=9)
 
 
 def test_status_counts_each_rung_and_all(study: Settings) -> None:

@@ -1,9 +1,8 @@
 """Arrays that cost more to compute than to read, kept in files between processes.
 
-They lie in the folder that HARNESS_CACHE names, by default scaling-harness in the user's cache folder, which is
-$XDG_CACHE_HOME or ~/.cache; an empty HARNESS_CACHE keeps none. A file's name is a hash of all that its arrays follow
-from: what was asked for, the code of this package and its constants as they are set now, the version of numpy and the
-kind of processor. So no file is ever out of date, and one that cannot be read is as good as none.
+They lie in `harness.cache_folder`. A file's name is a hash of all that its arrays follow from: what was asked for, the
+code of this package and its constants as they are set now, the version of numpy and the kind of processor. So no file
+is ever out of date, and one that cannot be read is as good as none.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from harness.cache_folder import cache_folder
 from harness.code_digest import code_digest
 
 #: Files kept; the least recently used go first.
@@ -35,7 +35,7 @@ def kept(by: str, asked: object, make: Callable[[], Mapping[str, np.ndarray]]) -
         by: name of the module that makes them. Its constants count, and those of the modules that it imports from.
         asked: what the arrays follow from, beside code and constants; its `repr` tells it from all others.
     """
-    if (folder := _folder()) is None:
+    if (folder := cache_folder()) is None:
         return make()
     path = folder / f"{_hash(repr((asked, _constants(by))), _code())}.npz"
     try:
@@ -50,13 +50,6 @@ def kept(by: str, asked: object, make: Callable[[], Mapping[str, np.ndarray]]) -
         with suppress(OSError):
             _write(path, found)
         return found
-
-
-def _folder() -> Path | None:
-    if (named := os.environ.get("HARNESS_CACHE")) is not None:
-        return Path(named) if named else None
-    of_user = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return Path(of_user) / "scaling-harness"
 
 
 def _write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
