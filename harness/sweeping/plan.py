@@ -33,6 +33,9 @@ DONE = ("finished", "diverged")
 #: Columns of the runs table by which runs of a study are of one size, duration and learning rate.
 _SAME_SIZE = ("rung", "width", "depth", "heads", "duration", "lr")
 
+#: FLOPs of a step below which it is bound by the calls of its operations, about a millisecond on one core.
+BOUND_BY_CALLS = 5e7
+
 #: What `why_alone` found, by the model that it tried: every cell of a study asks.
 _why_alone: dict[str, str | None] = {}
 
@@ -134,8 +137,13 @@ def pending(cell: Job, status: Mapping[str, str], device: str, choice: Choice | 
 
 
 def _together(cell: Job, device: str) -> int:
-    """On a GPU small rungs are bound by launches, so members together win for every family that vmap can run."""
-    together = device != "cpu" or cell.settings.family.together_on_cpu
+    """Members together win for every family that vmap can run where the calls of a step's operations bind its time.
+
+    They do on a GPU, and on a CPU for small models: there two members of a transformer of width 8 took 1.4 times the
+    time of one, at width 56 twice (`harness sweep experiment=quickstart`).
+    """
+    of_step = cell.rung.flops_per_example * cell.settings.ladder.batch_size
+    together = device != "cpu" or cell.settings.family.together_on_cpu or of_step < BOUND_BY_CALLS
     return len(cell.members) if together and why_alone(cell) is None else 1
 
 

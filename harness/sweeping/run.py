@@ -28,6 +28,7 @@ from harness.sweeping.parents import generations
 from harness.sweeping.plan import DONE, cells, is_done, single_job, why_alone, worker_count
 from harness.sweeping.pool import run_jobs
 from harness.sweeping.runs_row import git_revision
+from harness.sweeping.schedule import spread
 from harness.sweeping.share import Shares, joined
 from harness.sweeping.start_check import check_starts, split_orphans
 from harness.sweeping.tables import plan_frame, plan_table, plan_totals
@@ -243,7 +244,7 @@ def _jobs(studies: Sequence[Settings], status: Mapping[str, str], tuned: Tuned) 
             for job in tuned.pending(cell, claimed):
                 jobs.append(job)
                 claimed |= {member.run_id: DONE[0] for member in job.members}
-    return jobs
+    return spread(jobs, tuned.cost.seconds, tuned.workers) if tuned.device == "cpu" else jobs
 
 
 def _clear_away(found: Mapping[Path, Recorded]) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from harness.ladder import Job
 
 
 def makespan(seconds: Sequence[float], workers: int, under_way: Sequence[float] = ()) -> float:
@@ -22,3 +25,23 @@ def makespan(seconds: Sequence[float], workers: int, under_way: Sequence[float] 
     for each in seconds:
         heapq.heapreplace(free, free[0] + each)
     return max(free)
+
+
+def spread(jobs: Sequence[Job], seconds: Callable[[Job], float], workers: int) -> list[Job]:
+    """Jobs, of which those that would keep a worker busy when the others have ended are split between members.
+
+    Members together take less time than one after another, but no less than two workers beside each other. Where
+    settings say how many train together, and where durations share steps, jobs stay as they are.
+    """
+    spread, took = list(jobs), {id(job): seconds(job) for job in jobs}
+    while spread:
+        longest = max(spread, key=lambda job: took[id(job)])
+        settings, half = longest.settings, len(longest.members) // 2
+        fixed = settings.launcher.members_together is not None or settings.ladder.branched
+        if fixed or half == 0 or took[id(longest)] * workers <= sum(took[id(job)] for job in spread):
+            break
+        at = spread.index(longest)
+        parts = [replace(longest, members=members) for members in (longest.members[:half], longest.members[half:])]
+        spread[at : at + 1] = parts
+        took |= {id(part): seconds(part) for part in parts}
+    return spread
