@@ -23,7 +23,7 @@ from harness.sweeping.run import join_folders, look, tell_failures, train_jobs
 from harness.sweeping.start_check import has_other_parent
 from harness.sweeping.tables import cell_columns, cell_values, prediction
 from harness.sweeping.tuning import known
-from harness.training.device import resolve
+from harness.training.device import device_of
 
 #: Lists under `redo` that choose runs -> the column of the runs table that they name.
 _LISTS = {"rungs": "rung", "seeds": "seed", "runs": "run_id"}
@@ -40,7 +40,7 @@ def redo(studies: Sequence[Settings], console: Console, yes: bool = False) -> in
     Raises:
         UserError: a setting, study, device or results folder that cannot be used.
     """
-    device = resolve(studies[0].training.device).type
+    device = device_of(studies).type
     check_models(studies, flops=True)
     if not yes:
         return _show(studies, _chosen_jobs(studies, device), device, console)

@@ -39,7 +39,7 @@ from harness.sweeping.sites import (
     sites_between,
     size_of,
 )
-from harness.training.device import resolve
+from harness.training.device import device_of
 
 
 def refine(studies: Sequence[Settings], console: Console) -> int:
@@ -51,7 +51,7 @@ def refine(studies: Sequence[Settings], console: Console) -> int:
     for study in studies:
         _check(study)
     check_models(studies, flops=True)
-    device = resolve(studies[0].training.device).type
+    device = device_of(studies).type
     with join_folders(studies) as shares:
         return max([_refine(study, device, console, shares) for study in studies])
 

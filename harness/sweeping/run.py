@@ -36,7 +36,7 @@ from harness.sweeping.timings import folder as trials_folder
 from harness.sweeping.trunks import in_order, remove_used, with_branches
 from harness.sweeping.tuning import Tuned, known, refuse_beyond_memory, tried
 from harness.sweeping.worker import write_failure
-from harness.training.device import resolve
+from harness.training.device import device_of
 from harness.wording import counted, duration
 
 
@@ -50,7 +50,7 @@ def plan(studies: Sequence[Settings], console: Console, check: bool = False, no_
     Raises:
         UserError: a study that cannot be built, or whose family counts wrongly; a trial that was kept is damaged.
     """
-    device = resolve(studies[0].training.device).type
+    device = device_of(studies).type
     workers = worker_count(studies[0], device)
     found = _look(studies)
     status = _known(studies, found)
@@ -77,7 +77,7 @@ def planned(studies: Sequence[Settings], trial: bool = True) -> pd.DataFrame:
     Raises:
         UserError: as `plan`.
     """
-    device = resolve(studies[0].training.device).type
+    device = device_of(studies).type
     workers = worker_count(studies[0], device)
     _caution(studies)
     check_models(studies, flops=False)
@@ -135,7 +135,7 @@ def train_missing(studies: Sequence[Settings], console: Console) -> list[Ended]:
         UserError: a study that cannot be built or whose family counts wrongly, a device or results folder that cannot
             be used.
     """
-    device = resolve(studies[0].training.device).type
+    device = device_of(studies).type
     workers = worker_count(studies[0], device)
     with join_folders(studies) as shares:
         found = look(shares, console)
@@ -166,7 +166,7 @@ def train(studies: Sequence[Settings], console: Console) -> int:
     if len(studies) > 1:
         names = ", ".join(f"{study.study} ({study.family.name} on {study.task.name})" for study in studies)
         raise UserError(f"train makes one run; choose one study, e.g. by task=NAME. Found {names}")
-    worker_count(studies[0], resolve(studies[0].training.device).type)
+    worker_count(studies[0], device_of(studies).type)
     job = single_job(studies[0])
     with join_folders(studies) as shares:
         found = look(shares, console)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from harness.errors import SettingError
+from harness.settings import Settings
 
 
 def resolve(device: str) -> torch.device:
@@ -23,6 +26,39 @@ def resolve(device: str) -> torch.device:
     if device not in available:
         raise SettingError("training.device", device, f"what this machine has: {', '.join(available)}, or auto")
     return torch.device(device)
+
+
+def device_of(studies: Sequence[Settings]) -> torch.device:
+    """Where studies train, which is the same for all of them.
+
+    Raises:
+        SettingError: a device that this machine does not have, or a precision that the device does not.
+    """
+    device = resolve(studies[0].training.device)
+    for study in studies:
+        refuse_precision(device, study.training.precision)
+    return device
+
+
+def refuse_precision(device: torch.device, precision: str) -> None:
+    """Raise SettingError for a `training.precision` that a device has no arithmetic for; a CPU has all of them."""
+    if precision != "bfloat16" or device.type == "cpu":
+        return
+    try:
+        has = torch.cuda.is_bf16_supported(including_emulation=False) if device.type == "cuda" else _multiplies(device)
+    except TypeError:  # an older torch, which does not count emulation
+        has = torch.cuda.is_bf16_supported()
+    if not has:
+        raise SettingError("training.precision", precision, f"float32 on {describe(device)}, which has no bfloat16")
+
+
+def _multiplies(device: torch.device) -> bool:
+    """Whether a device takes a product in bfloat16."""
+    try:
+        one = torch.ones(1, 1, dtype=torch.bfloat16, device=device)
+        return bool((one @ one).item() == 1)
+    except (RuntimeError, TypeError):
+        return False
 
 
 def describe(device: torch.device) -> str:

@@ -21,7 +21,7 @@ from harness.families.cnn import CNN
 from harness.families.mlp import MLP
 from harness.families.transformer import Transformer
 from harness.training import gradients, members, ways
-from harness.training.device import describe, resolve, synchronise
+from harness.training.device import describe, device_of, resolve, synchronise
 from harness.training.evaluation import Evaluator
 from harness.training.loop import train_job, training_steps
 from harness.training.members import Stack
@@ -108,6 +108,19 @@ def test_a_device_that_is_not_there_is_refused_by_name(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(SettingError, match=r"training\.device=cuda: allowed is what this machine has: .*cpu, or auto"):
         train_job(job_of(make_settings(MLP(), SignOfSum(), training__device="cuda")))
+
+
+def test_a_precision_that_a_card_lacks_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "Old Card")
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: False)
+    settings = make_settings(MLP(), SignOfSum(), training__device="cuda", training__precision="bfloat16")
+    with pytest.raises(
+        SettingError, match=r"^training\.precision=bfloat16: allowed is float32 on cuda:Old Card, which"
+    ):
+        device_of([make_settings(MLP(), SignOfSum(), training__device="cuda"), settings])
+    settings.training.device = "cpu"
+    assert device_of([settings]).type == "cpu"
 
 
 def test_the_cpu_has_its_name_and_needs_no_waiting_for():
