@@ -83,6 +83,9 @@ def choices(cell: Job, device: str) -> list[Choice]:
     if launcher.members_together is None and why_alone(cell) is None:
         members |= {1, len(cell.members)}
     steps = steps_on(device) if launcher.step == "auto" else (launcher.step,)
+    if cell.settings.ladder.branched:
+        # What durations share is trained by one of them: to the bit the same only if all run their steps in one way.
+        steps = (usual.step,)
     rest = {Choice(number, step) for number in members for step in steps} - {usual}
     return [usual, *sorted(rest, key=lambda choice: (steps.index(choice.step), choice.members))]
 

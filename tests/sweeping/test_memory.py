@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import sys
+from collections import OrderedDict
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from harness.sweeping.plan import cells
 from harness.sweeping.pool import run_jobs
 from harness.sweeping.processes import Work
 from harness.sweeping.worker import run_job
+from harness.training import gradients
 from harness.training.members import Stack
 from harness.training.state import State
 
@@ -74,6 +76,7 @@ def with_room_for(examples: int, job: Job) -> list[Ended]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Stack, "losses", limited)
+        patch.setattr(gradients, "_traces", OrderedDict())  # of steps that asked nobody for room
         return run_job(job, None)
 
 
