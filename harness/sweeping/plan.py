@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -109,7 +110,13 @@ class Choice:
 
 def steps_on(device: str) -> tuple[str, ...]:
     """The ways to run a training step that may be tried on a kind of device, that of `launcher.step=auto` first."""
-    return {"cpu": ("replayed", "compiled"), "cuda": ("replayed", "captured", "compiled")}.get(device, ("replayed",))
+    compiled = ("compiled",) if has_compiler() else ()
+    return {"cpu": ("replayed", *compiled), "cuda": ("replayed", "captured", *compiled)}.get(device, ("replayed",))
+
+
+def has_compiler() -> bool:
+    """Whether there is a C++ compiler, without which torch.compile makes nothing."""
+    return any(shutil.which(name) for name in (os.environ.get("CXX") or "c++", "g++", "clang++"))
 
 
 def default_choice(cell: Job, device: str) -> Choice:
@@ -189,7 +196,8 @@ def worker_count(settings: Settings, device: str) -> int:
         allowed = f"at most {n_cores // threads} with launcher.threads={threads}: this process may use {n_cores} cores"
         raise SettingError("launcher.workers", launcher.workers, allowed)
     if launcher.step not in ways:
-        raise SettingError("launcher.step", launcher.step, f"one of {', '.join(ways)} on {device}")
+        lacks = "" if has_compiler() else "; compiled needs a C++ compiler (g++ or clang++), and none is installed"
+        raise SettingError("launcher.step", launcher.step, f"one of {', '.join(ways)} on {device}{lacks}")
     if launcher.workers is not None:
         return launcher.workers
     return max(1, n_cores // threads) if device == "cpu" else 1

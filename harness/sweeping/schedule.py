@@ -20,7 +20,7 @@ def makespan(seconds: Sequence[float], workers: int, under_way: Sequence[float] 
         under_way: seconds that are left of the jobs that workers are at.
     """
     free = sorted(under_way)
-    free += [0.0] * (workers - len(free))
+    free += [0.0] * (min(workers, len(free) + len(seconds) + 1) - len(free))
     heapq.heapify(free)
     for each in seconds:
         heapq.heapreplace(free, free[0] + each)
@@ -30,14 +30,16 @@ def makespan(seconds: Sequence[float], workers: int, under_way: Sequence[float] 
 def spread(jobs: Sequence[Job], seconds: Callable[[Job], float], workers: int) -> list[Job]:
     """Jobs, of which those that would keep a worker busy when the others have ended are split between members.
 
-    Members together take less time than one after another, but no less than two workers beside each other. Where
-    settings say how many train together, and where durations share steps, jobs stay as they are.
+    Members of small models together take less time than one after another, but no less than on workers beside each
+    other. Where settings or the family say that they train together, and where durations share steps, jobs stay as they
+    are.
     """
     spread, took = list(jobs), {id(job): seconds(job) for job in jobs}
     while spread:
         longest = max(spread, key=lambda job: took[id(job)])
         settings, half = longest.settings, len(longest.members) // 2
         fixed = settings.launcher.members_together is not None or settings.ladder.branched
+        fixed = fixed or settings.family.together_on_cpu
         if fixed or half == 0 or took[id(longest)] * workers <= sum(took[id(job)] for job in spread):
             break
         at = spread.index(longest)

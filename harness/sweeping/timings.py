@@ -12,7 +12,6 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import math
 import os
 import platform
 from collections.abc import Mapping
@@ -91,6 +90,10 @@ def _training_code() -> str:
     return code_digest(*(harness / room for room in ("data", "families", "tasks", "training")))
 
 
+#: Neither seconds nor bytes of a trial are as many.
+_MOST = 1e15
+
+
 def read_trial(key: Mapping[str, Any]) -> Trial | None:
     """The trial with this key; None where none is kept.
 
@@ -103,10 +106,11 @@ def read_trial(key: Mapping[str, Any]) -> Trial | None:
         check_is_file(path)
         found = json.loads(path.read_bytes())
         trial = Trial(**found["trial"])
-        if all(math.isfinite(value) and value >= 0 for value in dataclasses.astuple(trial)) and trial.step_s > 0:
+        values = dataclasses.astuple(trial)
+        if all(type(value) in (int, float) and 0 <= value < _MOST for value in values) and trial.step_s > 0:
             return trial
         problem = "its numbers are none that a trial gives"
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # without a folder to keep trials in, none are kept
         return None
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         problem = f"it cannot be read ({type(error).__name__})"

@@ -49,8 +49,8 @@ def train_job(
     """Train all members of a job side by side and return their outcomes, in the order of `job.members`.
 
     On CPU one thread is used, or `launcher.threads`. With one the same seed gives the same numbers to the bit, beside
-    whichever others. Alone, too, but for models with convolutions, LayerNorm or a single output, whose sums are then
-    taken in another order.
+    whichever others. Alone, too, but for models with convolutions, LayerNorm or layers of a single unit, whose sums
+    are then taken in another order, and but for a compiled step, which is the same within rounding.
     A member whose loss is no longer finite has diverged, and one whose patience has run out has finished: its
     measurements end there and the others go on. A job that goes on from a checkpoint, or from the trunk that it shares
     with a shorter one, ends, on CPU, with the numbers of one that trained every step at once, to the bit.

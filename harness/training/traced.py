@@ -32,11 +32,7 @@ def trace(function: Callable[..., Any], arguments: Sequence[torch.Tensor]) -> fx
 
 
 def compiled(graph: fx.GraphModule) -> Callable[..., Any]:
-    """A trace through torch.compile.
-
-    Raises:
-        UserError: there is no compiler, or it fails.
-    """
+    """A trace through torch.compile, which compiles it when it is first called."""
     for_compilation(graph)
     graph.recompile()
     return torch.compile(graph, dynamic=False)

@@ -36,7 +36,7 @@ def test_members_share_a_job_as_the_family_and_device_like_it(study: Settings) -
     assert [len(job.members) for job in pending(cell, {}, "cpu")] == [6]
     study.launcher.members_together = 4
     assert [len(job.members) for job in pending(cell, {}, "cpu")] == [4, 2]
-    (transformer,) = compose("family=transformer", "task=copy", "ladder.steps=5", "seeds=3")
+    (transformer,) = compose("family=transformer", "task=copy", "ladder.widths=[128]", "ladder.steps=5", "seeds=3")
     alone = cells(transformer)[0]
     assert [len(job.members) for job in pending(alone, {}, "cpu")] == [1, 1, 1]
     assert [len(job.members) for job in pending(alone, {}, "cuda")] == [3]

@@ -22,6 +22,7 @@ from harness.sweeping.schedule import makespan, spread
         ([4, 1, 1, 1, 1], 2, 4),
         ([5, 5, 4, 4, 3, 3, 3], 3, 11),  # Graham's worst case of longest first, 4/3 - 1/9 of 9
         ([1] * 10, 1, 10),
+        ([2, 1], 10**12, 2),
     ],
 )
 def test_jobs_go_to_whoever_is_free_first(seconds: list[float], workers: int, ends: float) -> None:
@@ -34,7 +35,7 @@ def test_jobs_under_way_keep_their_workers() -> None:
 
 
 def test_a_job_that_would_outlast_the_others_is_split_between_members() -> None:
-    job = job_of(make_settings(MLP(), SignOfSum(), seeds=8, optimizer__lr=0.01))
+    job = job_of(make_settings(Transformer(), NextSymbol(), seeds=8, optimizer__lr=0.01))
 
     def seconds(job: Job) -> float:
         return 1.0 + len(job.members)
@@ -44,8 +45,10 @@ def test_a_job_that_would_outlast_the_others_is_split_between_members() -> None:
     assert [len(part.members) for part in spread([job], seconds, 100)] == [1] * 8
     parts = spread([job], seconds, 3)
     assert tuple(member for part in parts for member in part.members) == job.members
-    fixed = job_of(make_settings(MLP(), SignOfSum(), seeds=8, launcher__members_together=8, optimizer__lr=0.01))
-    assert spread([fixed], seconds, 4) == [fixed]
+    for family, task, asked in ((Transformer(), NextSymbol(), 8), (MLP(), SignOfSum(), None)):
+        changes = {"launcher__members_together": asked, "optimizer__lr": 0.01}
+        fixed = job_of(make_settings(family, task, seeds=8, **changes))
+        assert spread([fixed], seconds, 4) == [fixed]
 
 
 def test_small_transformers_train_together_on_a_cpu_and_large_ones_alone() -> None:
