@@ -6,11 +6,10 @@ that has no such servers starts it with the first worker.
 
 from __future__ import annotations
 
-import atexit
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
 from unittest.mock import patch
 
@@ -22,6 +21,8 @@ _LOADED = ["harness.sweeping.worker", "torch._inductor"]
 #: system that the next step wants again (glibc's; for small models 15 % of a step).
 _OF_WORKERS = {
     **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"),
+    # torch.compile would start a pool of processes beside each worker, which nobody ends.
+    "TORCHINDUCTOR_COMPILE_THREADS": "1",
     "MALLOC_MMAP_THRESHOLD_": str(2**30),
     "MALLOC_TRIM_THRESHOLD_": str(2**40),
 }
@@ -39,16 +40,6 @@ def start() -> None:
     forkserver.set_forkserver_preload(_LOADED)
     with what_it_inherits():
         forkserver.ensure_running()
-    atexit.unregister(_end)
-    atexit.register(_end)
-
-
-def _end() -> None:
-    """End a server that may still be loading; workers have ended before, and would not mind."""
-    pid = getattr(forkserver._forkserver, "_forkserver_pid", None)
-    if pid is not None:
-        with suppress(OSError):
-            os.kill(pid, signal.SIGKILL)
 
 
 @contextmanager

@@ -69,6 +69,8 @@ class Evaluator:
         found: dict[str, torch.Tensor] = {}
         for first, x, y in zip(range(0, len(inputs), chunk), inputs.split(chunk), targets.split(chunk), strict=True):
             of_part = self._judged(outputs_of(stack, x), y.expand(members, *y.shape))
+            if chunk >= len(inputs):
+                return of_part
             for name, values in of_part.items():
                 # Made at once: what is kept of each part would lie between the large blocks that the parts free, and
                 # those of the next part would find no room there.

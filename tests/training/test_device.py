@@ -20,7 +20,7 @@ from harness.errors import SettingError
 from harness.families.cnn import CNN
 from harness.families.mlp import MLP
 from harness.families.transformer import Transformer
-from harness.training import gradients, members, ways
+from harness.training import gradients, members, traced, ways
 from harness.training.device import describe, device_of, resolve, synchronise
 from harness.training.evaluation import Evaluator
 from harness.training.loop import train_job, training_steps
@@ -74,8 +74,8 @@ def test_training_keeps_every_tensor_on_its_device(fake, uncaptured, name, optim
     train_and_evaluate(torch.device("meta"), name, way, optimizer__kind=optimizer)
 
 
-# Where torch has no CUDA, a fake tensor of that device cannot be indexed or copied to, as a captured step would be, and
-# a GRU has no fake.
+# Where torch has no CUDA, a fake tensor of that device cannot be indexed or written to, as a captured step and memory
+# that is used again would be, and a GRU has no fake.
 @pytest.mark.parametrize("name", ["mlp", "cnn", "transformer"])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_all_but_the_backward_pass_keeps_every_tensor_on_cuda(fake, monkeypatch, name, precision):
@@ -83,6 +83,7 @@ def test_all_but_the_backward_pass_keeps_every_tensor_on_cuda(fake, monkeypatch,
         return f(params), lambda ones: ({name: torch.zeros_like(value) for name, value in params.items()},)
 
     monkeypatch.setattr(members, "vjp", without_backward)
+    monkeypatch.setattr(traced, "reuse_memory", lambda graph: None)
     # With a number, for torch without CUDA cannot look up which device "cuda" alone would be.
     train_and_evaluate(torch.device("cuda:0"), name, training__precision=precision)
 
