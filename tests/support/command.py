@@ -26,6 +26,7 @@ TINY = (
     "ladder.widths=[4,8]",
     "ladder.steps=5",
     "ladder.batch_size=8",
+    "launcher.step=replayed",  # no trial of torch.compile where a run is to take hours
     "training.evaluations=2",
     "training.device=cpu",
     "seeds=2",
