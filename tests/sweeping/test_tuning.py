@@ -44,7 +44,9 @@ class Machine:
 
 
 def long_study(*more: str) -> Settings:
-    (study,) = compose(*TINY, "ladder.widths=[4,8,16,32,64,128,256]", "ladder.steps=100000", "seeds=4", *more)
+    (study,) = compose(
+        *TINY, "ladder.widths=[4,8,16,32,64,128,256]", "ladder.steps=100000", "seeds=4", "launcher.step=auto", *more
+    )
     return study
 
 
