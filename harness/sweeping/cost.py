@@ -79,11 +79,6 @@ class JobCost:
         return self.setup_s + self.training_s + (self.evaluation_s or 0.0)
 
 
-def trained_steps(job: Job) -> int:
-    """The steps that a job really takes: all predictions ask here."""
-    return job.own_steps
-
-
 def evaluations(job: Job) -> int:
     """How often a job is evaluated in the steps that it takes."""
     return sum(step > job.steps - job.own_steps for step in evaluation_steps(job))
@@ -135,7 +130,7 @@ class CostModel:
         if (known := self.trial(job)) is not None:
             return JobCost(
                 setup_s=known.setup_s + WRITE_S * len(job.members),
-                training_s=trained_steps(job) * known.step_s,
+                training_s=job.own_steps * known.step_s,
                 evaluation_s=evaluations(job) * known.evaluation_s,
                 bytes=self._bytes(job, known),
                 source="trials",

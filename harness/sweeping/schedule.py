@@ -34,16 +34,15 @@ def spread(jobs: Sequence[Job], seconds: Callable[[Job], float], workers: int) -
     other. Where settings or the family say that they train together, and where durations share steps, jobs stay as they
     are.
     """
-    spread, took = list(jobs), {id(job): seconds(job) for job in jobs}
-    while spread:
-        longest = max(spread, key=lambda job: took[id(job)])
+    split = list(jobs)
+    while split:
+        longest = max(split, key=seconds)
         settings, half = longest.settings, len(longest.members) // 2
         fixed = settings.launcher.members_together is not None or settings.ladder.branched
         fixed = fixed or settings.family.together_on_cpu
-        if fixed or half == 0 or took[id(longest)] * workers <= sum(took[id(job)] for job in spread):
+        if fixed or half == 0 or seconds(longest) * workers <= sum(map(seconds, split)):
             break
-        at = spread.index(longest)
+        at = split.index(longest)
         parts = [replace(longest, members=members) for members in (longest.members[:half], longest.members[half:])]
-        spread[at : at + 1] = parts
-        took |= {id(part): seconds(part) for part in parts}
-    return spread
+        split[at : at + 1] = parts
+    return split

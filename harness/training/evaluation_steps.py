@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 
 from harness.families.base import Shape
@@ -11,6 +9,9 @@ from harness.ladder import Job
 from harness.settings import Settings
 from harness.tasks.base import Task
 from harness.tasks.shifts.sets import shifted_sets
+
+#: What `_n_examples` found, by task and settings: every job of a study asks.
+_counted: dict[tuple[type, str], int] = {}
 
 
 def evaluation_steps(job: Job) -> set[int]:
@@ -32,7 +33,7 @@ def evaluation_steps(job: Job) -> set[int]:
 def evaluation_flops(settings: Settings, shape: Shape) -> float:
     """FLOPs of one evaluation of one run: the forward pass on the task's evaluation set and on those of its shifts."""
     forward, task = settings.family.forward_flops(shape, settings.signature), settings.task
-    own = _n_examples(_Same(task)) * settings.loss.views
+    own = _n_examples(task) * settings.loss.views
     # Products grow with the length of a sequence, and those of attention with its square.
     of_shifts = sum(
         len(each.batch.inputs) * (each.task.signature.context / task.signature.context) ** 2
@@ -41,21 +42,10 @@ def evaluation_flops(settings: Settings, shape: Shape) -> float:
     return forward * (own + of_shifts)
 
 
-class _Same:
-    """A task that equals another of the same settings."""
-
-    def __init__(self, task: Task) -> None:
-        self.task, self.key = task, (type(task), repr(task))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self.key == other.key
-
-    def __hash__(self) -> int:
-        return hash(self.key)
-
-
-@lru_cache(64)
-def _n_examples(same: _Same) -> int:
+def _n_examples(task: Task) -> int:
     """Of a task's evaluation set, wrong answers that it offers among them."""
-    choices = same.task.choices
-    return len(same.task.eval_batch().inputs) + (0 if choices is None else len(choices.wrong.inputs))
+    key = type(task), repr(task)
+    if key not in _counted:
+        choices = task.choices
+        _counted[key] = len(task.eval_batch().inputs) + (0 if choices is None else len(choices.wrong.inputs))
+    return _counted[key]
