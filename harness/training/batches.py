@@ -19,7 +19,7 @@ from harness.training.augmentation import Views
 DATA_STREAM, AUGMENTATION_STREAM = 1, 4
 
 #: Steps whose batches are handed to the device together, and how many bytes they may take.
-_STEPS, _BYTES = 64, 2**25
+STEPS, _BYTES = 64, 2**25
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def _blocks(job: Job, views: Views | None, first: int) -> Iterator[_Block]:
         yield block
         left -= len(drawn)
         n_bytes = sum(each[0].nbytes for each in (block.inputs, block.targets, block.weights))
-        at_once = max(1, min(_STEPS, _BYTES // n_bytes))
+        at_once = max(1, min(STEPS, _BYTES // n_bytes))
 
 
 def _block(drawn: list[tuple[Batch, ...]]) -> _Block:

@@ -16,16 +16,13 @@ from dataclasses import dataclass, fields
 import torch
 
 from harness.ladder import Job
-from harness.training.batches import training_batches
+from harness.training.batches import STEPS, training_batches
 from harness.training.gradients import Gradient
 from harness.training.losses import add_penalties
 from harness.training.members import Keys, Stack
 from harness.training.micro_batches import gradient_in_parts
 from harness.training.optimizers import Optimizer, clip_by_member
 from harness.training.schedules import lr_multiplier
-
-#: Steps whose keys and factors are handed to the device together.
-_STEPS = 64
 
 
 @dataclass(frozen=True)
@@ -95,8 +92,8 @@ def step_inputs(
 ) -> Iterator[StepInputs]:
     """What each step of a job is given, from step `first` on; what is made on the host comes many steps at a time."""
     batches = training_batches(job, device, first)
-    for start in range(first, job.steps, _STEPS):
-        steps = range(start, min(start + _STEPS, job.steps))
+    for start in range(first, job.steps, STEPS):
+        steps = range(start, min(start + STEPS, job.steps))
         keys = [dict(zip(stack.dropouts, of_step.unbind(dim=1), strict=True)) for of_step in stack.dropout_keys(steps)]
         factors = [optimizer.factors(step, lr_multiplier(job.settings.schedule, step, job.steps)) for step in steps]
         factors_KF = torch.tensor(factors, dtype=torch.float32).to(device)
