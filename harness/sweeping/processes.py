@@ -20,7 +20,7 @@ from multiprocessing import connection, spawn
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from queue import SimpleQueue
-from threading import Thread
+from threading import RLock, Thread
 from typing import Any
 from unittest.mock import patch
 
@@ -126,6 +126,7 @@ def heard(workers: Sequence[Worker], timeout_s: float) -> list[Worker]:
 
 def _serve(pipe: Connection, work: Work, git_revision: str | None) -> None:
     """Run the jobs that come through a pipe, one after another, until it ends: what a worker does."""
+    _share_no_lock()
     jobs: SimpleQueue[bytes] = SimpleQueue()
     signal.signal(signal.SIGTERM, lambda *_: jobs.put(_stop()))
     Thread(target=_listen, args=(pipe, jobs), daemon=True).start()
@@ -146,6 +147,14 @@ def _serve(pipe: Connection, work: Work, git_revision: str | None) -> None:
         if isinstance(answer, OutOfMemoryError):
             pipe.send(answer)
             return  # memory that libraries hold on to is the next job's only in another process
+
+
+def _share_no_lock() -> None:
+    """Keep torch.compile's progress bars from a lock between processes, which one that ends at once would leave behind."""
+    with suppress(ImportError):
+        from tqdm import tqdm
+
+        tqdm.set_lock(RLock())
 
 
 def _stop() -> bytes:

@@ -6,6 +6,7 @@ import os
 import signal
 from multiprocessing import resource_tracker
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from command import TINY
@@ -20,6 +21,7 @@ from harness.sweeping.display import Lines
 from harness.sweeping.failures import Ended
 from harness.sweeping.plan import cells, pending
 from harness.sweeping.pool import run_jobs
+from harness.sweeping.processes import Worker
 from harness.sweeping.progress import Reporter, running
 from harness.sweeping.worker import run_job
 
@@ -89,6 +91,16 @@ def out_of_memory(*_: object) -> None:
     raise RuntimeError(
         "[enforce fail at x] DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes.\nmore"
     )
+
+
+def semaphores(job: Job, revision: str | None) -> list[str]:
+    """What a progress bar, as torch.compile makes one, leaves to be cleaned up by others."""
+    from torch.hub import tqdm
+
+    registered = list[str]()
+    with patch.object(resource_tracker, "register", lambda name, kind: registered.append(kind)):
+        tqdm([])
+    return registered
 
 
 def mistake_of_the_user(job: Job, revision: str | None) -> list[Ended]:
@@ -176,3 +188,12 @@ def test_order_and_workers_do_not_change_a_number(jobs: list[Job]) -> None:
     run(few[::-1], run_job, workers=1)
     collect("results/tiny")
     assert Path("results/tiny/measurements.parquet").read_bytes() == together
+
+
+def test_a_worker_that_ends_at_once_leaves_no_semaphore(jobs: list[Job]) -> None:
+    worker = Worker(semaphores, None)
+    worker.hear()
+    worker.give(jobs[0])
+    left = worker.hear()
+    worker.end()
+    assert left == []
