@@ -150,9 +150,9 @@ def _serve(pipe: Connection, work: Work, git_revision: str | None) -> None:
 
 
 def _share_no_lock() -> None:
-    """Keep torch.compile's progress bars from a lock between processes, which one that ends at once would leave behind."""
+    """Keep torch.compile's progress bars from a lock of processes, which one that ends at once would leave behind."""
     with suppress(ImportError):
-        from tqdm import tqdm
+        from tqdm import tqdm  # type: ignore[import-untyped]
 
         tqdm.set_lock(RLock())
 
