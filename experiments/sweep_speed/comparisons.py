@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -32,6 +31,7 @@ from sides import (
 )
 
 from harness.config import compose
+from harness.records.machine import cores
 
 #: What the ratios are to reach, by precision and width, where a run takes 15 s; a short run is to lose nothing.
 TARGETS = {"float32": {32: 1.5, 64: 1.3, 128: 1.1, 256: 1.1}, "bfloat16": {256: 2.0}}
@@ -116,10 +116,6 @@ def taken(results: Path) -> list[float]:
 def checkouts(args: argparse.Namespace) -> dict[str, Path]:
     """Ours, and the older one if there is one, by the name of its side."""
     return {"harness": REPOSITORY} | ({"before": args.before} if args.before else {})
-
-
-def cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def family(args: argparse.Namespace, scratch: Path, keep: Keep) -> list[Row]:

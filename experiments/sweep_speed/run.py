@@ -22,10 +22,12 @@ from statistics import median
 from typing import Any
 
 import scipy.stats
-from comparisons import COMPARISONS, PARTS, Row, cores
+from comparisons import COMPARISONS, PARTS, Row
 from rich.console import Console
 from rich.table import Table
 from sides import REPOSITORY, SideError
+
+from harness.records.machine import cores
 
 STUDIES = ("parity", "induction", "lookup", "text", "digits")
 

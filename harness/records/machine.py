@@ -57,3 +57,8 @@ def _state(pid: int) -> tuple[str | None, int | None]:
         return fields[0], int(fields[19])
     except (OSError, ValueError, IndexError):
         return None, None
+
+
+def cores() -> int:
+    """How many cores this process may use; on macOS, which cannot tell, how many there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

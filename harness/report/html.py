@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from harness.report.interactive import interactive_page
 from harness.report.lineage_tables import lineage
 from harness.report.names import interval_kind, size_name
 from harness.report.pictures import Drawing, Shape
+from harness.report.processes import on_all_cores
 from harness.report.shift_tables import shift_section
 from harness.report.spreadsheets import for_people
 from harness.wording import confidence, counted, short
@@ -119,7 +121,7 @@ def _content(analysis: Analysis, drawn: Path) -> dict[str, Any]:
         "shift_pictures": [_picture(each, drawn) for each in pictures.of_shifts(analysis)],
         "untested": untested,
         "interactive": INTERACTIVE if (analysis.folder / INTERACTIVE).exists() else "",
-        "studies": [_study(analysis, study, untested.get(study), drawn) for study in analysis.studies],
+        "studies": on_all_cores(partial(_study, analysis, untested, drawn), analysis.studies),
         "ladder_steps": {study: _ladder_step(part[analysis.x]) for study, part in finished.groupby("study")},
         "notes": {study: note for study in analysis.studies if (note := _config(runs, study).get("notes"))},
         "configs": {
@@ -131,12 +133,12 @@ def _content(analysis: Analysis, drawn: Path) -> dict[str, Any]:
     }
 
 
-def _study(analysis: Analysis, study: str, untested: str | None, drawn: Path) -> dict[str, Any]:
+def _study(analysis: Analysis, untested: dict[str, str], drawn: Path, study: str) -> dict[str, Any]:
     jumps = analysis.jumps[analysis.jumps["study"] == study]
     return {
         "name": study,
         "verdicts": tables.verdict_table(jumps, analysis.x).drop(columns="study"),
-        "untested": untested,
+        "untested": untested.get(study),
         "pictures": [_picture(each, drawn) for each in pictures.of_study(analysis, study)],
     }
 

@@ -25,6 +25,7 @@ from harness.ladder import (
     members_of_seeds,
     rung_of_size,
 )
+from harness.records.machine import cores
 from harness.settings import Settings
 from harness.training.members import Stack
 
@@ -201,8 +202,3 @@ def worker_count(settings: Settings, device: str) -> int:
     if launcher.workers is not None:
         return launcher.workers
     return max(1, n_cores // threads) if device == "cpu" else 1
-
-
-def cores() -> int:
-    """How many cores this process may use; on macOS, which cannot tell, how many there are."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -18,8 +18,9 @@ from harness.training.augmentation import Views
 # The second entropy word keeps each stream of a member apart from any other use of the same seed.
 DATA_STREAM, AUGMENTATION_STREAM = 1, 4
 
-#: Steps whose batches are handed to the device together, and how many bytes they may take.
-STEPS, _BYTES = 64, 2**25
+#: Steps whose batches are handed to the device together, and how many bytes they may take: what a core has in cache,
+#: or for a GPU enough that a copy is worth its call.
+STEPS, _BYTES, _BYTES_OF_COPY = 64, 2**21, 2**25
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def training_batches(
         first: the step whose batch comes first; those before it are drawn, and dropped.
     """
     views = _views(job)
-    on_host = _blocks(job, views, first)
+    on_host = _blocks(job, views, first, _BYTES if device.type == "cpu" else _BYTES_OF_COPY)
     for block in _ahead(on_host) if device.type == "cuda" and torch.cuda.is_available() else on_host:
         # From pinned memory this does not wait for what the device is at.
         on_device = (each.to(device, non_blocking=True) for each in (block.inputs, block.targets, block.weights))
@@ -55,8 +56,8 @@ def training_batches(
             yield inputs, targets, weights
 
 
-def _blocks(job: Job, views: Views | None, first: int) -> Iterator[_Block]:
-    """The batches from a step on to the last, in blocks."""
+def _blocks(job: Job, views: Views | None, first: int, most_bytes: int) -> Iterator[_Block]:
+    """The batches from a step on to the last, in blocks of so many bytes or one step."""
     task, batch_size = job.settings.task, job.settings.ladder.batch_size
     streams = [_stream(member, DATA_STREAM) for member in job.members]
     of_members = zip(*(task.train_batches(stream, batch_size, job.examples) for stream in streams), strict=True)
@@ -71,7 +72,7 @@ def _blocks(job: Job, views: Views | None, first: int) -> Iterator[_Block]:
         yield block
         left -= len(drawn)
         n_bytes = sum(each[0].nbytes for each in (block.inputs, block.targets, block.weights))
-        at_once = max(1, min(STEPS, _BYTES // n_bytes))
+        at_once = max(1, min(STEPS, most_bytes // n_bytes))
 
 
 def _block(drawn: list[tuple[Batch, ...]]) -> _Block:

@@ -13,6 +13,9 @@ aten = torch.ops.aten
 #: Views that may be of the whole of what they view, as it is.
 _VIEWS = {aten.view.default, aten._unsafe_view.default, aten.expand.default, aten.permute.default, aten.alias.default}
 
+#: Operations that leave a tensor as it is where their number is one.
+_BY_A_NUMBER = {aten.mul.Scalar, aten.mul.Tensor, aten.div.Scalar, aten.div.Tensor, aten.pow.Tensor_Scalar}
+
 
 class _Written(NamedTuple):
     """How an operation writes to one of its arguments.
@@ -42,10 +45,12 @@ _IN_PLACE: dict[Any, _Written] = {
 
 def drop_what_does_nothing(graph: fx.GraphModule) -> None:
     """Leave out `detach`, which matters to autograd alone, views that are what they view, and products with one."""
+    changed = _changed(graph)
     for node in graph.graph.nodes:
         if not _is_overload(node) or not node.args or not isinstance(given := node.args[0], fx.Node):
             continue
-        by_one = node.target is aten.mul.Scalar and node.args[1] == 1
+        by_one = node.target in _BY_A_NUMBER and isinstance(node.args[1], int | float) and node.args[1] == 1
+        by_one = by_one and not changed & {given, node}  # two values, which differ from then on
         if node.target is aten.detach.default or ((by_one or node.target in _VIEWS) and _look_alike(node, given)):
             node.replace_all_uses_with(given)
             graph.graph.erase_node(node)

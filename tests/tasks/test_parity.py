@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -28,6 +29,16 @@ def test_answers():
     task = Parity()
     assert_right(task, task.train_batch(np.random.default_rng(0), 500))
     assert_right(task, task.eval_batch())
+
+
+@pytest.mark.parametrize("n_bits", [7, 32])
+def test_batches_are_those_that_integers_of_the_generator_make(n_bits):
+    task, rng = Parity(n_bits=n_bits, n_subtasks=4), np.random.default_rng([0, 1])
+    for batch in itertools.islice(task.train_batches(np.random.default_rng([0, 1]), 5), 4):
+        uniform, bits = rng.random(5), rng.integers(2, size=(5, n_bits), dtype=np.uint8)
+        np.testing.assert_array_equal(batch.subtask, task.subtask_weight().cumsum().searchsorted(uniform, "right"))
+        np.testing.assert_array_equal(batch.inputs[:, 4:], bits)
+        assert_right(task, batch)
 
 
 @settings(max_examples=30, deadline=None)

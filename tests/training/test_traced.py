@@ -50,6 +50,18 @@ def test_a_constant_that_is_changed_in_place_is_made_anew_each_time():
         assert graph(torch.full((3,), value)).sum() == 3 * value
 
 
+def test_products_and_powers_of_one_are_left_out_unless_either_is_changed_in_place():
+    def f(x):
+        y = (x + 1) * 1.0
+        z = y * 1
+        z.add_(1)
+        return (y / 1).pow(1.0), z
+
+    graph = trace(f, [x := torch.randn(3)])
+    assert not targets_of(graph) & {aten.div.Tensor, aten.pow.Tensor_Scalar}
+    assert [torch.equal(*each) for each in zip(graph(x), f(x), strict=True)] == [True, True]
+
+
 LAYOUTS = [lambda a: a, lambda a: a.t().contiguous().t()]
 
 
