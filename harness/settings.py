@@ -340,9 +340,11 @@ class TrainingSettings(Checked):
 
 @dataclass
 class LauncherSettings(Checked):
-    """How jobs share the machine; nothing here changes a number."""
+    """Where jobs run, and how they share a machine; nothing here changes a number."""
 
     settings_group = "launcher"
+
+    engine: str = setting("local", "where jobs run: on this machine, or as tasks of Slurm", one_of("local", "slurm"))
 
     workers: int | None = setting(
         None, "processes that train side by side", or_null(whole(1), "as many as there are cores for their threads")
@@ -360,6 +362,26 @@ class LauncherSettings(Checked):
         "members of a size that one process trains at once",
         or_null(whole(1), "what runs fastest for the family on this device"),
     )
+    minutes: float = setting(60.0, "walltime of a task on a cluster; what trains then goes on in the next", above(0))
+    partition: str | None = setting(
+        None, "partition of the tasks", or_null(Text("a partition"), "the cluster's default")
+    )
+    account: str | None = setting(None, "who is charged for the tasks", or_null(Text("an account"), "the user's own"))
+    at_once: int | None = setting(
+        None, "tasks that run at the same time", or_null(whole(1), "as many as the cluster lets")
+    )
+    cpus_per_task: int = setting(1, "cores of a task", whole(1))
+    gpus_per_node: int | None = setting(None, "GPUs of a task", or_null(whole(1), "none"))
+    memory_gb: float | None = setting(None, "memory of a task in GiB", or_null(above(0), "what the cluster gives"))
+    additional: Any = setting(
+        None, "further options of the scheduler", or_null(Anything("options over values: {qos: high}"), "none")
+    )
+
+    def slots(self, device: str) -> int:
+        """Processes side by side in a task on a cluster, on such a device."""
+        if self.workers is not None:
+            return self.workers
+        return max(1, self.cpus_per_task // (self.threads or 1)) if device == "cpu" else self.gpus_per_node or 1
 
     @property
     def way(self) -> str:

@@ -31,6 +31,7 @@ from harness import config
 from harness.choices import config_folders
 from harness.command_words import AS_FOR_SWEEP, told_apart
 from harness.errors import UnwritableError, UserError
+from harness.records.folders import find_folder
 from harness.explain import explain
 from harness.verbs import READING, VERBS
 
@@ -79,6 +80,9 @@ class Command:
         if self.verb == "analyze" and not any(map(config.names_a_study, configs)):
             for overrides in commands:
                 config.refuse_settings_of_a_study(overrides)
+        if self.verb == "cancel" or (self.verb == "status" and not any(map(config.names_a_study, configs))):
+            self.exit_code = _of_folders(self.verb, configs, self.console, **self.flags)
+            return self.exit_code
         if self.verb in ("status", "redo") and not all(map(config.names_a_study, configs)):
             raise UserError(f"{self.verb}: no study is chosen; give {AS_FOR_SWEEP}")
         if self.verb == "verify":
@@ -106,6 +110,18 @@ def _start_server() -> None:
 
     with suppress(OSError, EOFError):
         server.start()
+
+
+def _of_folders(verb: str, configs: Sequence[DictConfig], console: Console, watch: bool = False) -> int:
+    from harness.sweeping.launchers import of_folders
+
+    if watch:
+        raise UserError(f"--watch: is of a study; give {AS_FOR_SWEEP}")
+    folders = sorted({Path(config.to_settings_alone(study).results) for study in configs})
+    if not all(folder.is_dir() for folder in folders) and not any(map(config.names_a_study, configs)):
+        raise UserError(f"{verb}: no study is chosen; give {AS_FOR_SWEEP}, or a results folder")
+    code: int = getattr(of_folders, verb)([find_folder(folder) for folder in folders], console)
+    return code
 
 
 def _verify(configs: Sequence[DictConfig], console: Console, fix: bool = False) -> int:

@@ -76,8 +76,10 @@ TRAINING: dict[str, StudyVerb] = {
             "harness sweep experiment=quickstart task=text ladder.widths=[16,32,64] seeds=5": "one of them, changed",
             "harness sweep --multirun experiment=quickstart/text optimizer.lr=0.01,0.03 name=rates": "a grid",
             f"harness sweep {_OWN}": "a ladder of your own, without a file",
+            "harness sweep experiment=quickstart launcher=slurm launcher.minutes=30": "as tasks of a Slurm array",
         },
         further="harness plan --help shows what it costs first; harness status, harness analyze for what came out",
+        flags={"--wait": "on a cluster, return when all has ended; what is lost meanwhile is submitted again"},
     ),
     "refine": StudyVerb(
         about="sweep, then add the sizes and seeds that narrow N* most per FLOP",
@@ -112,9 +114,20 @@ TRAINING: dict[str, StudyVerb] = {
             "harness status experiment=quickstart": "while sweep runs, from another terminal",
             "harness status --watch experiment=quickstart": "the same, renewed until every run has ended",
             "harness status experiment=quickstart seeds=24": "of more seeds than the file asks for",
+            "harness status results/quickstart": "what has ended of a folder, and how far its tasks on a cluster are",
         },
         further="harness sweep --help; harness redo --help",
         flags={"--watch": "renew a grid of sizes and seeds every two seconds until every run has ended, or Ctrl-C"},
+        reads_folders=True,
+    ),
+    "cancel": StudyVerb(
+        about="end what a sweep has submitted to a cluster",
+        purpose="Ends the tasks of results folders that wait in a cluster's queue or train there, after they have "
+        "written their checkpoints. The same sweep goes on from there.",
+        settings={"experiment=NAME": "its results"},
+        examples={"harness cancel results/quickstart": "a folder, or several"},
+        further="harness sweep --help; harness status --help",
+        reads_folders=True,
     ),
 }
 

@@ -96,9 +96,14 @@ def in_training(results: Path) -> list[JobProgress]:
 
     Progress files of a process that was killed stay behind; only with a claim are they of a job that is trained.
     """
+    at_work = claimed(results)
+    return [job for job in running(results) if not at_work.isdisjoint(job.run_ids)]
+
+
+def claimed(results: Path) -> set[str]:
+    """The runs that processes have claimed which work, as far as one look can tell."""
     working = {sweeper.id for sweeper in sweepers(results)}
-    claimed = {run_id for run_id, owner in _owners(results) if owner in working}
-    return [job for job in running(results) if not claimed.isdisjoint(job.run_ids)]
+    return {run_id for run_id, owner in _owners(results) if owner in working}
 
 
 def owners(results: Path, run_ids: Collection[str]) -> list[Sweeper]:

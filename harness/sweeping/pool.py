@@ -12,6 +12,7 @@ from harness.ladder import Job, Member
 from harness.sweeping.display import Display
 from harness.sweeping.failures import Ended, JobError, JobStopped, OutOfMemoryError, death
 from harness.sweeping.memory import oom_kills, ran_out, smaller
+from harness.sweeping.presence import GONE_S
 from harness.sweeping.processes import Answer, Work, Worker, heard
 from harness.sweeping.share import Shares
 from harness.sweeping.worker import run_job, write_failure
@@ -69,10 +70,12 @@ def run_jobs(
     display: Display,
     work: Work = run_job,
     shares: Shares | None = None,
+    waits: bool = True,
 ) -> list[Ended]:
     """Run jobs in the order given on `workers` processes; returns how every run ended.
 
-    Runs that another sweep trains are waited for, and taken over if it ends. Failed jobs are recorded as failed runs. A
+    Runs that another sweep trains are waited for, and taken over if it ends; without `waits` only for as long as it
+    takes to see whether it still shows signs of life. Failed jobs are recorded as failed runs. A
     job that needs more memory than there is is tried in smaller parts (`memory.smaller`), as long as it can be split.
     One whose process dies of something else is tried again, and fails the third time. On an exception the workers are
     ended: runs that they had not written yet fall back to their last checkpoints, and none is written in part. On
@@ -85,7 +88,7 @@ def run_jobs(
     shares = shares or Shares()
     pool = _Pool(jobs, workers, git_revision, display, work, shares)
     try:
-        while pool.open:
+        while pool.open and (waits or not pool.has_waited):
             shares.renew()
             pool.hand_out()
             pool.take_in()
@@ -110,7 +113,7 @@ class _Pool:
     Attributes:
         open: how many attempts at each job asked for have not ended, by `_Attempt.key`.
         elsewhere: attempts at runs that other processes have claimed.
-        waits: whether it has been said that nothing else is left.
+        waits_since: when nothing else was left; None before.
         ended: how runs have ended so far.
     """
 
@@ -121,7 +124,8 @@ class _Pool:
         self.shares = shares
         self.waiting = deque(_Attempt(job, job) for job in jobs)
         self.elsewhere: list[_Attempt] = []
-        self.asked_at, self.waits = 0.0, False
+        self.asked_at = 0.0
+        self.waits_since: float | None = None
         self.open = {attempt.key: 1 for attempt in self.waiting}
         self.of_job: dict[str, list[Ended]] = {run_id: [] for run_id in self.open}
         self.at_work: dict[Worker, _Attempt] = {}
@@ -156,12 +160,18 @@ class _Pool:
             except (OSError, EOFError) as error:
                 self._count_never_up(f"{type(error).__name__}: {error}")
 
+    @property
+    def has_waited(self) -> bool:
+        """Whether all that is left is with others, for longer than these may go without a sign of life."""
+        since = self.waits_since
+        return since is not None and not self.at_work and time.monotonic() - since > GONE_S + 2 * ASKED_AGAIN_S
+
     def _ask_again(self) -> None:
         """Ask again for the runs that other processes have claimed, if the time for it has come."""
         if not self.elsewhere or time.monotonic() - self.asked_at < ASKED_AGAIN_S:
             return
-        if not self._startable() and not self.at_work and not self.waits:
-            self.waits = True
+        if not self._startable() and not self.at_work and self.waits_since is None:
+            self.waits_since = time.monotonic()
             sweeps = sorted({str(owner) for attempt in self.elsewhere for owner in self.shares.owners(attempt.job)})
             n_runs = sum(len(attempt.job.members) for attempt in self.elsewhere)
             of = f"another sweep ({', '.join(sweeps) or 'about to end'})"

@@ -60,7 +60,7 @@ def plan(studies: Sequence[Settings], console: Console, check: bool = False, no_
     tuned = _tuned(studies, status, device, workers, console, every=not no_trial, trial=not no_trial)
     for study in studies:
         console.print(plan_table(study, tuned))
-    jobs = _jobs(studies, status, tuned)
+    jobs = pending_jobs(studies, status, tuned)
     refuse_beyond_memory(jobs, tuned.cost)
     console.print(plan_totals(studies, jobs, tuned), highlight=False)
     console.print(space_line(studies, jobs, workers), highlight=False)
@@ -83,7 +83,7 @@ def planned(studies: Sequence[Settings], trial: bool = True) -> pd.DataFrame:
     check_models(studies, flops=False)
     status = _known(studies, _look(studies))
     tuned = _tuned(studies, status, device, workers, Console(quiet=True), every=trial, trial=trial)
-    jobs = with_branches(_jobs(studies, status, tuned))
+    jobs = with_branches(pending_jobs(studies, status, tuned))
     frame = plan_frame(studies, status, tuned)
     frame.attrs = {
         "device": device,
@@ -119,12 +119,21 @@ def _tuned(
     return tuned
 
 
-def sweep(studies: Sequence[Settings], console: Console) -> int:
+def sweep(studies: Sequence[Settings], console: Console, wait: bool = False) -> int:
     """Train every run that is not done yet, costly jobs first; returns 1 if one failed, else 0.
 
+    Args:
+        wait: until all has ended that is submitted to a cluster; else this returns with the submission.
+
     Raises:
-        UserError: as `train_missing`.
+        UserError: as `train_missing`; what a cluster refuses.
     """
+    if studies[0].launcher.engine != "local":
+        from harness.sweeping.launchers import submitting  # needs packages that this machine's sweeps do not
+
+        return submitting.sweep(studies, console, wait)
+    if wait:
+        raise UserError("--wait: is of a sweep on a cluster, as with launcher=slurm; on this machine every sweep waits")
     return tell_failures(train_missing(studies, console), console)
 
 
@@ -149,7 +158,7 @@ def train_missing(studies: Sequence[Settings], console: Console) -> list[Ended]:
         tuned = _tuned(studies, status, device, workers, console, every=False)
         ended: list[Ended] = []
         for of_one in generations(studies):
-            jobs, orphans = split_orphans(_jobs(of_one, status, tuned))
+            jobs, orphans = split_orphans(pending_jobs(of_one, status, tuned))
             ended += [run for job, why in orphans for run in write_failure(job, why, git_revision())]
             if jobs:
                 refuse_beyond_memory(jobs, tuned.cost)
@@ -236,7 +245,7 @@ def tell_failures(ended: Sequence[Ended], console: Console) -> int:
     return 1 if any(run.status == "failed" for run in ended) else 0
 
 
-def _jobs(studies: Sequence[Settings], status: Mapping[str, str], tuned: Tuned) -> list[Job]:
+def pending_jobs(studies: Sequence[Settings], status: Mapping[str, str], tuned: Tuned) -> list[Job]:
     """What is still to be trained; a run that two studies share is trained once."""
     jobs, claimed = [], dict(status)
     for study in studies:

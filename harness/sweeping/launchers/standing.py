@@ -1,0 +1,126 @@
+"""How far submissions are: which of their runs have ended, train, wait, or are lost, without Slurm's accounting.
+
+Slurm's queue says which tasks wait and which have a node. That one has died whose runs have neither ended nor a
+process that shows signs of life is told by claims and heartbeats alone (`sweeping.presence`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.records.pieces import recorded
+from harness.sweeping.claims import claimed
+from harness.sweeping.launchers import slurm
+from harness.sweeping.launchers.submission import Start, Submission, submissions
+from harness.sweeping.presence import Watch, sweepers
+from harness.wording import counted
+
+#: What becomes of a task, in the order in which it is told.
+STATES = ("done", "running", "queued", "requeued", "lost")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a submission is.
+
+    Attributes:
+        state: of each task, one of `STATES`.
+        under_way: runs that wait or train.
+        lost: runs that have not ended, and that nobody has any more.
+        remarks: what is to be said of tasks that trained nothing or were lost.
+    """
+
+    submission: Submission
+    state: tuple[str, ...]
+    under_way: frozenset[str]
+    lost: frozenset[str]
+    remarks: tuple[str, ...]
+
+    def __str__(self) -> str:
+        counts = Counter(self.state)
+        told = ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
+        return f"Slurm job {self.submission.array_id}, {counted(len(self.state), 'task')}: {told}"
+
+
+def standings(results: Path, watch: Watch | None = None) -> list[Standing]:
+    """How far each submission of a results folder is that has runs which have not ended; the oldest first.
+
+    Args:
+        watch: of whoever looks again and again, and so sees sooner that a process has gone.
+
+    Raises:
+        UserError: Slurm is not there, or does not answer.
+    """
+    rows = recorded(results).rows
+    at_work = claimed(results)
+    found = [_of(each, rows, at_work, watch) for each in submissions(results)]
+    # What a later submission has taken over is its own.
+    taken: set[str] = set()
+    kept = list[Standing]()
+    for each in reversed(found):
+        if each is not None:
+            kept.append(each)
+            taken |= each.under_way
+    return [each for each in reversed(kept) if each.under_way or each.lost - taken]
+
+
+def _of(
+    submission: Submission, rows: Mapping[str, Mapping[str, Any]], at_work: set[str], watch: Watch | None
+) -> Standing | None:
+    """None where all its runs have ended."""
+    ended = submission.ended(rows.values())
+    if all(ended.issuperset(task.run_ids) for task in submission.tasks) or submission.array_id is None:
+        return None
+    seen = slurm.states(submission.array_id)
+    states, under_way, lost, remarks = list[str](), set[str](), set[str](), list[str]()
+    for index, task in enumerate(submission.tasks):
+        left = set(task.run_ids) - ended
+        state, its = _state(submission, index, left, seen.get(index), at_work, watch)
+        states.append(state)
+        remarks += its
+        (lost if state == "lost" else under_way).update(left)
+    return Standing(submission, tuple(states), frozenset(under_way), frozenset(lost), tuple(remarks))
+
+
+def _state(
+    submission: Submission,
+    index: int,
+    left: set[str],
+    seen: slurm.TaskState | None,
+    at_work: set[str],
+    watch: Watch | None,
+) -> tuple[str, list[str]]:
+    """The state of a task, and what is to be said of it.
+
+    Args:
+        left: its runs that have not ended.
+    """
+    if not left:
+        return "done", []
+    starts = submission.starts(index)
+    if seen is not None and seen.is_queued:
+        return ("requeued" if starts else "queued"), []
+    has_node = seen is not None and seen.is_running
+    if left & at_work or (has_node and (not starts or _lives(submission, index, starts[-1], watch))):
+        return "running", []
+    name = f"task {submission.array_id}_{index}"
+    if not starts:
+        ended = f" ({seen.state}, {seen.reason})" if seen is not None else ""
+        why = f"ended before it began{ended}: do its nodes see {submission.results}? See {submission.log}"
+    elif starts[-1].refused:
+        why = starts[-1].refused
+    else:
+        state = f", as {seen.state}" if seen is not None else ""
+        why = f"ended on {starts[-1].host}{state}, with {counted(len(left), 'run')} left: see {submission.log}"
+    return "lost", [f"{name} {why}"]
+
+
+def _lives(submission: Submission, index: int, start: Start, watch: Watch | None) -> bool:
+    """Whether the process of a task shows signs of life: by a watch, or as far as one look can tell."""
+    if watch is not None:
+        return not watch.is_gone(submission.results, start.sweeper, submission.starts_file(index))
+    return any(sweeper.id == start.sweeper for sweeper in sweepers(submission.results))

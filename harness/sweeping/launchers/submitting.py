@@ -1,0 +1,158 @@
+"""A sweep handed to Slurm: what is missing and not yet in its queue, packed into the tasks of an array."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from harness.errors import SettingError
+from harness.ladder import Job
+from harness.records.pieces import recorded
+from harness.settings import LauncherSettings, Settings
+from harness.sweeping.check import check_models
+from harness.sweeping.cost import CostModel
+from harness.sweeping.failures import Ended, count_by_status, failure_lines
+from harness.sweeping.launchers import slurm
+from harness.sweeping.launchers.array_task import ArrayTask
+from harness.sweeping.launchers.standing import standings
+from harness.sweeping.launchers.submission import Submission
+from harness.sweeping.packing import pack, task_seconds
+from harness.sweeping.parents import generations
+from harness.sweeping.plan import DONE, cells
+from harness.sweeping.presence import Watch
+from harness.sweeping.run import folders_of, join_folders, look, pending_jobs, statuses
+from harness.sweeping.start_check import check_starts, split_orphans
+from harness.sweeping.tuning import known
+from harness.wording import counted, duration
+
+#: Seconds between two looks at a submission, and how often what is lost is submitted again.
+LOOK_S, ATTEMPTS = 2.0, 3
+
+
+def sweep(studies: Sequence[Settings], console: Console, wait: bool) -> int:
+    """Submit every run that is not done and not submitted yet; with `wait`, until all have ended.
+
+    Returns:
+        1 if a run failed that was waited for, else 0.
+
+    Raises:
+        UserError: a study that cannot be built, no Slurm, or one that refuses the tasks.
+    """
+    made = submit_missing(studies, console)
+    for attempt in range(ATTEMPTS if wait else 0):
+        if not follow(studies, console) or attempt == ATTEMPTS - 1:
+            break
+        console.print("submitting again what has ended without a result", highlight=False)
+        made = submit_missing(studies, console)
+        if not made:
+            break
+    return tell_ended(studies, console) if wait else 0
+
+
+def submit_missing(studies: Sequence[Settings], console: Console) -> list[Submission]:
+    """Submit every run that is neither done nor in the queue; what was submitted, one for each results folder.
+
+    Raises:
+        UserError: as `sweep`.
+    """
+    launcher = studies[0].launcher
+    device = _device(studies)
+    slurm.refuse_unsuitable(launcher)
+    with join_folders(studies) as shares:
+        found = look(shares, console)
+        known_runs = statuses(found.values())
+        waiting = {run_id for folder in found for each in standings(folder) for run_id in each.under_way}
+        status = known_runs | dict.fromkeys(waiting, DONE[0])
+        check_models([study for study in studies if _is_wanted(study, status)], flops=True)
+        check_starts(studies, found)
+        tuned = known(studies, status, device, launcher.slots(device))
+        jobs, later = list[Job](), list[str]()
+        for of_one in generations(studies):
+            fit, orphans = split_orphans(pending_jobs(of_one, status, tuned))
+            jobs += fit
+            later += sorted({job.settings.study for job, _ in orphans})
+        if waiting:
+            console.print(f"{counted(len(waiting), 'run')} are in the queue or in training already.", highlight=False)
+        if later:
+            line = f"{', '.join(later)}: starts from runs that have not ended; sweep again when they have"
+            console.print(line, highlight=False, markup=False)
+        if not jobs and not waiting and not later:
+            n_done = sum(state in DONE for state in known_runs.values())
+            console.print(f"Nothing to train: all runs asked for are done ({n_done} in the results).", highlight=False)
+        by_folder = {folder: [job for job in jobs if Path(job.settings.results) == folder] for folder in found}
+        return [_submit(its, tuned.cost, launcher, device, console) for its in by_folder.values() if its]
+
+
+def _is_wanted(study: Settings, status: Mapping[str, str]) -> bool:
+    return any(status.get(each.run_id) not in DONE for cell in cells(study) for each in cell.members)
+
+
+def _device(studies: Sequence[Settings]) -> str:
+    """The kind of device that tasks train on, which this machine need not have."""
+    launcher, asked = studies[0].launcher, studies[0].training.device
+    if asked == "cuda" and launcher.gpus_per_node is None:
+        raise SettingError("launcher.gpus_per_node", None, "at least 1 with training.device=cuda")
+    if asked == "mps":
+        raise SettingError("training.device", asked, "cpu, cuda or auto with launcher=slurm")
+    return "cpu" if asked == "cpu" or launcher.gpus_per_node is None else "cuda"
+
+
+def _submit(
+    jobs: Sequence[Job], cost: CostModel, launcher: LauncherSettings, device: str, console: Console
+) -> Submission:
+    slots = launcher.slots(device)
+    tasks = pack(jobs, cost.seconds, 60 * launcher.minutes, launcher.at_once, slots)
+    lasts = [task_seconds(task, cost.seconds, slots) for task in tasks]
+    made = Submission.make(tasks, lasts, launcher.minutes)
+    todo = [ArrayTask(str(made.folder), index) for index in range(len(tasks))]
+    made = made.submitted_as(slurm.submit(todo, launcher, f"harness-{jobs[0].settings.name}", made.log))
+    n_runs = sum(len(task.run_ids) for task in made.tasks)
+    about = f"the longest about {duration(max(lasts))} of {launcher.minutes:g} min"
+    console.print(
+        f"Submitted {counted(n_runs, 'run')} in {counted(len(tasks), 'task')} as Slurm job {made.array_id}, {about}.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    results = jobs[0].settings.results
+    line = f"`harness status {results}` shows how far they are, `harness cancel {results}` ends them"
+    console.print(f"{line}; what they print is in {made.log}.", highlight=False, markup=False, soft_wrap=True)
+    return made
+
+
+def follow(studies: Sequence[Settings], console: Console) -> bool:
+    """Wait until nothing submitted from the studies' folders is under way; whether runs were lost.
+
+    Says what changes. Ctrl-C ends the waiting, and no run.
+    """
+    folders, watch, told = folders_of(studies), Watch(), set[str]()
+    while True:
+        found = [each for folder in folders for each in standings(folder, watch)]
+        for line in (line for each in found for line in (str(each), *each.remarks)):
+            if line not in told:
+                told.add(line)
+                console.print(line, highlight=False, markup=False, soft_wrap=True)
+        if not any(each.under_way for each in found):
+            return any(each.lost for each in found)
+        time.sleep(LOOK_S)
+
+
+def tell_ended(studies: Sequence[Settings], console: Console) -> int:
+    """Print how the runs asked for have ended, and why some failed; 1 if one failed or has not ended, else 0."""
+    rows = {run_id: row for folder in folders_of(studies) for run_id, row in recorded(folder).rows.items()}
+    ended, n_left = list[Ended](), 0
+    for study in studies:
+        for cell in cells(study):
+            for member in cell.members:
+                if (row := rows.get(member.run_id)) is None:
+                    n_left += 1
+                else:
+                    name = f"{cell.label} {member.label}"
+                    ended.append(Ended(study.study, cell.rung.index, name, row["status"], row["error"]))
+    left = f"; {counted(n_left, 'run')} have not ended" if n_left else ""
+    console.print(f"{counted(len(ended), 'run')}: {count_by_status(ended)}{left}.", highlight=False)
+    for line in failure_lines(ended):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    return 1 if n_left or any(run.status == "failed" for run in ended) else 0
