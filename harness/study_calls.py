@@ -149,6 +149,11 @@ def _train(studies: Sequence[Settings]) -> list[str]:
     if not console.is_jupyter:
         console = Console(stderr=True)  # stdout is the script's own
     try:
+        if studies[0].launcher.engine != "local":
+            from harness.sweeping.launchers import submitting
+
+            submitting.sweep(studies, console, wait=True)
+            return failure_lines(submitting.ended_runs(studies))
         return failure_lines(train_missing(studies, console))
     except KeyboardInterrupt as stop:
         said = ": ".join(filter(None, ["stopped", str(stop)]))

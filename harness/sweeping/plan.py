@@ -202,3 +202,9 @@ def worker_count(settings: Settings, device: str) -> int:
     if launcher.workers is not None:
         return launcher.workers
     return max(1, n_cores // threads) if device == "cpu" else 1
+
+
+def only_here(settings: Settings, verb: str) -> None:
+    """Raise SettingError where jobs are to run elsewhere than on this machine, for a verb that trains here."""
+    if (engine := settings.launcher.engine) != "local":
+        raise SettingError("launcher.engine", engine, f"local for {verb}, which trains on this machine")

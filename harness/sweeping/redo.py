@@ -17,7 +17,7 @@ from harness.records.pieces import recorded
 from harness.settings import RedoSettings, Settings
 from harness.sweeping.check import check_models
 from harness.sweeping.kept import is_kept
-from harness.sweeping.plan import pending, recorded_cells, worker_count
+from harness.sweeping.plan import only_here, pending, recorded_cells, worker_count
 from harness.sweeping.recorded import count_differences
 from harness.sweeping.run import join_folders, look, tell_failures, train_jobs
 from harness.sweeping.start_check import has_other_parent
@@ -40,6 +40,7 @@ def redo(studies: Sequence[Settings], console: Console, yes: bool = False) -> in
     Raises:
         UserError: a setting, study, device or results folder that cannot be used.
     """
+    only_here(studies[0], "redo")
     device = device_of(studies).type
     check_models(studies, flops=True)
     if not yes:

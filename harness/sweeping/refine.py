@@ -24,7 +24,7 @@ from harness.records.store import load
 from harness.settings import Settings
 from harness.sweeping.asked import choose_runs
 from harness.sweeping.check import check_models
-from harness.sweeping.plan import cells, pending, worker_count
+from harness.sweeping.plan import cells, only_here, pending, worker_count
 from harness.sweeping.run import join_folders, look, statuses, tell_failures, train_jobs
 from harness.sweeping.share import Shares
 from harness.sweeping.sites import (
@@ -48,6 +48,7 @@ def refine(studies: Sequence[Settings], console: Console) -> int:
     Raises:
         UserError: a setting, study, device or results folder that cannot be used.
     """
+    only_here(studies[0], "refine")
     for study in studies:
         _check(study)
     check_models(studies, flops=True)

@@ -25,7 +25,7 @@ from harness.sweeping.kept import remove_ended, unkept_line
 from harness.sweeping.losses import without_losses
 from harness.sweeping.other_data import warn_of_other_data
 from harness.sweeping.parents import generations
-from harness.sweeping.plan import DONE, cells, is_done, single_job, why_alone, worker_count
+from harness.sweeping.plan import DONE, cells, is_done, only_here, single_job, why_alone, worker_count
 from harness.sweeping.pool import run_jobs
 from harness.sweeping.runs_row import git_revision
 from harness.sweeping.schedule import spread
@@ -175,6 +175,7 @@ def train(studies: Sequence[Settings], console: Console) -> int:
     if len(studies) > 1:
         names = ", ".join(f"{study.study} ({study.family.name} on {study.task.name})" for study in studies)
         raise UserError(f"train makes one run; choose one study, e.g. by task=NAME. Found {names}")
+    only_here(studies[0], "train")
     worker_count(studies[0], device_of(studies).type)
     job = single_job(studies[0])
     with join_folders(studies) as shares:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:  # torch, which a task that is refused need not wait for
     from harness.sweeping.share import Share
 
 
+_STOPPING = (signal.SIGUSR1, signal.SIGTERM)
+
+
 @dataclass(frozen=True)
 class ArrayTask:
     """A task of a submission, to be called on a node.
@@ -40,7 +43,7 @@ class ArrayTask:
         Slurm's notice, USR1, comes ahead of the walltime and of a preemption: then the task queues itself again. On
         TERM alone it ends, for Slurm has decided already.
         """
-        for number in (signal.SIGUSR1, signal.SIGTERM):
+        for number in _STOPPING:
             signal.signal(number, _stop)
         try:
             self._train()
@@ -75,7 +78,7 @@ def _train_tasks(submission: Submission, tasks: Sequence[Sequence[Job]], index: 
     until = time.monotonic() + 60 * submission.minutes
     own, others = list(tasks[index]), [job for task in (*tasks[index + 1 :], *tasks[:index]) for job in task]
     takes = {run_id: task.seconds for task in submission.tasks for run_id in task.run_ids}
-    with joined(submission.results) as share:
+    with joined(Path(own[0].settings.results)) as share:
         submission.begin(index, share.presence.sweeper.id)
         _run(_left(submission, share, own), share)
         while True:
@@ -119,6 +122,6 @@ def _own_id() -> str:
 
 
 def _stop(number: int, _: object) -> NoReturn:
-    # Slurm sends it to all processes of a task, and once more before it ends them: what is begun ends first.
-    signal.signal(number, signal.SIG_IGN)
+    for each in _STOPPING:  # more of them follow, and what is begun ends first
+        signal.signal(each, signal.SIG_IGN)
     raise Stopped(number)

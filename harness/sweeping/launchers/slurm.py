@@ -7,7 +7,9 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stderr
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -108,11 +110,12 @@ def submit(tasks: Sequence[Callable[[], Any]], launcher: LauncherSettings, name:
     executor.parameters |= {key: value for key, value in options.items() if value is not None}
     executor.parameters |= {"array_parallelism": at_once, "stderr_to_stdout": True, "additional_parameters": further}
     try:
-        with executor.batch():
+        # What sbatch says goes into the error alone.
+        with redirect_stderr(StringIO()), executor.batch():
             jobs = [executor.submit(task) for task in tasks]
     except (FailedJobError, FailedSubmissionError, OSError, subprocess.SubprocessError) as error:
-        lines = [line for line in str(error).splitlines() if "sbatch" in line or "error" in line.lower()]
-        raise UserError(f"Slurm refuses the jobs: {(lines or [str(error)])[0].strip()}") from error
+        said = [line.removeprefix("sbatch: error: ") for line in str(error).splitlines() if "sbatch: error" in line]
+        raise UserError(f"Slurm refuses the jobs: {'; '.join(said) or str(error).partition(chr(10))[0]}") from error
     return str(jobs[0].job_id).partition("_")[0]
 
 

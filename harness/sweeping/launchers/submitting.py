@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -23,7 +24,7 @@ from harness.sweeping.packing import pack, task_seconds
 from harness.sweeping.parents import generations
 from harness.sweeping.plan import DONE, cells
 from harness.sweeping.presence import Watch
-from harness.sweeping.run import folders_of, join_folders, look, pending_jobs, statuses
+from harness.sweeping.run import folders_of, join_folders, look, pending_jobs
 from harness.sweeping.start_check import check_starts, split_orphans
 from harness.sweeping.tuning import known
 from harness.wording import counted, duration
@@ -41,19 +42,19 @@ def sweep(studies: Sequence[Settings], console: Console, wait: bool) -> int:
     Raises:
         UserError: a study that cannot be built, no Slurm, or one that refuses the tasks.
     """
-    made = submit_missing(studies, console)
-    for attempt in range(ATTEMPTS if wait else 0):
-        if not follow(studies, console) or attempt == ATTEMPTS - 1:
-            break
-        console.print("submitting again what has ended without a result", highlight=False)
-        made = submit_missing(studies, console)
-        if not made:
+    began, n_lost = datetime.now(UTC), 0
+    while submit_missing(studies, console, began) and wait:
+        n_lost += follow(studies, console)
+        if n_lost == ATTEMPTS:
             break
     return tell_ended(studies, console) if wait else 0
 
 
-def submit_missing(studies: Sequence[Settings], console: Console) -> list[Submission]:
-    """Submit every run that is neither done nor in the queue; what was submitted, one for each results folder.
+def submit_missing(studies: Sequence[Settings], console: Console, began: datetime) -> bool:
+    """Submit every run that is neither done nor in the queue; whether some are in the queue now.
+
+    Args:
+        began: a run that has failed since is not tried again.
 
     Raises:
         UserError: as `sweep`.
@@ -63,7 +64,8 @@ def submit_missing(studies: Sequence[Settings], console: Console) -> list[Submis
     slurm.refuse_unsuitable(launcher)
     with join_folders(studies) as shares:
         found = look(shares, console)
-        known_runs = statuses(found.values())
+        rows = [row for of_folder in found.values() for row in of_folder.rows.values()]
+        known_runs = {row["run_id"]: DONE[0] if row["finished_at"] >= began else row["status"] for row in rows}
         waiting = {run_id for folder in found for each in standings(folder) for run_id in each.under_way}
         status = known_runs | dict.fromkeys(waiting, DONE[0])
         check_models([study for study in studies if _is_wanted(study, status)], flops=True)
@@ -83,7 +85,9 @@ def submit_missing(studies: Sequence[Settings], console: Console) -> list[Submis
             n_done = sum(state in DONE for state in known_runs.values())
             console.print(f"Nothing to train: all runs asked for are done ({n_done} in the results).", highlight=False)
         by_folder = {folder: [job for job in jobs if Path(job.settings.results) == folder] for folder in found}
-        return [_submit(its, tuned.cost, launcher, device, console) for its in by_folder.values() if its]
+        for its in filter(None, by_folder.values()):
+            _submit(its, tuned.cost, launcher, device, console)
+        return bool(jobs or waiting)
 
 
 def _is_wanted(study: Settings, status: Mapping[str, str]) -> bool:
@@ -102,7 +106,7 @@ def _device(studies: Sequence[Settings]) -> str:
 
 def _submit(
     jobs: Sequence[Job], cost: CostModel, launcher: LauncherSettings, device: str, console: Console
-) -> Submission:
+) -> None:
     slots = launcher.slots(device)
     tasks = pack(jobs, cost.seconds, 60 * launcher.minutes, launcher.at_once, slots)
     lasts = [task_seconds(task, cost.seconds, slots) for task in tasks]
@@ -119,7 +123,6 @@ def _submit(
     results = jobs[0].settings.results
     line = f"`harness status {results}` shows how far they are, `harness cancel {results}` ends them"
     console.print(f"{line}; what they print is in {made.log}.", highlight=False, markup=False, soft_wrap=True)
-    return made
 
 
 def follow(studies: Sequence[Settings], console: Console) -> bool:
@@ -141,18 +144,22 @@ def follow(studies: Sequence[Settings], console: Console) -> bool:
 
 def tell_ended(studies: Sequence[Settings], console: Console) -> int:
     """Print how the runs asked for have ended, and why some failed; 1 if one failed or has not ended, else 0."""
-    rows = {run_id: row for folder in folders_of(studies) for run_id, row in recorded(folder).rows.items()}
-    ended, n_left = list[Ended](), 0
-    for study in studies:
-        for cell in cells(study):
-            for member in cell.members:
-                if (row := rows.get(member.run_id)) is None:
-                    n_left += 1
-                else:
-                    name = f"{cell.label} {member.label}"
-                    ended.append(Ended(study.study, cell.rung.index, name, row["status"], row["error"]))
+    ended = ended_runs(studies)
+    n_left = sum(len(cell.members) for study in studies for cell in cells(study)) - len(ended)
     left = f"; {counted(n_left, 'run')} have not ended" if n_left else ""
     console.print(f"{counted(len(ended), 'run')}: {count_by_status(ended)}{left}.", highlight=False)
     for line in failure_lines(ended):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     return 1 if n_left or any(run.status == "failed" for run in ended) else 0
+
+
+def ended_runs(studies: Sequence[Settings]) -> list[Ended]:
+    """How the runs that studies ask for have ended, of those that have."""
+    rows = {run_id: row for folder in folders_of(studies) for run_id, row in recorded(folder).rows.items()}
+    return [
+        Ended(study.study, cell.rung.index, f"{cell.label} {member.label}", row["status"], row["error"])
+        for study in studies
+        for cell in cells(study)
+        for member in cell.members
+        if (row := rows.get(member.run_id)) is not None
+    ]
