@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -80,9 +81,9 @@ class Family(Checked, ABC):
         """FLOPs of one example's forward and backward pass."""
 
     @property
-    def together_on_cpu(self) -> bool:
-        """Whether training members side by side in one process is faster on CPU than one after the other."""
-        return True
+    def together_flops(self) -> float:
+        """FLOPs of a step, all members together, up to which training side by side is faster on a CPU."""
+        return math.inf
 
     @property
     def counted_by_torch(self) -> bool:

@@ -92,6 +92,13 @@ class CNN(Family):
             read_layers("family.layers", self.layers)
 
     @property
+    def together_flops(self) -> float:
+        # Convolutions of members are one grouped convolution, which is slow where images are large: four of 12 channels
+        # together on images of 28 x 28 took 1.9 times the time of four alone at 2e8 FLOPs a member, four of 4 channels
+        # as long at 2.5e7; on 8 x 8 pixels .63 at 1.5e7, .88 at 6e7 and 1.05 at 2e8 (two cores).
+        return 2.5e8
+
+    @property
     def name(self) -> str:
         return "cnn"
 

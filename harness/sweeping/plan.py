@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
@@ -34,9 +35,6 @@ DONE = ("finished", "diverged")
 
 #: Columns of the runs table by which runs of a study are of one size, duration and learning rate.
 _SAME_SIZE = ("rung", "width", "depth", "heads", "duration", "lr")
-
-#: FLOPs of a step below which it is bound by the calls of its operations, about a millisecond on one core.
-BOUND_BY_CALLS = 5e7
 
 #: What `why_alone` found, by the model that it tried: every cell of a study asks.
 _why_alone: dict[str, str | None] = {}
@@ -145,14 +143,15 @@ def pending(cell: Job, status: Mapping[str, str], device: str, choice: Choice | 
 
 
 def _together(cell: Job, device: str) -> int:
-    """Members together win for every family that vmap can run where the calls of a step's operations bind its time.
+    """All of them on a GPU, on a CPU as many as `Family.together_flops` has it, in jobs about alike; one without vmap.
 
-    They do on a GPU, and on a CPU for small models: there two members of a transformer of width 8 took 1.4 times the
-    time of one, at width 56 twice (`harness sweep experiment=quickstart`).
+    There members together win where a step's operations take longer to call than to carry out.
     """
-    of_step = cell.rung.flops_per_example * cell.settings.ladder.batch_size
-    together = device != "cpu" or cell.settings.family.together_on_cpu or of_step < BOUND_BY_CALLS
-    return len(cell.members) if together and why_alone(cell) is None else 1
+    n, of_step = len(cell.members), cell.rung.flops_per_example * cell.settings.ladder.batch_size
+    most = n if device != "cpu" else int(min(n, cell.settings.family.together_flops / of_step))
+    if most < 2 or why_alone(cell) is not None:
+        return 1
+    return math.ceil(n / math.ceil(n / most))
 
 
 def why_alone(cell: Job) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -39,7 +40,7 @@ def spread(jobs: Sequence[Job], seconds: Callable[[Job], float], workers: int) -
         longest = max(split, key=seconds)
         settings, half = longest.settings, len(longest.members) // 2
         fixed = settings.launcher.members_together is not None or settings.ladder.branched
-        fixed = fixed or settings.family.together_on_cpu
+        fixed = fixed or math.isinf(settings.family.together_flops)
         if fixed or half == 0 or seconds(longest) * workers <= sum(map(seconds, split)):
             break
         at = split.index(longest)

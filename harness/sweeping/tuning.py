@@ -70,9 +70,12 @@ class Tuned:
         return list(pending(cell, status, self.device, self.choice(cell)))
 
     def _known_s(self, cell: Job, choice: Choice) -> float:
+        """What a cell takes so; infinite where no trials say, of its size or of smaller and larger ones."""
         jobs = list(pending(cell, {}, self.device, choice))
-        if not all(self.cost.sizes(job) for job in _of_different_counts(jobs)):
-            return math.inf
+        for job in _of_different_counts(jobs):
+            sizes = self.cost.sizes(job)
+            if not sizes or not min(sizes) <= job.rung.flops_per_example <= max(sizes):
+                return math.inf
         return sum(map(self.cost.seconds, jobs))
 
 

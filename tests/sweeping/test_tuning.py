@@ -107,3 +107,12 @@ def test_members_that_no_memory_holds_are_refused(monkeypatch: pytest.MonkeyPatc
         refuse_beyond_memory(jobs, cost)
     refuse_beyond_memory([replace(job, members=job.members[:1]) for job in jobs], cost)
     refuse_beyond_memory(cells(long_study()), cost)
+
+
+def test_a_choice_that_was_tried_at_larger_sizes_alone_is_not_taken_for_small_ones() -> None:
+    planned = cells(study := long_study())
+    alone = [replace(cell, members=cell.members[:1]) for cell in planned[-2:]]
+    trials = [(cell, Trial(0.1, 4e-3, 0.01, 4e8)) for cell in planned]
+    trials += [(job, Trial(0.1, 1e-4, 0.01, 4e8)) for job in alone]
+    tuned = tuning.Tuned(CostModel(beside=2).with_trials(trials), "cpu", 2)
+    assert [tuned.choice(cell).members for cell in planned] == [study.seeds] * 5 + [1, 1]
