@@ -31,8 +31,8 @@ from harness import config
 from harness.choices import config_folders
 from harness.command_words import AS_FOR_SWEEP, told_apart
 from harness.errors import UnwritableError, UserError
-from harness.records.folders import find_folder
 from harness.explain import explain
+from harness.records.folders import find_folder
 from harness.verbs import READING, VERBS
 
 

@@ -125,7 +125,10 @@ TRAINING: dict[str, StudyVerb] = {
         purpose="Ends the tasks of results folders that wait in a cluster's queue or train there, after they have "
         "written their checkpoints. The same sweep goes on from there.",
         settings={"experiment=NAME": "its results"},
-        examples={"harness cancel results/quickstart": "a folder, or several"},
+        examples={
+            "harness cancel results/quickstart": "a folder, or several",
+            "harness cancel experiment=quickstart": "that of an experiment",
+        },
         further="harness sweep --help; harness status --help",
         reads_folders=True,
     ),

@@ -69,7 +69,7 @@ def test_results_folders_are_taken_by_path_or_name(verb: str, tmp_path: Path) ->
         ("plan", ["experiment", "quickstart"], "experiment: a value is wanted, experiment=VALUE"),
         ("plan", ["seeds=", "3"], "3: settings are written NAME=VALUE, without spaces"),
         ("plan", ["results/quickstart"], "results/quickstart: plan takes the settings.*verify, collect, analyze"),
-        ("status", ["results/a"], "results/a: status takes the settings of its sweep .*, or family=NAME, task=NAME"),
+        ("redo", ["results/a"], "results/a: redo takes the settings of its sweep .*, or family=NAME, task=NAME"),
         ("data", ["speech"], "speech: write task=speech$"),
         ("plan", ["parity"], "parity: write task=parity$"),
         ("plan", ["mlp"], "mlp: write family=mlp$"),

@@ -95,6 +95,14 @@ REFUSED: dict[str, list[Any]] = {
     "launcher.members_together": [0],
     "launcher.threads": [0, 1.5],
     "launcher.step": ["eager", None],
+    "launcher.engine": ["cloud", None],
+    "launcher.minutes": [0, None],
+    "launcher.partition": [3],
+    "launcher.account": [3],
+    "launcher.at_once": [0],
+    "launcher.cpus_per_task": [0, None],
+    "launcher.gpus_per_node": [0],
+    "launcher.memory_gb": [0],
     "analysis.alpha": [0.7, -0.1, NAN],
     "analysis.level": [0.3, 1.1, NAN],
     "analysis.interval": ["jackknife"],
@@ -127,7 +135,7 @@ REFUSED: dict[str, list[Any]] = {
 }
 #: Settings of which any value of their type will do here: their own users check them.
 FREE = {
-    *("study", "notes", "family", "task", "init_from"),
+    *("study", "notes", "family", "task", "init_from", "launcher.additional"),
 }
 
 

@@ -2,7 +2,8 @@
 
     python experiments/slurm_faults/run.py [--preemptions 100] [--kills 20]      (2 cores, about 15 minutes)
 
-Needs Slurm's commands and a partition to submit to, such as `tests/support/one_node_slurm.py` makes; says so where there are none.
+Needs Slurm's commands and a partition, such as `tests/support/one_node_slurm.py` makes; says so where there
+are none.
 """
 
 from __future__ import annotations
@@ -93,9 +94,13 @@ def compared() -> int:
     """Print whether both sweeps have the same runs and values; 0 if so."""
     keys = ["run_id", "step", "split", "subtask", "metric"]
     here, there = (harness.load(folder).set_index(keys)["value"].sort_index() for folder in (ALONE, RESULTS))
-    runs = {name: frame.index.get_level_values("run_id").nunique() for name, frame in (("alone", here), ("Slurm", there))}
+    runs = {
+        name: frame.index.get_level_values("run_id").nunique() for name, frame in (("alone", here), ("Slurm", there))
+    }
     same = here.index.equals(there.index) and bool((here.to_numpy() == there.to_numpy()).all())
-    print(f"runs: {runs}; measurements: {len(here)} and {len(there)}, {'equal' if same else 'NOT EQUAL'} value for value")
+    print(
+        f"runs: {runs}; measurements: {len(here)} and {len(there)}, {'equal' if same else 'NOT EQUAL'} value for value"
+    )
     logs = [path.read_text() for path in RESULTS.glob(".sweep/submissions/*/log/*.out")]
     trained = sum(text.count(": 1 finished;") for text in logs)
     print(f"{trained} runs trained to their end by tasks, of {runs['Slurm']} that finished")

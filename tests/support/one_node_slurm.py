@@ -1,4 +1,4 @@
-"""A Slurm of one node, started for tests: the daemons of Debian's packages slurm-wlm and munge, in a folder, by any user."""
+"""A Slurm of one node for tests: the daemons of Debian's packages slurm-wlm and munge, in a folder, by any user."""
 
 from __future__ import annotations
 
@@ -124,6 +124,7 @@ def _end(pid_file: Path) -> None:
     with contextlib.suppress(OSError, ValueError):
         pid = int(pid_file.read_text())
         os.kill(pid, signal.SIGTERM)
-        for _ in range(100):
+        for _ in range(40):
             os.kill(pid, 0)
             time.sleep(0.05)
+        os.kill(pid, signal.SIGKILL)

@@ -16,7 +16,7 @@ from harness.records.pieces import recorded
 from harness.sweeping.claims import claimed
 from harness.sweeping.launchers import slurm
 from harness.sweeping.launchers.submission import Start, Submission, submissions
-from harness.sweeping.presence import Watch, sweepers
+from harness.sweeping.presence import Watch, read_sweeper, sweepers
 from harness.wording import counted
 
 #: What becomes of a task, in the order in which it is told.
@@ -120,7 +120,12 @@ def _state(
 
 
 def _lives(submission: Submission, index: int, start: Start, watch: Watch | None) -> bool:
-    """Whether the process of a task shows signs of life: by a watch, or as far as one look can tell."""
+    """Whether the process of a task that has a node shows signs of life: by a watch, or as far as one look can tell.
+
+    One that has left the folder itself has ended or queues itself again: Slurm will say which.
+    """
+    if read_sweeper(submission.results, start.sweeper) is None:
+        return True
     if watch is not None:
         return not watch.is_gone(submission.results, start.sweeper, submission.starts_file(index))
     return any(sweeper.id == start.sweeper for sweeper in sweepers(submission.results))

@@ -103,7 +103,13 @@ class Submission:
         here = os.getcwd()
         found = cls(results / STATE / _FOLDER / name, None, now, minutes, version_of(tasks), here, made)
         try:
-            for folder in (results / STATE, results / STATE / _FOLDER, found.folder, found.log, found.folder / "starts"):
+            for folder in (
+                results / STATE,
+                results / STATE / _FOLDER,
+                found.folder,
+                found.log,
+                found.folder / "starts",
+            ):
                 make_own_folder(folder)
             write_whole(found.folder / "jobs.pickle", pickle.dumps([list(jobs) for jobs in tasks]))
             found._write()
@@ -161,10 +167,11 @@ class Submission:
 
     def starts(self, index: int) -> list[Start]:
         """Each time that a task has begun, the last one last."""
-        with contextlib.suppress(OSError, ValueError, TypeError):
+        try:
             with open_own(self.starts_file(index), "r") as file:
                 return [Start(**json.loads(line)) for line in file]
-        return []
+        except (OSError, ValueError, TypeError):
+            return []
 
 
 def version_of(tasks: Sequence[Sequence[Job]]) -> tuple[str, str]:

@@ -104,9 +104,7 @@ def _device(studies: Sequence[Settings]) -> str:
     return "cpu" if asked == "cpu" or launcher.gpus_per_node is None else "cuda"
 
 
-def _submit(
-    jobs: Sequence[Job], cost: CostModel, launcher: LauncherSettings, device: str, console: Console
-) -> None:
+def _submit(jobs: Sequence[Job], cost: CostModel, launcher: LauncherSettings, device: str, console: Console) -> None:
     slots = launcher.slots(device)
     tasks = pack(jobs, cost.seconds, 60 * launcher.minutes, launcher.at_once, slots)
     lasts = [task_seconds(task, cost.seconds, slots) for task in tasks]

@@ -62,8 +62,8 @@ def test_an_array_gives_what_a_sweep_here_gives(capsys: pytest.CaptureFixture[st
     assert "Nothing to train" in run(capsys, "sweep", *ARRAY).out
 
 
-def test_what_is_cut_off_goes_on_and_what_is_killed_is_taken_over(capsys: pytest.CaptureFixture[str]) -> None:
-    long = [*ARRAY, "ladder.steps=30000", "launcher.minutes=0.1"]  # so short that each run gets a task
+def test_what_is_cut_off_goes_on_and_what_is_killed_is_noticed(capsys: pytest.CaptureFixture[str]) -> None:
+    long = [*ARRAY, "ladder.steps=20000", "launcher.minutes=0.1"]  # so short that each run gets a task
     run(capsys, "sweep", *long)
     assert "2 runs are in the queue or in training already" in run(capsys, "sweep", *long).out
     until(lambda: len([job for job in in_training(RESULTS) if job.step]) == 2)
@@ -75,10 +75,13 @@ def test_what_is_cut_off_goes_on_and_what_is_killed_is_taken_over(capsys: pytest
     sweeper = read_sweeper(RESULTS, start.sweeper)
     assert sweeper is not None
     os.kill(sweeper.pid, signal.SIGKILL)
-    until(lambda: not standings(RESULTS))
+    until(lambda: [each.lost for each in standings(RESULTS) if not each.under_way])
     assert len(submission.starts(0)) == 2, "it has queued itself again"
+    assert "1 run lost" in run(capsys, "status", str(RESULTS)).out
+    assert "Submitted 1 run in 1 task" in run(capsys, "sweep", *long).out
+    until(lambda: not standings(RESULTS))
     assert list(finished_run_ids(RESULTS).values()) == ["finished"] * 2
-    assert set(harness.load(RESULTS)["step"]) >= {30000}
+    assert set(harness.load(RESULTS)["step"]) >= {20000}
 
 
 def test_what_is_cancelled_is_submitted_again(capsys: pytest.CaptureFixture[str]) -> None:
@@ -103,9 +106,7 @@ def test_what_is_cancelled_is_submitted_again(capsys: pytest.CaptureFixture[str]
         ("training.device=cuda", "launcher.gpus_per_node=None: allowed is at least 1"),
     ],
 )
-def test_what_slurm_would_refuse_is_said_in_a_line(
-    capsys: pytest.CaptureFixture[str], setting: str, said: str
-) -> None:
+def test_what_slurm_would_refuse_is_said_in_a_line(capsys: pytest.CaptureFixture[str], setting: str, said: str) -> None:
     told = run(capsys, "sweep", *ARRAY, setting, *(["launcher.minutes=6"] if "short" in setting else []))
     assert told.code == 2 and said in told.err and told.err.count("\n") == 1
 
@@ -118,7 +119,6 @@ def test_without_slurm(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.M
 
 def test_other_code_is_refused_on_the_node(capsys: pytest.CaptureFixture[str]) -> None:
     run(capsys, "sweep", *ARRAY)
-    (standing,) = standings(RESULTS)
     (path,) = RESULTS.glob(".sweep/submissions/*/submission.json")
     path.write_text(path.read_text().replace(harness.__version__, "0.0.1"))
     until(lambda: not any(each.under_way for each in standings(RESULTS)))
