@@ -1,11 +1,11 @@
 """Our own surface: sizes x durations of a byte-level transformer, its laws, and a forecast made before it is tested.
 
-    python experiments/isoflop/run.py      (2 cores, about 10 minutes; what is trained already is not trained again)
+    python experiments/isoflop/run.py      (2 cores, about 4 minutes; what is trained already is not trained again)
 
 Trains the grid, its decays branched off one trunk for each size and seed, fits surface and IsoFLOP minima under both
 ways to count parameters, writes down the forecast of one rung and one duration beyond the grid, and only then trains
 those runs. Pictures go to results/isoflop. --unbranched trains the grid a second time, every run from its beginning,
-and compares the two (10 minutes more); --quick does that on a small grid, and nothing else (2 minutes).
+and compares the two (4 minutes more); --quick does that on a small grid, and nothing else (2 minutes).
 """
 
 from __future__ import annotations

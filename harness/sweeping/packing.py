@@ -1,23 +1,22 @@
 """Jobs of a sweep packed into the array tasks of a batch scheduler.
 
-A task holds `slots` workers side by side, takes its jobs in their order, and is ended at its walltime. The packing is
-first-fit decreasing: units (a job, or the jobs of one trunk), longest first, each into the first task that still has
-room. Of tasks of one slot this takes at most 11/9 of the fewest that hold them, and 6/9 of one (Johnson 1973; Dósa
-2007).
+A task holds `slots` workers side by side, takes its jobs in their order, and is ended at its walltime. How many tasks
+there are is decided first: as many as may run at once, or a multiple of that where the walltime asks for several
+rounds, and fewer where their start would count. Then each unit (a job, or the jobs of one trunk), longest first, goes
+to the slot that is free first. This is longest processing time first: the last slot ends within 4/3 - 1/(3 slots) of
+the least time that so many slots could take (Graham 1969). Bin packing into the fewest tasks, as first-fit decreasing
+does (Coffman, Garey and Johnson 1978), leaves places empty and lets all wait where one job was predicted too long.
 
-The size is found by halving, as MULTIFIT does (Coffman, Garey and Johnson 1978): the least for which tasks are no
-more than may run at once, or a multiple of that where the walltime asks for several rounds. In one round of tasks of
-one slot the last ends within 13/11 of the least time that there is (Yue 1990), and the tolerance of halving; longest
-first to whoever is free, without walltimes, ends within 4/3 of it (Graham 1969).
+Tasks that keep to what is packed into them end later than tasks that then take each other's jobs by their claims, and
+hold more: see experiments/scale_simulation.
 """
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-
-import numpy as np
 
 from harness.errors import UserError
 from harness.ladder import Job
@@ -30,9 +29,6 @@ SAFETY = 1.5
 
 #: Of a task's time, at most this share goes into its start, where there are jobs enough.
 START_SHARE = 0.05
-
-#: Halvings of the size of tasks: the least is found to within 1/1000 of the walltime.
-_HALVINGS = 10
 
 
 @dataclass(frozen=True)
@@ -54,15 +50,14 @@ def pack(
 ) -> list[list[Job]]:
     """Array tasks, longest predicted first; the jobs of each in the order in which its workers are to take them.
 
-    Each job is in one task, and the jobs of one trunk follow each other there, the shortest first. Tasks are few: none
-    is shorter than the longest job, which all wait for anyway, nor so short that its start counts (`START_SHARE`).
-    Where a job or trunk alone does not end within the walltime it has a slot to itself, in a task of such jobs only:
-    they go on from their checkpoints when the task is queued again.
+    Each job is in one task, and the jobs of one trunk follow each other there, the shortest first. Where a job or trunk
+    alone does not end within the walltime it has a slot to itself, in a task of such jobs only: they go on from their
+    checkpoints when the task is queued again.
 
     Args:
         seconds: predicted of a job on one worker, at least 0.
         walltime_s: after which the scheduler ends a task.
-        at_once: tasks that may run at a time; None where nothing but the number of jobs limits them.
+        at_once: tasks that may run at a time; None where their start alone limits how many it pays to have.
         slots: workers side by side in a task.
         start_s: that a task takes before its first job.
         safety: a task that does not only hold jobs of the kind above is predicted to take at most
@@ -97,7 +92,7 @@ def task_seconds(task: Sequence[Job], seconds: Callable[[Job], float], slots: in
 def _even(
     units: Sequence[_Unit], room: float, start_s: float, beside: int, at_once: int | None, slots: int
 ) -> list[list[_Unit]]:
-    """Tasks of the least size that makes them no more than a round holds, or as many rounds as `room` asks for.
+    """As many tasks as pay and may run at once, or as many rounds of these as it takes for each to end within `room`.
 
     Args:
         units: longest first, each at most `room`.
@@ -105,33 +100,29 @@ def _even(
     """
     if not units:
         return []
-    least = min(room, max(units[0].seconds, start_s * (1 / START_SHARE - 1)))
-    tasks = _first_fit(units, least, slots)
-    if at_once is None or beside + len(tasks) <= at_once:
-        return tasks
-    tasks = _first_fit(units, room, slots)
-    most = math.ceil((beside + len(tasks)) / at_once) * at_once - beside
-    for _ in range(_HALVINGS):
-        size = (least + room) / 2
-        found = _first_fit(units, size, slots)
-        if len(found) <= most:
-            tasks, room = found, size
-        else:
-            least = size
-    return tasks
+    total, most = math.fsum(unit.seconds for unit in units), math.ceil(len(units) / slots)
+    pays = total / slots * START_SHARE / (1 - START_SHARE)
+    n_tasks = most if pays >= most * start_s else max(1, int(pays / start_s))
+    places = most if at_once is None else at_once - beside % at_once
+    n_tasks = min(n_tasks, places)
+    while True:
+        tasks, longest = _to_whom_is_free(units, n_tasks, slots)
+        if longest <= room:
+            return tasks
+        n_tasks = min(most, max(n_tasks + 1, math.ceil(n_tasks * longest / room)))
+        if at_once is not None and n_tasks < most:
+            n_tasks = places + math.ceil(max(0, n_tasks - places) / at_once) * at_once
 
 
-def _first_fit(units: Sequence[_Unit], size: float, slots: int) -> list[list[_Unit]]:
-    """Each unit in the first task where the slot that is free first has room for it, else in a new one."""
-    tasks: list[list[_Unit]] = []
-    busy = np.zeros((len(units), slots))
-    # When the first slot of each task is free.
-    free = np.zeros(len(units))
+def _to_whom_is_free(units: Sequence[_Unit], n_tasks: int, slots: int) -> tuple[list[list[_Unit]], float]:
+    """Each unit in the task of the slot that is free first, of all slots; and when the last slot is free again.
+
+    Within a task that slot is its first free one, so that the workers take the units to where they are put here.
+    """
+    free = [(0.0, slot) for slot in range(n_tasks * slots)]
+    tasks: list[list[_Unit]] = [[] for _ in range(n_tasks)]
     for unit in units:
-        at = int(np.argmax(free[: len(tasks) + 1] + unit.seconds <= size))
-        if at == len(tasks):
-            tasks.append([])
-        tasks[at].append(unit)
-        busy[at, int(np.argmin(busy[at]))] += unit.seconds
-        free[at] = busy[at].min()
-    return tasks
+        busy, slot = free[0]
+        heapq.heapreplace(free, (busy + unit.seconds, slot))
+        tasks[slot // slots].append(unit)
+    return [task for task in tasks if task], max(free)[0]

@@ -177,7 +177,8 @@ class _Pool:
             of = f"another sweep ({', '.join(sweeps) or 'about to end'})"
             self.display.say(f"waits for {counted(n_runs, 'run')} that {of} has in training")
         self.asked_at = time.monotonic()
-        self.waiting.extend(self.elsewhere)
+        # First: what comes free is what others were at before, and as long as that.
+        self.waiting.extendleft(reversed(self.elsewhere))
         self.elsewhere.clear()
 
     def _next(self) -> _Attempt | None:

@@ -153,9 +153,9 @@ def _serve(pipe: Connection, work: Work, git_revision: str | None) -> None:
 
 def _share_no_lock() -> None:
     """Keep torch.compile's progress bars from a lock of processes, which one that ends at once would leave behind."""
-    with suppress(ImportError):
-        from tqdm import tqdm  # type: ignore[import-untyped]
+    from torch.hub import tqdm  # that of the package where it is installed, else torch's own, which takes no lock
 
+    if hasattr(tqdm, "set_lock"):
         tqdm.set_lock(RLock())
 
 
