@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -25,7 +26,7 @@ from harness.records.store import finished_run_ids
 from harness.sweeping.launchers.standing import Standing, standings
 from harness.sweeping.presence import read_sweeper
 
-STUDY = ["family=mlp", "task=parity", "task.n_subtasks=4", "ladder.widths=[4,8,16,32,64]", "ladder.steps=8000"]
+STUDY = ["family=mlp", "task=parity", "task.n_subtasks=4", "ladder.widths=[4,8,16,32,64]", "ladder.steps=20000"]
 STUDY += ["seeds=10", "launcher.members_together=1", "launcher.step=replayed", "training.checkpoint_s=2"]
 #: So short that every run gets a task.
 SLURM = ["launcher=slurm", "launcher.minutes=0.3", "launcher.at_once=2"]
@@ -80,8 +81,9 @@ def strike(kind: str, found: list[Standing], draw: random.Random) -> str | None:
     submission, index = draw.choice(targets)
     if kind == "preempted":
         name = f"{submission.array_id}_{index}" if len(submission.tasks) > 1 else str(submission.array_id)
-        done = subprocess.run(["scancel", "--signal=USR1", name], capture_output=True)
-        return kind if done.returncode == 0 else None
+        # It tries again while the task is queued anew, which the signal has brought about.
+        subprocess.Popen(["timeout", "5", "scancel", "--signal=USR1", name], stderr=subprocess.DEVNULL)
+        return kind
     sweeper = read_sweeper(submission.results, submission.starts(index)[-1].sweeper)
     with contextlib.suppress(ProcessLookupError):
         if sweeper is not None:
@@ -102,7 +104,7 @@ def compared() -> int:
         f"runs: {runs}; measurements: {len(here)} and {len(there)}, {'equal' if same else 'NOT EQUAL'} value for value"
     )
     logs = [path.read_text() for path in RESULTS.glob(".sweep/submissions/*/log/*.out")]
-    trained = sum(text.count(": 1 finished;") for text in logs)
+    trained = sum(int(found) for text in logs for found in re.findall(r"trained (\d+) runs here", text))
     print(f"{trained} runs trained to their end by tasks, of {runs['Slurm']} that finished")
     return 0 if same and trained <= runs["Slurm"] else 1
 

@@ -112,7 +112,9 @@ def _run(jobs: Sequence[Job], share: Share) -> bool:
     display = Lines(Console(width=120), jobs, cost_model(share.results).seconds, workers)
     with display:
         ended = run_jobs(jobs, workers, git_revision(), display, shares=Shares([share]), waits=False)
-    return any(not run.elsewhere for run in ended)
+    n_here = sum(not run.elsewhere for run in ended)
+    print(f"trained {n_here} runs here", flush=True)
+    return n_here > 0
 
 
 def _own_id() -> str:
