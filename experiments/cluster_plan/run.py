@@ -1,0 +1,102 @@
+"""What the cluster plan says of published training runs, over what they took.
+
+python experiments/cluster_plan/run.py      (a second)
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from harness.cluster import Cluster, Model, Planned, Run, plan_run, read_cluster, transformer
+from harness.cluster.step import SHARE_IN_TRAINING
+
+PUBLISHED = Path(__file__).with_name("published.csv")
+#: GPUs of a node in all of these clusters.
+NODE = 8
+
+
+def model_of(row: pd.Series) -> Model:
+    return transformer(
+        **{name: int(row[name]) for name in ("layers", "width", "hidden", "heads", "kv_heads", "vocabulary", "positions")},
+        gated=row["gated"] == "yes",
+        tied=row["tied"] == "yes",
+    )
+
+
+def predicted(row: pd.Series) -> tuple[Planned, Cluster]:
+    """The plan of a published run on as many GPUs of its kind."""
+    cluster = read_cluster(f"nodes={-(-int(row['gpus']) // NODE)},gpus={NODE},kind={row['kind']}")
+    steps = round(row["tokens"] / (row["batch"] * row["positions"]))
+    run = Run(model_of(row), steps, int(row["batch"]), row["precision"])
+    return plan_run(run, cluster, gpus=int(row["gpus"])), cluster
+
+
+def table_of(published: pd.DataFrame) -> pd.DataFrame:
+    """Published runs by size, with what is predicted; every second one, from the smallest, is of those that
+    `SHARE_IN_TRAINING` is chosen on."""
+    rows = []
+    for _, row in published.iterrows():
+        planned, cluster = predicted(row)
+        assert planned.spent is not None, row["run"]
+        rows.append(
+            {
+                "run": row["run"],
+                "params": planned.run.model.parameters,
+                "kind": cluster.kind.name,
+                "gpus": planned.gpus,
+                "layout": planned.sharded.layout,
+                "memory": planned.sharded.memory.total,
+                "hours": planned.spent.gpu_hours,
+                "published": float(row["gpu_hours"]),
+                "mfu": planned.spent.utilisation,
+            }
+        )
+    frame = pd.DataFrame(rows).sort_values("params", ignore_index=True)
+    frame["ratio"] = frame["hours"] / frame["published"]
+    frame["chosen on"] = np.arange(len(frame)) % 2 == 0
+    return frame
+
+
+def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    frame = table_of(pd.read_csv(PUBLISHED))
+    table = Table(title="GPU-hours, predicted over published", box=SIMPLE_HEAD, pad_edge=False, title_justify="left")
+    for name in ("run", "GPUs", "layout", "memory", "MFU", "predicted", "published", "ratio", ""):
+        table.add_column(name, justify="left" if name in ("run", "layout", "") else "right", no_wrap=True)
+    for row in frame.to_dict("records"):
+        layout = row["layout"]
+        table.add_row(
+            row["run"],
+            f"{row['gpus']:,} {row['kind']}",
+            layout.words + (", recomputed" if layout.recompute else ""),
+            f"{row['memory'] / 1e9:.0f} GB",
+            f"{row['mfu']:.0%}",
+            f"{row['hours']:,.0f}",
+            f"{row['published']:,.0f}",
+            f"{row['ratio']:.2f}",
+            "chosen on" if row["chosen on"] else "tested on",
+        )
+    console = Console(width=140)
+    console.print(table)
+    for name, group in frame.groupby("chosen on"):
+        off = np.exp(np.abs(np.log(group["ratio"])))
+        middle = math.exp(np.log(group["ratio"]).mean())
+        console.print(
+            f"{'chosen on' if name else 'tested on'} {len(group)}: geometric mean {middle:.3f}, a factor of {np.median(off):.2f} "
+            f"in the middle, {off.max():.2f} at most ({group.loc[off.idxmax(), 'run']}), "
+            f"{(off <= 1.25).sum()} within 1.25, {(off <= 1.5).sum()} within 1.5",
+            highlight=False,
+        )
+
+
+if __name__ == "__main__":
+    main()
