@@ -6,7 +6,6 @@ python experiments/cluster_plan/run.py      (a second)
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import math
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from rich.console import Console
 from rich.table import Table
 
 from harness.cluster import Cluster, Model, Planned, Run, plan_run, read_cluster, transformer
-from harness.cluster.step import SHARE_IN_TRAINING
 
 PUBLISHED = Path(__file__).with_name("published.csv")
 #: GPUs of a node in all of these clusters.
@@ -26,7 +24,10 @@ NODE = 8
 
 def model_of(row: pd.Series) -> Model:
     return transformer(
-        **{name: int(row[name]) for name in ("layers", "width", "hidden", "heads", "kv_heads", "vocabulary", "positions")},
+        **{
+            name: int(row[name])
+            for name in ("layers", "width", "hidden", "heads", "kv_heads", "vocabulary", "positions")
+        },
         gated=row["gated"] == "yes",
         tied=row["tied"] == "yes",
     )
@@ -69,7 +70,7 @@ def table_of(published: pd.DataFrame) -> pd.DataFrame:
 def main() -> None:
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     frame = table_of(pd.read_csv(PUBLISHED))
-    table = Table(title="GPU-hours, predicted over published", box=SIMPLE_HEAD, pad_edge=False, title_justify="left")
+    table = Table(title="GPU-hours, predicted over published", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for name in ("run", "GPUs", "layout", "memory", "MFU", "predicted", "published", "ratio", ""):
         table.add_column(name, justify="left" if name in ("run", "layout", "") else "right", no_wrap=True)
     for row in frame.to_dict("records"):
@@ -85,14 +86,14 @@ def main() -> None:
             f"{row['ratio']:.2f}",
             "chosen on" if row["chosen on"] else "tested on",
         )
-    console = Console(width=140)
+    console = Console(width=132)
     console.print(table)
     for name, group in frame.groupby("chosen on"):
         off = np.exp(np.abs(np.log(group["ratio"])))
-        middle = math.exp(np.log(group["ratio"]).mean())
+        middle, worst = math.exp(np.log(group["ratio"]).mean()), group.loc[off.idxmax(), "run"]
         console.print(
-            f"{'chosen on' if name else 'tested on'} {len(group)}: geometric mean {middle:.3f}, a factor of {np.median(off):.2f} "
-            f"in the middle, {off.max():.2f} at most ({group.loc[off.idxmax(), 'run']}), "
+            f"{'chosen on' if name else 'tested on'} {len(group)}: geometric mean {middle:.2f}, "
+            f"off by a factor of {np.median(off):.2f} in the middle and {off.max():.2f} at most ({worst}), "
             f"{(off <= 1.25).sum()} within 1.25, {(off <= 1.5).sum()} within 1.5",
             highlight=False,
         )

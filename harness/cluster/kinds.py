@@ -47,7 +47,14 @@ class Kind:
 
 
 def _kind(
-    name: str, teraflops: tuple[float, ...], share: float, gib: int, memory: float, link: float, network: float, watts: int
+    name: str,
+    teraflops: tuple[float, ...],
+    share: float,
+    gib: int,
+    memory: float,
+    link: float,
+    network: float,
+    watts: int,
 ) -> Kind:
     """`teraflops`: float32, tf32, float16, bfloat16, 0 for none; speeds in GB/s."""
     names = ("float32", "tf32", "float16", "bfloat16")

@@ -6,13 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-#: Of a pipeline, groups of blocks that each stage has, so that it fills and empties faster (Narayanan et al. 2021, section
-#: 2.2); three, as in the largest runs of Korthikanti et al. 2022, table 3.
+#: Of a pipeline, groups of blocks that each stage has, so that it fills and empties faster (Narayanan et al. 2021,
+#: section 2.2); three, as in the runs of 175 and 530 billion parameters of Korthikanti et al. 2022, section 6.
 INTERLEAVED = 3
 #: What the GPUs of a data-parallel group share out: nothing; the optimizer's states; these, gradients and parameters.
 Sharding = Literal["none", "zero1", "zero3"]
 SHARDINGS: tuple[Sharding, ...] = ("none", "zero1", "zero3")
-_WORDS = {"none": "data parallel", "zero1": "ZeRO-1", "zero3": "FSDP (ZeRO-3)"}
+_WORDS = {"none": "DP", "zero1": "ZeRO-1", "zero3": "FSDP"}
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,10 @@ class Layout:
 
     @property
     def words(self) -> str:
-        """FSDP (ZeRO-3) 64 x tensor 8."""
+        """In the field's letters: FSDP 64 x TP 8 x PP 2, for data, tensor and pipeline parallel; - for one GPU."""
         parts = []
         if self.data > 1:
             parts.append(f"{_WORDS[self.sharding]} {self.data:,}")
-        parts += [f"tensor {self.tensor}"] if self.tensor > 1 else []
-        parts += [f"pipeline {self.pipeline}"] if self.pipeline > 1 else []
-        return " x ".join(parts) or "one GPU"
+        parts += [f"TP {self.tensor}"] if self.tensor > 1 else []
+        parts += [f"PP {self.pipeline}"] if self.pipeline > 1 else []
+        return " x ".join(parts) or "-"

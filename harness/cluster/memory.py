@@ -6,9 +6,10 @@ multiply with, 2. ZeRO-1 shares the optimizer's states among a data-parallel gro
 too; ZeRO-3 shares all, and gathers a block at a time.
 
 Activations: what `Model.kept` counts, times the bytes of a number (Korthikanti et al. 2022, equation 1), over the GPUs
-that share the products (equation 4); the first stage of a pipeline of p holds p micro-batches, and (p - 1) / v more
-with v groups of blocks a stage (section 4.2.3). Where they are recomputed, only what goes from block to block stays, and one block in whole.
-Logits are kept once in the precision, and in the loss in float32 with their gradient (section 4.3).
+that share the products (section 4.2.2); the first stage of a pipeline of p holds p micro-batches, and (p - 1) / v more
+with v groups of blocks a stage (section 4.2.3). Where they are recomputed, only what goes from block to block stays,
+and one block in whole. Logits are kept once in the precision, and in the loss in float32 with their gradient (section
+4.3).
 """
 
 from __future__ import annotations
@@ -79,9 +80,7 @@ def memory_of(model: Model, layout: Layout, batch: int, precision: str, optimize
     stages, groups, stage = layout.pipeline, layout.interleaved(model.blocks), layout.stage_share(model.blocks)
     held = stage * min(layout.micro_batches(batch), stages + (stages - 1) / groups)
     examples = layout.micro_batch / layout.tensor
-    if layout.recompute:
-        kept = held * model.blocks * model.between + model.kept / model.blocks
-    else:
-        kept = held * model.kept
+    recomputed = held * model.blocks * model.between + model.kept / model.blocks
+    kept = recomputed if layout.recompute else held * model.kept
     logits = examples * model.answers * (size + 2 * FULL)
     return Memory(states, gathered, examples * kept * size, logits)

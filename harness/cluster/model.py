@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-#: Kernels of forward and backward pass of one block: of a transformer (products, norms, rotary positions, residuals,
-#: activation, their gradients), and of a layer of any other family.
-TRANSFORMER_KERNELS, LAYER_KERNELS = 60, 12
+#: Operations that a step starts for one block, forward, backward and in the optimizer: of a transformer, and of a layer
+#: of any other family. With `step.KERNEL_S` they give the steps a second that `experiments/gpu_check` saw on an H200.
+TRANSFORMER_KERNELS, LAYER_KERNELS = 160, 40
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Model:
         between: numbers of one example that go from one block to the next.
         answers: logits of one example.
         splits: among how many GPUs a product can be split at most: 1, or the heads.
-        kernels: of forward and backward pass of a block.
+        kernels: operations that a step starts for a block.
     """
 
     parameters: int
@@ -34,6 +34,18 @@ class Model:
     answers: float
     splits: int = 1
     kernels: int = LAYER_KERNELS
+
+    def side_by_side(self, members: int) -> Model:
+        """So many models of the same shape in one process: all of it as often, but for operations, which they share."""
+        return replace(
+            self,
+            parameters=members * self.parameters,
+            trained=members * self.trained,
+            flops=members * self.flops,
+            kept=members * self.kept,
+            between=members * self.between,
+            answers=members * self.answers,
+        )
 
 
 def transformer(

@@ -68,8 +68,8 @@ class Planned:
 def plan_run(run: Run, cluster: Cluster, gpus: int | None = None) -> Planned:
     """Over how many GPUs to spread equal runs so that all are done soonest, and what they take.
 
-    Numbers of GPUs that cost more than `MOST_OVER_CHEAPEST` times the GPU-hours of the cheapest are left out; of those that
-    take as long, the fewest are taken.
+    Numbers of GPUs that cost more than `MOST_OVER_CHEAPEST` times the GPU-hours of the cheapest are left out; of those
+    that take as long, the fewest are taken.
 
     Args:
         gpus: of each run; None to choose.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.cluster.cluster import Cluster
@@ -13,6 +13,8 @@ from harness.cluster.step import Step, step_of
 
 #: A simpler layout is taken that is slower by no more than this.
 AS_FAST = 0.05
+#: A pipeline, which asks most of the code that trains, is taken only where all else takes longer by more than this.
+PIPELINE_PAYS = 0.2
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,9 @@ def best_layout(
 ) -> Sharded | None:
     """How to spread a run over `gpus` GPUs of a cluster; None where its batch has too few examples for so many.
 
-    Of the layouts that fit the fastest is taken, or one that is simpler and as fast within `AS_FAST`: everything on each
-    GPU before ZeRO-1 before ZeRO-3, and without a pipeline, tensor parallelism and recomputation before with them.
+    Of the layouts that fit the fastest is taken, or one that is simpler and as fast within `AS_FAST`: everything on
+    each GPU before ZeRO-1 before ZeRO-3, and without tensor parallelism and recomputation before with them. A pipeline
+    is taken where nothing fits without one, or all that does is slower by more than `PIPELINE_PAYS`.
 
     Args:
         batch: examples of a step.
@@ -56,13 +59,20 @@ def best_layout(
             least = made
     if not found:
         return least
-    fastest = min(each.step.seconds for each in found)
+    plain = [each for each in found if each.layout.pipeline == 1]
+    if plain and _fastest(plain) <= (1 + PIPELINE_PAYS) * _fastest(found):
+        found = plain
+    fastest = _fastest(found)
     fast = [each for each in found if each.step.seconds <= (1 + AS_FAST) * fastest]
     return min(fast, key=lambda each: (*_effort(each.layout), each.step.seconds))
 
 
+def _fastest(found: Sequence[Sharded]) -> float:
+    return min(each.step.seconds for each in found)
+
+
 def _effort(layout: Layout) -> tuple[int, ...]:
-    return (layout.pipeline > 1, layout.tensor > 1, SHARDINGS.index(layout.sharding), layout.recompute)
+    return (layout.tensor > 1, SHARDINGS.index(layout.sharding), layout.recompute)
 
 
 def _stages(model: Model, gpus: int, cluster: Cluster) -> Iterator[int]:

@@ -11,8 +11,8 @@ bytes among n GPUs, or summing and scattering them, moves M (n - 1) / n bytes in
 needs of all its groups comes in by its network. Data parallel groups sum gradients once a step, behind the last
 backward pass; ZeRO-3 gathers parameters for each pass of each micro-batch and scatters gradients, behind its products;
 tensor parallel groups sum activations four times a block, six with recomputation, and wait for it. A pipeline of p
-stages, each with v groups of blocks, and m micro-batches idles (p - 1) / (v m) of its time, and hands each micro-batch on
-v times (Narayanan et al. 2021, section 2.2).
+stages, each with v groups of blocks, and m micro-batches idles (p - 1) / (v m) of its time, and hands each micro-batch
+on v times (Narayanan et al. 2021, section 2.2).
 """
 
 from __future__ import annotations
@@ -30,16 +30,17 @@ SPEED_SHARE = 0.8
 #: Reads and writes of every number that is kept: an elementwise operation reads and writes one forward, reads two and
 #: writes one backward; of what a block keeps about three in five are of such operations, the others of products.
 MOVED = 3.0
-#: Seconds to start a kernel.
-KERNEL_S = 5e-6
+#: Seconds to start an operation from Python, one after the other: two layers of 40 then take the 1.6 ms, and two blocks
+#: of 160 the 6.4 ms, that steps of small models took on an H200 whatever their width (`experiments/gpu_check`).
+KERNEL_S = 2e-5
 #: Seconds that a message takes besides its bytes, for each doubling of those who take part.
 MESSAGE_S = 1e-5
 #: Bytes that updating a parameter reads and writes: weights, gradient and Adam's two states, each once and, but for
 #: the gradient, back.
 UPDATE_BYTES = 28.0
-#: Products of a run, over its hours, reach this share of what the best of large products reach: the rest goes to smaller
-#: ones, kernels that were not fused, stragglers, restarts, evaluations and checkpoints. Chosen on every second by size of
-#: the published runs of `experiments/cluster_plan`.
+#: Products of a run, over its hours, reach this share of what the best of large products reach: the rest goes to
+#: smaller ones, kernels that were not fused, stragglers, restarts, evaluations and checkpoints. Chosen on every second
+#: by size of the published runs of `experiments/cluster_plan`.
 SHARE_IN_TRAINING = 0.45
 
 
