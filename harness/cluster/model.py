@@ -63,6 +63,7 @@ def transformer(
     trained: int | None = None,
     flops: float | None = None,
     answer_positions: int | None = None,
+    also_kept: float = 0.0,
 ) -> Model:
     """A decoder-only transformer, with attention by a fused kernel that keeps no scores.
 
@@ -78,6 +79,7 @@ def transformer(
         gated: whether the feed-forward layer is a product of two, as SwiGLU is.
         tied: whether the embedding is the readout too.
         answer_positions: those that have logits; all where it is not given.
+        also_kept: numbers of a token in a block beside these, as of norms and rotary positions that are not fused.
     """
     shared = width * (kv_heads or heads) // heads
     attention, feed_forward = 2 * width * width + 2 * width * shared, (3 if gated else 2) * width * hidden
@@ -94,7 +96,7 @@ def transformer(
         trained=parameters if trained is None else trained,
         flops=flops,
         blocks=layers,
-        kept=float(layers) * positions * (of_attention + of_feed_forward),
+        kept=float(layers) * positions * (of_attention + of_feed_forward + also_kept),
         between=float(positions) * width,
         answers=float(answered) * vocabulary,
         splits=heads,

@@ -386,6 +386,10 @@ class Transformer(Family):
 
     def in_numbers(self, shape: Shape, signature: Signature) -> Model:
         """The few numbers that the costs of training on a cluster follow from."""
+        w, shared = shape.width, shape.width * (self.kv_heads or shape.heads) // shape.heads
+        # Operation by operation a norm of RMS keeps its quotient, a rotation its result, and ReLU nothing more.
+        also = 2 * w * (self.norm == "rms") + (w + shared) * (self.positions == "rotary")
+        also -= self.hidden_width(w) * (self.activation == "relu")
         return transformer(
             layers=shape.depth,
             width=shape.width,
@@ -398,6 +402,7 @@ class Transformer(Family):
             parameters=self.count(shape, signature).total,
             flops=self.training_flops(shape, signature),
             answer_positions=signature.answer_positions,
+            also_kept=also,
         )
 
     def _attention_weights(self, shape: Shape) -> int:
