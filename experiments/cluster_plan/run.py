@@ -15,9 +15,25 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from harness.cluster import Cluster, Model, Planned, Run, plan_run, read_cluster, transformer
+from harness.cluster import (
+    Cluster,
+    Layout,
+    Model,
+    Planned,
+    Run,
+    memory_of,
+    plan_run,
+    read_cluster,
+    step_of,
+    transformer,
+)
 
 PUBLISHED = Path(__file__).with_name("published.csv")
+#: Speeds of FSDP in steps that nothing interrupted, micro-batch and recomputation told: MosaicML, LLM Foundry,
+#: scripts/train/benchmarking (2023), a choice of its rows.
+SPEEDS = Path(__file__).with_name("throughput.csv")
+#: Vocabulary of these models, and Gbit/s of a node.
+VOCABULARY, NETWORK = 50_368, {"a100": 1600, "a100-40gb": 1600, "h100": 3200}
 #: GPUs of a node in all of these clusters.
 NODE = 8
 
@@ -67,6 +83,35 @@ def table_of(published: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
+def speeds_of(measured: pd.DataFrame) -> pd.DataFrame:
+    """Measured over predicted tokens a second in the layouts that were measured, and the memory that these take."""
+    rows = []
+    for row in measured.to_dict("records"):
+        model = transformer(
+            **{name: row[name] for name in ("layers", "width", "heads", "positions")},
+            hidden=4 * row["width"],
+            vocabulary=VOCABULARY,
+            tied=True,
+        )
+        nodes = -(-row["gpus"] // NODE)
+        cluster = read_cluster(f"nodes={nodes},gpus={NODE},kind={row['kind']},network={NETWORK[row['kind']]}")
+        layout = Layout(
+            row["gpus"], sharding="zero3", micro_batch=row["micro_batch"], recompute=row["recompute"] == "yes"
+        )
+        step_s = step_of(model, layout, row["batch"], "bfloat16", cluster).seconds
+        memory = memory_of(model, layout, row["batch"], "bfloat16", 8.0).total
+        speed = row["tokens_per_s_gpu"]
+        rows.append(
+            {
+                "kind": row["kind"],
+                "ratio": speed / (row["batch"] * row["positions"] / step_s / row["gpus"]),
+                "mfu": speed / row["positions"] * model.flops / cluster.kind.peak["bfloat16"],
+                "of memory": memory / cluster.kind.memory,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
 def main() -> None:
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     frame = table_of(pd.read_csv(PUBLISHED))
@@ -97,6 +142,16 @@ def main() -> None:
     group = frame[~frame["chosen on"]]
     alone = _summary("tested on", group["run"], reached[group.index] / fixed)
     console.print(f"a fixed MFU of {fixed:.0%} instead: {alone}", highlight=False)
+    speeds = speeds_of(pd.read_csv(SPEEDS))
+    for kind, of_kind in speeds.groupby("kind"):
+        ratio, mfu = np.log(of_kind["ratio"]), np.log(of_kind["mfu"])
+        console.print(
+            f"benchmarks on {len(of_kind)} x {kind}: measured over predicted speed {math.exp(ratio.mean()):.2f} "
+            f"(standard deviation of its logarithm {ratio.std():.2f}, of measured speed over a fixed MFU "
+            f"{mfu.std():.2f}); predicted memory {of_kind['of memory'].min():.0%} to {of_kind['of memory'].max():.0%} "
+            "of the card's",
+            highlight=False,
+        )
 
 
 def _summary(name: str, runs: pd.Series, ratio: pd.Series) -> str:

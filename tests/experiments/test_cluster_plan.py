@@ -36,6 +36,13 @@ def test_every_figure_has_its_source(published: pd.DataFrame) -> None:
     assert published["hours_from"].str.contains("arXiv|model card|blog").all()
 
 
+def test_layouts_that_were_run_fit_their_cards() -> None:
+    speeds = runpy.run_path(str(FOLDER / "run.py"))["speeds_of"](pd.read_csv(FOLDER / "throughput.csv"))
+    assert speeds["of memory"].between(0.3, 1).all()
+    ratio = np.log(speeds["ratio"])
+    assert 1.2 < np.exp(ratio.mean()) < 1.8 and ratio.std() < 0.25
+
+
 def test_published_hours_are_met_within_a_factor_of_two(table: pd.DataFrame) -> None:
     off = np.exp(np.abs(np.log(table["ratio"])))
     assert len(table) >= 20 and off.max() < 2.1
