@@ -13,7 +13,7 @@ from harness.errors import UserError, nearest
 from harness.overrides import refuse_unreadable
 from harness.records.folders import RESULTS, find_folder, is_results
 from harness.setting_names import meant, setting_names
-from harness.verbs import FLAGS, FOLDER_VERBS
+from harness.verbs import FLAGS, FOLDER_VERBS, VALUED
 
 #: Hydra's flags, and which of them the next word belongs to.
 _ALONE = ("--help", "-h", "--hydra-help", "--version", "--multirun", "-m", "--run", "-r", "--resolve")
@@ -37,13 +37,13 @@ class Words:
     """Words told apart.
 
     Attributes:
-        flags: the verb's own.
+        flags: the verb's own, each with its value, True where it takes none.
         folders: results folders.
         rest: overrides, and flags of Hydra's.
         for_hydra: whether there are flags of Hydra's.
     """
 
-    flags: tuple[str, ...]
+    flags: dict[str, str | bool]
     folders: tuple[str, ...]
     rest: tuple[str, ...]
     for_hydra: bool
@@ -59,14 +59,18 @@ def told_apart(verb: str | None, words: Sequence[str]) -> Words:
     Raises:
         UserError: a word that is neither a setting nor a flag.
     """
-    flags, folders, rest, for_hydra = list[str](), list[str](), list[str](), False
+    flags, folders, rest, for_hydra = dict[str, str | bool](), list[str](), list[str](), False
     refuse_unreadable(words)
     own = FLAGS.get(verb or "", ())
     following = iter(words)
     for word in following:
-        name = word.partition("=")[0]
-        if word in own:
-            flags.append(word)
+        name, given, value = word.partition("=")
+        if name in own and name in VALUED:
+            if not (value := value if given else next(following, "")):
+                raise UserError(f"{name}: a value is wanted (see harness {verb} --help)")
+            flags[name] = value
+        elif word in own:
+            flags[word] = True
         elif name in own:
             raise UserError(f"{word}: {name} takes no value")
         elif word.startswith("-"):
@@ -81,7 +85,7 @@ def told_apart(verb: str | None, words: Sequence[str]) -> Words:
     naming = [word for word in rest if word.partition("=")[0].lstrip("+") in ("name", "results")]
     if folders and naming:
         raise UserError(f"{naming[0]}: the results folder is {folders[0]} already; give one of the two")
-    return Words(tuple(flags), tuple(folders), tuple(rest), for_hydra)
+    return Words(flags, tuple(folders), tuple(rest), for_hydra)
 
 
 def _flag_of_hydra(verb: str | None, word: str, following: Iterator[str]) -> list[str]:

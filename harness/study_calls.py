@@ -70,7 +70,7 @@ def sweep(*overrides: Given, **settings: Any) -> pd.DataFrame:
         return _frame_of(studies, ended)
 
 
-def plan(*overrides: Given, trial: bool = True, **settings: Any) -> pd.DataFrame:
+def plan(*overrides: Given, trial: bool = True, cluster: str | None = None, **settings: Any) -> pd.DataFrame:
     """The rungs of an experiment and what each is predicted to cost; trains nothing.
 
     The smallest model of each depth is built and its parameters are counted, so that a mistake in a family of your own
@@ -79,6 +79,8 @@ def plan(*overrides: Given, trial: bool = True, **settings: Any) -> pd.DataFrame
     Args:
         overrides: as `sweep` takes them.
         trial: whether sizes may be timed.
+        cluster: what the runs take on a cluster, e.g. ``"nodes=64,gpus=8,kind=h100,price=2"``; by formula, so that
+            nothing is built or timed here. Further keys: ``power``, ``pue``, ``precision``, ``network``.
         settings: likewise.
 
     Returns:
@@ -96,6 +98,13 @@ def plan(*overrides: Given, trial: bool = True, **settings: Any) -> pd.DataFrame
         the seconds that a sweep will take from its start to its end, ``bytes``, the peak memory of all workers, and
         ``flops``, those that are spent.
 
+        With `cluster`, the predictions are others: whether a run ``fits``, ``gpus_per_run``, how it is spread over them
+        (``data_parallel``, ``tensor_parallel``, ``pipeline_stages``, ``sharding``: "none", "zero1" or "zero3",
+        ``micro_batch``, ``recompute``), ``memory_bytes`` of a GPU, ``utilisation`` (FLOPs over those of the peak),
+        seconds of a step (``step_s``), of communication in it that is not hidden (``exposed_communication_s``), of a
+        run (``run_s``) and of all runs of the rung (``wall_s``), and of all its runs ``gpu_hours``, ``dollars`` where a
+        price was given, and ``kwh``; ``frame.attrs`` holds their sums and ``wall_s`` of the sweep.
+
     Raises:
         UserError: as `sweep`.
 
@@ -104,6 +113,10 @@ def plan(*overrides: Given, trial: bool = True, **settings: Any) -> pd.DataFrame
         >>> rungs.attrs["wall_s"] / 60  # minutes  # doctest: +SKIP
     """
     with _calling("plan"):
+        if cluster is not None:
+            from harness.sweeping.cluster_plan import cluster_frame
+
+            return cluster_frame(_studies(overrides, settings), cluster)
         from harness.sweeping.run import planned
 
         return planned(_studies(overrides, settings), trial)

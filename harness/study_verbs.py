@@ -9,14 +9,14 @@ import dataclasses
 import os
 import sys
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NoReturn
+from typing import Any, NoReturn
 from unittest.mock import patch
 
 import hydra
@@ -61,10 +61,12 @@ class Command:
     With `shown` (--cfg job) the settings that the verb would get are printed instead.
     """
 
-    def __init__(self, verb: str | None, console: Console, flags: Sequence[str] = ()) -> None:
+    def __init__(self, verb: str | None, console: Console, flags: Mapping[str, str | bool] | None = None) -> None:
         self.verb, self.console, self.exit_code = verb, console, 0
         self.shown: ShownSettings | None = None
-        self.flags = {flag.removeprefix("--").replace("-", "_"): True for flag in flags}
+        self.flags: dict[str, Any] = {
+            name.removeprefix("--").replace("-", "_"): value for name, value in (flags or {}).items()
+        }
 
     def __call__(self, _: DictConfig) -> None:
         self.run([list(HydraConfig.get().overrides.task)])

@@ -48,10 +48,13 @@ TRAINING: dict[str, StudyVerb] = {
             "harness plan experiment=quickstart": "what the quickstart trains",
             f"harness plan {_OWN}": "a ladder of your own, without a file",
             "harness plan --check experiment=quickstart/text": "before a family of your own is trained",
+            "harness plan experiment=quickstart/text --cluster nodes=4,gpus=8,kind=h100": "on 32 GPUs elsewhere",
         },
         further="harness settings ladder; harness train --help, harness sweep --help",
         flags={
             "--check": "build every size, and compare formulas for parameters and FLOPs with what torch counts",
+            "--cluster nodes=N,...": "what it takes on a cluster (nodes=64,gpus=8,kind=h100), by formula: GPU-hours, "
+            "memory, sharding, dollars, energy; more keys: price, power, pue, precision, network",
             "--no-trial": "time nothing: predict from trials of before, finished runs or a rough model",
         },
     ),
@@ -206,6 +209,8 @@ DATA = StudyVerb(
 VERBS = (*STUDY_VERBS, "data", "settings", *commands.VERBS)
 
 #: Flags of these verbs' own; all others are Hydra's.
-FLAGS = {name: tuple(verb.flags) for name, verb in STUDY_VERBS.items()}
+FLAGS = {name: tuple(flag.partition(" ")[0] for flag in verb.flags) for name, verb in STUDY_VERBS.items()}
+#: Those of them that take a value.
+VALUED = frozenset(flag.partition(" ")[0] for verb in STUDY_VERBS.values() for flag in verb.flags if " " in flag)
 #: Verbs that may be given results folders.
 FOLDER_VERBS = tuple(name for name, verb in STUDY_VERBS.items() if verb.reads_folders)

@@ -18,7 +18,7 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_words_are_told_apart() -> None:
     told = told_apart("plan", ["experiment=quickstart", "--check", "~name", "+seeds=3"])
     assert (told.flags, told.rest, told.for_hydra) == (
-        ("--check",),
+        {"--check": True},
         ("experiment=quickstart", "~name", "+seeds=3"),
         False,
     )
@@ -26,6 +26,9 @@ def test_words_are_told_apart() -> None:
     assert told.for_hydra and told.commands() == [
         ["-m", "seeds=1,2", "--cfg", "job", "-p", "ladder", "--package=seeds"]
     ]
+    told = told_apart("plan", ["--cluster", "nodes=1,gpus=8,kind=h100", "--no-trial", "seeds=3"])
+    assert (told.flags, told.rest) == ({"--cluster": "nodes=1,gpus=8,kind=h100", "--no-trial": True}, ("seeds=3",))
+    assert told_apart("plan", ["--cluster=nodes=1"]).flags == {"--cluster": "nodes=1"}
     assert told_apart(None, ["-sc", "query=bash"]).rest == ("-sc", "query=bash")
 
 

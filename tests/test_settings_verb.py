@@ -9,6 +9,7 @@ import yaml
 from command import loaded_after, run
 
 from harness.choices import config_groups
+from harness.command_words import told_apart
 from harness.config import compose
 from harness.data.steps import Steps
 from harness.parts_reference import STEPS, parts
@@ -140,8 +141,8 @@ def test_help_of_a_verb_is_its_own(verb: str, capsys: pytest.CaptureFixture[str]
     "command", [command for verb in STUDY_VERBS.values() for command in verb.examples if "results/" not in command]
 )
 def test_examples_compose(command: str) -> None:
-    words = command.split()[2:]
-    assert compose(*(word for word in words if "=" in word and ",0" not in word))
+    _, verb, *words = command.split()
+    assert compose(*(word for word in told_apart(verb, words).rest if "=" in word and ",0" not in word))
 
 
 @pytest.mark.parametrize("verb", STUDY_VERBS)

@@ -80,6 +80,14 @@ class Family(Checked, ABC):
     def training_flops(self, shape: Shape, signature: Signature) -> float:
         """FLOPs of one example's forward and backward pass."""
 
+    def kept_for_backward(self, shape: Shape, signature: Signature) -> float:
+        """Numbers that one example's forward pass keeps for the backward pass, about: `harness plan --cluster` asks.
+
+        By default as of dense layers of this width, of which each keeps what comes out, and what comes out of its
+        activation.
+        """
+        return self.forward_flops(shape, signature) / shape.width
+
     @property
     def together_flops(self) -> float:
         """FLOPs of a step, all members together, up to which training side by side is faster on a CPU."""

@@ -151,6 +151,13 @@ class CNN(Family):
         first = next(flops for flops in self._flops(shape, signature) if flops)
         return 3 * self.forward_flops(shape, signature) - first
 
+    def kept_for_backward(self, shape: Shape, signature: Signature) -> float:
+        layers = self._layers(shape)
+        image, *outputs = sizes(layers, _image(signature))
+        # A norm keeps what it takes, and its ReLU what comes out.
+        each = [2 if isinstance(layer, Conv) and layer.norm else 1 for layer in layers]
+        return float(math.prod(image) + sum(n * math.prod(out) for n, out in zip(each, outputs, strict=True)))
+
     def _flops(self, shape: Shape, signature: Signature) -> list[float]:
         """Of each layer's forward pass."""
         layers = self._layers(shape)

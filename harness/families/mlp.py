@@ -99,6 +99,9 @@ class MLP(Family):
         # Backward costs a product for the weights and one for the inputs of each layer, but data need no gradient.
         return 3 * self.forward_flops(shape, signature) - 2.0 * math.prod(self._sizes(shape, signature)[:2])
 
+    def kept_for_backward(self, shape: Shape, signature: Signature) -> float:
+        return float(sum(self._sizes(shape, signature)))  # a ReLU keeps what comes out, which the next layer takes
+
     def _sizes(self, shape: Shape, signature: Signature) -> list[int]:
         """The number of inputs, then the width of each hidden layer."""
         assert signature.feature_shape is not None

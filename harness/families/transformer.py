@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from harness.cluster.model import Model, transformer
 from harness.errors import SettingError
 from harness.families.attention import causal_attention
 from harness.families.base import Family, Group, ParameterCount, Shape
@@ -381,6 +382,30 @@ class Transformer(Family):
     def training_flops(self, shape: Shape, signature: Signature) -> float:
         # Backward costs a product for the weights and one for the inputs of each layer, but features need no gradient.
         return 3 * self.forward_flops(shape, signature) - flops_without_gradient(signature, shape.width)
+
+    def kept_for_backward(self, shape: Shape, signature: Signature) -> float:
+        return self.in_numbers(shape, signature).kept
+
+    def in_numbers(self, shape: Shape, signature: Signature) -> Model:
+        """The few numbers that the costs of training on a cluster follow from."""
+        w, shared = shape.width, shape.width * (self.kv_heads or shape.heads) // shape.heads
+        # Operation by operation a norm of RMS keeps its quotient, a rotation its result, and ReLU nothing more.
+        also = 2 * w * (self.norm == "rms") + (w + shared) * (self.positions == "rotary")
+        also -= self.hidden_width(w) * (self.activation == "relu")
+        return transformer(
+            layers=shape.depth,
+            width=shape.width,
+            hidden=self.hidden_width(shape.width),
+            heads=shape.heads,
+            vocabulary=signature.n_outputs,
+            positions=signature.positions,
+            kv_heads=self.kv_heads,
+            gated=self.activation == "swiglu",
+            parameters=self.count(shape, signature).total,
+            flops=self.training_flops(shape, signature),
+            answer_positions=signature.answer_positions,
+            also_kept=also,
+        )
 
     def _attention_weights(self, shape: Shape) -> int:
         """Of one block: queries and what comes out, keys and values."""

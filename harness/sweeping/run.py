@@ -17,6 +17,7 @@ from harness.records.pieces import Recorded, recorded, set_aside
 from harness.settings import Settings
 from harness.sweeping.check import check_models
 from harness.sweeping.checkpoints import JobCheckpoints
+from harness.sweeping.cluster_plan import print_cluster_plan
 from harness.sweeping.cost import CostModel, cost_model
 from harness.sweeping.disk import space_line, warn_of_little_space
 from harness.sweeping.display import display_for
@@ -40,16 +41,27 @@ from harness.training.device import device_of
 from harness.wording import counted, duration
 
 
-def plan(studies: Sequence[Settings], console: Console, check: bool = False, no_trial: bool = False) -> int:
+def plan(
+    studies: Sequence[Settings],
+    console: Console,
+    check: bool = False,
+    no_trial: bool = False,
+    cluster: str | None = None,
+) -> int:
     """Print the rungs of each study and what they are predicted to cost; train nothing.
 
     The smallest model of each study is built first, so that a family's mistakes are found here; with `check` every
     size is, and formulas for FLOPs are compared with torch's count. Sizes that make enough work are then tried for half
-    a second each, unless they have been before, or `no_trial` forbids it.
+    a second each, unless they have been before, or `no_trial` forbids it. For a `cluster`, as `read_cluster` takes it,
+    formulas alone are asked: nothing is timed, and no model built without `check`.
 
     Raises:
         UserError: a study that cannot be built, or whose family counts wrongly; a trial that was kept is damaged.
     """
+    if cluster is not None:
+        if check:
+            check_models(studies, flops=True, every_rung=True)
+        return print_cluster_plan(studies, cluster, console)
     device = device_of(studies).type
     workers = worker_count(studies[0], device)
     found = _look(studies)

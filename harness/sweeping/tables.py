@@ -37,13 +37,24 @@ def plan_table(study: Settings, tuned: Tuned) -> Group:
     members a process trains, and how it runs a step.
     Columns with one value for all rungs are in the title instead.
     """
-    rows = [_plan_row(cell, jobs, tuned.cost) for cell, jobs in _cells_with_jobs(study, tuned)]
+    return rungs_table(
+        study_title(study), [_plan_row(cell, jobs, tuned.cost) for cell, jobs in _cells_with_jobs(study, tuned)]
+    )
+
+
+def study_title(study: Settings) -> str:
+    """A study's name, what it trains on what, and from what."""
+    parents = "" if study.init_from is None else f", from {study.init_from.asked}"
+    return f"{study.study}: {study.family.name} on {study.task.name}{parents}"
+
+
+def rungs_table(title: str, rows: Sequence[Mapping[str, str]]) -> Group:
+    """Rows of cells under a title, in which columns with one value for all stand, too."""
     same = {name for name in rows[0] if len(rows) > 1 and len({row[name] for row in rows}) == 1}
     shared = ", ".join(
         f"{name} {rows[0][name]}" for name in rows[0] if name in same and rows[0][name] not in ("0", "-")
     )
-    parents = "" if study.init_from is None else f", from {study.init_from.asked}"
-    title = f"{study.study}: {study.family.name} on {study.task.name}{parents}" + (f" ({shared})" if shared else "")
+    title += f" ({shared})" if shared else ""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     varying = [name for name in rows[0] if name not in same]
     for name in varying:
