@@ -89,7 +89,7 @@ def test_what_is_cancelled_is_submitted_again(capsys: pytest.CaptureFixture[str]
     run(capsys, "sweep", *long)
     until(lambda: any(job.step for job in in_training(RESULTS)))
     assert "cancelled Slurm job" in run(capsys, "cancel", str(RESULTS)).out
-    until(lambda: interrupted(RESULTS) and not in_training(RESULTS))
+    until(lambda: interrupted(RESULTS) and not any(each.under_way for each in standings(RESULTS)))
     assert "nothing is in the queue" in run(capsys, "cancel", str(RESULTS)).out
     assert "2 runs lost" in run(capsys, "status", str(RESULTS)).out
     assert "Submitted 2 runs" in run(capsys, "sweep", *long).out
