@@ -34,7 +34,7 @@ def main(words: list[str] | None = None) -> None:
         print(f"\n{name}: {' '.join(STUDIES[name].__doc__.split())}")
         print(found[name].round(4).to_string(index=False), flush=True)
     if given.figure:
-        from drawing import draw  # matplotlib is slow to load
+        from makespans import draw  # matplotlib is slow to load
 
         draw(found, given.figure)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import re
 import shutil
 import subprocess
@@ -15,9 +16,10 @@ from typing import Any
 
 from harness.errors import SettingError, UserError
 from harness.settings import LauncherSettings
+from harness.sweeping.cost import START_S
 
-#: Seconds before the walltime, or within the grace of a preemption, at which a task is told to write checkpoints.
-NOTICE_S = 60
+#: Seconds before the walltime at which a task is told to write checkpoints, and the share of a short walltime.
+NOTICE_S, NOTICE_SHARE = 60, 0.25
 
 #: States of a task that Slurm has not ended.
 QUEUED, RUNNING = ("PENDING", "REQUEUED", "REQUEUE_HOLD", "SUSPENDED"), ("RUNNING", "CONFIGURING", "COMPLETING")
@@ -43,6 +45,8 @@ def refuse_unsuitable(launcher: LauncherSettings) -> None:
         raise SettingError("launcher.additional", launcher.additional, "options over values, such as {qos: high}")
     if importlib.util.find_spec("submitit") is None:
         raise UserError("launcher=slurm: needs the package submitit: pip install 'scaling-harness[slurm]'")
+    if 60 * launcher.minutes <= START_S:
+        raise SettingError("launcher.minutes", launcher.minutes, f"more than the {START_S:g} s in which a task starts")
     found = partitions()
     names = ", ".join(sorted(found))
     if launcher.partition is not None and launcher.partition not in found:
@@ -94,10 +98,11 @@ def submit(tasks: Sequence[Callable[[], Any]], launcher: LauncherSettings, name:
     from submitit import SlurmExecutor
     from submitit.core.utils import FailedJobError, FailedSubmissionError
 
-    at_once = launcher.at_once or len(tasks)
+    at_once, minutes = launcher.at_once or len(tasks), max(1, math.ceil(launcher.minutes))
+    notice_s = round(min(NOTICE_S, NOTICE_SHARE * 60 * minutes))
     options: dict[str, Any] = {
         "job_name": name,
-        "time": max(1, round(launcher.minutes)),
+        "time": minutes,
         "partition": launcher.partition,
         "account": launcher.account,
         "cpus_per_task": launcher.cpus_per_task,
@@ -105,7 +110,7 @@ def submit(tasks: Sequence[Callable[[], Any]], launcher: LauncherSettings, name:
         "mem": None if launcher.memory_gb is None else f"{round(1024 * launcher.memory_gb)}M",
     }
     # A task that Slurm takes a node from goes back into the queue.
-    further = {"signal": f"USR1@{NOTICE_S}", "requeue": True} | dict(launcher.additional or {})
+    further = {"signal": f"USR1@{notice_s}", "requeue": True} | dict(launcher.additional or {})
     executor = SlurmExecutor(log)
     executor.parameters |= {key: value for key, value in options.items() if value is not None}
     executor.parameters |= {"array_parallelism": at_once, "stderr_to_stdout": True, "additional_parameters": further}
