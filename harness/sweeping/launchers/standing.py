@@ -57,22 +57,23 @@ def standings(results: Path, watch: Watch | None = None) -> list[Standing]:
     """
     rows = recorded(results).rows
     at_work = claimed(results)
-    found = [_of(each, rows, at_work, watch) for each in submissions(results)]
-    # What a later submission has taken over is its own.
-    taken: set[str] = set()
-    kept = list[Standing]()
-    for each in reversed(found):
-        if each is not None:
-            kept.append(each)
-            taken |= each.under_way
-    return [each for each in reversed(kept) if each.under_way or each.lost - taken]
+    taken, kept = set[str](), list[Standing]()
+    for submission in reversed(list(submissions(results))):
+        if (found := _of(submission, rows, at_work, taken, watch)) is not None:
+            taken |= found.under_way | found.lost
+            kept.insert(0, found)
+    return kept
 
 
 def _of(
-    submission: Submission, rows: Mapping[str, Mapping[str, Any]], at_work: set[str], watch: Watch | None
+    submission: Submission,
+    rows: Mapping[str, Mapping[str, Any]],
+    at_work: set[str],
+    taken: set[str],
+    watch: Watch | None,
 ) -> Standing | None:
-    """None where all its runs have ended."""
-    ended = submission.ended(rows.values())
+    """None where all its runs have ended, or are under way in later submissions: `taken`."""
+    ended = submission.ended(rows.values()) | taken
     if all(ended.issuperset(task.run_ids) for task in submission.tasks) or submission.array_id is None:
         return None
     seen = slurm.states(submission.array_id)
