@@ -18,6 +18,7 @@ from harness.settings import Settings
 from harness.sweeping.checkpoints import interrupted
 from harness.sweeping.claims import in_training
 from harness.sweeping.failures import Ended, failure_lines
+from harness.sweeping.launchers.of_folders import tell_submissions
 from harness.sweeping.plan import cells, recorded_cells
 from harness.sweeping.presence import sweepers
 from harness.sweeping.progress import JobProgress
@@ -99,6 +100,8 @@ def status(studies: Sequence[Settings], console: Console, watch: bool = False) -
     for job in seen.now:
         at = f"step {job.step}/{job.steps}, loss {job.loss:.3f}, {duration(job.seconds_left)} left"
         console.print(f"running: {job.label}, {len(job.run_ids)} runs: {at}", highlight=False, soft_wrap=True)
+    for folder in folders_of(studies):
+        tell_submissions(folder, console)
     for line in seen.remarks(studies):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     return 0

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from harness.errors import UserError
 from harness.records.pieces import recorded
 from harness.records.schema import STATUSES
 from harness.sweeping.claims import in_training
@@ -31,7 +32,12 @@ def status(folders: Sequence[Path], console: Console) -> int:
 
 def tell_submissions(folder: Path, console: Console) -> None:
     """Print how far what was submitted from a folder is, and what is to be said of its tasks."""
-    for each in standings(folder):
+    try:
+        found = standings(folder)
+    except UserError as error:  # the folder may have been copied to where no scheduler is
+        console.print(f"{folder}: was submitted to a cluster: {error}", markup=False, highlight=False, soft_wrap=True)
+        return
+    for each in found:
         lost = f"; {counted(len(each.lost), 'run')} lost, `harness sweep` submits them again" if each.lost else ""
         for line in (f"{each}{lost}", *each.remarks):
             console.print(line, markup=False, highlight=False, soft_wrap=True)

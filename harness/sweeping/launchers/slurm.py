@@ -180,7 +180,7 @@ def requeue(task_id: str) -> None:
 def _asked(command: str, *words: str) -> str:
     """What one of Slurm's commands prints."""
     if shutil.which(command) is None:
-        raise UserError(f"launcher=slurm: {command} is not on this machine's PATH; sweep where Slurm's commands are")
+        raise UserError(f"Slurm's {command} is not on this machine's PATH")
     try:
         done = subprocess.run([command, *words], capture_output=True, text=True, timeout=60)
     except subprocess.TimeoutExpired as error:

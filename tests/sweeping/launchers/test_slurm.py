@@ -92,6 +92,10 @@ def test_what_is_cancelled_is_submitted_again(capsys: pytest.CaptureFixture[str]
     until(lambda: interrupted(RESULTS) and not any(each.under_way for each in standings(RESULTS)))
     assert "nothing is in the queue" in run(capsys, "cancel", str(RESULTS)).out
     assert "2 runs lost" in run(capsys, "status", str(RESULTS)).out
+    assert "2 runs lost" in run(capsys, "status", *long).out
+    with pytest.MonkeyPatch.context() as elsewhere:
+        elsewhere.setenv("PATH", "")
+        assert "was submitted to a cluster: Slurm's squeue is not" in run(capsys, "status", str(RESULTS)).out
     assert "Submitted 2 runs" in run(capsys, "sweep", *long).out
     run(capsys, "cancel", str(RESULTS))
 
@@ -114,7 +118,7 @@ def test_what_slurm_would_refuse_is_said_in_a_line(capsys: pytest.CaptureFixture
 def test_without_slurm(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     told = run(capsys, "sweep", *ARRAY)
-    assert told.code == 2 and "sinfo is not on this machine's PATH" in told.err
+    assert told.code == 2 and "Slurm's sinfo is not on this machine's PATH" in told.err
 
 
 def test_other_code_is_refused_on_the_node(capsys: pytest.CaptureFixture[str]) -> None:
