@@ -379,9 +379,13 @@ class LauncherSettings(Checked):
 
     def slots(self, device: str) -> int:
         """Processes side by side in a task on a cluster, on such a device."""
+        return self.processes(device, self.cpus_per_task, self.gpus_per_node or 1)
+
+    def processes(self, device: str, cores: int, cards: int = 1) -> int:
+        """Processes side by side where there are so many cores and cards: `workers`, or as many as these hold."""
         if self.workers is not None:
             return self.workers
-        return max(1, self.cpus_per_task // (self.threads or 1)) if device == "cpu" else self.gpus_per_node or 1
+        return max(1, cores // (self.threads or 1)) if device == "cpu" else cards
 
     @property
     def way(self) -> str:

@@ -96,7 +96,7 @@ class Command:
                 elsewhere = f"copy it to where you may write, and name the copy: harness {self.verb} COPY"
                 raise UserError(f"{error}; {self.verb} writes into the results folder: {elsewhere}") from error
         else:
-            if self.verb in ("sweep", "train", "refine", "redo"):
+            if self.verb in ("sweep", "train", "refine", "redo") and configs[0].launcher.engine == "local":
                 _start_server()
             home = import_module(
                 f"harness.sweeping.{self.verb if self.verb in ('refine', 'redo', 'status') else 'run'}"

@@ -198,9 +198,7 @@ def worker_count(settings: Settings, device: str) -> int:
     if launcher.step not in ways:
         lacks = "" if has_compiler() else "; compiled needs a C++ compiler (g++ or clang++), and none is installed"
         raise SettingError("launcher.step", launcher.step, f"one of {', '.join(ways)} on {device}{lacks}")
-    if launcher.workers is not None:
-        return launcher.workers
-    return max(1, n_cores // threads) if device == "cpu" else 1
+    return launcher.processes(device, n_cores)
 
 
 def only_here(settings: Settings, verb: str) -> None:

@@ -18,7 +18,7 @@ from harness.settings import Settings
 from harness.sweeping.checkpoints import interrupted
 from harness.sweeping.claims import in_training
 from harness.sweeping.failures import Ended, failure_lines
-from harness.sweeping.launchers.of_folders import tell_submissions
+from harness.sweeping.launchers.of_folders import tell_running, tell_submissions
 from harness.sweeping.plan import cells, recorded_cells
 from harness.sweeping.presence import sweepers
 from harness.sweeping.progress import JobProgress
@@ -97,9 +97,7 @@ def status(studies: Sequence[Settings], console: Console, watch: bool = False) -
     for study in studies:
         if (line := lineage_line(study)) is not None:
             console.print(line, markup=False, highlight=False, soft_wrap=True)
-    for job in seen.now:
-        at = f"step {job.step}/{job.steps}, loss {job.loss:.3f}, {duration(job.seconds_left)} left"
-        console.print(f"running: {job.label}, {len(job.run_ids)} runs: {at}", highlight=False, soft_wrap=True)
+    tell_running(seen.now, console)
     for folder in folders_of(studies):
         tell_submissions(folder, console)
     for line in seen.remarks(studies):

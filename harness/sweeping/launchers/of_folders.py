@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -14,6 +14,7 @@ from harness.records.schema import STATUSES
 from harness.sweeping.claims import in_training
 from harness.sweeping.launchers import slurm
 from harness.sweeping.launchers.standing import standings
+from harness.sweeping.progress import JobProgress
 from harness.wording import counted, duration
 
 
@@ -23,11 +24,16 @@ def status(folders: Sequence[Path], console: Console) -> int:
         counts = Counter(row["status"] for row in recorded(folder).rows.values())
         told = ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status]) or "none has ended"
         console.print(f"{folder}: {counted(sum(counts.values()), 'run')}: {told}", markup=False, highlight=False)
-        for job in in_training(folder):
-            at = f"step {job.step}/{job.steps}, loss {job.loss:.3f}, {duration(job.seconds_left)} left"
-            console.print(f"running: {job.label}, {len(job.run_ids)} runs: {at}", highlight=False, soft_wrap=True)
+        tell_running(in_training(folder), console)
         tell_submissions(folder, console)
     return 0
+
+
+def tell_running(jobs: Iterable[JobProgress], console: Console) -> None:
+    """Print how far jobs in training are."""
+    for job in jobs:
+        at = f"step {job.step}/{job.steps}, loss {job.loss:.3f}, {duration(job.seconds_left)} left"
+        console.print(f"running: {job.label}, {len(job.run_ids)} runs: {at}", highlight=False, soft_wrap=True)
 
 
 def tell_submissions(folder: Path, console: Console) -> None:

@@ -55,10 +55,11 @@ def standings(results: Path, watch: Watch | None = None) -> list[Standing]:
     Raises:
         UserError: Slurm is not there, or does not answer.
     """
-    rows = recorded(results).rows
-    at_work = claimed(results)
+    if not (handed_in := list(submissions(results))):
+        return []
+    rows, at_work = recorded(results).rows, claimed(results)
     taken, kept = set[str](), list[Standing]()
-    for submission in reversed(list(submissions(results))):
+    for submission in reversed(handed_in):
         if (found := _of(submission, rows, at_work, taken, watch)) is not None:
             taken |= found.under_way | found.lost
             kept.insert(0, found)

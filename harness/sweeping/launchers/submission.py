@@ -176,9 +176,9 @@ class Submission:
 
 def version_of(tasks: Sequence[Sequence[Job]]) -> tuple[str, str]:
     """Of the harness, and a digest of its code and that of the jobs' families and tasks."""
-    studies = {(type(job.settings.family), type(job.settings.task)) for jobs in tasks for job in jobs}
-    classes = sorted({each for pair in studies for each in pair}, key=lambda each: each.__qualname__)
-    return harness.__version__, digest_with(*classes)
+    parts = (part for jobs in tasks for job in jobs for part in (job.settings.family, job.settings.task))
+    classes = {type(part) for part in parts}
+    return harness.__version__, digest_with(*sorted(classes, key=lambda each: (each.__module__, each.__qualname__)))
 
 
 def read(folder: Path) -> Submission | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from harness.sweeping.launchers.standing import standings
 from harness.sweeping.launchers.submission import Submission
 from harness.sweeping.packing import pack, task_seconds
 from harness.sweeping.parents import generations
-from harness.sweeping.plan import DONE, cells
+from harness.sweeping.plan import DONE, cells, is_done
 from harness.sweeping.presence import Watch
 from harness.sweeping.run import folders_of, join_folders, look, pending_jobs
 from harness.sweeping.start_check import check_starts, split_orphans
@@ -68,7 +68,7 @@ def submit_missing(studies: Sequence[Settings], console: Console, began: datetim
         known_runs = {row["run_id"]: DONE[0] if row["finished_at"] >= began else row["status"] for row in rows}
         waiting = {run_id for folder in found for each in standings(folder) for run_id in each.under_way}
         status = known_runs | dict.fromkeys(waiting, DONE[0])
-        check_models([study for study in studies if _is_wanted(study, status)], flops=True)
+        check_models([study for study in studies if not is_done(study, status)], flops=True)
         check_starts(studies, found)
         tuned = known(studies, status, device, launcher.slots(device))
         jobs, later = list[Job](), list[str]()
@@ -88,10 +88,6 @@ def submit_missing(studies: Sequence[Settings], console: Console, began: datetim
         for its in filter(None, by_folder.values()):
             _submit(its, tuned.cost, launcher, device, console)
         return bool(jobs or waiting)
-
-
-def _is_wanted(study: Settings, status: Mapping[str, str]) -> bool:
-    return any(status.get(each.run_id) not in DONE for cell in cells(study) for each in cell.members)
 
 
 def _device(studies: Sequence[Settings]) -> str:
