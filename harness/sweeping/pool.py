@@ -1,4 +1,4 @@
-"""Jobs on processes side by side: a job that fails or is killed takes no other with it."""
+"""Jobs on workers side by side: a job that fails or is killed takes no other with it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 
 from harness.errors import UserError, warn_of_runs
 from harness.ladder import Job, Member
+from harness.sweeping.crew import Answer, Crew, Death, Worker
 from harness.sweeping.display import Display
-from harness.sweeping.failures import Ended, JobError, JobStopped, OutOfMemoryError, death
-from harness.sweeping.memory import oom_kills, ran_out, smaller
+from harness.sweeping.failures import Ended, JobError, JobStopped, OutOfMemoryError
+from harness.sweeping.memory import smaller
 from harness.sweeping.presence import GONE_S
-from harness.sweeping.processes import Answer, Work, Worker, heard
 from harness.sweeping.share import Shares
-from harness.sweeping.worker import run_job, write_failure
+from harness.sweeping.worker import write_failure
 from harness.wording import counted
 
 POLL_S = 0.25
@@ -36,7 +36,6 @@ class _Attempt:
         job: what is trained now: `asked`, or one of its members.
         asked: the job that it belongs to, which the display knows.
         number: 1 for the first time, those that ran out of memory not counted.
-        oom_kills: `memory.oom_kills` when it began.
         fresh: whether its process has had no job before it, or is to have had none.
         short: what the attempt before said that ran out of memory.
     """
@@ -44,7 +43,6 @@ class _Attempt:
     job: Job
     asked: Job
     number: int = 1
-    oom_kills: int | None = None
     fresh: bool = False
     short: str | None = None
 
@@ -65,14 +63,13 @@ class _Attempt:
 
 def run_jobs(
     jobs: Sequence[Job],
-    workers: int,
+    crew: Crew,
     git_revision: str | None,
     display: Display,
-    work: Work = run_job,
     shares: Shares | None = None,
     waits: bool = True,
 ) -> list[Ended]:
-    """Run jobs in the order given on `workers` processes; returns how every run ended.
+    """Run jobs in the order given on the workers of a crew; returns how every run ended.
 
     Runs that another sweep trains are waited for, and taken over if it ends; without `waits` only for as long as it
     takes to see whether it still shows signs of life. Failed jobs are recorded as failed runs. A
@@ -86,7 +83,7 @@ def run_jobs(
         UserError: a results folder cannot be written, or no process be started.
     """
     shares = shares or Shares()
-    pool = _Pool(jobs, workers, git_revision, display, work, shares)
+    pool = _Pool(jobs, crew, git_revision, display, shares)
     try:
         while pool.open and (waits or not pool.has_waited):
             shares.renew()
@@ -118,10 +115,9 @@ class _Pool:
     """
 
     def __init__(
-        self, jobs: Sequence[Job], workers: int, git_revision: str | None, display: Display, work: Work, shares: Shares
+        self, jobs: Sequence[Job], crew: Crew, git_revision: str | None, display: Display, shares: Shares
     ) -> None:
-        self.size, self.git_revision, self.display, self.work = workers, git_revision, display, work
-        self.shares = shares
+        self.crew, self.git_revision, self.display, self.shares = crew, git_revision, display, shares
         self.waiting = deque(_Attempt(job, job) for job in jobs)
         self.elsewhere: list[_Attempt] = []
         self.asked_at = 0.0
@@ -154,9 +150,9 @@ class _Pool:
                     self._lose(worker)
                 else:
                     self.at_work[worker] = attempt
-        for _ in range(min(self.size, len(self.at_work) + len(self._startable())) - len(self.workers)):
+        for _ in range(min(self.crew.size, len(self.at_work) + len(self._startable())) - len(self.workers)):
             try:
-                self.workers.append(Worker(self.work, self.git_revision))
+                self.workers.append(self.crew.start(self.git_revision))
             except (OSError, EOFError) as error:
                 self._count_never_up(f"{type(error).__name__}: {error}")
 
@@ -193,7 +189,7 @@ class _Pool:
             if taken.ended:
                 self._end(attempt, list(taken.ended))
             if taken.mine:
-                return replace(attempt.at(taken.mine), oom_kills=oom_kills())
+                return attempt.at(taken.mine)
         return None
 
     def _startable(self) -> list[int]:
@@ -216,7 +212,7 @@ class _Pool:
 
     def take_in(self) -> None:
         """Wait a moment for workers, and record what they answer or that they died."""
-        for worker in heard(self.workers, POLL_S):
+        for worker in self.crew.heard(self.workers, POLL_S):
             try:
                 answer = worker.hear()
             except (OSError, EOFError):
@@ -232,7 +228,7 @@ class _Pool:
         for worker in left:
             worker.stop()
         while left and (seconds := until - time.monotonic()) > 0:
-            for worker in heard(left, seconds):
+            for worker in self.crew.heard(left, seconds):
                 left.remove(worker)
                 n_members = len(self.at_work[worker].job.members)
                 try:
@@ -246,28 +242,28 @@ class _Pool:
 
     def end(self) -> None:
         for worker in self.workers:
-            worker.pipe.close()
+            worker.dismiss()
         for worker in self.workers:
             worker.end()
 
     def _lose(self, worker: Worker) -> None:
         """Forget a worker that died; what it was at is tried again or fails, and no other job minds."""
         self.workers.remove(worker)
-        exit_code = worker.end()
+        death = worker.end()
         attempt = self.at_work.pop(worker, None)
         if attempt is not None:
-            self._try_again(attempt, exit_code)
+            self._try_again(attempt, death)
         elif not worker.ready:
-            self._count_never_up(death(exit_code))
+            self._count_never_up(death.why)
 
-    def _try_again(self, attempt: _Attempt, exit_code: int | None) -> None:
-        if (short := ran_out(exit_code, attempt.oom_kills)) is not None:
-            self._try_smaller(attempt, short)
+    def _try_again(self, attempt: _Attempt, death: Death) -> None:
+        if death.out_of_memory:
+            self._try_smaller(attempt, death.why)
         elif attempt.number == ATTEMPTS:
-            self._record(attempt, JobError(death(exit_code)))
+            self._record(attempt, JobError(death.why))
         else:
             following = replace(attempt, number=attempt.number + 1)
-            self._follow(attempt, death(exit_code), f"attempt {following.number} of {ATTEMPTS} follows", [following])
+            self._follow(attempt, death.why, f"attempt {following.number} of {ATTEMPTS} follows", [following])
 
     def _try_smaller(self, attempt: _Attempt, short: str) -> None:
         if not attempt.fresh:
@@ -311,7 +307,7 @@ class _Pool:
 
     def _count_never_up(self, why: str) -> None:
         self.never_up += 1
-        if self.never_up >= max(ATTEMPTS, self.size + 1):
+        if self.never_up >= max(ATTEMPTS, self.crew.size + 1):
             raise UserError(f"no process for training can be started: {why}")
 
 

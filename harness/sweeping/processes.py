@@ -15,7 +15,7 @@ import gc
 import os
 import pickle
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing import connection, spawn
 from multiprocessing.connection import Connection
@@ -29,13 +29,10 @@ from harness.errors import UserError
 from harness.ladder import Job
 from harness.sweeping import server
 from harness.sweeping.checkpoints import ASKED_TO_STOP
-from harness.sweeping.failures import Ended, JobError, JobStopped, OutOfMemoryError, job_error
-
-#: What is made of a job and the revision of the code: for one that is trained, how its runs ended.
-Work = Callable[[Job, str | None], Any]
-
-#: What a worker answers: how the job's runs ended, or why it has no outcomes.
-Answer = list[Ended] | JobError | JobStopped | UserError
+from harness.sweeping.crew import Death, Work
+from harness.sweeping.failures import JobError, JobStopped, OutOfMemoryError, death, job_error
+from harness.sweeping.memory import oom_kills, ran_out
+from harness.sweeping.worker import run_job
 
 #: What is sent in place of a job to a worker that is to end.
 _STOP = b""
@@ -46,7 +43,7 @@ _END_S = 3.0
 _preparation_data = spawn.get_preparation_data
 
 
-class _Process(ForkServerProcess):
+class _Forked(ForkServerProcess):
     """A process that does not begin by running the main module once more, which may be a script that sweeps."""
 
     @staticmethod
@@ -56,19 +53,34 @@ class _Process(ForkServerProcess):
 
 
 class _Context(ForkServerContext):
-    Process = _Process
+    Process = _Forked
 
 
 def _without_main(name: str) -> dict[str, Any]:
     return {key: value for key, value in _preparation_data(name).items() if not key.startswith("init_main_from")}
 
 
-class Worker:
-    """A process that runs one job after another.
+class Processes:
+    """A crew on this machine (`sweeping.crew.Crew`).
 
-    Attributes:
-        ready: whether it has come up and waits for a job.
-        is_fresh: whether it has had none yet, so that all memory is its next job's.
+    Args:
+        work: what each process makes of a job.
+    """
+
+    def __init__(self, size: int, work: Work = run_job) -> None:
+        self.size, self.work = size, work
+
+    def start(self, git_revision: str | None) -> Process:
+        """Raises OSError or EOFError where no process can be started."""
+        return Process(self.work, git_revision)
+
+    def heard(self, workers: Sequence[Process], timeout_s: float) -> list[Process]:
+        """Those that have answered, or died, at the latest after `timeout_s` seconds."""
+        return heard(workers, timeout_s)
+
+
+class Process:
+    """A worker of its own process; methods as `sweeping.crew.Worker` has them.
 
     Raises:
         OSError, EOFError: it cannot be started.
@@ -78,6 +90,7 @@ class Worker:
         context = _Context()
         server.start()
         self.ready, self.is_fresh = False, True
+        self.oom_kills: int | None = None
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, work, git_revision))
         try:
@@ -89,37 +102,39 @@ class Worker:
 
     def give(self, job: Job) -> None:
         """Raises OSError where it has died."""
+        self.oom_kills = oom_kills()
         self.pipe.send(job)
         self.ready, self.is_fresh = False, False
 
     def stop(self) -> None:
-        """Ask it to end; what it trains writes its checkpoint first, and it answers with a JobStopped."""
+        """Ask it to end once what it trains has written its checkpoint."""
         with suppress(OSError):
             self.pipe.send_bytes(_STOP)
 
     def hear(self) -> Any:
-        """Its answer to the job that it was given, an `Answer` if that is trained; None for word that it has come up.
-
-        Waits for it.
-
-        Raises:
-            OSError, EOFError: it has died.
-        """
+        """Its answer, waited for; raises OSError or EOFError where it has died."""
         answer = self.pipe.recv()
         self.ready = not isinstance(answer, JobStopped | OutOfMemoryError)
         return answer
 
-    def end(self) -> int | None:
-        """End it, in mid-training too; its exit code, negative for a signal."""
+    def dismiss(self) -> None:
+        """Let it see that nobody listens."""
+        self.pipe.close()
+
+    def end(self) -> Death:
+        """End it, in mid-training too, or find that it has ended; why it did."""
         self.pipe.close()
         self.process.join(_END_S)
         if self.process.is_alive():
             self.process.kill()
             self.process.join()
-        return self.process.exitcode
+        exit_code = self.process.exitcode
+        if (short := ran_out(exit_code, self.oom_kills)) is not None:
+            return Death(short, out_of_memory=True)
+        return Death(death(exit_code))
 
 
-def heard(workers: Sequence[Worker], timeout_s: float) -> list[Worker]:
+def heard(workers: Sequence[Process], timeout_s: float) -> list[Process]:
     """Those that have answered, or died, at the latest after `timeout_s` seconds."""
     ready = connection.wait([worker.pipe for worker in workers], timeout_s)
     return [worker for worker in workers if worker.pipe in ready]

@@ -20,7 +20,8 @@ import torch
 
 from harness.errors import UserError
 from harness.ladder import Job
-from harness.sweeping.processes import Work, Worker, heard
+from harness.sweeping.crew import Work
+from harness.sweeping.processes import Process, heard
 from harness.training.device import resolve, synchronise
 from harness.training.evaluation import Evaluator, examples_at_once
 from harness.training.loop import evaluators_of, training_steps
@@ -191,7 +192,7 @@ def take_trials(jobs: Sequence[Job], at_once: int, work: Work = try_job) -> Iter
     Raises:
         UserError: no process can be started.
     """
-    waiting, at_work = deque(jobs), dict[Worker, Job | None]()
+    waiting, at_work = deque(jobs), dict[Process, Job | None]()
     try:
         while waiting or any(at_work.values()):
             while len(at_work) < at_once:
@@ -210,13 +211,13 @@ def take_trials(jobs: Sequence[Job], at_once: int, work: Work = try_job) -> Iter
             worker.end()
 
 
-def _started(work: Work) -> Worker:
-    worker = Worker(work, None)
+def _started(work: Work) -> Process:
+    worker = Process(work, None)
     worker.hear()  # that it has come up
     return worker
 
 
-def _ended(worker: Worker) -> Trial | None:
+def _ended(worker: Process) -> Trial | None:
     """What a worker has found, which then ends; None where it could not."""
     try:
         answer = worker.hear()

@@ -29,7 +29,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Jobs run in this process: starting a pool costs seconds, and other tests have those."""
 
-    def run_jobs(jobs: Sequence[Job], workers: int, revision: str | None, *_: object, **__: object) -> list[Ended]:
+    def run_jobs(jobs: Sequence[Job], crew: object, revision: str | None, *_: object) -> list[Ended]:
         ended = []
         for job in jobs:
             try:

@@ -23,12 +23,13 @@ from harness.ladder import Job
 from harness.records.store import collect, load, load_runs
 from harness.sweeping import memory
 from harness.sweeping.checkpoints import JobCheckpoints, checkpoint_path
+from harness.sweeping.crew import Work
 from harness.sweeping.display import Lines
 from harness.sweeping.failures import Ended, OutOfMemoryError
 from harness.sweeping.memory import oom_kills, ran_out, smaller
 from harness.sweeping.plan import cells
 from harness.sweeping.pool import run_jobs
-from harness.sweeping.processes import Work
+from harness.sweeping.processes import Processes
 from harness.sweeping.worker import run_job
 from harness.training import gradients
 from harness.training.members import Stack
@@ -50,7 +51,7 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
 def run(job: Job, work: Work, workers: int = 1) -> tuple[list[Ended], list[str]]:
     """How its runs ended, and what was said meanwhile."""
     with pytest.warns(RunsWarning) as warned:
-        ended = run_jobs([job], workers, None, Lines(Console(quiet=True), [job], lambda job: 1.0), work)
+        ended = run_jobs([job], Processes(workers, work), None, Lines(Console(quiet=True), [job], lambda job: 1.0))
     collect("results/tiny")
     return ended, [str(warning.message).rpartition("; ")[2] for warning in warned]
 

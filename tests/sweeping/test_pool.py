@@ -16,12 +16,12 @@ from harness.config import compose
 from harness.errors import RunsWarning, UserError
 from harness.ladder import Job
 from harness.records.store import collect, finished_run_ids, load_runs
-from harness.sweeping import pool
+from harness.sweeping import processes
 from harness.sweeping.display import Lines
 from harness.sweeping.failures import Ended
 from harness.sweeping.plan import cells, pending
 from harness.sweeping.pool import run_jobs
-from harness.sweeping.processes import Worker
+from harness.sweeping.processes import Process, Processes
 from harness.sweeping.progress import Reporter, running
 from harness.sweeping.worker import run_job
 
@@ -35,7 +35,8 @@ def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Job]:
 
 
 def run(jobs: list[Job], work: object, workers: int = 2) -> list[Ended]:
-    return run_jobs(jobs, workers, "revision", Lines(Console(quiet=True), jobs, lambda job: 1.0), work)  # type: ignore[arg-type]
+    crew = Processes(workers, work)  # type: ignore[arg-type]
+    return run_jobs(jobs, crew, "revision", Lines(Console(quiet=True), jobs, lambda job: 1.0))
 
 
 def fifth_kills_itself(job: Job, revision: str | None) -> list[Ended]:
@@ -148,7 +149,7 @@ def test_without_processes_the_sweep_stops_and_records_no_failure(
     def no_process(*_: object) -> None:
         raise BlockingIOError("too many processes")
 
-    monkeypatch.setattr(pool, "Worker", no_process)
+    monkeypatch.setattr(processes, "Process", no_process)
     with pytest.raises(UserError, match="no process for training can be started: BlockingIOError: too many processes"):
         run(jobs, run_job)
     assert finished_run_ids("results/tiny") == {}
@@ -191,7 +192,7 @@ def test_order_and_workers_do_not_change_a_number(jobs: list[Job]) -> None:
 
 
 def test_a_worker_that_ends_at_once_leaves_no_semaphore(jobs: list[Job]) -> None:
-    worker = Worker(semaphores, None)
+    worker = Process(semaphores, None)
     worker.hear()
     worker.give(jobs[0])
     left = worker.hear()

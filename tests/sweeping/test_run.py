@@ -138,10 +138,10 @@ def test_a_results_folder_removed_in_mid_sweep_is_missed(
     flags, one_by_one = ("--yes",) * (verb == "redo"), ("launcher.members_together=1",)
     run_jobs = verbs.run_jobs
 
-    def interrupted(jobs: Sequence[Job], *others: Any, **shares: Any) -> list[Ended]:
-        ended = run_jobs(jobs[:-1], *others, **shares)
+    def interrupted(jobs: Sequence[Job], *others: Any) -> list[Ended]:
+        ended = run_jobs(jobs[:-1], *others)
         shutil.rmtree(RESULTS)
-        return ended + run_jobs(jobs[-1:], *others, **shares)
+        return ended + run_jobs(jobs[-1:], *others)
 
     with monkeypatch.context() as patched:
         patched.setattr(verbs, "run_jobs", interrupted)

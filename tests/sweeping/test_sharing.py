@@ -20,6 +20,7 @@ from harness.sweeping.claims import in_training
 from harness.sweeping.display import Lines
 from harness.sweeping.plan import cells, pending
 from harness.sweeping.pool import run_jobs
+from harness.sweeping.processes import Processes
 from harness.sweeping.share import Shares, joined
 from harness.sweeping.worker import run_job
 
@@ -59,7 +60,7 @@ def test_runs_of_another_sweep_are_waited_for_and_what_it_gives_up_is_taken_over
             its.claims.release_all()
 
         scene.act = end
-        ended = run_jobs(jobs, 1, None, scene, shares=Shares([mine]))
+        ended = run_jobs(jobs, Processes(1), None, scene, Shares([mine]))
         assert mine.claims.mine == {}
     assert [end.elsewhere for end in ended].count(True) == 1
     assert [end.status for end in ended] == ["finished"] * 4

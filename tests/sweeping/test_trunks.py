@@ -20,6 +20,7 @@ from harness.sweeping.cost import ROUGH
 from harness.sweeping.failures import Ended
 from harness.sweeping.plan import cells, pending
 from harness.sweeping.pool import _Pool
+from harness.sweeping.processes import Processes
 from harness.sweeping.run import sweep
 from harness.sweeping.share import Shares
 from harness.sweeping.trunks import JobTrunk, in_order, leaves_at, trunk_path, with_branches
@@ -138,7 +139,7 @@ class _Notes:
 
 def handed_out(jobs: Sequence[Job], at_once: int) -> list[list[int]]:
     """Which jobs, by their place, would be at work together if all at work ended at the same moment."""
-    pool = _Pool(jobs, at_once, None, _Notes(), run_job, Shares())  # type: ignore[arg-type]
+    pool = _Pool(jobs, Processes(at_once), None, _Notes(), Shares())  # type: ignore[arg-type]
     places, rounds = {id(job): place for place, job in enumerate(jobs)}, []
     while pool.waiting:
         for worker in range(at_once):

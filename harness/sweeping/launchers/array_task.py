@@ -101,6 +101,7 @@ def _run(jobs: Sequence[Job], share: Share) -> bool:
     from harness.sweeping.cost import cost_model
     from harness.sweeping.display import Lines
     from harness.sweeping.pool import run_jobs
+    from harness.sweeping.processes import Processes
     from harness.sweeping.runs_row import git_revision
     from harness.sweeping.share import Shares
     from harness.training.device import resolve
@@ -111,7 +112,7 @@ def _run(jobs: Sequence[Job], share: Share) -> bool:
     workers = settings.launcher.slots(resolve(settings.training.device).type)
     display = Lines(Console(width=120), jobs, cost_model(share.results).seconds, workers)
     with display:
-        ended = run_jobs(jobs, workers, git_revision(), display, shares=Shares([share]), waits=False)
+        ended = run_jobs(jobs, Processes(workers), git_revision(), display, Shares([share]), waits=False)
     n_here = sum(not run.elsewhere for run in ended)
     print(f"trained {n_here} runs here", flush=True)
     return n_here > 0
