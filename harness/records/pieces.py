@@ -23,6 +23,7 @@ from harness.records.piece_file import read_piece_file
 from harness.records.reading import ENCODED, OtherVersionError, read_table
 from harness.records.rows import check_run
 from harness.records.schema import SCHEMAS
+from harness.records.working_copy import copy_of, discard, pull, push
 from harness.records.writer import PIECES, alone, earlier_paths, piece_path
 
 #: Folder, inside a results folder, of pieces that could not be used.
@@ -68,6 +69,17 @@ class Recorded:
 def table_paths(folder: Path) -> dict[str, Path]:
     """The files of both tables of a results folder."""
     return {name: folder / f"{name}.parquet" for name in SCHEMAS}
+
+
+def pull_runs(folder: Path) -> None:
+    """Fetch the runs and tables of a results folder that is a working copy of one on an object store.
+
+    Raises:
+        UserError: the store cannot be asked.
+    """
+    if copy_of(folder) is not None:
+        pull(folder / PIECES)
+        pull(folder, [path.name for path in table_paths(folder).values()])
 
 
 def list_pieces(folder: Path) -> Listing:
@@ -134,8 +146,10 @@ def recorded(folder: Path | str) -> Recorded:
 
     Raises:
         OtherVersionError: the folder's tables are of another schema version.
+        UserError: the folder is on an object store, which cannot be asked.
     """
     folder = Path(folder)
+    pull_runs(folder)
     noted, listing = read_note(folder), list_pieces(folder)
     changed = listing.changed(noted)
     rows, bad = dict[str, Row](), known_bad(listing, noted, changed)
@@ -238,6 +252,8 @@ def move_aside(folder: Path, path: Path, name: str) -> Path:
         new = _free(aside / name)
         if os.path.lexists(path):
             os.replace(path, new)
+            push(new)
+            discard(path)
     except OSError as error:
         raise UnwritableError(f"{aside} cannot be written: {error.strerror or error}") from error
     return new

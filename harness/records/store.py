@@ -28,11 +28,21 @@ from harness.records.files import write_whole
 from harness.records.fingerprint import Noted, Stamps, keep_note, read_note, stamp_tables
 from harness.records.folders import find_folder
 from harness.records.order import ORDER, measurements_in_order, ranks
-from harness.records.pieces import Listing, known_bad, list_pieces, read_collected, read_piece, recorded, table_paths
+from harness.records.pieces import (
+    Listing,
+    known_bad,
+    list_pieces,
+    pull_runs,
+    read_collected,
+    read_piece,
+    recorded,
+    table_paths,
+)
 from harness.records.reading import ENCODED, OtherVersionError, read_table
 from harness.records.rows import check_finite
 from harness.records.run_settings import is_duration, mixed_in_words, with_varying_settings
 from harness.records.schema import SCHEMAS, SPLITS, STATUSES
+from harness.records.working_copy import push_changed
 from harness.records.writer import PIECES, alone, table_bytes
 
 
@@ -86,9 +96,10 @@ def collect(folder: Path | str) -> CollectReport:
     Raises:
         OtherVersionError: the folder's tables are of another schema version; nothing is written.
         DataError: nothing to collect, or a run with several rows in a table; nothing is written.
-        UserError: the tables cannot be written.
+        UserError: the tables cannot be written, or a store cannot be asked.
     """
     folder = Path(folder)
+    pull_runs(folder)
     if (problems := _unchanged(folder)) is not None:
         runs = read_table(table_paths(folder)["runs"], "runs")
         n_measurements = pq.read_metadata(table_paths(folder)["measurements"]).num_rows
@@ -96,6 +107,7 @@ def collect(folder: Path | str) -> CollectReport:
         while not _write(folder, merged := _merge(folder)):
             pass  # another process has written the tables meanwhile
         runs, n_measurements, problems = merged.tables["runs"], merged.tables["measurements"].num_rows, merged.problems
+    push_changed(*(table_paths(folder)[name] for name in ("measurements", "runs")))
     counts = Counter(runs.column("status").to_pylist())
     by_status = {status: counts[status] for status in STATUSES}
     finished = runs.filter(pc.equal(runs.column("status"), "finished")).select(["study", "versions"]).to_pandas()
@@ -360,6 +372,7 @@ def _tables(folder: Path, problems: list[str], only_runs: bool = False) -> dict[
         problems += merged.problems
         with contextlib.suppress(UserError):
             _write(folder, merged)
+            push_changed(*paths.values())
         tables = merged.tables
     _refuse_repeated(tables["runs"], paths["runs"])
     return tables
