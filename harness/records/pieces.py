@@ -7,11 +7,12 @@ were made of is noted (`fingerprint`), so that a piece that is in them already i
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,6 +20,7 @@ import pyarrow.compute as pc
 from harness.errors import DataError, UnwritableError
 from harness.records.files import make_own_folder
 from harness.records.fingerprint import Noted, Stamps, read_note, stamp_pieces
+from harness.records.order import measurements_in_order
 from harness.records.piece_file import read_piece_file
 from harness.records.reading import ENCODED, OtherVersionError, read_table
 from harness.records.rows import check_run
@@ -30,6 +32,11 @@ from harness.records.writer import PIECES, alone, earlier_paths, piece_path
 SET_ASIDE = "set_aside"
 
 Row = dict[str, Any]
+_T = TypeVar("_T")
+
+#: How many pieces are read at once, and from how many on: while one is waited for, as on a network file system, or
+#: unpacked by Arrow, another is judged.
+READERS, _MANY = 8, 64
 
 
 @dataclass(frozen=True)
@@ -122,6 +129,30 @@ def read_piece(folder: Path, run_id: str) -> dict[str, pa.Table]:
     return rows
 
 
+def read_pieces(folder: Path, run_ids: Sequence[str]) -> tuple[dict[str, dict[str, pa.Table]], dict[str, str]]:
+    """run_id -> its rows in each table, in order, and what is wrong with the pieces of others."""
+
+    def read(run_id: str) -> dict[str, pa.Table] | str:
+        try:
+            piece = read_piece(folder, run_id)
+        except DataError as error:
+            return str(error)
+        return piece | {"measurements": measurements_in_order(piece["measurements"])}
+
+    found = dict(zip(run_ids, _side_by_side(read, run_ids), strict=True))
+    bad = {run_id: piece for run_id, piece in found.items() if isinstance(piece, str)}
+    return {run_id: piece for run_id, piece in found.items() if not isinstance(piece, str)}, bad
+
+
+def _side_by_side(read: Callable[[str], _T], run_ids: Sequence[str]) -> Iterator[_T]:
+    """What `read` makes of the piece of each run, in order."""
+    if len(run_ids) < _MANY:
+        yield from map(read, run_ids)
+    else:
+        with ThreadPoolExecutor(READERS) as readers:
+            yield from readers.map(read, run_ids)
+
+
 def read_collected(folder: Path, besides: Collection[str]) -> dict[str, pa.Table]:
     """The rows in the tables of runs other than those given, measurements as in `reading.ENCODED`.
 
@@ -153,8 +184,11 @@ def recorded(folder: Path | str) -> Recorded:
     noted, listing = read_note(folder), list_pieces(folder)
     changed = listing.changed(noted)
     rows, bad = dict[str, Row](), known_bad(listing, noted, changed)
-    for run_id in changed:
-        judged = _judge(folder, run_id, tuple(tuple(listing.stamps[name]) for name in listing.files[run_id]))
+
+    def judge(run_id: str) -> Row | str:
+        return _judge(folder, run_id, tuple(tuple(listing.stamps[name]) for name in listing.files[run_id]))
+
+    for run_id, judged in zip(changed, _side_by_side(judge, changed), strict=True):
         if isinstance(judged, str):
             bad[run_id] = judged
         else:

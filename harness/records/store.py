@@ -34,7 +34,7 @@ from harness.records.pieces import (
     list_pieces,
     pull_runs,
     read_collected,
-    read_piece,
+    read_pieces,
     recorded,
     table_paths,
 )
@@ -131,7 +131,7 @@ def _merge(folder: Path) -> _Merged:
     """The tables as `collect` writes them; pieces that are in them already are not read again."""
     before, noted, listing = stamp_tables(folder), read_note(folder), list_pieces(folder)
     changed = listing.changed(noted)
-    pieces, bad = _read_pieces(folder, changed)
+    pieces, bad = read_pieces(folder, changed)
     bad = dict(sorted((known_bad(listing, noted, changed) | bad).items()))
     problems = _problems(listing, bad)
     unreadable = None
@@ -168,19 +168,6 @@ def _by_run(numbers: pa.Table) -> dict[str, pa.Table]:
     ends = [*starts[1:], len(ids)]
     names = numbers.column("run_id").take(pa.array(starts)).to_pylist()
     return {name: numbers.slice(i, j - i) for name, i, j in zip(names, starts, ends, strict=True)}
-
-
-def _read_pieces(folder: Path, run_ids: Sequence[str]) -> tuple[dict[str, dict[str, pa.Table]], dict[str, str]]:
-    """run_id -> its rows in each table, and what is wrong with the pieces of others."""
-    pieces, bad = dict[str, dict[str, pa.Table]](), dict[str, str]()
-    for run_id in run_ids:
-        try:
-            piece = read_piece(folder, run_id)
-        except DataError as error:
-            bad[run_id] = str(error)
-        else:
-            pieces[run_id] = piece | {"measurements": measurements_in_order(piece["measurements"])}
-    return pieces, bad
 
 
 def _write(folder: Path, merged: _Merged) -> bool:
