@@ -202,11 +202,13 @@ def make_folders(results: Path, folder: Path) -> None:
 
 
 def _remove_waiting(folder: Path) -> None:
+    if not folder.is_dir():
+        return
     with suppress(OSError, UserError):
         remove_unfinished(folder)
         for path in kept_steps(folder).values():
             path.unlink(missing_ok=True)
-            discard(path)
+        discard(*listed(folder))
         folder.rmdir()
 
 
