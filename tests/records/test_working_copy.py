@@ -10,7 +10,7 @@ import fsspec
 import pytest
 from command import run
 from record_rows import measurement_rows, run_row
-from stores import on_machine
+from stores import on_machine, served_by_moto
 
 from harness.errors import DataError, SettingError, UserError
 from harness.records import object_store, working_copy
@@ -180,3 +180,23 @@ def test_a_url_without_results_and_a_store_that_fails_are_told_in_a_line(
 def test_a_plain_folder_asks_no_store(tmp_path: Path) -> None:
     assert working_copy.copy_of(tmp_path / "object_stores") is None
     assert working_copy.copy_of(tmp_path / "object_stores" / "a" / "b" / "pieces") is None
+
+
+def test_what_s3_refuses_is_told_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
+    with served_by_moto("there"):
+        store = ObjectStore.at("s3://there/a/b")
+        store.check()
+        store.check_creates("tried")
+        store.write("x/one", b"1")
+        assert list(store.listed("x")) == list(store.listed("", below=True)) == ["x/one"]
+        assert dict(store.read_many(["x/one", "x/two"])) == {"x/one": b"1"}
+        store.remove(["x/one", "x/two"])
+        assert store.listed("x") == {}
+        with pytest.raises(UserError, match="results=s3://elsewhere/x: there is no bucket elsewhere"):
+            find_folder("s3://elsewhere/x")
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.delenv(name)
+        fsspec.get_filesystem_class("s3").clear_instance_cache()
+        with pytest.raises(UserError, match="results=s3://there/y: Unable to locate credentials"):
+            find_folder("s3://there/y")

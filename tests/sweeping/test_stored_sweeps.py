@@ -196,6 +196,7 @@ def test_status_of_a_url(machine: Machine, study: Settings, capsys: pytest.Captu
     assert ran.code == 0 and "6" in ran.out
 
 
+@pytest.mark.slow
 def test_two_sweeps_of_one_url_share_its_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two commands with a cache folder each, as on two machines: no run twice, and the values of a sweep here."""
     monkeypatch.chdir(tmp_path)
