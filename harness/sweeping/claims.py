@@ -27,12 +27,12 @@ class Claims:
 
     Attributes:
         sweeper_id: of the process.
-        mine: run_id -> generation of the claim that this process has.
+        mine: run_id -> generations of the claims that go with this process's, which is the last of them.
     """
 
     results: Path
     sweeper_id: str
-    mine: dict[str, int] = field(default_factory=dict)
+    mine: dict[str, list[int]] = field(default_factory=dict)
     watch: Watch = field(default_factory=Watch)
 
     def take(self, run_id: str) -> bool:
@@ -43,7 +43,8 @@ class Claims:
         """
         if run_id in self.mine:
             return True
-        last = max(self._generations(run_id), default=0)
+        before = sorted(generation for claimed, generation in _listed(self.files) if claimed == run_id)
+        last = max(before, default=0)
         if last and not self._is_free(_name(run_id, last)):
             return False
         try:
@@ -52,18 +53,15 @@ class Claims:
             return False
         except OSError as error:
             raise UserError(f"{error.filename} cannot be written: {error.strerror}") from error
-        self.mine[run_id] = last + 1
+        self.mine[run_id] = [*before, last + 1]
         return True
 
     def release(self, run_id: str) -> None:
         """Give up a claim; whoever looks next finds the run recorded, or free."""
-        last = self.mine.pop(run_id)
         # The lowest first: whoever looks meanwhile sees the last one, or none.
-        with contextlib.suppress(OSError, UserError):
-            for generation in sorted(self._generations(run_id)):
-                if generation <= last:
-                    with contextlib.suppress(FileNotFoundError):
-                        self.files.remove(_name(run_id, generation))
+        for generation in self.mine.pop(run_id):
+            with contextlib.suppress(OSError):
+                self.files.remove(_name(run_id, generation))
 
     def release_all(self) -> None:
         """Give up every claim."""
@@ -79,9 +77,6 @@ class Claims:
     @property
     def files(self) -> SharedFiles:
         return shared_files(self.results)
-
-    def _generations(self, run_id: str) -> list[int]:
-        return [generation for claimed, generation in _listed(self.files) if claimed == run_id]
 
     def _is_free(self, name: str) -> bool:
         try:
