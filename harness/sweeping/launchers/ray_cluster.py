@@ -126,9 +126,7 @@ def join(launcher: LauncherSettings) -> None:
         said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
         if address == "local":
             raise UserError(f"launcher=ray: no Ray can be started on this machine: {said}") from error
-        raise SettingError(
-            "launcher.address", launcher.address, f"a Ray cluster that takes this process: {said}"
-        ) from error
+        raise UserError(f"launcher.address={address}: no Ray cluster there takes this process: {said}") from error
     _joined = address
 
 
@@ -149,7 +147,8 @@ def _address(launcher: LauncherSettings) -> str:
     try:
         socket.create_connection((parts["host"], int(parts["port"])), ANSWERS_S).close()
     except (OSError, OverflowError) as error:
-        raise SettingError("launcher.address", given, f"where a Ray cluster listens; there: {error}") from error
+        why = getattr(error, "strerror", None) or error
+        raise UserError(f"launcher.address={given}: no Ray cluster answers there: {why}") from error
     return given
 
 
