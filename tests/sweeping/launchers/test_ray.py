@@ -6,7 +6,6 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -20,7 +19,6 @@ from rich.console import Console
 import harness
 from harness.config import compose
 from harness.errors import UserError
-from harness.records.store import finished_run_ids
 from harness.sweeping.checkpoints import interrupted
 from harness.sweeping.claims import in_training
 from harness.sweeping.display import Lines
@@ -33,9 +31,10 @@ RESULTS = Path("results/tiny")
 #: Four jobs of a run each.
 JOBS = (*TINY, "launcher.members_together=1")
 
-#: A family in the user's own folder. The first worker that builds a model of it is killed.
+#: A family in the user's own folder: the first worker that builds a model of it is killed, and the others wait for a
+#: file.
 FAMILY = """
-import os, signal
+import os, signal, time
 from pathlib import Path
 from harness.families.mlp import MLP
 
@@ -44,6 +43,8 @@ class Own(MLP):
         if os.getpid() != {driver} and not Path("died").exists():
             Path("died").touch()
             os.kill(os.getpid(), signal.SIGKILL)
+        while os.getpid() != {driver} and not Path("go").exists():
+            time.sleep(0.1)
         return super().build(*args, **kwargs)
 """
 
@@ -83,15 +84,14 @@ def test_a_cluster_gives_what_a_sweep_here_gives(capsys: pytest.CaptureFixture[s
     assert_frame_equal(values("results/tiny"), values("results/here"))
     assert "Nothing to train" in run(capsys, "sweep", *on_ray).out
     assert "2 runs to train anew" in run(capsys, "redo", *on_ray, "redo.which=all", "redo.rungs=0").out
-    assert run(capsys, "train", *on_ray, "rung=1", "seed=7").code == 0
 
 
-def while_training(n_jobs: int, do: Callable[[], object]) -> Thread:
-    """Do something as soon as so many jobs have trained a step."""
+def as_soon_as(condition: Callable[[], bool], do: Callable[[], object]) -> Thread:
+    """Do something beside the sweep once a condition holds."""
 
     def wait() -> None:
-        ends = time.monotonic() + 60
-        while len([job for job in in_training(RESULTS) if job.step]) < n_jobs and time.monotonic() < ends:
+        ends = time.monotonic() + 120
+        while not condition() and time.monotonic() < ends:
             time.sleep(0.1)
         do()
 
@@ -101,25 +101,19 @@ def while_training(n_jobs: int, do: Callable[[], object]) -> Thread:
 
 
 def test_what_is_stopped_goes_on_from_its_checkpoint(capsys: pytest.CaptureFixture[str], on_ray: list[str]) -> None:
-    long = [*on_ray, "ladder.steps=20000"]
-    stopping = while_training(2, lambda: os.kill(os.getpid(), signal.SIGINT))
-    told = run(capsys, "sweep", *long)
-    stopping.join()
-    assert told.code == 130 and "2 runs in training have written their checkpoints" in told.err
-    assert len(interrupted(RESULTS)) == 2 and not in_training(RESULTS)
-    assert "2 jobs go on from their checkpoints" in run(capsys, "sweep", *long, "seeds=2").out
-    assert list(finished_run_ids(RESULTS).values()) == ["finished"] * 4
+    def stopped(after: int) -> str:
+        def have_gone_on() -> bool:
+            return len([job for job in in_training(RESULTS) if job.step > after]) == 2
 
+        stopping = as_soon_as(have_gone_on, lambda: os.kill(os.getpid(), signal.SIGINT))
+        told = run(capsys, "sweep", *on_ray, "ladder.steps=100000000")
+        stopping.join()
+        assert told.code == 130 and "2 runs in training have written their checkpoints" in told.err
+        assert len(interrupted(RESULTS)) == 2 and not in_training(RESULTS)
+        return told.out
 
-def test_a_killed_worker_costs_no_run_and_a_family_of_the_users_own_is_found(
-    capsys: pytest.CaptureFixture[str], on_ray: list[str], tmp_path: Path
-) -> None:
-    Path("own_family.py").write_text(FAMILY.format(driver=os.getpid()))
-    told = run(capsys, "sweep", *on_ray, "family._target_=own_family.Own")
-    assert told.code == 0 and "Trained 4: 4 finished" in told.out
-    assert "its process on Ray was killed; attempt 2 of 3 follows" in told.err
-    run(capsys, "sweep", *JOBS, "family._target_=own_family.Own", "name=here")
-    assert_frame_equal(values("results/tiny"), values("results/here"))
+    stopped(after=0)
+    assert "2 jobs go on from their checkpoints" in stopped(after=1)
 
 
 @pytest.mark.parametrize(
@@ -138,26 +132,33 @@ def test_what_the_cluster_cannot_do_is_said_in_a_line(
     assert not Path("results").exists()
 
 
-def test_nodes_that_cannot_train_for_this_process_are_refused(on_ray: list[str]) -> None:
+def test_a_folder_that_nodes_do_not_see_is_refused(on_ray: list[str]) -> None:
     from harness.sweeping.launchers.ray_crew import RayCrew
 
     (study,) = compose(*on_ray)
     jobs = cells(study)
-    unseen = RayCrew(2, jobs, [str(Path("elsewhere/.sweep/sweeps/0.json").absolute())], study.launcher, "cpu")
-    other = RayCrew(2, jobs, [], study.launcher, "cpu")
-    other.driver = replace(other.driver, version=("0.0.1", other.driver.version[1]))
-    for crew, said in ((unseen, "elsewhere is not the same folder on the node"), (other, "0.0.1 sweeps")):
-        with pytest.raises(UserError, match=said):
-            run_jobs(jobs, crew, None, Lines(Console(quiet=True), jobs, lambda job: 1.0))
+    crew = RayCrew(1, jobs, [str(Path("elsewhere/.sweep/sweeps/0.json").absolute())], study.launcher, "cpu")
+    with pytest.raises(UserError, match="elsewhere is not the same folder on the node"):
+        run_jobs(jobs, crew, None, Lines(Console(quiet=True), jobs, lambda job: 1.0))
 
 
-def test_a_node_that_is_lost_costs_no_run(capsys: pytest.CaptureFixture[str], on_ray: list[str], cluster: Any) -> None:
+def test_a_killed_worker_and_a_lost_node_cost_no_run(
+    capsys: pytest.CaptureFixture[str], on_ray: list[str], cluster: Any
+) -> None:
     """The last test: the cluster is of one node from here on."""
+    Path("own_family.py").write_text(FAMILY.format(driver=os.getpid()))
+    own = "family._target_=own_family.Own"
     node = next(each for each in cluster.list_all_nodes() if each is not cluster.head_node)
-    losing = while_training(2, lambda: cluster.remove_node(node, allow_graceful=False))
-    told = run(capsys, "sweep", *on_ray, "ladder.steps=5000")
+
+    def lose_it() -> None:
+        cluster.remove_node(node, allow_graceful=False)
+        Path("go").touch()
+
+    losing = as_soon_as(lambda: Path("died").exists() and len(in_training(RESULTS)) == 2, lose_it)
+    told = run(capsys, "sweep", *on_ray, own)
     losing.join()
     assert told.code == 0 and "Trained 4: 4 finished" in told.out
-    assert "attempt 2 of 3 follows" in told.err
-    run(capsys, "sweep", *JOBS, "ladder.steps=5000", "name=here")
+    assert "its process on Ray was killed; attempt 2 of 3 follows" in told.err
+    assert told.err.count("attempt") >= 2
+    run(capsys, "sweep", *JOBS, own, "name=here")
     assert_frame_equal(values("results/tiny"), values("results/here"))
