@@ -11,11 +11,11 @@ import pickle
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
 from typing import Any
 
 import ray
-from ray.exceptions import OutOfMemoryError as RayOutOfMemoryError
 from ray.exceptions import RayError
 
 from harness.errors import UserError
@@ -29,6 +29,9 @@ from harness.sweeping.launchers.submission import kinds_of, version_of_kinds
 
 #: Seconds that a worker may take to end once it is told to.
 _END_S = 3.0
+
+#: What Ray says where it has killed a worker because its node was about to run out of memory.
+_SHORT = "low on memory"
 
 #: The group of calls that does not wait for a job in training to end.
 _CONTROL = "control"
@@ -74,29 +77,28 @@ class RayCrew:
         asked = [worker.asked for worker in workers if worker.asked is not None]
         if not asked:
             time.sleep(timeout_s)
-            return []
-        ray.wait(asked, timeout=timeout_s)
-        ended, _ = ray.wait(asked, num_returns=len(asked), timeout=0)
-        return [worker for worker in workers if worker.asked in ended]
+        # Not by ray.wait, in which every signal becomes Ctrl-C's.
+        answered = wait(asked, timeout_s, FIRST_COMPLETED).done
+        return [worker for worker in workers if worker.asked in answered]
 
 
 class Slot:
     """A worker on some node; methods as `sweeping.crew.Worker` has them.
 
     Attributes:
-        asked: Ray's name for the answer that is due; None where none is.
+        asked: the answer that is due; None where none is.
         death: what Ray said of its end.
     """
 
     def __init__(self, actor: Any, driver: Driver, device: str, git_revision: str | None) -> None:
         self.actor, self.git_revision = actor, git_revision
         self.ready, self.is_fresh = False, True
-        self.asked: Any = actor.come_up.remote(driver, device)
+        self.asked: Future[Any] | None = actor.come_up.remote(driver, device).future()
         self.death: RayError | None = None
 
     def give(self, job: Job) -> None:
         """Its death is heard of."""
-        self.asked = self.actor.train.remote(pickle.dumps(job), self.git_revision)
+        self.asked = self.actor.train.remote(pickle.dumps(job), self.git_revision).future()
         self.ready, self.is_fresh = False, False
 
     def stop(self) -> None:
@@ -111,8 +113,9 @@ class Slot:
             EOFError: it has died.
             UserError: its node cannot train for this process.
         """
+        assert self.asked is not None
         try:
-            answer = ray.get(self.asked)
+            answer = self.asked.result()
         except RayError as error:
             self.death = error
             raise EOFError(_reason(error)) from error
@@ -122,7 +125,7 @@ class Slot:
         if isinstance(answer, JobStopped | OutOfMemoryError):
             # Memory that libraries hold on to is the next job's only in another process.
             self.dismiss()
-            self.asked = self.actor.stop.remote()  # which fails, as the end of a process's pipe does
+            self.asked = self.actor.stop.remote().future()  # which fails, as the end of a process's pipe does
         else:
             self.ready = True
         return answer
@@ -136,15 +139,17 @@ class Slot:
         """End it, in mid-training too, or find that it has ended; why it did."""
         self.dismiss()
         if self.asked is not None and self.death is None:
-            ray.wait([self.asked], timeout=_END_S)
-        if isinstance(self.death, RayOutOfMemoryError):
-            return Death("out of memory: killed by Ray", out_of_memory=True)
-        return Death(_reason(self.death) if self.death is not None else "its worker on Ray has ended")
+            wait([self.asked], _END_S)
+        if self.death is None:
+            return Death("its process on Ray has ended")
+        return Death(_reason(self.death), out_of_memory=_SHORT in str(self.death))
 
 
 def _reason(error: RayError) -> str:
     """Why a worker is no more, in one line."""
     said = str(error)
+    if _SHORT in said:
+        return "out of memory: killed by Ray"
     if "worker process has died" in said:
         return "its process on Ray was killed"
     if "node" in said and ("died" in said or "dead" in said):
