@@ -55,9 +55,8 @@ def main() -> int:
     print(f"{args.jobs} jobs of 20 steps on one worker, median of {args.rounds} rounds")
     for engine, its in found.items():
         first_s, beyond_s = (statistics.median(column) for column in zip(*its, strict=True))
-        print(
-            f"{engine:5}  first job recorded after {first_s:.2f} s, a further one in {1e3 * beyond_s:.1f} ms + its training"
-        )
+        then = f"a further one in {1e3 * beyond_s:.1f} ms + its training"
+        print(f"{engine:5}  first job recorded after {first_s:.2f} s, {then}")
     return 0
 
 

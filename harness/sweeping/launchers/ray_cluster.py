@@ -123,7 +123,7 @@ def join(launcher: LauncherSettings) -> None:
                 **(own if address == "local" else {}),
             )
     except (OSError, RuntimeError, ValueError) as error:
-        said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        said = " ".join(str(error).split()) or type(error).__name__
         if address == "local":
             raise UserError(f"launcher=ray: no Ray can be started on this machine: {said}") from error
         raise UserError(f"launcher.address={address}: no Ray cluster there takes this process: {said}") from error

@@ -132,6 +132,17 @@ def test_what_the_cluster_cannot_do_is_said_in_a_line(
     assert not Path("results").exists()
 
 
+def test_a_cluster_of_another_version_is_refused(
+    capsys: pytest.CaptureFixture[str], on_ray: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_: object) -> None:
+        raise RuntimeError("Version mismatch: The cluster was started with:\n    Ray: 2.0.0\n    Python: 3.8.1\n")
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", refuse)
+    assert run(capsys, "sweep", *on_ray).refused("takes this process: Version mismatch", "Ray: 2.0.0 Python: 3.8.1")
+
+
 def test_a_folder_that_nodes_do_not_see_is_refused(on_ray: list[str]) -> None:
     from harness.sweeping.launchers.ray_crew import RayCrew
 

@@ -11,6 +11,7 @@ from command import TINY, run
 
 import harness
 from harness.errors import SettingError
+from harness.records.machine import cores
 from harness.settings import LauncherSettings
 from harness.sweeping.launchers import ray_cluster, ray_worker
 from harness.sweeping.launchers.ray_cluster import Node
@@ -70,6 +71,22 @@ def test_where_ray_is_not_installed(
     monkeypatch.setattr("importlib.util.find_spec", lambda name, package=None: None)
     assert run(capsys, "sweep", *TINY, "launcher=ray").refused("pip install 'scaling-harness[ray]'")
     assert not Path("results").exists()
+
+
+@pytest.mark.parametrize("verb", ["train", "refine", "redo"])
+def test_verbs_that_wait_are_refused_on_slurm_alone(capsys: pytest.CaptureFixture[str], verb: str) -> None:
+    assert run(capsys, verb, *TINY, "launcher=slurm").refused(
+        f"launcher.engine=slurm: allowed is local or ray for {verb}"
+    )
+
+
+def test_a_plan_for_a_ray_of_its_own_starts_none(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(ray_cluster, "_refuse_missing", lambda: None)
+    planned = run(capsys, "plan", *TINY, "launcher=ray", "training.device=cpu")
+    assert planned.code == 0 and f"on {cores()} " in planned.out, planned.out
 
 
 def test_a_node_that_does_not_see_the_folders_or_has_other_code_says_so(
