@@ -9,8 +9,9 @@ import re
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from unittest.mock import patch
 
 import torch
@@ -106,9 +107,9 @@ def join(launcher: LauncherSettings) -> None:
     """
     global _joined
     _refuse_missing()
+    address = _address(launcher)
     import ray
 
-    address = _address(launcher)
     if ray.is_initialized():
         if _joined in (None, address):
             return
@@ -139,8 +140,8 @@ def _address(launcher: LauncherSettings) -> str:
     """Where Ray is, as `ray.init` takes it; one that does not answer is refused."""
     if launcher.address is None:
         return "local"
-    given = os.environ.get("RAY_ADDRESS", "auto") if launcher.address == "auto" else launcher.address
-    if given == "auto":
+    given = _own_cluster() if launcher.address == "auto" else launcher.address
+    if given == "auto":  # none is known here, and Ray says so
         return given
     if (parts := _ADDRESS.fullmatch(given)) is None:
         raise SettingError("launcher.address", given, "auto, HOST:PORT or ray://HOST:PORT")
@@ -150,6 +151,17 @@ def _address(launcher: LauncherSettings) -> str:
         why = getattr(error, "strerror", None) or error
         raise UserError(f"launcher.address={given}: no Ray cluster answers there: {why}") from error
     return given
+
+
+def _own_cluster() -> str:
+    """The cluster that this machine is of, as the environment or the last `ray start` says; "auto" where neither does.
+
+    One whose head was killed stays written down, and Ray would wait for it.
+    """
+    written = Path(os.environ.get("RAY_TMPDIR") or "/tmp") / "ray" / "ray_current_cluster"
+    with suppress(OSError):
+        return os.environ.get("RAY_ADDRESS") or written.read_text().strip() or "auto"
+    return "auto"
 
 
 @contextmanager

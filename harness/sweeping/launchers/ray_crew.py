@@ -33,6 +33,9 @@ _END_S = 3.0
 #: What Ray says where it has killed a worker because its node was about to run out of memory.
 _SHORT = "low on memory"
 
+#: What Ray says, now one and now the other, where a node cannot import the worker's module.
+_NOT_LOADED = ("ModuleNotFoundError", "ImportError", "never ran")
+
 #: The group of calls that does not wait for a job in training to end.
 _CONTROL = "control"
 
@@ -150,6 +153,8 @@ def _reason(error: RayError) -> str:
     said = str(error)
     if _SHORT in said:
         return "out of memory: killed by Ray"
+    if any(words in said for words in _NOT_LOADED):
+        return "a node of Ray cannot load the worker; is the same harness installed there?"
     if "worker process has died" in said:
         return "its process on Ray was killed"
     if "node" in said and ("died" in said or "dead" in said):

@@ -73,6 +73,19 @@ def test_where_ray_is_not_installed(
     assert not Path("results").exists()
 
 
+def test_a_cluster_that_has_ended_is_not_waited_for(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(ray_cluster, "_refuse_missing", lambda: None)
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    (tmp_path / "ray").mkdir()
+    (tmp_path / "ray" / "ray_current_cluster").write_text("127.0.0.1:1")
+    said = "launcher.address=127.0.0.1:1: no Ray cluster answers there"
+    assert run(capsys, "sweep", *TINY, "launcher=ray", "launcher.address=auto").refused(said)
+
+
 @pytest.mark.parametrize("verb", ["train", "refine", "redo"])
 def test_verbs_that_wait_are_refused_on_slurm_alone(capsys: pytest.CaptureFixture[str], verb: str) -> None:
     assert run(capsys, verb, *TINY, "launcher=slurm").refused(
