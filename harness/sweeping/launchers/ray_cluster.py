@@ -158,7 +158,7 @@ def _own_cluster() -> str:
 
     One whose head was killed stays written down, and Ray would wait for it.
     """
-    written = Path(os.environ.get("RAY_TMPDIR") or "/tmp") / "ray" / "ray_current_cluster"
+    written = Path(os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp") / "ray" / "ray_current_cluster"
     with suppress(OSError):
         return os.environ.get("RAY_ADDRESS") or written.read_text().strip() or "auto"
     return "auto"
