@@ -344,7 +344,11 @@ class LauncherSettings(Checked):
 
     settings_group = "launcher"
 
-    engine: str = setting("local", "where jobs run: on this machine, or as tasks of Slurm", one_of("local", "slurm"))
+    engine: str = setting(
+        "local",
+        "where jobs run: on this machine, as tasks of Slurm, or on Ray",
+        one_of("local", "slurm", "ray"),
+    )
 
     workers: int | None = setting(
         None, "processes that train side by side", or_null(whole(1), "as many as there are cores for their threads")
@@ -370,12 +374,32 @@ class LauncherSettings(Checked):
     at_once: int | None = setting(
         None, "tasks that run at the same time", or_null(whole(1), "as many as the cluster lets")
     )
-    cpus_per_task: int = setting(1, "cores of a task", whole(1))
+    cpus_per_task: int = setting(1, "cores of a task, and of a worker on Ray", whole(1))
     gpus_per_node: int | None = setting(None, "GPUs of a task", or_null(whole(1), "none"))
     memory_gb: float | None = setting(None, "memory of a task in GiB", or_null(above(0), "what the cluster gives"))
     additional: Any = setting(
         None, "further options of the scheduler", or_null(Anything("options over values: {qos: high}"), "none")
     )
+
+    address: str | None = setting(
+        None,
+        "where the Ray cluster is; auto: the one that this machine is of",
+        or_null(Text("auto, HOST:PORT or ray://HOST:PORT"), "a Ray of its own on this machine"),
+    )
+    gpus_per_job: float | None = setting(
+        None,
+        "the share of a GPU that a job on Ray gets",
+        or_null(Number(0, 1, above=True), "a whole one on cuda, none on cpu"),
+    )
+
+    @property
+    def is_here(self) -> bool:
+        """Whether jobs run on this machine alone."""
+        return self.engine == "local" or (self.engine == "ray" and self.address is None)
+
+    def gpus_of_job(self, device: str) -> float:
+        """The share of a GPU that a job on Ray gets, on such a device."""
+        return (self.gpus_per_job or 1) if device == "cuda" else 0
 
     def slots(self, device: str) -> int:
         """Processes side by side in a task on a cluster, on such a device."""

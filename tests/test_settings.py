@@ -103,6 +103,8 @@ REFUSED: dict[str, list[Any]] = {
     "launcher.cpus_per_task": [0, None],
     "launcher.gpus_per_node": [0],
     "launcher.memory_gb": [0],
+    "launcher.address": ["", 6379],
+    "launcher.gpus_per_job": [0, 1.5, NAN],
     "analysis.alpha": [0.7, -0.1, NAN],
     "analysis.level": [0.3, 1.1, NAN],
     "analysis.interval": ["jackknife"],

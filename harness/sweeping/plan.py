@@ -27,7 +27,7 @@ from harness.ladder import (
     rung_of_size,
 )
 from harness.records.machine import cores
-from harness.settings import Settings
+from harness.settings import LauncherSettings, Settings
 from harness.training.members import Stack
 
 #: Runs that ended so are not trained again, for the same settings would give the same end.
@@ -183,25 +183,30 @@ def single_job(settings: Settings) -> Job:
 
 
 def worker_count(settings: Settings, device: str) -> int:
-    """Processes side by side: as many as the cores that this process may use have threads for, one on a GPU.
+    """Processes side by side on this machine: as many as its cores have threads for, one on a GPU.
 
     Raises:
         SettingError: more threads than there are cores, or a way to run a step that this device does not have.
     """
-    launcher, n_cores, ways = settings.launcher, cores(), ("auto", *steps_on(device))
+    launcher, n_cores = settings.launcher, cores()
     threads = launcher.threads or 1
     if threads > n_cores:
         raise SettingError("launcher.threads", threads, f"at most {n_cores}, the cores that this process may use")
     if threads > 1 and device == "cpu" and (launcher.workers or 1) * threads > n_cores:
         allowed = f"at most {n_cores // threads} with launcher.threads={threads}: this process may use {n_cores} cores"
         raise SettingError("launcher.workers", launcher.workers, allowed)
-    if launcher.step not in ways:
-        lacks = "" if has_compiler() else "; compiled needs a C++ compiler (g++ or clang++), and none is installed"
-        raise SettingError("launcher.step", launcher.step, f"one of {', '.join(ways)} on {device}{lacks}")
+    refuse_step(launcher, device)
     return launcher.processes(device, n_cores)
 
 
-def only_here(settings: Settings, verb: str) -> None:
-    """Raise SettingError where jobs are to run elsewhere than on this machine, for a verb that trains here."""
-    if (engine := settings.launcher.engine) != "local":
-        raise SettingError("launcher.engine", engine, f"local for {verb}, which trains on this machine")
+def refuse_step(launcher: LauncherSettings, device: str) -> None:
+    """Raise SettingError for a way to run a step that a kind of device does not have."""
+    if launcher.step not in (ways := ("auto", *steps_on(device))):
+        lacks = "" if has_compiler() else "; compiled needs a C++ compiler (g++ or clang++), and none is installed"
+        raise SettingError("launcher.step", launcher.step, f"one of {', '.join(ways)} on {device}{lacks}")
+
+
+def only_waiting(settings: Settings, verb: str) -> None:
+    """Raise SettingError where jobs are to be submitted, for a verb that waits for what it trains."""
+    if (engine := settings.launcher.engine) == "slurm":
+        raise SettingError("launcher.engine", engine, f"local or ray for {verb}, which waits for what it trains")

@@ -79,14 +79,14 @@ class Presence:
         self.beat, self.renewed_at = 0, time.monotonic()
         pid = os.getpid()
         self.sweeper = Sweeper(secrets.token_hex(8), HOST, MACHINE, pid, process_start(pid))
-        create(_path(results, self.sweeper.id), self._stated())
+        create(self.path, self._stated())
 
     def renew(self) -> None:
         """Show that this process still works, if the time for it has come; in a folder that is gone, nothing."""
         if time.monotonic() - self.renewed_at < RENEWED_S:
             return
         self.beat, self.renewed_at = self.beat + 1, time.monotonic()
-        path = _path(self.results, self.sweeper.id)
+        path = self.path
         with contextlib.suppress(OSError):
             if path.exists():
                 # In place: a client of a network file system sees the change when it opens the file again, where it
@@ -99,7 +99,12 @@ class Presence:
     def end(self) -> None:
         """Remove the file."""
         with contextlib.suppress(OSError):
-            _path(self.results, self.sweeper.id).unlink()
+            self.path.unlink()
+
+    @property
+    def path(self) -> Path:
+        """Of the file."""
+        return _path(self.results, self.sweeper.id)
 
     def _stated(self) -> str:
         """Of one length, so that the file can be written over."""

@@ -11,9 +11,7 @@ needs no ``if __name__ == "__main__"``.
 
 from __future__ import annotations
 
-import gc
 import os
-import pickle
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
@@ -21,18 +19,17 @@ from multiprocessing import connection, spawn
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from queue import SimpleQueue
-from threading import RLock, Thread
+from threading import Thread
 from typing import Any
 from unittest.mock import patch
 
-from harness.errors import UserError
 from harness.ladder import Job
 from harness.sweeping import server
 from harness.sweeping.checkpoints import ASKED_TO_STOP
 from harness.sweeping.crew import Death, Work
-from harness.sweeping.failures import JobError, JobStopped, OutOfMemoryError, death, job_error
+from harness.sweeping.failures import JobStopped, OutOfMemoryError, death
 from harness.sweeping.memory import oom_kills, ran_out
-from harness.sweeping.worker import run_job
+from harness.sweeping.worker import answer_to, run_job, settle
 
 #: What is sent in place of a job to a worker that is to end.
 _STOP = b""
@@ -142,8 +139,7 @@ def heard(workers: Sequence[Process], timeout_s: float) -> list[Process]:
 
 def _serve(pipe: Connection, work: Work, git_revision: str | None) -> None:
     """Run the jobs that come through a pipe, one after another, until it ends: what a worker does."""
-    gc.freeze()  # what has been imported stays: to look through all of it for garbage takes .3 s each time
-    _share_no_lock()
+    settle()
     jobs: SimpleQueue[bytes] = SimpleQueue()
     signal.signal(signal.SIGTERM, lambda *_: jobs.put(_stop()))
     Thread(target=_listen, args=(pipe, jobs), daemon=True).start()
@@ -153,25 +149,10 @@ def _serve(pipe: Connection, work: Work, git_revision: str | None) -> None:
             pipe.send(answer)
         if (message := jobs.get()) == _STOP:
             return
-        try:
-            answer = work(pickle.loads(message), git_revision)
-        except UserError as error:
-            answer = UserError(str(error))
-        except (JobError, JobStopped) as error:
-            answer = error
-        except Exception as error:
-            answer = job_error(error)
+        answer = answer_to(work, message, git_revision)
         if isinstance(answer, OutOfMemoryError):
             pipe.send(answer)
             return  # memory that libraries hold on to is the next job's only in another process
-
-
-def _share_no_lock() -> None:
-    """Keep torch.compile's progress bars from a lock of processes, which one that ends at once would leave behind."""
-    from torch.hub import tqdm  # that of the package where it is installed, else torch's own, which takes no lock
-
-    if hasattr(tqdm, "set_lock"):
-        tqdm.set_lock(RLock())
 
 
 def _stop() -> bytes:

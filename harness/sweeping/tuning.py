@@ -216,7 +216,7 @@ def refuse_beyond_memory(jobs: Sequence[Job], cost: CostModel) -> None:
     Raises:
         SettingError: which of `launcher.members_together`.
     """
-    if (most := machine_bytes(cost.device)) is None:
+    if not (jobs and jobs[0].settings.launcher.is_here) or (most := machine_bytes(cost.device)) is None:
         return
     for job in jobs:
         asked = job.settings.launcher.members_together
