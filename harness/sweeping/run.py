@@ -28,9 +28,9 @@ from harness.sweeping.other_data import warn_of_other_data
 from harness.sweeping.parents import generations
 from harness.sweeping.plan import DONE, cells, is_done, only_here, single_job, why_alone, worker_count
 from harness.sweeping.pool import run_jobs
-from harness.sweeping.processes import Processes
 from harness.sweeping.runs_row import git_revision
 from harness.sweeping.schedule import spread
+from harness.sweeping.several_gpus import crew_of
 from harness.sweeping.share import Shares, joined
 from harness.sweeping.start_check import check_starts, split_orphans
 from harness.sweeping.tables import plan_frame, plan_table, plan_totals
@@ -238,8 +238,10 @@ def train_jobs(
     warn_of_little_space(jobs, workers)
     cost = cost or cost_model(Path(jobs[0].settings.results))
     jobs = in_order(with_branches(jobs), cost.seconds)
+    study = jobs[0].settings
+    crew = crew_of(study.launcher, workers, device_of([study]))
     with without_losses(jobs), display_for(console, jobs, cost.seconds, workers) as display:
-        ended = run_jobs(jobs, Processes(workers), git_revision(), display, shares)
+        ended = run_jobs(jobs, crew, git_revision(), display, shares)
     for folder in {Path(job.settings.results) for job in jobs if job.branch}:
         remove_used(folder, recorded(folder))
     for told, runs in (

@@ -109,7 +109,6 @@ def resume(optimizer: Optimizer, averages: Mapping[str, torch.Tensor]) -> None:
     restore(optimizer.averages, averages)
 
 
-def clip_by_member(grad_MP: torch.Tensor, max_norm: float) -> torch.Tensor:
-    """Scale each member's gradient down to at most `max_norm` (its 2-norm over all parameters)."""
-    norm_M1 = grad_MP.norm(dim=1, keepdim=True)
+def clip_by_member(grad_MP: torch.Tensor, max_norm: float, norm_M1: torch.Tensor) -> torch.Tensor:
+    """Scale each member's gradient down to at most `max_norm`; `norm_M1` is its 2-norm over all parameters."""
     return grad_MP * (max_norm / norm_M1.clamp(min=max_norm))

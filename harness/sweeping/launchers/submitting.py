@@ -97,7 +97,9 @@ def _device(studies: Sequence[Settings]) -> str:
         raise SettingError("launcher.gpus_per_node", None, "at least 1 with training.device=cuda")
     if asked == "mps":
         raise SettingError("training.device", asked, "cpu, cuda or auto with launcher=slurm")
-    return "cpu" if asked == "cpu" or launcher.gpus_per_node is None else "cuda"
+    device = "cpu" if asked == "cpu" or launcher.gpus_per_node is None else "cuda"
+    refuse_too_few(launcher, device, launcher.cpus_per_task, launcher.gpus_per_node or 1, "a task")
+    return device
 
 
 def _submit(jobs: Sequence[Job], cost: CostModel, launcher: LauncherSettings, device: str, console: Console) -> None:
