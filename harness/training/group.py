@@ -56,9 +56,9 @@ class Group:
         """The rows (R, ...) of all processes, which have as many each, one after the other: (size R, ...)."""
         if self.size == 1:
             return rows
-        gathered = rows.new_empty(self.size * len(rows), *rows.shape[1:])
-        distributed.all_gather_into_tensor(gathered, rows.contiguous())
-        return gathered
+        gathered = [torch.empty_like(rows) for _ in range(self.size)]
+        distributed.all_gather(gathered, rows.contiguous())
+        return torch.cat(gathered)
 
 
 #: A process that trains its jobs by itself.

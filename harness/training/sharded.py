@@ -7,6 +7,7 @@ update the entries that a process holds, which is a stack of fewer parameters.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
@@ -122,9 +123,10 @@ class Shards:
 
     def logits(self, stack: Stack, inputs: torch.Tensor, dropout_keys: Keys | None, unscored: int) -> torch.Tensor:
         """As `Stack.logits`, at the stack's own parameters."""
-        for tensor, values in zip(self._parameters(), stack.params_MP[0].split(self.sizes), strict=True):
-            local = tensor.to_local()
-            local.copy_(values.view(local.shape))
+        with torch.no_grad():
+            for tensor, values in zip(self._parameters(), stack.params_MP[0].split(self.sizes), strict=True):
+                local = tensor.to_local()
+                local.copy_(values.view(local.shape))
         self._drop_by(dropout_keys)
         reduced = torch.autocast(self.device.type, torch.bfloat16) if stack.bfloat16 else nullcontext()
         with leaving_out(self.model, unscored), reduced:
@@ -169,6 +171,8 @@ def _shard(model: nn.Module, device: str, size: int) -> None:
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard  # by runs that need it alone, for it takes long to load
 
+    # What is done in place is done to a copy, in float32.
+    warnings.filterwarnings("ignore", message="FSDP2-wrapped module .* returned a view tensor")
     mesh = init_device_mesh(device, (size,))
     lists = [child for child in model.children() if isinstance(child, nn.ModuleList | nn.Sequential)]
     layers = [layer for each in lists for layer in each if any(True for _ in layer.parameters())]

@@ -22,7 +22,7 @@ from harness.sweeping.launchers.standing import standings
 from harness.sweeping.launchers.submission import Submission
 from harness.sweeping.packing import pack, task_seconds
 from harness.sweeping.parents import generations
-from harness.sweeping.plan import DONE, cells, is_done
+from harness.sweeping.plan import DONE, cells, is_done, refuse_too_few
 from harness.sweeping.presence import Watch
 from harness.sweeping.run import folders_of, join_folders, look, pending_jobs
 from harness.sweeping.start_check import check_starts, split_orphans
