@@ -140,7 +140,7 @@ class Shards:
         with torch.enable_grad():
             losses_M = stack.losses({}, inputs, targets, weights, dropout_keys)
             # A mean is taken over the group, of which the batch's weights know nothing.
-            (losses_M.sum() * self.group.size).backward()  # type: ignore[no-untyped-call]
+            (losses_M.sum() * self.group.size).backward()
         grads = []
         for tensor, size in zip(self._parameters(), self.sizes, strict=True):
             grad = tensor.grad
