@@ -157,13 +157,9 @@ def cards(device: str) -> tuple[dict[str, Any], bool]:
     found: dict[str, Any] = {"tolerance": LOSS_TOLERANCE}
     of_each = {}
     with tempfile.TemporaryDirectory() as scratch:
-        for way, where in (
-            ("one", ("training.device=cpu",)),
-            *(
-                (how, (f"training.device={device}", "launcher.gpus_per_run=2", f"launcher.shard={how}"))
-                for how in SHARD
-            ),
-        ):
+        on_two = (f"training.device={device}", "launcher.gpus_per_run=2")
+        asked_of = {"one": ("training.device=cpu",)} | {how: (*on_two, f"launcher.shard={how}") for how in SHARD}
+        for way, where in asked_of.items():
             results = f"{scratch}/{way}"
             asked = (*COMPARED["transformer"], f"ladder.steps={N_STEPS}", "seeds=1", f"results={results}")
             if command(["sweep", *asked, *where]) != 0:

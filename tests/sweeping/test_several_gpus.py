@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
@@ -16,7 +17,7 @@ from pairs import answer, pair
 from rich.console import Console
 
 from harness.config import compose
-from harness.errors import RunsWarning, SettingError, UserError
+from harness.errors import RunsWarning, SettingError
 from harness.ladder import Job
 from harness.records.store import load, load_runs
 from harness.settings import LauncherSettings
@@ -25,7 +26,7 @@ from harness.sweeping.check import refuse_ungroupable
 from harness.sweeping.checkpoints import ASKED_TO_STOP, JobCheckpoints
 from harness.sweeping.crew import Crew, Work
 from harness.sweeping.display import Lines
-from harness.sweeping.failures import Ended, JobError, JobStopped
+from harness.sweeping.failures import Ended, JobStopped
 from harness.sweeping.plan import cells, default_choice, pending, refuse_too_few
 from harness.sweeping.pool import run_jobs
 from harness.sweeping.processes import Processes
@@ -125,8 +126,8 @@ def test_a_job_whose_group_loses_a_process_goes_on_from_its_checkpoint(work: Wor
         (ended,) = run(jobs(), two(work, follow))
     assert ended.status == "finished"
     assert Path("went_on_from").read_text() in ("3", "4")
-    undisturbed = jobs("results=results/undisturbed")
-    run(undisturbed, two())
+    (undisturbed,) = jobs("results=results/undisturbed")
+    run_job(replace(undisturbed, micro_batches=2), None)
     assert losses("results/tiny") == losses("results/undisturbed")
     assert len(list(Path("results/tiny/pieces").glob("*.parquet"))) == 1
 
@@ -138,9 +139,9 @@ def test_a_group_that_is_stopped_leaves_a_checkpoint_to_another_number_of_proces
         assert not together.ready and together.has_word
     assert JobCheckpoints(of_shards).step == 4
     (alone,) = jobs("launcher.gpus_per_run=1")
-    (ended,) = run([alone], Processes(1))
-    assert ended.status == "finished"
-    run(jobs("launcher.gpus_per_run=1", "results=results/undisturbed"), Processes(1))
+    assert run_job(alone, None)[0].status == "finished"
+    (undisturbed,) = jobs("launcher.gpus_per_run=1", "results=results/undisturbed")
+    run_job(undisturbed, None)
     np.testing.assert_allclose(losses("results/tiny"), losses("results/undisturbed"), rtol=1e-5)
 
 
@@ -158,10 +159,13 @@ def cannot_join(rank: int, *_: object) -> None:
     signal.pause()  # as one that waits for the other
 
 
-def test_a_group_that_never_comes_up_ends_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_group_one_of_which_cannot_join_ends_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(several_gpus, "_join", cannot_join)
-    with pytest.raises(UserError, match=r"no process for training can be started: RuntimeError: no such card"):
-        run(jobs(), two())
+    group = two().start(None)
+    with pytest.raises(EOFError):
+        group.hear()
+    assert group.end().why.startswith("RuntimeError: no such card") and not group.ready
+    assert not any(process.process.is_alive() for process in group.processes)
 
 
 # ------------------------------------------------------------------------------------------------------ cards, settings
@@ -239,16 +243,3 @@ def test_what_a_group_cannot_train_is_refused(change: str, setting: str) -> None
         refuse_ungroupable(study)
     (study,) = compose(*TINY, change)
     refuse_ungroupable(study)
-
-
-def test_an_error_that_a_death_explains_is_the_death() -> None:
-    (job,) = jobs()
-    with pair([loses_its_peer, second_dies]) as together, pytest.raises(EOFError):
-        answer(together, job)
-
-
-def loses_its_peer(job: Job, revision: str | None) -> list[Ended]:
-    try:
-        return run_job(job, revision)
-    except JobError:
-        raise JobError("what gloo says of it") from None

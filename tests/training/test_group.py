@@ -45,8 +45,8 @@ def two() -> Iterator[Together]:
 
 def job(case: str, shard: str = "never", **changes: Any) -> Job:
     family, task, more = CASES[case]
-    settings = make_settings(family, task, seeds=1, launcher__gpus_per_run=2, launcher__shard=shard, **(more | changes))
-    return job_of(settings)
+    asked = {"launcher__gpus_per_run": 2, "launcher__shard": shard, "seeds": 1}
+    return job_of(make_settings(family, task, **(asked | more | changes)))
 
 
 def alike(a: Any, b: Any, rtol: float = 1e-5) -> None:
