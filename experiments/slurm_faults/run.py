@@ -1,6 +1,6 @@
 """A sweep on Slurm under preemptions and killed tasks, against the same sweep on this machine, left alone.
 
-    python experiments/slurm_faults/run.py [--preemptions 100] [--kills 20]      (2 cores, about 15 minutes)
+    python experiments/slurm_faults/run.py [--preemptions 100] [--outranked 0] [--kills 20]  (2 cores, about 15 minutes)
 
 Needs Slurm's commands and a partition, such as `tests/support/one_node_slurm.py` makes; says so where there
 are none.
@@ -36,6 +36,10 @@ RESULTS, ALONE = Path("results/slurm_faults"), Path("results/slurm_faults_alone"
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--preemptions", type=int, default=100)
+    parser.add_argument(
+        "--outranked", type=int, default=0, help="preemptions by a job of --partition, which must do that"
+    )
+    parser.add_argument("--partition", default="high")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
@@ -46,7 +50,7 @@ def main() -> int:
         shutil.rmtree(folder, ignore_errors=True)
     sweep("name=slurm_faults_alone", *STUDY)
     draw, started = random.Random(args.seed), time.monotonic()
-    to_do = ["preempted"] * args.preemptions + ["killed"] * args.kills
+    to_do = ["preempted"] * args.preemptions + ["killed"] * args.kills + ["outranked"] * args.outranked
     draw.shuffle(to_do)
     done, n_submitted = Counter[str](), 0
     while len(finished_run_ids(RESULTS)) < 50 if RESULTS.exists() else True:
@@ -55,7 +59,7 @@ def main() -> int:
             sweep("name=slurm_faults", *STUDY, *SLURM)
             n_submitted += 1
             continue
-        if to_do and (fault := strike(to_do[-1], found, draw)):
+        if to_do and (fault := strike(to_do[-1], found, draw, args.partition)):
             done[fault] += 1
             to_do.pop()
         time.sleep(draw.expovariate(1.0))
@@ -68,7 +72,7 @@ def sweep(*words: str) -> None:
     subprocess.run([sys.executable, "-m", "harness", "sweep", *words], check=True)
 
 
-def strike(kind: str, found: list[Standing], draw: random.Random) -> str | None:
+def strike(kind: str, found: list[Standing], draw: random.Random, partition: str) -> str | None:
     """Preempt or kill a task that trains; what was done, None where none trains."""
     targets = [
         (each.submission, index)
@@ -79,6 +83,10 @@ def strike(kind: str, found: list[Standing], draw: random.Random) -> str | None:
     if not targets:
         return None
     submission, index = draw.choice(targets)
+    if kind == "outranked":
+        other = ["--partition", partition, "--cpus-per-task=1", "--output=/dev/null", "--wrap=sleep 1"]
+        subprocess.run(["sbatch", "--wait", *other], check=True, stdout=subprocess.DEVNULL)
+        return kind
     if kind == "preempted":
         name = f"{submission.array_id}_{index}" if len(submission.tasks) > 1 else str(submission.array_id)
         # It tries again while the task is queued anew, which the signal has brought about.
