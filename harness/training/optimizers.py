@@ -7,7 +7,7 @@ list of operations at every step, which a CUDA graph can hold.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
@@ -16,7 +16,6 @@ from harness.settings import OptimizerSettings
 from harness.training.adamw import AdamW
 from harness.training.muon import Muon
 from harness.training.rates import Rates
-from harness.training.state import restore
 
 
 class Optimizer(Protocol):
@@ -102,11 +101,6 @@ N_AVERAGES = {"gd": 0, "sgd": 1, "adam": 2, "adamw": 2, "muon": 3}
 def take_step(optimizer: Optimizer, grad_MP: torch.Tensor, step: int, lr_multiplier: float = 1.0) -> None:
     """One step by itself; `step` counts those before it."""
     optimizer.update(grad_MP, torch.tensor(optimizer.factors(step, lr_multiplier), device=grad_MP.device))
-
-
-def resume(optimizer: Optimizer, averages: Mapping[str, torch.Tensor]) -> None:
-    """Take up the averages of another optimizer of this kind."""
-    restore(optimizer.averages, averages)
 
 
 def clip_by_member(grad_MP: torch.Tensor, max_norm: float, norm_M1: torch.Tensor) -> torch.Tensor:

@@ -27,6 +27,7 @@ from harness.sweeping.checkpoints import ASKED_TO_STOP, JobCheckpoints
 from harness.sweeping.crew import Crew, Work
 from harness.sweeping.display import Lines
 from harness.sweeping.failures import Ended, JobStopped
+from harness.sweeping.launchers import submitting
 from harness.sweeping.plan import cells, default_choice, pending, refuse_too_few
 from harness.sweeping.pool import run_jobs
 from harness.sweeping.processes import Processes
@@ -243,3 +244,9 @@ def test_what_a_group_cannot_train_is_refused(change: str, setting: str) -> None
         refuse_ungroupable(study)
     (study,) = compose(*TINY, change)
     refuse_ungroupable(study)
+
+
+def test_a_task_of_slurm_with_too_few_cores_is_refused_before_slurm_is_asked() -> None:
+    (study,) = compose(*TINY, "launcher=slurm", "launcher.gpus_per_run=2")
+    with pytest.raises(SettingError, match=r"launcher\.gpus_per_run=2: allowed is at most 1: a task has 1 core"):
+        submitting.sweep([study], Console(quiet=True))
