@@ -66,16 +66,25 @@ ALONE = Group()
 
 
 def join(rank: int, size: int, meeting: str, device: str) -> None:
-    """Become one of a group, by the variables that torchrun sets; waits for the others.
+    """Become one of a group on this machine; waits for the others.
+
+    The environment has the variables that torchrun would set, for a family's own code.
 
     Args:
         meeting: the path of a file that none but they use; no port is taken for it.
-        device: the kind of device that they train on: NCCL connects GPUs, gloo processors.
+        device: the kind of device that they train on: NCCL connects GPUs, of which each process sees its own alone, and
+            gloo processors.
 
     Raises:
         RuntimeError: they cannot be connected.
     """
-    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(size), "LOCAL_WORLD_SIZE": str(size)}
+    os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(size), "LOCAL_WORLD_SIZE": str(size)}
+    if device == "cuda":
+        # torch takes the local rank for the number of a GPU.
+        os.environ["LOCAL_RANK"] = "0"
+        torch.cuda.set_device(0)
+    else:
+        os.environ["LOCAL_RANK"] = str(rank)
     if sys.platform == "linux":  # all are on this machine, whatever its name resolves to
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     backend = "cpu:gloo,cuda:nccl" if device == "cuda" else "gloo"

@@ -249,4 +249,4 @@ def test_what_a_group_cannot_train_is_refused(change: str, setting: str) -> None
 def test_a_task_of_slurm_with_too_few_cores_is_refused_before_slurm_is_asked() -> None:
     (study,) = compose(*TINY, "launcher=slurm", "launcher.gpus_per_run=2")
     with pytest.raises(SettingError, match=r"launcher\.gpus_per_run=2: allowed is at most 1: a task has 1 core"):
-        submitting.sweep([study], Console(quiet=True))
+        submitting.sweep([study], Console(quiet=True), wait=False)
