@@ -28,6 +28,8 @@ from harness.errors import SettingError, UserError
 from harness.explain import content_of, explain, how_to_choose, shown, unknown_setting
 from harness.overrides import refuse_unreadable
 from harness.ranges import ALLOWED, LARGEST_WHOLE, identity_of
+from harness.records.object_store import is_url
+from harness.records.working_copy import working_copy
 from harness.settings import Settings
 from harness.user_configs import UserConfigs, UserFiles
 
@@ -293,11 +295,15 @@ def to_settings(config: DictConfig) -> Settings:
 def to_settings_alone(config: DictConfig) -> Settings:
     """`to_settings` with family and task left as they are, so that neither need be chosen.
 
+    Results on an object store are from here on those of their working copy.
+
     Raises:
-        UserError: as `to_settings`.
+        UserError: as `to_settings`; results at a URL that cannot be used.
     """
     plain = _to_object(config)
     assert isinstance(plain, Settings)
+    if is_url(plain.results):
+        plain.results = str(working_copy(plain.results))
     return plain
 
 

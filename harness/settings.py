@@ -554,7 +554,11 @@ class Settings(Checked):
         "settings, or width or depth, each of whose values `harness analyze` makes a curve of its own",
         or_null(ListOf(Text("names of settings, such as optimizer.lr"))),
     )
-    results: str = setting("results/${name}", "folder of the results", Text("a folder"))
+    results: str = setting(
+        "results/${name}",
+        "folder of the results, or their URL on an object store",
+        Text("a folder or a URL"),
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from harness.sweeping.cost import SETUP_S, START_S
-from harness.sweeping.presence import GONE_S
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class Cluster:
         failures_per_s: of a node that has a task.
         repair_s: until a node that failed, or another in its place, is there again.
         noticed_s: until the scheduler queues the task of such a node again.
-        gone_s: until other tasks take its jobs over.
+        gone_s: until other tasks take its jobs over; the most that the harness takes to notice, by `presence.GONE_S`.
         queue_s: from a node being free to a task's start on it.
         start_s: from there to its first jobs.
         setup_s: of a job before it trains, each time that it is begun or gone on with.
@@ -43,7 +42,7 @@ class Cluster:
     failures_per_s: float = 0.0
     repair_s: float = 600.0
     noticed_s: float = 300.0
-    gone_s: float = GONE_S
+    gone_s: float = 30.0
     queue_s: float = 30.0
     start_s: float = START_S
     setup_s: float = SETUP_S

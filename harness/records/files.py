@@ -104,8 +104,11 @@ def _is_link(path: Path) -> OSError:
     return OSError(errno.ELOOP, f"{path.name} is a symbolic link", str(path))
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes, lasting: bool = True) -> None:
     """Write a file that is there whole or not at all, its folder made where it does not exist.
+
+    Args:
+        lasting: whether it is to survive a loss of power, for which the disk is waited for.
 
     Raises:
         UnwritableError: it cannot be written (no permission, disk full, ...); what stood at `path` before still does.
@@ -116,10 +119,12 @@ def write_whole(path: Path, content: bytes) -> None:
         temporary.unlink(missing_ok=True)
         with open(temporary, "xb") as file:  # never through a link of that name
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            if lasting:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(temporary, path)
-        sync_folder(path.parent)
+        if lasting:
+            sync_folder(path.parent)
     except OSError as error:
         raise UnwritableError(f"{path} cannot be written: {error.strerror or error}") from error
     finally:

@@ -21,6 +21,7 @@ from harness.records.folders import find_folder
 from harness.records.pieces import move_aside
 from harness.records.seal import is_sealed
 from harness.records.store import load_runs
+from harness.records.working_copy import pull_missing
 from harness.wording import counted
 
 #: Folder, inside a results folder, of kept checkpoints.
@@ -117,7 +118,8 @@ def checkpoints(results: Path | str) -> pd.DataFrame:
         >>> last = kept.groupby("run_id").tail(1)  # doctest: +SKIP
         >>> model = harness.load_model(last["path"].iloc[0])  # doctest: +SKIP
     """
-    folder = find_folder(Path(results))
+    folder = find_folder(results)
+    pull_missing(folder / KEPT)
     runs = load_runs(folder).drop(columns=["tokens", "flops"])
     rows, left_out = [], 0
     for run_id, step, path in kept_files(folder):

@@ -7,11 +7,12 @@ were made of is noted (`fingerprint`), so that a piece that is in them already i
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,16 +20,23 @@ import pyarrow.compute as pc
 from harness.errors import DataError, UnwritableError
 from harness.records.files import make_own_folder
 from harness.records.fingerprint import Noted, Stamps, read_note, stamp_pieces
+from harness.records.order import measurements_in_order
 from harness.records.piece_file import read_piece_file
 from harness.records.reading import ENCODED, OtherVersionError, read_table
 from harness.records.rows import check_run
 from harness.records.schema import SCHEMAS
+from harness.records.working_copy import copy_of, discard, pull, push
 from harness.records.writer import PIECES, alone, earlier_paths, piece_path
 
 #: Folder, inside a results folder, of pieces that could not be used.
 SET_ASIDE = "set_aside"
 
 Row = dict[str, Any]
+_T = TypeVar("_T")
+
+#: How many pieces are read at once, and from how many on: while one is waited for, as on a network file system, or
+#: unpacked by Arrow, another is judged.
+READERS, _MANY = 8, 64
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,17 @@ class Recorded:
 def table_paths(folder: Path) -> dict[str, Path]:
     """The files of both tables of a results folder."""
     return {name: folder / f"{name}.parquet" for name in SCHEMAS}
+
+
+def pull_runs(folder: Path) -> None:
+    """Fetch the runs and tables of a results folder that is a working copy of one on an object store.
+
+    Raises:
+        UserError: the store cannot be asked.
+    """
+    if copy_of(folder) is not None:
+        pull(folder / PIECES)
+        pull(folder, [path.name for path in table_paths(folder).values()])
 
 
 def list_pieces(folder: Path) -> Listing:
@@ -110,6 +129,30 @@ def read_piece(folder: Path, run_id: str) -> dict[str, pa.Table]:
     return rows
 
 
+def read_pieces(folder: Path, run_ids: Sequence[str]) -> tuple[dict[str, dict[str, pa.Table]], dict[str, str]]:
+    """run_id -> its rows in each table, in order, and what is wrong with the pieces of others."""
+
+    def read(run_id: str) -> dict[str, pa.Table] | str:
+        try:
+            piece = read_piece(folder, run_id)
+        except DataError as error:
+            return str(error)
+        return piece | {"measurements": measurements_in_order(piece["measurements"])}
+
+    found = dict(zip(run_ids, _side_by_side(read, run_ids), strict=True))
+    bad = {run_id: piece for run_id, piece in found.items() if isinstance(piece, str)}
+    return {run_id: piece for run_id, piece in found.items() if not isinstance(piece, str)}, bad
+
+
+def _side_by_side(read: Callable[[str], _T], run_ids: Sequence[str]) -> Iterator[_T]:
+    """What `read` makes of the piece of each run, in order."""
+    if len(run_ids) < _MANY:
+        yield from map(read, run_ids)
+    else:
+        with ThreadPoolExecutor(READERS) as readers:
+            yield from readers.map(read, run_ids)
+
+
 def read_collected(folder: Path, besides: Collection[str]) -> dict[str, pa.Table]:
     """The rows in the tables of runs other than those given, measurements as in `reading.ENCODED`.
 
@@ -134,13 +177,18 @@ def recorded(folder: Path | str) -> Recorded:
 
     Raises:
         OtherVersionError: the folder's tables are of another schema version.
+        UserError: the folder is on an object store, which cannot be asked.
     """
     folder = Path(folder)
+    pull_runs(folder)
     noted, listing = read_note(folder), list_pieces(folder)
     changed = listing.changed(noted)
     rows, bad = dict[str, Row](), known_bad(listing, noted, changed)
-    for run_id in changed:
-        judged = _judge(folder, run_id, tuple(tuple(listing.stamps[name]) for name in listing.files[run_id]))
+
+    def judge(run_id: str) -> Row | str:
+        return _judge(folder, run_id, tuple(tuple(listing.stamps[name]) for name in listing.files[run_id]))
+
+    for run_id, judged in zip(changed, _side_by_side(judge, changed), strict=True):
         if isinstance(judged, str):
             bad[run_id] = judged
         else:
@@ -238,6 +286,8 @@ def move_aside(folder: Path, path: Path, name: str) -> Path:
         new = _free(aside / name)
         if os.path.lexists(path):
             os.replace(path, new)
+            push(new)
+            discard(path)
     except OSError as error:
         raise UnwritableError(f"{aside} cannot be written: {error.strerror or error}") from error
     return new

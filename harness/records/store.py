@@ -28,11 +28,21 @@ from harness.records.files import write_whole
 from harness.records.fingerprint import Noted, Stamps, keep_note, read_note, stamp_tables
 from harness.records.folders import find_folder
 from harness.records.order import ORDER, measurements_in_order, ranks
-from harness.records.pieces import Listing, known_bad, list_pieces, read_collected, read_piece, recorded, table_paths
+from harness.records.pieces import (
+    Listing,
+    known_bad,
+    list_pieces,
+    pull_runs,
+    read_collected,
+    read_pieces,
+    recorded,
+    table_paths,
+)
 from harness.records.reading import ENCODED, OtherVersionError, read_table
 from harness.records.rows import check_finite
 from harness.records.run_settings import is_duration, mixed_in_words, with_varying_settings
 from harness.records.schema import SCHEMAS, SPLITS, STATUSES
+from harness.records.working_copy import push_changed
 from harness.records.writer import PIECES, alone, table_bytes
 
 
@@ -86,9 +96,10 @@ def collect(folder: Path | str) -> CollectReport:
     Raises:
         OtherVersionError: the folder's tables are of another schema version; nothing is written.
         DataError: nothing to collect, or a run with several rows in a table; nothing is written.
-        UserError: the tables cannot be written.
+        UserError: the tables cannot be written, or a store cannot be asked.
     """
     folder = Path(folder)
+    pull_runs(folder)
     if (problems := _unchanged(folder)) is not None:
         runs = read_table(table_paths(folder)["runs"], "runs")
         n_measurements = pq.read_metadata(table_paths(folder)["measurements"]).num_rows
@@ -96,6 +107,7 @@ def collect(folder: Path | str) -> CollectReport:
         while not _write(folder, merged := _merge(folder)):
             pass  # another process has written the tables meanwhile
         runs, n_measurements, problems = merged.tables["runs"], merged.tables["measurements"].num_rows, merged.problems
+    push_changed(*(table_paths(folder)[name] for name in ("measurements", "runs")))
     counts = Counter(runs.column("status").to_pylist())
     by_status = {status: counts[status] for status in STATUSES}
     finished = runs.filter(pc.equal(runs.column("status"), "finished")).select(["study", "versions"]).to_pandas()
@@ -119,7 +131,7 @@ def _merge(folder: Path) -> _Merged:
     """The tables as `collect` writes them; pieces that are in them already are not read again."""
     before, noted, listing = stamp_tables(folder), read_note(folder), list_pieces(folder)
     changed = listing.changed(noted)
-    pieces, bad = _read_pieces(folder, changed)
+    pieces, bad = read_pieces(folder, changed)
     bad = dict(sorted((known_bad(listing, noted, changed) | bad).items()))
     problems = _problems(listing, bad)
     unreadable = None
@@ -156,19 +168,6 @@ def _by_run(numbers: pa.Table) -> dict[str, pa.Table]:
     ends = [*starts[1:], len(ids)]
     names = numbers.column("run_id").take(pa.array(starts)).to_pylist()
     return {name: numbers.slice(i, j - i) for name, i, j in zip(names, starts, ends, strict=True)}
-
-
-def _read_pieces(folder: Path, run_ids: Sequence[str]) -> tuple[dict[str, dict[str, pa.Table]], dict[str, str]]:
-    """run_id -> its rows in each table, and what is wrong with the pieces of others."""
-    pieces, bad = dict[str, dict[str, pa.Table]](), dict[str, str]()
-    for run_id in run_ids:
-        try:
-            piece = read_piece(folder, run_id)
-        except DataError as error:
-            bad[run_id] = str(error)
-        else:
-            pieces[run_id] = piece | {"measurements": measurements_in_order(piece["measurements"])}
-    return pieces, bad
 
 
 def _write(folder: Path, merged: _Merged) -> bool:
@@ -360,6 +359,7 @@ def _tables(folder: Path, problems: list[str], only_runs: bool = False) -> dict[
         problems += merged.problems
         with contextlib.suppress(UserError):
             _write(folder, merged)
+            push_changed(*paths.values())
         tables = merged.tables
     _refuse_repeated(tables["runs"], paths["runs"])
     return tables

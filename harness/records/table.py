@@ -15,7 +15,8 @@ import pandas as pd
 
 from harness.errors import DataError, nearest
 from harness.records.comparable import comparable, final_losses
-from harness.records.folders import is_results
+from harness.records.folders import find_folder, is_results
+from harness.records.object_store import is_url
 from harness.records.run_settings import refuse_mixed
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
@@ -42,6 +43,8 @@ def read_rows(
         DataError: no such file, a pipe, a suffix that is not known, no rows, two columns of one name, or not readable;
             or no such split.
     """
+    if is_url(path):
+        path = find_folder(path)
     path = Path(path)
     try:
         if is_results(path):

@@ -23,6 +23,7 @@ from harness.records.piece_file import piece_bytes, read_piece_file
 from harness.records.reading import ENCODED
 from harness.records.rows import check_run, to_table
 from harness.records.schema import SCHEMAS, STATUSES
+from harness.records.working_copy import pull_file, push_content
 
 try:
     import fcntl
@@ -61,7 +62,8 @@ def write_run(folder: Path, run: Mapping[str, Any], measurements: Sequence[Mappi
 
     Raises:
         DataError: a column is missing, unknown, null or of a wrong type; a finished run has a value that is not finite.
-        UserError: the folder cannot be written, or the disk is full; no partial file is left behind.
+        UserError: the folder cannot be written, or the disk is full; no partial file is left behind. Of a folder that
+            is a working copy, that its store cannot be written.
     """
     run_id = str(run.get("run_id"))
     source = f"run {run_id}"
@@ -72,10 +74,13 @@ def write_run(folder: Path, run: Mapping[str, Any], measurements: Sequence[Mappi
     in_order = measurements_in_order(measurements.cast(ENCODED["measurements"])).cast(SCHEMAS["measurements"])
     content = piece_bytes(runs, in_order)
     with alone(folder / PIECES):
+        pull_file(piece_path(folder, run_id))
         # STATUSES are in order, the best first.
         better = STATUSES[: STATUSES.index(run["status"])]
         if better and not set(better).isdisjoint(_recorded_statuses(folder, run_id)):
             return False
+        # The store first: what stands in a copy alone, nobody else would know of.
+        push_content(piece_path(folder, run_id), content)
         write_whole(piece_path(folder, run_id), content)
         # Another attempt of the same run, which is not to come back should this file go.
         for path in earlier_paths(folder, run_id).values():

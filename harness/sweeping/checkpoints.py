@@ -22,6 +22,9 @@ from harness.sweeping.starting import ancestry
 from harness.sweeping.state_file import FORMAT, StateFile, stated
 from harness.training.state import State
 
+#: Seconds after which a checkpoint is put into a store again, where results are on one.
+PUSHED_S = 30.0
+
 #: Set where this process is to end: the job that it trains writes a checkpoint, and goes on another time.
 ASKED_TO_STOP = Event()
 
@@ -40,7 +43,7 @@ class JobCheckpoints:
         self.about = about_code(job) | {"run_ids": [member.run_id for member in job.members], "steps": job.steps}
         self.kept, self.name = KeptCheckpoints(job), job.members[0].run_id
         self.file = StateFile(Path(job.settings.results), self.path, self.about, self._is_usable)
-        self.written_at = time.monotonic()
+        self.written_at = self.pushed_at = time.monotonic()
 
     @property
     def due(self) -> bool:
@@ -57,8 +60,22 @@ class JobCheckpoints:
             with suppress(UserError):
                 self.file.write(state)
             self.written_at = time.monotonic()
+            if ASKED_TO_STOP.is_set() or self.written_at - self.pushed_at >= PUSHED_S:
+                with suppress(UserError):
+                    self._push()
+                self.pushed_at = time.monotonic()
         if ASKED_TO_STOP.is_set():
             raise JobStopped
+
+    def _push(self) -> None:
+        """Let whoever takes this job over, on another machine, go on from there."""
+        self.kept.push_waiting()
+        self.file.push()
+
+    def fetch(self) -> None:
+        """Take what another machine has left of this job, where that is further; raises UserError."""
+        self.kept.fetch_waiting()
+        self.file.fetch()
 
     def read(self) -> State | None:
         """What was written of this job by the same code; None where there is none, or none that can be read."""

@@ -1,26 +1,22 @@
 """Claims: which process trains a run, so that several sweeps of one results folder share its runs.
 
-A claim is a file ``<run_id>.<generation>`` that names the process. Making a file that must not exist yet (O_CREAT and
-O_EXCL) is one step on every file system, network ones included, so only one process can make it. A claim whose process
+A claim is a file ``<run_id>.<generation>`` that names the process. Making a file that must not exist yet is one step
+wherever results may be (`sweeping.shared_files`), so only one process can make it. A claim whose process
 is gone is not removed, for somebody else might be taking it over just then: whoever makes the next generation has it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.errors import UserError
-from harness.records.files import open_own
-from harness.sweeping.presence import Sweeper, Watch, create, read_sweeper, sweepers
-from harness.sweeping.progress import STATE, JobProgress, running
-
-#: Where claims are, in the folder `STATE`.
-_FOLDER = "claims"
+from harness.sweeping.presence import Sweeper, Watch, read_sweeper, sweepers
+from harness.sweeping.progress import JobProgress, running
+from harness.sweeping.shared_files import SharedFiles, shared_files
 
 _FILE = re.compile(r"(?P<run_id>[0-9a-f]{16})\.(?P<generation>[1-9][0-9]{0,8})")
 
@@ -31,12 +27,12 @@ class Claims:
 
     Attributes:
         sweeper_id: of the process.
-        mine: run_id -> generation of the claim that this process has.
+        mine: run_id -> generations of the claims that go with this process's, which is the last of them.
     """
 
     results: Path
     sweeper_id: str
-    mine: dict[str, int] = field(default_factory=dict)
+    mine: dict[str, list[int]] = field(default_factory=dict)
     watch: Watch = field(default_factory=Watch)
 
     def take(self, run_id: str) -> bool:
@@ -47,27 +43,25 @@ class Claims:
         """
         if run_id in self.mine:
             return True
-        last = max(_generations(self.results, run_id), default=0)
-        if last and not self._is_free(_path(self.results, run_id, last)):
+        before = sorted(generation for claimed, generation in _listed(self.files) if claimed == run_id)
+        last = max(before, default=0)
+        if last and not self._is_free(_name(run_id, last)):
             return False
-        path = _path(self.results, run_id, last + 1)
         try:
-            create(path, self.sweeper_id)
+            self.files.create(_name(run_id, last + 1), self.sweeper_id)
         except FileExistsError:
             return False
         except OSError as error:
-            raise UserError(f"{path.parent} cannot be written: {error.strerror}") from error
-        self.mine[run_id] = last + 1
+            raise UserError(f"{error.filename} cannot be written: {error.strerror}") from error
+        self.mine[run_id] = [*before, last + 1]
         return True
 
     def release(self, run_id: str) -> None:
         """Give up a claim; whoever looks next finds the run recorded, or free."""
-        last = self.mine.pop(run_id)
         # The lowest first: whoever looks meanwhile sees the last one, or none.
-        for generation in sorted(_generations(self.results, run_id)):
-            if generation <= last:
-                with contextlib.suppress(OSError):
-                    _path(self.results, run_id, generation).unlink()
+        for generation in self.mine.pop(run_id):
+            with contextlib.suppress(OSError):
+                self.files.remove(_name(run_id, generation))
 
     def release_all(self) -> None:
         """Give up every claim."""
@@ -76,19 +70,22 @@ class Claims:
 
     def release_ended(self) -> None:
         """Remove the claims of processes that have ended, by taking them over."""
-        for run_id in {run_id for run_id, _ in _listed(self.results)}:
+        for run_id in {run_id for run_id, _ in _listed(self.files)}:
             if run_id not in self.mine and self.take(run_id):
                 self.release(run_id)
 
-    def _is_free(self, path: Path) -> bool:
+    @property
+    def files(self) -> SharedFiles:
+        return shared_files(self.results)
+
+    def _is_free(self, name: str) -> bool:
         try:
-            with open_own(path, "r") as file:
-                owner = file.read(64)
+            owner = self.files.read(name)
         except FileNotFoundError:  # released since it was listed; the next attempt will tell
             return False
         except (OSError, ValueError):  # not what a sweep writes
             owner = ""
-        return owner != self.sweeper_id and self.watch.is_gone(self.results, owner, path)
+        return owner != self.sweeper_id and self.watch.is_gone(self.results, owner, name)
 
 
 def in_training(results: Path) -> list[JobProgress]:
@@ -115,26 +112,23 @@ def owners(results: Path, run_ids: Collection[str]) -> list[Sweeper]:
 def _owners(results: Path) -> Iterator[tuple[str, str]]:
     """Each claimed run, and the id of the process whose claim is the last."""
     last: dict[str, int] = {}
-    for run_id, generation in _listed(results):
+    files = shared_files(results)
+    for run_id, generation in _listed(files):
         last[run_id] = max(generation, last.get(run_id, 0))
     for run_id, generation in last.items():
-        with contextlib.suppress(OSError, ValueError), open_own(_path(results, run_id, generation), "r") as file:
-            yield run_id, file.read(64)
+        with contextlib.suppress(OSError, ValueError):
+            yield run_id, files.read(_name(run_id, generation))
 
 
-def _listed(results: Path) -> Iterator[tuple[str, int]]:
+def _listed(files: SharedFiles) -> Iterator[tuple[str, int]]:
     try:
-        names = os.listdir(results / STATE / _FOLDER)
-    except OSError:
-        return
+        names = files.names("claims")
+    except OSError as error:
+        raise UserError(f"{error.filename} cannot be read: {error.strerror}") from error
     for name in names:
         if found := _FILE.fullmatch(name):
             yield found["run_id"], int(found["generation"])
 
 
-def _generations(results: Path, run_id: str) -> list[int]:
-    return [generation for claimed, generation in _listed(results) if claimed == run_id]
-
-
-def _path(results: Path, run_id: str, generation: int) -> Path:
-    return results / STATE / _FOLDER / f"{run_id}.{generation}"
+def _name(run_id: str, generation: int) -> str:
+    return f"claims/{run_id}.{generation}"

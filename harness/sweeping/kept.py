@@ -25,6 +25,7 @@ from harness.records.files import make_own_folder, remove_unfinished, sync_folde
 from harness.records.kept import HEADER, KEPT, kept_steps, read_contents, set_kept_aside, step_file
 from harness.records.pieces import Recorded
 from harness.records.seal import BLANK, seal
+from harness.records.working_copy import discard, listed, pull_missing, push
 from harness.settings import Settings
 from harness.sweeping.claims import in_training
 from harness.sweeping.plan import DONE, cells
@@ -66,6 +67,20 @@ class KeptCheckpoints:
         about = json.dumps(self._about(member, state.step) | {"seal": BLANK})
         write_whole(path, seal(save(tensors, metadata={HEADER: about})))
 
+    def push_waiting(self) -> None:
+        """Put what waits into the store, where the results are on one and it is not there yet; raises UserError."""
+        for member in self.job.members if self.asked != "none" else ():
+            folder = self._waiting(member.run_id)
+            there = listed(folder)
+            for path in kept_steps(folder).values():
+                if path not in there:
+                    push(path)
+
+    def fetch_waiting(self) -> None:
+        """Take what another machine has left waiting of this job's runs; raises UserError."""
+        for member in self.job.members if self.asked != "none" else ():
+            pull_missing(self._waiting(member.run_id))
+
     def has_all_of(self, outcomes: Sequence[Mapping[str, Any]]) -> bool:
         """Whether all files are there that are asked for of what members have been through.
 
@@ -104,9 +119,11 @@ class KeptCheckpoints:
             for step in steps:
                 if step in waiting:
                     os.replace(waiting[step], folder / step_file(step))
+                push(folder / step_file(step))
             for step, path in kept_steps(folder).items():
                 if step not in steps:
                     path.unlink()
+                    discard(path)
             if steps:
                 sync_folder(folder)
         except OSError as error:
@@ -185,10 +202,13 @@ def make_folders(results: Path, folder: Path) -> None:
 
 
 def _remove_waiting(folder: Path) -> None:
-    with suppress(OSError):
+    if not folder.is_dir():
+        return
+    with suppress(OSError, UserError):
         remove_unfinished(folder)
         for path in kept_steps(folder).values():
             path.unlink(missing_ok=True)
+        discard(*listed(folder))
         folder.rmdir()
 
 
@@ -202,10 +222,14 @@ def remove_ended(found: Mapping[Path, Recorded]) -> None:
     """
     for results, its in found.items():
         folder = results / STATE / "checkpoints"
-        if folder.is_symlink() or not folder.is_dir():
+        if not (elsewhere := listed(folder)) and (folder.is_symlink() or not folder.is_dir()):
             continue
         remove_unfinished(folder)
         trained_now = {run_id for job in in_training(results) for run_id in job.run_ids}
+        for path in elsewhere:
+            run_id = path.relative_to(folder).parts[0].partition(".")[0]
+            if its.rows.get(run_id, {}).get("status") in DONE and run_id not in trained_now:
+                discard(path)
         for run_id in (run_id for run_id, row in its.rows.items() if row["status"] in DONE):
             if run_id not in trained_now:
                 with suppress(OSError):

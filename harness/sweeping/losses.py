@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.errors import DataError, LostRunsError
 from harness.ladder import Job
-from harness.records.pieces import list_pieces
+from harness.records.pieces import list_pieces, pull_runs
 from harness.records.store import read_table
 from harness.wording import counted
 
@@ -36,6 +36,7 @@ def without_losses(jobs: Sequence[Job]) -> Iterator[None]:
 
 def _recorded(folder: Path) -> set[str]:
     """The runs that a folder holds, in its pieces or its tables; no file but the table is read."""
+    pull_runs(folder)
     found = set(list_pieces(folder).files)
     with suppress(DataError):
         found |= set(read_table(folder / "runs.parquet", "runs").column("run_id").to_pylist())

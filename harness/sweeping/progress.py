@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.errors import UserError
 from harness.records.files import make_own_folder, open_own
+from harness.records.working_copy import discard, pull, push
 
 if TYPE_CHECKING:  # whoever only reads how far a sweep is need not wait for torch
     from harness.ladder import Job
@@ -26,6 +28,9 @@ if TYPE_CHECKING:  # whoever only reads how far a sweep is need not wait for tor
 
 #: Folder, inside a results folder, of files that only matter while a sweep runs.
 STATE = ".sweep"
+
+#: Seconds after which progress is put into a store again, where results are on one.
+_PUSHED_S = 10.0
 
 #: Progress files, complete or not: named by the run_id of the job's first member.
 _FILE = re.compile(r"[0-9a-f]{16}\.(json|tmp)")
@@ -70,7 +75,7 @@ class Reporter:
     """
 
     def __init__(self, job: Job, first: int = 0) -> None:
-        self.path = progress_path(job)
+        self.path, self.pushed_at = progress_path(job), -math.inf
         run_ids = tuple(member.run_id for member in job.members)
         self.state = JobProgress(job.label, run_ids, os.getpid(), first, job.steps, math.nan, time.time(), first)
 
@@ -95,6 +100,10 @@ class Reporter:
             with open_own(temporary, "w") as file:
                 file.write(json.dumps(dataclasses.asdict(self.state)))
             temporary.replace(self.path)
+        if time.monotonic() - self.pushed_at >= _PUSHED_S:
+            self.pushed_at = time.monotonic()
+            with contextlib.suppress(UserError):
+                push(self.path)
 
 
 def progress_path(job: Job) -> Path:
@@ -103,8 +112,9 @@ def progress_path(job: Job) -> Path:
 
 def remove(path: Path) -> None:
     """Remove a file under `STATE`. One that cannot be removed costs a moment's confusion, and no run."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, UserError):
         path.unlink(missing_ok=True)
+        discard(path)
 
 
 def read_progress(path: Path) -> JobProgress | None:
@@ -118,7 +128,12 @@ def read_progress(path: Path) -> JobProgress | None:
 
 
 def running(results: Path) -> Iterator[JobProgress]:
-    """The jobs that are running in a results folder."""
+    """The jobs that are running in a results folder.
+
+    Raises:
+        UserError: the folder is on an object store, which cannot be asked.
+    """
+    pull(results / STATE)
     for path in sorted((results / STATE).glob("*.json")):
         if (progress := read_progress(path)) is not None:
             yield progress

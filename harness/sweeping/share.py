@@ -7,6 +7,7 @@ whether somebody has recorded it meanwhile is looked up after that, so that none
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ from harness.errors import DataError, UserError
 from harness.ladder import Job, Member
 from harness.records.files import remove_unfinished
 from harness.records.fingerprint import stamp_pieces
-from harness.records.pieces import Recorded, read_piece, recorded
+from harness.records.pieces import Recorded, pull_runs, read_piece, recorded
+from harness.records.working_copy import pull_file, store_of
 from harness.records.writer import PIECES, piece_path
 from harness.sweeping.claims import Claims, in_training, owners
 from harness.sweeping.failures import Ended
@@ -51,6 +53,7 @@ class Share:
 
     def look(self) -> Recorded:
         """What the folder has now. What is recorded later, by another process, `take` finds."""
+        pull_runs(self.results)
         self.stamps = stamp_pieces(self.results)
         return recorded(self.results)
 
@@ -80,6 +83,7 @@ class Share:
     def _recorded_meanwhile(self, job: Job, member: Member) -> Ended | None:
         """How a member ended that has been recorded since `look`; None where it has not."""
         path = piece_path(self.results, member.run_id)
+        pull_file(path)
         with suppress(OSError, DataError):
             stat = path.stat()
             if self.stamps.get(path.name) != [stat.st_size, stat.st_mtime_ns]:
@@ -139,6 +143,8 @@ def joined(results: Path) -> Iterator[Share]:
     """
     new = [folder for folder in (results, *results.parents) if not folder.exists()]
     try:
+        if (store := store_of(results)) is not None:
+            store.check_creates(f"{STATE}/tried-{secrets.token_hex(8)}")
         share = Share(results, Presence(results))
     except OSError as error:
         raise UserError(f"{results} cannot be written: {error.strerror}") from error

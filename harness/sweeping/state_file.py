@@ -7,6 +7,7 @@ replaces it in one step, after it is on disk, so that a good one is there at any
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any
 
 from harness.records.files import check_is_file, write_whole
 from harness.records.seal import BLANK, is_sealed, seal
+from harness.records.working_copy import pull_large, push
 from harness.sweeping.kept import make_folders
 from harness.sweeping.progress import remove
 from harness.training.state import State
@@ -52,6 +54,19 @@ class StateFile:
         make_folders(self.results, self.path.parent)
         write_whole(self.path, seal(save(on_host, metadata={_HEADER: json.dumps(facts)})))
 
+    def push(self) -> None:
+        """Put the file into the store, where its results are on one; raises UserError where that cannot be done."""
+        push(self.path)
+
+    def fetch(self) -> None:
+        """Take what the store has in place of the file, where that is further; raises as `push`."""
+        fetched = self.path.with_name(f"{self.path.name}.fetched")
+        if pull_large(self.path, fetched):
+            if _step(fetched) > _step(self.path):
+                os.replace(fetched, self.path)
+            else:
+                fetched.unlink(missing_ok=True)
+
     def read(self) -> State | None:
         """What was written by the same code; None where there is none, or none that can be used."""
         with self._opened() as (file, known):
@@ -87,6 +102,12 @@ class StateFile:
     def remove(self) -> None:
         """Remove the file, if there is one."""
         remove(self.path)
+
+
+def _step(path: Path) -> int:
+    """The step that a file says it is of; -1 for none."""
+    found = (stated(path) or {}).get("step")
+    return found if isinstance(found, int) else -1
 
 
 def stated(path: Path) -> dict[str, Any] | None:

@@ -96,6 +96,12 @@ class JobTrunk:
         if self.file is not None:
             with suppress(UserError):
                 self.file.write(state)
+                self.file.push()
+
+    def fetch(self) -> None:
+        """Take the state that another machine has left of the trunk, where that is further; raises UserError."""
+        if self.file is not None:
+            self.file.fetch()
 
     def read(self) -> State | None:
         """The state in which the last job left the trunk, where this one is of it still."""

@@ -59,6 +59,8 @@ def run_job(job: Job, git_revision: str | None) -> list[Ended]:
         JobStopped: this process is to end.
     """
     checkpoints, kept, trunk = JobCheckpoints(job), KeptCheckpoints(job), JobTrunk(job)
+    for state in (checkpoints, trunk):
+        state.fetch()
     try:
         with Reporter(job, max(checkpoints.step or 0, trunk.step or 0)) as reporter:
             outcomes = train_job(job, reporter, checkpoints, kept, partial(weights_of, job), trunk)

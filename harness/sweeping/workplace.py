@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from harness.errors import SettingError
 from harness.ladder import Job
+from harness.records.working_copy import store_of
 from harness.settings import Settings
 from harness.sweeping import plan
 from harness.sweeping.crew import Crew
@@ -59,5 +60,10 @@ def crew_of(jobs: Sequence[Job], size: int, shares: Shares) -> Crew:
         return crew_here(settings.launcher, size, device_of([settings]))
     from harness.sweeping.launchers.ray_crew import RayCrew
 
-    files = [str(share.presence.path.absolute()) for share in shares.of.values()]
+    files = []
+    for folder, share in shares.of.items():
+        if (path := share.presence.path) is not None:
+            files.append(str(path.absolute()))
+        elif settings.launcher.address is not None and (store := store_of(folder)) is not None:
+            raise SettingError("results", store.url, "a folder that all nodes see, with launcher.address")
     return RayCrew(size, jobs, files, settings.launcher, kind_of_device([settings]))

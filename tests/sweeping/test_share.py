@@ -7,20 +7,26 @@ import os
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from command import REPOSITORY
+from rich.console import Console
 
 from harness.errors import UserError
+from harness.ladder import Job
 from harness.records.machine import MACHINE, process_start
 from harness.settings import Settings
 from harness.sweeping import presence
 from harness.sweeping.claims import Claims, in_training
+from harness.sweeping.display import Lines
 from harness.sweeping.plan import cells
+from harness.sweeping.pool import run_jobs
 from harness.sweeping.presence import Presence, Watch, sweepers
 from harness.sweeping.progress import Reporter
-from harness.sweeping.share import joined
+from harness.sweeping.share import Shares, joined
 from harness.sweeping.worker import run_job
 
 RUN = "0123456789abcdef"
@@ -29,7 +35,7 @@ RUN = "0123456789abcdef"
 KILLED = """
 import os, sys
 from pathlib import Path
-from harness.sweeping.share import joined
+from harness.sweeping.share import Shares, joined
 with joined(Path(sys.argv[1])) as share:
     for run_id in sys.argv[2:]:
         assert share.claims.take(run_id)
@@ -253,3 +259,61 @@ def test_pieces_that_are_a_link_are_not_cleared(tmp_path: Path) -> None:
     with joined(results):
         pass
     assert left.exists()
+
+
+class Given(Exception):
+    """A worker was given a job."""
+
+
+class Idle:
+    """A crew of one worker, which waits for a job; `heard` is a pool's only pause."""
+
+    size, ready, is_fresh = 1, True, True
+
+    def __init__(self, pause: Callable[[float], None]) -> None:
+        self.pause = pause
+
+    def start(self, git_revision: str | None) -> Idle:
+        return self
+
+    def heard(self, workers: object, timeout_s: float) -> list[Idle]:
+        self.pause(timeout_s)
+        return []
+
+    def give(self, job: Job) -> None:
+        raise Given
+
+    def dismiss(self) -> None: ...
+
+    def end(self) -> None: ...
+
+
+def test_a_death_on_another_machine_is_noticed_within_30_s(study: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that the pool's pauses move on; the process dies when it has just renewed its file, which is worst."""
+    now, died = 100.0, 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    job, results = cells(study)[0], Path(study.results)
+    file = elsewhere(results)
+    far = Claims(results, file.stem)
+    assert all(far.take(member.run_id) for member in job.members)
+
+    def pause(seconds: float) -> None:
+        nonlocal now, died
+        now += seconds
+        if not died and now > 107:
+            file.write_text(file.read_text().replace("000000000000", "000000000001"))
+            died = now
+
+    with joined(results) as mine, pytest.raises(Given):
+        mine.look()
+        display = Lines(Console(quiet=True), [job], lambda job: 1.0)
+        run_jobs([job], Idle(pause), None, display, Shares([mine]))
+    assert presence.GONE_S < now - died < 30
+
+
+def test_what_one_look_can_tell_of_another_machine_is_told_within_30_s(tmp_path: Path) -> None:
+    file = elsewhere(tmp_path)
+    assert [sweeper.host for sweeper in sweepers(tmp_path)] == ["other"]
+    for age_s, n_living in ((presence.GONE_S, 1), (29, 0)):
+        os.utime(file, (time.time() - age_s,) * 2)
+        assert len(list(sweepers(tmp_path))) == n_living

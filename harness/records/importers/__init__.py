@@ -44,6 +44,7 @@ from harness.records.importers.items import with_items
 from harness.records.importers.joining import joined_with_earlier
 from harness.records.importers.said import notes_on, what_was_read
 from harness.records.importers.table_rows import identity, measurement_rows, problems_of, run_row
+from harness.records.object_store import is_url
 from harness.records.rows import to_table
 from harness.records.store import CollectReport
 
@@ -105,6 +106,8 @@ def import_results(
     """
     if kind not in FORMATS:
         raise UserError(f"{kind} cannot be imported{nearest(kind, FORMATS)} (formats: {', '.join(FORMATS)})")
+    if is_url(folder):
+        raise UserError(f"{folder}: runs are imported into a folder, and this is on an object store")
     folder, stated = Path(folder), _about(about, settings)
     found, passed_over = _read(FORMATS[kind], paths)
     found, repeated = _once(kind, found)
