@@ -344,7 +344,11 @@ class LauncherSettings(Checked):
 
     settings_group = "launcher"
 
-    engine: str = setting("local", "where jobs run: on this machine, or as tasks of Slurm", one_of("local", "slurm"))
+    engine: str = setting(
+        "local",
+        "where jobs run: on this machine, as tasks of Slurm, or on Ray",
+        one_of("local", "slurm", "ray"),
+    )
 
     workers: int | None = setting(
         None, "processes that train side by side", or_null(whole(1), "as many as there are cores for their threads")
@@ -362,6 +366,14 @@ class LauncherSettings(Checked):
         "members of a size that one process trains at once",
         or_null(whole(1), "what runs fastest for the family on this device"),
     )
+    gpus_per_run: int = setting(
+        1, "GPUs, or cores of a machine without, that train a run together, each on its share of every batch", whole(1)
+    )
+    shard: str = setting(
+        "auto",
+        "whether parameters lie in shards on the GPUs of a run; auto: where they would take half of a GPU's memory",
+        one_of("auto", "never", "always"),
+    )
     minutes: float = setting(60.0, "walltime of a task on a cluster; what trains then goes on in the next", above(0))
     partition: str | None = setting(
         None, "partition of the tasks", or_null(Text("a partition"), "the cluster's default")
@@ -370,22 +382,46 @@ class LauncherSettings(Checked):
     at_once: int | None = setting(
         None, "tasks that run at the same time", or_null(whole(1), "as many as the cluster lets")
     )
-    cpus_per_task: int = setting(1, "cores of a task", whole(1))
+    cpus_per_task: int = setting(1, "cores of a task, and of a worker on Ray", whole(1))
     gpus_per_node: int | None = setting(None, "GPUs of a task", or_null(whole(1), "none"))
     memory_gb: float | None = setting(None, "memory of a task in GiB", or_null(above(0), "what the cluster gives"))
     additional: Any = setting(
         None, "further options of the scheduler", or_null(Anything("options over values: {qos: high}"), "none")
     )
 
+    address: str | None = setting(
+        None,
+        "where the Ray cluster is; auto: the one that this machine is of",
+        or_null(Text("auto, HOST:PORT or ray://HOST:PORT"), "a Ray of its own on this machine"),
+    )
+    gpus_per_job: float | None = setting(
+        None,
+        "the share of a GPU that a job on Ray gets",
+        or_null(Number(0, 1, above=True), "a whole one on cuda, none on cpu"),
+    )
+
+    @property
+    def is_here(self) -> bool:
+        """Whether jobs run on this machine alone."""
+        return self.engine == "local" or (self.engine == "ray" and self.address is None)
+
+    def gpus_of_job(self, device: str) -> float:
+        """The share of a GPU that a job on Ray gets, on such a device."""
+        return (self.gpus_per_job or 1) if device == "cuda" else 0
+
     def slots(self, device: str) -> int:
         """Processes side by side in a task on a cluster, on such a device."""
         return self.processes(device, self.cpus_per_task, self.gpus_per_node or 1)
 
     def processes(self, device: str, cores: int, cards: int = 1) -> int:
-        """Processes side by side where there are so many cores and cards: `workers`, or as many as these hold."""
+        """Processes side by side where there are so many cores and cards: `workers`, or as many as these hold.
+
+        Those that train a run together count as one.
+        """
         if self.workers is not None:
             return self.workers
-        return max(1, cores // (self.threads or 1)) if device == "cpu" else cards
+        places = cores // (self.threads or 1) if device == "cpu" else cards
+        return max(1, places // self.gpus_per_run)
 
     @property
     def way(self) -> str:

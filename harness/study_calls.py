@@ -162,7 +162,7 @@ def _train(studies: Sequence[Settings]) -> list[str]:
     if not console.is_jupyter:
         console = Console(stderr=True)  # stdout is the script's own
     try:
-        if studies[0].launcher.engine != "local":
+        if studies[0].launcher.engine == "slurm":
             from harness.sweeping.launchers import submitting
 
             submitting.sweep(studies, console, wait=True)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from harness.errors import UserError
 from harness.records.machine import HOST, MACHINE, is_running, process_start
-from harness.sweeping.shared_files import SharedFiles, shared_files
+from harness.sweeping.shared_files import LocalFiles, SharedFiles, shared_files
 
 #: Seconds after which a process renews its file, and after which one that has not is gone. With the time between two
 #: looks, which is when the last renewal is seen and when its age is, a death is known within 30 s.
@@ -90,6 +90,11 @@ class Presence:
         """Remove the file."""
         with contextlib.suppress(OSError):
             self.files.remove(_name(self.sweeper.id))
+
+    @property
+    def path(self) -> Path | None:
+        """Where the file is; None on an object store."""
+        return self.files.path(_name(self.sweeper.id)) if isinstance(self.files, LocalFiles) else None
 
     def _stated(self) -> str:
         """Of one length, so that the file can be written over."""

@@ -17,13 +17,13 @@ from harness.records.pieces import recorded
 from harness.settings import RedoSettings, Settings
 from harness.sweeping.check import check_models
 from harness.sweeping.kept import is_kept
-from harness.sweeping.plan import only_here, pending, recorded_cells, worker_count
+from harness.sweeping.plan import only_waiting, pending, recorded_cells
 from harness.sweeping.recorded import count_differences
 from harness.sweeping.run import join_folders, look, tell_failures, train_jobs
 from harness.sweeping.start_check import has_other_parent
 from harness.sweeping.tables import cell_columns, cell_values, prediction
 from harness.sweeping.tuning import known
-from harness.training.device import device_of
+from harness.sweeping.workplace import kind_of_device, worker_count
 
 #: Lists under `redo` that choose runs -> the column of the runs table that they name.
 _LISTS = {"rungs": "rung", "seeds": "seed", "runs": "run_id"}
@@ -40,8 +40,8 @@ def redo(studies: Sequence[Settings], console: Console, yes: bool = False) -> in
     Raises:
         UserError: a setting, study, device or results folder that cannot be used.
     """
-    only_here(studies[0], "redo")
-    device = device_of(studies).type
+    only_waiting(studies[0], "redo")
+    device = kind_of_device(studies)
     check_models(studies, flops=True)
     if not yes:
         return _show(studies, _chosen_jobs(studies, device), device, console)

@@ -24,7 +24,7 @@ from harness.records.store import load
 from harness.settings import Settings
 from harness.sweeping.asked import choose_runs
 from harness.sweeping.check import check_models
-from harness.sweeping.plan import cells, only_here, pending, worker_count
+from harness.sweeping.plan import cells, only_waiting, pending
 from harness.sweeping.run import join_folders, look, statuses, tell_failures, train_jobs
 from harness.sweeping.share import Shares
 from harness.sweeping.sites import (
@@ -39,7 +39,7 @@ from harness.sweeping.sites import (
     sites_between,
     size_of,
 )
-from harness.training.device import device_of
+from harness.sweeping.workplace import kind_of_device, worker_count
 
 
 def refine(studies: Sequence[Settings], console: Console) -> int:
@@ -48,11 +48,11 @@ def refine(studies: Sequence[Settings], console: Console) -> int:
     Raises:
         UserError: a setting, study, device or results folder that cannot be used.
     """
-    only_here(studies[0], "refine")
+    only_waiting(studies[0], "refine")
     for study in studies:
         _check(study)
     check_models(studies, flops=True)
-    device = device_of(studies).type
+    device = kind_of_device(studies)
     with join_folders(studies) as shares:
         return max([_refine(study, device, console, shares) for study in studies])
 

@@ -27,9 +27,8 @@ from harness.sweeping.kept import remove_ended, unkept_line
 from harness.sweeping.losses import without_losses
 from harness.sweeping.other_data import warn_of_other_data
 from harness.sweeping.parents import generations
-from harness.sweeping.plan import DONE, cells, is_done, only_here, single_job, why_alone, worker_count
+from harness.sweeping.plan import DONE, cells, is_done, only_waiting, single_job, why_alone
 from harness.sweeping.pool import run_jobs
-from harness.sweeping.processes import Processes
 from harness.sweeping.runs_row import git_revision
 from harness.sweeping.schedule import spread
 from harness.sweeping.share import Shares, joined
@@ -39,7 +38,7 @@ from harness.sweeping.timings import folder as trials_folder
 from harness.sweeping.trunks import in_order, remove_used, with_branches
 from harness.sweeping.tuning import Tuned, known, refuse_beyond_memory, tried
 from harness.sweeping.worker import write_failure
-from harness.training.device import device_of
+from harness.sweeping.workplace import crew_of, kind_of_device, worker_count
 from harness.wording import counted, duration
 
 
@@ -64,7 +63,7 @@ def plan(
         if check:
             check_models(studies, flops=True, every_rung=True)
         return print_cluster_plan(studies, cluster, console)
-    device = device_of(studies).type
+    device = kind_of_device(studies)
     workers = worker_count(studies[0], device)
     found = _look(studies)
     status = _known(studies, found)
@@ -91,7 +90,7 @@ def planned(studies: Sequence[Settings], trial: bool = True) -> pd.DataFrame:
     Raises:
         UserError: as `plan`.
     """
-    device = device_of(studies).type
+    device = kind_of_device(studies)
     workers = worker_count(studies[0], device)
     _caution(studies)
     check_models(studies, flops=False)
@@ -120,9 +119,12 @@ def _tuned(
     every: bool,
     trial: bool = True,
 ) -> Tuned:
-    """How each size trains, after the trials that are worth their time; on a terminal, says that they were made."""
+    """How each size trains, after the trials that are worth their time; on a terminal, says that they were made.
+
+    Of a cluster's nodes, which may differ, none is tried.
+    """
     tuned, started = known(studies, status, device, workers), time.monotonic()
-    if not trial:
+    if not (trial and studies[0].launcher.is_here):
         return tuned
     with console.status("timing steps on this machine") if console.is_terminal else nullcontext():
         tuned = tried(tuned, studies, status, every)
@@ -142,9 +144,9 @@ def sweep(studies: Sequence[Settings], console: Console, wait: bool = False) -> 
     Raises:
         UserError: as `train_missing`; what a cluster refuses.
     """
-    if (engine := studies[0].launcher.engine) != "local":
+    if studies[0].launcher.engine == "slurm":
         for store in filter(None, map(store_of, folders_of(studies))):
-            raise SettingError("results", store.url, f"a folder that all nodes see, with launcher.engine={engine}")
+            raise SettingError("results", store.url, "a folder that all nodes see, with launcher=slurm")
         from harness.sweeping.launchers import submitting  # needs packages that this machine's sweeps do not
 
         return submitting.sweep(studies, console, wait)
@@ -160,7 +162,7 @@ def train_missing(studies: Sequence[Settings], console: Console) -> list[Ended]:
         UserError: a study that cannot be built or whose family counts wrongly, a device or results folder that cannot
             be used.
     """
-    device = device_of(studies).type
+    device = kind_of_device(studies)
     workers = worker_count(studies[0], device)
     with join_folders(studies) as shares:
         found = look(shares, console)
@@ -191,8 +193,8 @@ def train(studies: Sequence[Settings], console: Console) -> int:
     if len(studies) > 1:
         names = ", ".join(f"{study.study} ({study.family.name} on {study.task.name})" for study in studies)
         raise UserError(f"train makes one run; choose one study, e.g. by task=NAME. Found {names}")
-    only_here(studies[0], "train")
-    worker_count(studies[0], device_of(studies).type)
+    only_waiting(studies[0], "train")
+    worker_count(studies[0], kind_of_device(studies))
     job = single_job(studies[0])
     with join_folders(studies) as shares:
         found = look(shares, console)
@@ -241,8 +243,9 @@ def train_jobs(
     warn_of_little_space(jobs, workers)
     cost = cost or cost_model(Path(jobs[0].settings.results))
     jobs = in_order(with_branches(jobs), cost.seconds)
+    crew = crew_of(jobs, workers, shares)
     with without_losses(jobs), display_for(console, jobs, cost.seconds, workers) as display:
-        ended = run_jobs(jobs, Processes(workers), git_revision(), display, shares)
+        ended = run_jobs(jobs, crew, git_revision(), display, shares)
     for folder in {Path(job.settings.results) for job in jobs if job.branch}:
         remove_used(folder, recorded(folder))
     for told, runs in (

@@ -19,7 +19,7 @@ _LOADED = ["harness.sweeping.worker", "torch._inductor"]
 
 #: Settings of libraries that would otherwise start a thread for each core in every worker, and give memory back to the
 #: system that the next step wants again (glibc's; for small models 15 % of a step).
-_OF_WORKERS = {
+OF_WORKERS = {
     **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"),
     # torch.compile would start a pool of processes beside each worker, which nobody ends.
     "TORCHINDUCTOR_COMPILE_THREADS": "1",
@@ -49,7 +49,7 @@ def what_it_inherits() -> Iterator[None]:
     try:
         resource_tracker.ensure_running()  # the server would start it, which unblocks SIGINT for both
         signal.pthread_sigmask(signal.SIG_BLOCK, _OF_THE_PARENT)
-        with patch.dict(os.environ, _OF_WORKERS):
+        with patch.dict(os.environ, OF_WORKERS):
             yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -82,6 +82,8 @@ class Tuned:
 def choices(cell: Job, device: str) -> list[Choice]:
     """Whatever may be tried for a cell, as far as its settings leave a choice; the default first."""
     usual, launcher = default_choice(cell, device), cell.settings.launcher
+    if launcher.gpus_per_run > 1:
+        return [usual]
     members = {usual.members}
     if launcher.members_together is None and why_alone(cell) is None:
         members |= {1, len(cell.members)}
@@ -216,7 +218,7 @@ def refuse_beyond_memory(jobs: Sequence[Job], cost: CostModel) -> None:
     Raises:
         SettingError: which of `launcher.members_together`.
     """
-    if (most := machine_bytes(cost.device)) is None:
+    if not (jobs and jobs[0].settings.launcher.is_here) or (most := machine_bytes(cost.device)) is None:
         return
     for job in jobs:
         asked = job.settings.launcher.members_together

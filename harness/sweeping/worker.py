@@ -1,16 +1,20 @@
-"""What one worker process does: train a job, then write each of its runs."""
+"""What one worker process does, wherever it runs: train a job, then write each of its runs."""
 
 from __future__ import annotations
 
+import gc
+import pickle
 from functools import partial
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 from harness.errors import UserError
 from harness.ladder import Job, Member
 from harness.records.writer import write_run
 from harness.sweeping.checkpoints import JobCheckpoints
-from harness.sweeping.failures import Ended, JobStopped, OutOfMemoryError, job_error
+from harness.sweeping.crew import Work
+from harness.sweeping.failures import Ended, JobError, JobStopped, OutOfMemoryError, job_error
 from harness.sweeping.kept import KeptCheckpoints
 from harness.sweeping.memory import give_back, release
 from harness.sweeping.progress import Reporter, progress_path, remove
@@ -21,6 +25,28 @@ from harness.training.loop import train_job
 
 #: Said of a run that ended worse than the same run in the results, which stays as it is.
 _KEPT = "; the results hold an earlier one that ended better, which stays"
+
+
+def settle() -> None:
+    """Make this process, which has loaded all that it will need, one that trains one job after another."""
+    gc.freeze()  # what has been imported stays: to look through all of it for garbage takes .3 s each time
+    # torch.compile's progress bars would take a lock of processes, which one that ends at once would leave behind.
+    from torch.hub import tqdm  # that of the package where it is installed, else torch's own, which takes no lock
+
+    if hasattr(tqdm, "set_lock"):
+        tqdm.set_lock(RLock())
+
+
+def answer_to(work: Work, message: bytes, git_revision: str | None) -> Any:
+    """What `work` makes of a pickled job, an `Answer` if that is trained; errors become answers."""
+    try:
+        return work(pickle.loads(message), git_revision)
+    except UserError as error:
+        return UserError(str(error))
+    except (JobError, JobStopped) as error:
+        return error
+    except Exception as error:
+        return job_error(error)
 
 
 def run_job(job: Job, git_revision: str | None) -> list[Ended]:

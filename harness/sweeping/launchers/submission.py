@@ -175,10 +175,19 @@ class Submission:
 
 
 def version_of(tasks: Sequence[Sequence[Job]]) -> tuple[str, str]:
-    """Of the harness, and a digest of its code and that of the jobs' families and tasks."""
-    parts = (part for jobs in tasks for job in jobs for part in (job.settings.family, job.settings.task))
-    classes = {type(part) for part in parts}
-    return harness.__version__, digest_with(*sorted(classes, key=lambda each: (each.__module__, each.__qualname__)))
+    """As `version_of_kinds`, of all these jobs."""
+    return version_of_kinds(kinds_of(job for jobs in tasks for job in jobs))
+
+
+def kinds_of(jobs: Iterable[Job]) -> list[type]:
+    """The classes of the jobs' families and tasks, each once, in an order that is the same everywhere."""
+    kinds = {type(part) for job in jobs for part in (job.settings.family, job.settings.task)}
+    return sorted(kinds, key=lambda each: (each.__module__, each.__qualname__))
+
+
+def version_of_kinds(kinds: Sequence[type]) -> tuple[str, str]:
+    """Of the harness, and a digest of its code and that of the files which these classes stand in."""
+    return harness.__version__, digest_with(*kinds)
 
 
 def read(folder: Path) -> Submission | None:
