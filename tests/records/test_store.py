@@ -481,7 +481,6 @@ def test_nothing_is_read_or_written_again_where_nothing_has_changed(
     written = {path: path.stat().st_mtime_ns for path in folder.glob("*.*")}
     with monkeypatch.context() as patched:
         patched.setattr(pieces, "read_piece", None)
-        patched.setattr(pieces, "read_piece", None)
         assert collect(folder) == first
         assert finished_run_ids(folder) == {"aa": "finished", "cc": "failed"}
         assert recorded(folder).bad.keys() == {"bb"}
