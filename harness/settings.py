@@ -366,6 +366,14 @@ class LauncherSettings(Checked):
         "members of a size that one process trains at once",
         or_null(whole(1), "what runs fastest for the family on this device"),
     )
+    gpus_per_run: int = setting(
+        1, "GPUs, or cores of a machine without, that train a run together, each on its share of every batch", whole(1)
+    )
+    shard: str = setting(
+        "auto",
+        "whether parameters lie in shards on the GPUs of a run; auto: where they would take half of a GPU's memory",
+        one_of("auto", "never", "always"),
+    )
     minutes: float = setting(60.0, "walltime of a task on a cluster; what trains then goes on in the next", above(0))
     partition: str | None = setting(
         None, "partition of the tasks", or_null(Text("a partition"), "the cluster's default")
@@ -406,10 +414,14 @@ class LauncherSettings(Checked):
         return self.processes(device, self.cpus_per_task, self.gpus_per_node or 1)
 
     def processes(self, device: str, cores: int, cards: int = 1) -> int:
-        """Processes side by side where there are so many cores and cards: `workers`, or as many as these hold."""
+        """Processes side by side where there are so many cores and cards: `workers`, or as many as these hold.
+
+        Those that train a run together count as one.
+        """
         if self.workers is not None:
             return self.workers
-        return max(1, cores // (self.threads or 1)) if device == "cpu" else cards
+        places = cores // (self.threads or 1) if device == "cpu" else cards
+        return max(1, places // self.gpus_per_run)
 
     @property
     def way(self) -> str:

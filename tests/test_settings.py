@@ -95,6 +95,8 @@ REFUSED: dict[str, list[Any]] = {
     "launcher.members_together": [0],
     "launcher.threads": [0, 1.5],
     "launcher.step": ["eager", None],
+    "launcher.gpus_per_run": [0, 1.5, None],
+    "launcher.shard": ["sometimes", None],
     "launcher.engine": ["cloud", None],
     "launcher.minutes": [0, None],
     "launcher.partition": [3],

@@ -30,8 +30,8 @@ from harness.sweeping.claims import in_training
 from harness.sweeping.launchers.submission import submissions
 from harness.sweeping.presence import sweepers
 
-STUDY = ["family=mlp", "task=parity", "task.n_subtasks=4", "ladder.widths=[8,16,32]", "ladder.steps=8000", "seeds=4"]
-STUDY += ["launcher.members_together=1", "launcher.step=replayed", "training.checkpoint_s=0.5"]
+STUDY = ["family=mlp", "task=parity", "task.n_subtasks=4", "ladder.widths=[8,16,32]", "ladder.steps=4000", "seeds=4"]
+STUDY += ["launcher.members_together=1", "launcher.step=replayed", "training.checkpoint_s=0.3"]
 N_RUNS = 12
 
 ENGINES = {
@@ -69,6 +69,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--engines", default=",".join(ENGINES))
     engines = [name for name in parser.parse_args().engines.split(",") if _is_here(name)]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it, and so would sweeps
     shutil.rmtree("results/engines", ignore_errors=True)
     rows = []
     for engine in engines:

@@ -62,11 +62,12 @@ def parts(device: str, studies: str, seconds: float) -> list[Part]:
     return [
         Part("environment", (*run, "environment", "--device", device), 35),
         Part("losses", (*run, "losses", "--device", device), 55),
+        Part("cards", (*run, "cards", "--device", device), 30),
         Part("ways", (*run, "ways", "--device", device), 45),
         Part("speed", (*run, "speed", "--device", device, "--seconds", str(seconds)), 40),
         Part("tests", (sys.executable, "-m", "pytest", "-q", "-rs", "-m", "gpu", "-p", "no:cacheprovider", *tests), 60),
         Part("bench", (*run, "bench", "--device", device), 75),
-        Part("quickstart", (*run, "quickstart", "--device", device, "--studies", studies), 165),
+        Part("quickstart", (*run, "quickstart", "--device", device, "--studies", studies), 139),
     ]
 
 

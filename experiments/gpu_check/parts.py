@@ -1,6 +1,6 @@
 """The parts of the GPU check that are the harness's own work; `check.py` runs each in a process of its own.
 
-python experiments/gpu_check/parts.py {environment,losses,ways,speed,bench,quickstart} --device cuda
+python experiments/gpu_check/parts.py {environment,losses,cards,ways,speed,bench,quickstart} --device cuda
 """
 
 from __future__ import annotations
@@ -46,6 +46,9 @@ COMPARED = {
     "transformer": ("family=transformer", "task=lookup", "ladder.widths=[32]", "ladder.depths=[2]", "ladder.heads=2"),
     "adapters": ("family=transformer", "task=lookup", "ladder.widths=[32]", "finetune=lora", "finetune.rank=4"),
 }
+
+#: How the parameters of a run on two cards lie.
+SHARD = ("never", "always")
 
 #: What takes part in a step that is captured, beside the gradient; dropout draws by keys that change from step to step.
 STEPPED = ("optimizer.grad_clip=1.0", "optimizer.weight_decay=0.1", "schedule=cosine")
@@ -136,6 +139,37 @@ def _trained(overrides: tuple[str, ...], device: str, alone: bool) -> list[list[
         for job in jobs
         for outcome in train_job(job)
     ]
+
+
+def cards(device: str) -> tuple[dict[str, Any], bool]:
+    """Evaluation losses of a run that two cards train together, whole and in shards, beside those of one CPU."""
+    import numpy as np
+
+    from harness import load
+    from harness.cli import main as command
+    from harness.records.machine import cores
+    from harness.training.device import cards_for, resolve
+
+    there = cores() if device == "cpu" else cards_for(resolve(device))
+    if there < 2:
+        print(f"skipped: it takes two cards, and there is {there}", flush=True)
+        return {"skipped": f"{there} of two cards"}, True
+    found: dict[str, Any] = {"tolerance": LOSS_TOLERANCE}
+    of_each = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        on_two = (f"training.device={device}", "launcher.gpus_per_run=2")
+        asked_of = {"one": ("training.device=cpu",)} | {how: (*on_two, f"launcher.shard={how}") for how in SHARD}
+        for way, where in asked_of.items():
+            results = f"{scratch}/{way}"
+            asked = (*COMPARED["transformer"], f"ladder.steps={N_STEPS}", "seeds=1", f"results={results}")
+            if command(["sweep", *asked, *where]) != 0:
+                return found, False
+            frame = load(results)
+            of_each[way] = frame.loc[frame["metric"] == "loss"].sort_values(["split", "step"])["value"].to_numpy()
+            found[way] = float(np.abs(of_each[way] / of_each["one"] - 1).max())
+            keep(found)
+            print(way, found[way], flush=True)
+    return found, all(found[how] <= LOSS_TOLERANCE for how in SHARD)
 
 
 def ways(device: str) -> tuple[dict[str, Any], bool]:
@@ -261,7 +295,7 @@ def quickstart(device: str, studies: list[str]) -> tuple[dict[str, Any], bool]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=("environment", "losses", "ways", "speed", "bench", "quickstart"))
+    parser.add_argument("part", choices=("environment", "losses", "cards", "ways", "speed", "bench", "quickstart"))
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--studies", default=",".join(VERDICTS), help="of the quickstart, separated by commas")
     parser.add_argument("--seconds", type=float, default=2.0, help="that each speed is measured for")
@@ -271,9 +305,8 @@ def main() -> int:
     elif args.part == "quickstart":
         found, passed = quickstart(args.device, args.studies.split(","))
     else:
-        found, passed = {"environment": environment, "losses": losses, "ways": ways, "bench": bench}[args.part](
-            args.device
-        )
+        others = {"environment": environment, "losses": losses, "cards": cards, "ways": ways, "bench": bench}
+        found, passed = others[args.part](args.device)
     keep(found)
     return 0 if passed else 1
 

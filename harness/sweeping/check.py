@@ -12,6 +12,7 @@ from harness.settings import Settings
 from harness.sweeping.failures import reason
 from harness.tasks.shifts.sets import check_shifts
 from harness.training.rates import hidden_matrices
+from harness.training.sharded import refuse_unshardable
 
 
 def check_models(studies: Iterable[Settings], *, flops: bool, every_rung: bool = False) -> int:
@@ -32,6 +33,7 @@ def check_models(studies: Iterable[Settings], *, flops: bool, every_rung: bool =
     """
     n_checked = 0
     for study in studies:
+        refuse_ungroupable(study)
         study.task.check_data()
         check_shifts(study)
         rungs = build_ladder(study)
@@ -46,6 +48,23 @@ def _smallest_of_each_depth(rungs: Sequence[Rung]) -> list[Rung]:
     for rung in sorted(rungs, key=lambda rung: rung.params.total):
         smallest.setdefault(rung.shape.depth, rung)
     return list(smallest.values())
+
+
+def refuse_ungroupable(study: Settings) -> None:
+    """Raise SettingError for `launcher.gpus_per_run` where a study's runs cannot be trained so."""
+    refuse_unshardable(study)
+    launcher = study.launcher
+    if (n := launcher.gpus_per_run) == 1:
+        return
+    if n > (batch := study.ladder.batch_size):
+        raise SettingError("launcher.gpus_per_run", n, f"at most {batch}, the examples of a batch")
+    if study.loss.kind == "contrastive":
+        raise SettingError("launcher.gpus_per_run", n, "1 with loss=contrastive, which compares all views of a batch")
+    if (launcher.members_together or 1) > 1:
+        allowed = f"1 with launcher.gpus_per_run={n}, which is for models that fill a GPU"
+        raise SettingError("launcher.members_together", launcher.members_together, allowed)
+    if launcher.step not in ("auto", "replayed"):
+        raise SettingError("launcher.step", launcher.step, f"auto or replayed with launcher.gpus_per_run={n}")
 
 
 def _check(study: Settings, rung: Rung, flops: bool) -> None:

@@ -29,8 +29,9 @@ def smaller(job: Job) -> tuple[list[Job], str]:
     """A job in parts that need less memory each, and what is said of them; none where it cannot be split further."""
     if len(job.members) > 1:
         return [replace(job, members=(member,)) for member in job.members], "its members follow one by one"
-    n = min(2 * job.micro_batches, job.settings.ladder.batch_size)
-    if n == job.micro_batches:
+    # Each of a group of processes splits its own share.
+    n = min(2 * job.micro_batches, job.settings.ladder.batch_size // job.settings.launcher.gpus_per_run)
+    if n <= job.micro_batches:
         return [], ""
     return [replace(job, micro_batches=n)], f"it follows with its batch in {n} micro-batches"
 

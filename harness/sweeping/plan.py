@@ -28,7 +28,9 @@ from harness.ladder import (
 )
 from harness.records.machine import cores
 from harness.settings import LauncherSettings, Settings
+from harness.training.device import cards_for
 from harness.training.members import Stack
+from harness.wording import counted
 
 #: Runs that ended so are not trained again, for the same settings would give the same end.
 DONE = ("finished", "diverged")
@@ -121,7 +123,7 @@ def has_compiler() -> bool:
 def default_choice(cell: Job, device: str) -> Choice:
     """What is asked for, and where nothing is, what is fastest for most models without a trial."""
     launcher = cell.settings.launcher
-    members = launcher.members_together or _together(cell, device)
+    members = launcher.members_together or (_together(cell, device) if launcher.gpus_per_run == 1 else 1)
     return Choice(members, launcher.way)
 
 
@@ -183,10 +185,10 @@ def single_job(settings: Settings) -> Job:
 
 
 def worker_count(settings: Settings, device: str) -> int:
-    """Processes side by side on this machine: as many as its cores have threads for, one on a GPU.
+    """What trains side by side on this machine: as many processes, or groups of them, as its cores or GPUs hold.
 
     Raises:
-        SettingError: more threads than there are cores, or a way to run a step that this device does not have.
+        SettingError: more threads or GPUs than there are, or a way to run a step that this device does not have.
     """
     launcher, n_cores = settings.launcher, cores()
     threads = launcher.threads or 1
@@ -196,7 +198,23 @@ def worker_count(settings: Settings, device: str) -> int:
         allowed = f"at most {n_cores // threads} with launcher.threads={threads}: this process may use {n_cores} cores"
         raise SettingError("launcher.workers", launcher.workers, allowed)
     refuse_step(launcher, device)
-    return launcher.processes(device, n_cores)
+    cards = max(1, cards_for(torch.device(device)))
+    refuse_too_few(launcher, device, n_cores, cards, "this machine")
+    return launcher.processes(device, n_cores, cards)
+
+
+def refuse_too_few(launcher: LauncherSettings, device: str, n_cores: int, cards: int, where: str) -> None:
+    """Raise SettingError where there are too few GPUs, or cores, for all that is to train a run together."""
+    if (n := launcher.gpus_per_run) == 1:
+        return
+    if device not in ("cpu", "cuda"):
+        raise SettingError("launcher.gpus_per_run", n, f"1 on {device}, of which a machine has one")
+    has, of = (n_cores // (launcher.threads or 1), "core") if device == "cpu" else (cards, "GPU")
+    if n > has:
+        raise SettingError("launcher.gpus_per_run", n, f"at most {has}: {where} has {counted(has, of)} for a run")
+    if launcher.workers is not None and launcher.workers * n > has:
+        allowed = f"at most {has // n} with launcher.gpus_per_run={n}: {where} has {counted(has, of)}"
+        raise SettingError("launcher.workers", launcher.workers, allowed)
 
 
 def refuse_step(launcher: LauncherSettings, device: str) -> None:

@@ -218,7 +218,8 @@ class _Pool:
             except (OSError, EOFError):
                 self._lose(worker)
                 continue
-            self.never_up = 0
+            if worker.ready or answer is not None:  # a word of some of its processes is none of the worker's
+                self.never_up = 0
             if answer is not None:
                 self._record(self.at_work.pop(worker), answer)
 
@@ -253,7 +254,7 @@ class _Pool:
         attempt = self.at_work.pop(worker, None)
         if attempt is not None:
             self._try_again(attempt, death)
-        elif not worker.ready:
+        elif worker.is_fresh and not worker.ready:
             self._count_never_up(death.why)
 
     def _try_again(self, attempt: _Attempt, death: Death) -> None:

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from multiprocessing import connection, spawn
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
@@ -27,9 +28,10 @@ from harness.ladder import Job
 from harness.sweeping import server
 from harness.sweeping.checkpoints import ASKED_TO_STOP
 from harness.sweeping.crew import Death, Work
-from harness.sweeping.failures import JobStopped, OutOfMemoryError, death
+from harness.sweeping.failures import JobStopped, OutOfMemoryError, death, job_error
 from harness.sweeping.memory import oom_kills, ran_out
 from harness.sweeping.worker import answer_to, run_job, settle
+from harness.training.device import cards_of, see_only
 
 #: What is sent in place of a job to a worker that is to end.
 _STOP = b""
@@ -62,14 +64,19 @@ class Processes:
 
     Args:
         work: what each process makes of a job.
+        cards: GPUs that they share; each is told which is its own where there are several.
     """
 
-    def __init__(self, size: int, work: Work = run_job) -> None:
-        self.size, self.work = size, work
+    def __init__(self, size: int, work: Work = run_job, cards: int = 0) -> None:
+        self.size, self.work, self.cards = size, work, cards
+        self.places: list[Process | None] = [None] * size
 
     def start(self, git_revision: str | None) -> Process:
         """Raises OSError or EOFError where no process can be started."""
-        return Process(self.work, git_revision)
+        place = next(i for i, worker in enumerate(self.places) if worker is None or worker.has_ended)
+        cards = cards_of(place, 1, self.cards)
+        self.places[place] = started = Process(self.work, git_revision, partial(see_only, cards[0]) if cards else None)
+        return started
 
     def heard(self, workers: Sequence[Process], timeout_s: float) -> list[Process]:
         """Those that have answered, or died, at the latest after `timeout_s` seconds."""
@@ -79,17 +86,24 @@ class Processes:
 class Process:
     """A worker of its own process; methods as `sweeping.crew.Worker` has them.
 
+    Args:
+        prepare: what it does before it says that it has come up.
+
+    Attributes:
+        has_ended: whether `end` has been called.
+
     Raises:
         OSError, EOFError: it cannot be started.
     """
 
-    def __init__(self, work: Work, git_revision: str | None) -> None:
+    def __init__(self, work: Work, git_revision: str | None, prepare: Callable[[], None] | None = None) -> None:
         context = _Context()
         server.start()
-        self.ready, self.is_fresh = False, True
+        self.ready, self.is_fresh, self.has_ended = False, True, False
+        self.unprepared: str | None = None
         self.oom_kills: int | None = None
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, work, git_revision))
+        self.process = context.Process(target=_serve, args=(theirs, work, git_revision, prepare))
         try:
             with theirs, server.what_it_inherits():
                 self.process.start()
@@ -111,6 +125,9 @@ class Process:
     def hear(self) -> Any:
         """Its answer, waited for; raises OSError or EOFError where it has died."""
         answer = self.pipe.recv()
+        if self.is_fresh and answer is not None:
+            self.unprepared = str(answer)
+            raise EOFError(self.unprepared)
         self.ready = not isinstance(answer, JobStopped | OutOfMemoryError)
         return answer
 
@@ -121,11 +138,14 @@ class Process:
     def end(self) -> Death:
         """End it, in mid-training too, or find that it has ended; why it did."""
         self.pipe.close()
+        self.has_ended = True
         self.process.join(_END_S)
         if self.process.is_alive():
             self.process.kill()
             self.process.join()
         exit_code = self.process.exitcode
+        if self.unprepared is not None:
+            return Death(self.unprepared)
         if (short := ran_out(exit_code, self.oom_kills)) is not None:
             return Death(short, out_of_memory=True)
         return Death(death(exit_code))
@@ -137,13 +157,19 @@ def heard(workers: Sequence[Process], timeout_s: float) -> list[Process]:
     return [worker for worker in workers if worker.pipe in ready]
 
 
-def _serve(pipe: Connection, work: Work, git_revision: str | None) -> None:
+def _serve(pipe: Connection, work: Work, git_revision: str | None, prepare: Callable[[], None] | None) -> None:
     """Run the jobs that come through a pipe, one after another, until it ends: what a worker does."""
     settle()
     jobs: SimpleQueue[bytes] = SimpleQueue()
     signal.signal(signal.SIGTERM, lambda *_: jobs.put(_stop()))
     Thread(target=_listen, args=(pipe, jobs), daemon=True).start()
     answer: Any = None
+    try:
+        if prepare is not None:
+            prepare()
+    except Exception as error:
+        pipe.send(job_error(error))
+        return
     while True:
         with suppress(OSError):  # no parent is left, and `_listen` ends this process
             pipe.send(answer)

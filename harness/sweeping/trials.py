@@ -21,8 +21,8 @@ import torch
 from harness.errors import UserError
 from harness.ladder import Job
 from harness.sweeping.crew import Work
-from harness.sweeping.processes import Process, heard
-from harness.training.device import resolve, synchronise
+from harness.sweeping.processes import Process, Processes, heard
+from harness.training.device import cards_for, resolve, synchronise
 from harness.training.evaluation import Evaluator, examples_at_once
 from harness.training.loop import evaluators_of, training_steps
 from harness.training.members import Stack
@@ -193,10 +193,11 @@ def take_trials(jobs: Sequence[Job], at_once: int, work: Work = try_job) -> Iter
         UserError: no process can be started.
     """
     waiting, at_work = deque(jobs), dict[Process, Job | None]()
+    crew = Processes(at_once, work, cards=cards_for(resolve(jobs[0].settings.training.device)))
     try:
         while waiting or any(at_work.values()):
             while len(at_work) < at_once:
-                worker = _started(work)
+                worker = _started(crew)
                 at_work[worker] = waiting.popleft() if waiting else None
                 worker.give(at_work[worker] or jobs[-1])
             for worker in heard(list(at_work), 1.0):
@@ -211,8 +212,8 @@ def take_trials(jobs: Sequence[Job], at_once: int, work: Work = try_job) -> Iter
             worker.end()
 
 
-def _started(work: Work) -> Process:
-    worker = Process(work, None)
+def _started(crew: Processes) -> Process:
+    worker = crew.start(None)
     worker.hear()  # that it has come up
     return worker
 

@@ -82,6 +82,8 @@ class Tuned:
 def choices(cell: Job, device: str) -> list[Choice]:
     """Whatever may be tried for a cell, as far as its settings leave a choice; the default first."""
     usual, launcher = default_choice(cell, device), cell.settings.launcher
+    if launcher.gpus_per_run > 1:
+        return [usual]
     members = {usual.members}
     if launcher.members_together is None and why_alone(cell) is None:
         members |= {1, len(cell.members)}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.errors import SettingError
 from harness.ladder import Job
 from harness.settings import Settings
 from harness.sweeping import plan
 from harness.sweeping.crew import Crew
-from harness.sweeping.processes import Processes
+from harness.sweeping.several_gpus import crew_here
 from harness.sweeping.share import Shares
 from harness.training.device import device_of
 
@@ -37,6 +38,8 @@ def worker_count(settings: Settings, device: str) -> int:
         return plan.worker_count(settings, device)
     from harness.sweeping.launchers import ray_cluster
 
+    if (n := settings.launcher.gpus_per_run) > 1:
+        raise SettingError("launcher.gpus_per_run", n, "1 with launcher=ray, whose workers are one process each")
     plan.refuse_step(settings.launcher, device)
     return ray_cluster.worker_count(settings.launcher, device)
 
@@ -53,7 +56,7 @@ def crew_of(jobs: Sequence[Job], size: int, shares: Shares) -> Crew:
     """
     settings = jobs[0].settings
     if settings.launcher.engine != "ray":
-        return Processes(size)
+        return crew_here(settings.launcher, size, device_of([settings]))
     from harness.sweeping.launchers.ray_crew import RayCrew
 
     files = [str(share.presence.path.absolute()) for share in shares.of.values()]

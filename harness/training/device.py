@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import torch
@@ -38,6 +39,29 @@ def device_of(studies: Sequence[Settings]) -> torch.device:
     for study in studies:
         refuse_precision(device, study.training.precision)
     return device
+
+
+def cards_for(device: torch.device) -> int:
+    """How many GPUs this process sees for what trains on such a device; it starts none of them."""
+    return torch.cuda.device_count() if device.type == "cuda" else 0
+
+
+def cards_of(worker: int, each: int, cards: int) -> list[int]:
+    """The GPUs of the worker of that number, from 0, `each` for every one; workers beyond them share GPUs.
+
+    Args:
+        cards: how many there are; with fewer than two nobody need be told, and the list is empty.
+    """
+    return [] if cards < 2 else [(worker * each + i) % cards for i in range(each)]
+
+
+def see_only(card: int) -> None:
+    """Let this process, which has used no GPU yet, see the one of that number alone.
+
+    Then all that asks for the GPU means that one, in every thread, and nothing is left of a context on another.
+    """
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[card] if visible else str(card)
 
 
 def refuse_precision(device: torch.device, precision: str) -> None:

@@ -30,6 +30,8 @@ def gradient_of(
     Raises:
         UserError: it cannot be compiled here.
     """
+    if (shards := stack.shards) is not None:
+        return lambda x, y, w, k: shards.loss_and_grad(stack, x, y, w, k)
     if stack.unbatched is not None:
         # What vmap cannot run may take another path for other data, which a trace would not.
         return lambda x, y, w, k: stack.loss_and_grad(stack.by_name(), x, y, w, k)
@@ -49,6 +51,8 @@ def gradient_of(
 
 def outputs_of(stack: Stack, inputs: torch.Tensor) -> torch.Tensor:
     """(M, B, S, n_outputs) float32 outputs of every member, at its current parameters, for the same inputs (B, ...)."""
+    if stack.shards is not None:
+        return stack.logits({}, inputs[None])
     params, members = stack.by_name() | stack.frozen, len(stack.params_MP)
     names, fixed = tuple(params), [*params.values()]
 

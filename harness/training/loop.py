@@ -6,7 +6,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, compress
 
 import numpy as np
 import torch
@@ -21,8 +21,9 @@ from harness.training.device import describe, resolve, synchronise
 from harness.training.evaluation import Evaluator
 from harness.training.ledger import Ledger, Outcome
 from harness.training.members import Stack, Start
-from harness.training.optimizers import OPTIMIZERS, Optimizer, resume
+from harness.training.optimizers import OPTIMIZERS, Optimizer
 from harness.training.schedules import stable_steps
+from harness.training.sharded import stack_of
 from harness.training.state import Checkpoints, Keeper, KeepsNothing, NoCheckpoints, NoTrunk, State, Trunk, restore
 from harness.training.ways import Step, running, step_inputs
 
@@ -69,7 +70,7 @@ def train_job(
     started = time.monotonic()
     own = Ledger.of(job, keeper or KeepsNothing())
     with torch.no_grad():
-        stack = Stack.of(job, device, start)
+        stack = stack_of(job, device, start)
         training = Training.of(device, stack, own, checkpoints or NoCheckpoints(), trunk or NoTrunk())
         steps = training.run(on_progress or (lambda progress: None))
     synchronise(device)
@@ -115,6 +116,8 @@ class Training:
         training = cls(device, stack, optimizer_of(own.job, stack), own, longer, checkpoints, trunk)
         if states := [state for state in (checkpoints.read(), trunk.read()) if state is not None]:
             training._resume(max(states, key=lambda state: state.step))
+        if (first := stack.group.agree(training.step)[0]) != training.step:
+            raise RuntimeError(f"processes of one run go on from step {first} and from step {training.step}")
         return training
 
     @property
@@ -146,9 +149,10 @@ class Training:
                 reported_at = time.monotonic()
             if self.longer and self.step == leaves_trunk_at:
                 self._leave_trunk()
-            if not own.goes_on:
+            goes_on, is_due = self.stack.group.agree(own.goes_on, self.checkpoints.due)
+            if not goes_on:
                 break
-            if self.checkpoints.due:
+            if is_due:
                 self.checkpoints.write(self._state())
         return self.step
 
@@ -156,7 +160,8 @@ class Training:
         by_set = [evaluator.measure(self.stack) for evaluator in evaluators]
         measured = [list(chain(*of_member)) for of_member in zip(*by_set, strict=True)]
         for ledger in due:
-            for index in ledger.record(self.step, measured):
+            wanted, members = ledger.record(self.step, measured), range(len(measured))
+            for index in compress(members, self.stack.group.agree(*(index in wanted for index in members))):
                 ledger.keeper.keep(index, self._state_of(index))
 
     def _leave_trunk(self) -> None:
@@ -179,16 +184,20 @@ class Training:
         return State(self.step, named)
 
     def _state(self) -> State:
-        tensors = {"params": self.stack.params_MP} | self.optimizer.averages
+        tensors = {name: self.stack.whole(values) for name, values in self._held().items()}
         tensors |= {_sum_of(ledger): ledger.loss_sum_M for ledger in self.ledgers}
         facts = {ledger.name: ledger.facts() for ledger in self.ledgers}
         facts[self.own.name]["spent_s"] += time.monotonic() - self.started
         return State(self.step, tensors, facts)
 
+    def _held(self) -> dict[str, torch.Tensor]:
+        """What this process holds of parameters and the optimizer's averages."""
+        return {"params": self.stack.params_MP} | self.optimizer.averages
+
     def _resume(self, state: State) -> None:
         self.step = state.step
-        restore({"params": self.stack.params_MP}, state.tensors)
-        resume(self.optimizer, state.tensors)
+        held = self._held()
+        restore(held, {name: self.stack.own(state.tensors[name]) for name in held})
         # One that nobody kept a ledger of up to here cannot go on from here, and none does from beyond the trunk.
         on_trunk = self.step < stable_steps(self.own.job.settings.schedule, self.own.job.steps)
         self.longer = [ledger for ledger in self.longer if on_trunk and ledger.name in state.facts]

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -31,8 +31,12 @@ from harness.families.parametrization import initialise, is_adapter, roles_of
 from harness.finetuning import FinetuneSettings
 from harness.ladder import Job, Member
 from harness.tasks.base import Signature
+from harness.training.group import ALONE, Group
 from harness.training.losses import Criterion, criterion
 from harness.training.rates import Rates
+
+if TYPE_CHECKING:
+    from harness.training.sharded import Shards
 
 #: What dropout draws masks by, by the name of the buffer.
 Keys = dict[str, torch.Tensor]
@@ -66,6 +70,9 @@ class Stack:
             the model can leave them out.
         architecture: tells models apart whose operations differ, for the same shapes of tensors.
         micro_batches: into how many parts a batch, and the evaluation set, is split at least.
+        group: the processes that train them together.
+        shards: the model in shards on these processes, and then `params_MP`, `rates` and `decays_P` are of the entries
+            that this one holds alone; None where each holds all.
     """
 
     skeleton: nn.Module
@@ -84,6 +91,8 @@ class Stack:
     unscored: int
     architecture: object
     micro_batches: int = 1
+    group: Group = ALONE
+    shards: Shards | None = None
 
     @classmethod
     def of(cls, job: Job, device: torch.device, start: Start | None = None) -> Stack:
@@ -130,11 +139,31 @@ class Stack:
         )
 
     def by_name(self, values_MP: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
-        """Views of `params_MP`, or of other values for the same entries, as each parameter's (M, *shape)."""
+        """Views of `params_MP`, or of other values for the same entries, as each parameter's (M, *shape).
+
+        Of shards, copies on the host, for which all processes of the group take part.
+        """
         shapes = [self.skeleton.get_parameter(name).shape for name in self.trained]
-        values_MP = self.params_MP if values_MP is None else values_MP
+        values_MP = self.whole(self.params_MP if values_MP is None else values_MP)
         parts = values_MP.split([shape.numel() for shape in shapes], dim=1)
         return {name: part.unflatten(1, shape) for name, part, shape in zip(self.trained, parts, shapes, strict=True)}
+
+    def whole(self, values_MP: torch.Tensor) -> torch.Tensor:
+        """(M, P) values of all entries, from those that this process holds; all of its group take part."""
+        return values_MP if self.shards is None else self.shards.whole(values_MP)
+
+    def own(self, values_MP: torch.Tensor) -> torch.Tensor:
+        """Of values of all entries those that this process holds."""
+        return values_MP if self.shards is None else self.shards.own(values_MP)
+
+    def norms(self, values_MP: torch.Tensor) -> torch.Tensor:
+        """(M, 1) the 2-norm of each member's values, over all entries."""
+        norm_M1 = values_MP.norm(dim=1, keepdim=True)
+        if self.shards is None:
+            return norm_M1
+        squares_M1 = norm_M1.square()
+        self.group.add(squares_M1)
+        return squares_M1.sqrt()
 
     @property
     def models(self) -> dict[str, torch.Tensor]:
@@ -176,12 +205,14 @@ class Stack:
             params: those that are trained, and any of the others that are not to be the stack's own.
             dropout_keys: those of a training step; None to drop nothing.
         """
+        if self.shards is not None:
+            return self.shards.logits(self, inputs, dropout_keys, unscored)
         for dropout in self.dropouts.values():
             dropout.train(dropout_keys is not None)
 
         def one(own: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
             with (
-                _leaving_out(self.skeleton, unscored),
+                leaving_out(self.skeleton, unscored),
                 torch.autocast(x.device.type, torch.bfloat16) if self.bfloat16 else nullcontext(),
             ):
                 return functional_call(self.skeleton, self.buffers | own, (x,))
@@ -229,7 +260,7 @@ class Stack:
 
 
 @contextmanager
-def _leaving_out(model: nn.Module, positions: int) -> Iterator[None]:
+def leaving_out(model: nn.Module, positions: int) -> Iterator[None]:
     """Let a model give no logits of its first answers."""
     if not positions:
         yield

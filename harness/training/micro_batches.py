@@ -1,5 +1,7 @@
 """The batch of a step in micro-batches, whose losses and gradients are summed: the same step in less memory.
 
+Of a group of processes that train a job together each takes its share of them, and all have the sums.
+
 A batch's weights are normalised over the whole of it, and dropout draws the masks that the whole would have: what
 differs from a step that is not split is the order of floating-point additions.
 """
@@ -28,21 +30,28 @@ def gradient_in_parts(
     keys: Keys,
     compile: bool = False,
 ) -> Gradient:
-    """`gradient_of` for batches of this shape, in the job's micro-batches.
+    """`gradient_of` for batches of this shape, in the job's micro-batches, those of all processes of a group together.
 
     Raises:
         IndivisibleError: the loss of a batch is not the sum of the losses of its parts.
     """
-    if job.micro_batches == 1:
+    group = stack.group
+    n_parts = job.micro_batches * group.size
+    if n_parts == 1:
         return gradient_of(stack, inputs, targets, weights, keys, compile)
     if (reason := _why_whole(job, stack, inputs)) is not None:
         raise IndivisibleError(f"the batch cannot be split: {reason}")
-    parts = [whole.tensor_split(job.micro_batches, dim=1) for whole in (inputs, targets, weights)]
-    sizes = [part.shape[1] for part in parts[0]]
+    own = slice(job.micro_batches * group.rank, job.micro_batches * (group.rank + 1))
+
+    def split(*wholes: torch.Tensor) -> list[tuple[torch.Tensor, ...]]:
+        return list(zip(*(whole.tensor_split(n_parts, dim=1) for whole in wholes), strict=True))
+
+    parts = split(inputs, targets, weights)
+    sizes = [part[0].shape[1] for part in parts]
     # Made once, for a device is not to wait for the host within a step.
-    of_parts = [stack.dropout_parts(sum(sizes[:i]), size) for i, size in enumerate(sizes)]
+    of_parts = [stack.dropout_parts(sum(sizes[:i]), size) for i, size in enumerate(sizes)][own]
     traced: dict[int, Gradient] = {}  # by the size of a micro-batch, of which there are two at most
-    for size, of_part, *part in zip(sizes, of_parts, *parts, strict=True):
+    for size, of_part, part in zip(sizes[own], of_parts, parts[own], strict=True):
         if size not in traced:
             traced[size] = gradient_of(stack, part[0], part[1], part[2], keys | of_part, compile)
 
@@ -50,10 +59,11 @@ def gradient_in_parts(
         inputs: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor, keys: Keys
     ) -> tuple[torch.Tensor, torch.Tensor]:
         losses_M, grad_MP = torch.zeros(()), torch.zeros(())
-        parts = (whole.tensor_split(job.micro_batches, dim=1) for whole in (inputs, targets, weights))
-        for size, of_part, x, y, w in zip(sizes, of_parts, *parts, strict=True):
-            losses, grad = traced[size](x, y, w, keys | of_part)
+        for of_part, (x, y, w) in zip(of_parts, split(inputs, targets, weights)[own], strict=True):
+            losses, grad = traced[x.shape[1]](x, y, w, keys | of_part)
             losses_M, grad_MP = losses_M + losses, grad.add_(grad_MP)
+        # Shards of a gradient are sums over the group already.
+        group.add(losses_M, *([] if stack.shards else [grad_MP]))
         return losses_M, grad_MP
 
     return gradient

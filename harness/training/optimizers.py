@@ -7,7 +7,7 @@ list of operations at every step, which a CUDA graph can hold.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
@@ -16,7 +16,6 @@ from harness.settings import OptimizerSettings
 from harness.training.adamw import AdamW
 from harness.training.muon import Muon
 from harness.training.rates import Rates
-from harness.training.state import restore
 
 
 class Optimizer(Protocol):
@@ -104,12 +103,6 @@ def take_step(optimizer: Optimizer, grad_MP: torch.Tensor, step: int, lr_multipl
     optimizer.update(grad_MP, torch.tensor(optimizer.factors(step, lr_multiplier), device=grad_MP.device))
 
 
-def resume(optimizer: Optimizer, averages: Mapping[str, torch.Tensor]) -> None:
-    """Take up the averages of another optimizer of this kind."""
-    restore(optimizer.averages, averages)
-
-
-def clip_by_member(grad_MP: torch.Tensor, max_norm: float) -> torch.Tensor:
-    """Scale each member's gradient down to at most `max_norm` (its 2-norm over all parameters)."""
-    norm_M1 = grad_MP.norm(dim=1, keepdim=True)
+def clip_by_member(grad_MP: torch.Tensor, max_norm: float, norm_M1: torch.Tensor) -> torch.Tensor:
+    """Scale each member's gradient down to at most `max_norm`; `norm_M1` is its 2-norm over all parameters."""
     return grad_MP * (max_norm / norm_M1.clamp(min=max_norm))

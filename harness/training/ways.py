@@ -80,7 +80,7 @@ def plain_step(job: Job, stack: Stack, optimizer: Optimizer, gradient: Gradient)
         losses_M, grad_MP = gradient(given.inputs, given.targets, given.weights, given.keys)
         grad_MP = add_penalties(grad_MP, stack.params_MP, stack.decays_P, settings.loss)
         if settings.optimizer.grad_clip is not None:
-            grad_MP = clip_by_member(grad_MP, settings.optimizer.grad_clip)
+            grad_MP = clip_by_member(grad_MP, settings.optimizer.grad_clip, stack.norms(grad_MP))
         optimizer.update(grad_MP, given.factors_F)
         return losses_M
 

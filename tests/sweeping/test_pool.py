@@ -17,10 +17,11 @@ from harness.errors import RunsWarning, UserError
 from harness.ladder import Job
 from harness.records.store import collect, finished_run_ids, load_runs
 from harness.sweeping import processes
+from harness.sweeping.crew import Death
 from harness.sweeping.display import Lines
 from harness.sweeping.failures import Ended
 from harness.sweeping.plan import cells, pending
-from harness.sweeping.pool import run_jobs
+from harness.sweeping.pool import ATTEMPTS, run_jobs
 from harness.sweeping.processes import Process, Processes
 from harness.sweeping.progress import Reporter, running
 from harness.sweeping.worker import run_job
@@ -198,3 +199,55 @@ def test_a_worker_that_ends_at_once_leaves_no_semaphore(jobs: list[Job]) -> None
     left = worker.hear()
     worker.end()
     assert left == []
+
+
+class SpeaksAndDies:
+    """A worker of several processes one of which says that it has come up, and then another dies."""
+
+    ready, is_fresh = False, True
+    n_started = 0
+
+    def __init__(self) -> None:
+        type(self).n_started += 1
+        self.n_heard = 0
+
+    def hear(self) -> None:
+        self.n_heard += 1
+        if self.n_heard > 1:
+            raise EOFError
+
+    def dismiss(self) -> None:
+        pass
+
+    def end(self) -> Death:
+        return Death("killed by SIGKILL")
+
+
+class OfThem:
+    """A crew of such workers."""
+
+    size = 1
+
+    def start(self, git_revision: str | None) -> SpeaksAndDies:
+        return SpeaksAndDies()
+
+    def heard(self, workers: list[SpeaksAndDies], timeout_s: float) -> list[SpeaksAndDies]:
+        return workers
+
+
+def test_workers_that_never_come_up_are_not_started_without_end(jobs: list[Job]) -> None:
+    display = Lines(Console(quiet=True), jobs, lambda job: 1.0)
+    with pytest.raises(UserError, match="no process for training can be started: killed by SIGKILL"):
+        run_jobs(jobs, OfThem(), None, display)  # type: ignore[arg-type]
+    assert SpeaksAndDies.n_started == ATTEMPTS
+
+
+def fails_to_prepare() -> None:
+    raise RuntimeError("no such card")
+
+
+def test_a_process_that_cannot_prepare_says_why() -> None:
+    worker = Process(run_job, None, fails_to_prepare)
+    with pytest.raises(EOFError):
+        worker.hear()
+    assert worker.end().why.startswith("RuntimeError: no such card")

@@ -101,18 +101,20 @@ def _run(jobs: Sequence[Job], share: Share) -> bool:
     from harness.sweeping.cost import cost_model
     from harness.sweeping.display import Lines
     from harness.sweeping.pool import run_jobs
-    from harness.sweeping.processes import Processes
     from harness.sweeping.runs_row import git_revision
+    from harness.sweeping.several_gpus import crew_here
     from harness.sweeping.share import Shares
     from harness.training.device import resolve
 
     if not jobs:
         return False
     settings = jobs[0].settings
-    workers = settings.launcher.slots(resolve(settings.training.device).type)
+    device = resolve(settings.training.device)
+    workers = settings.launcher.slots(device.type)
+    crew = crew_here(settings.launcher, workers, device)
     display = Lines(Console(width=120), jobs, cost_model(share.results).seconds, workers)
     with display:
-        ended = run_jobs(jobs, Processes(workers), git_revision(), display, Shares([share]), waits=False)
+        ended = run_jobs(jobs, crew, git_revision(), display, Shares([share]), waits=False)
     n_here = sum(not run.elsewhere for run in ended)
     print(f"trained {n_here} runs here", flush=True)
     return n_here > 0

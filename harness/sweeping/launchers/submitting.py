@@ -22,7 +22,7 @@ from harness.sweeping.launchers.standing import standings
 from harness.sweeping.launchers.submission import Submission
 from harness.sweeping.packing import pack, task_seconds
 from harness.sweeping.parents import generations
-from harness.sweeping.plan import DONE, cells, is_done
+from harness.sweeping.plan import DONE, cells, is_done, refuse_too_few
 from harness.sweeping.presence import Watch
 from harness.sweeping.run import folders_of, join_folders, look, pending_jobs
 from harness.sweeping.start_check import check_starts, split_orphans
@@ -97,7 +97,9 @@ def _device(studies: Sequence[Settings]) -> str:
         raise SettingError("launcher.gpus_per_node", None, "at least 1 with training.device=cuda")
     if asked == "mps":
         raise SettingError("training.device", asked, "cpu, cuda or auto with launcher=slurm")
-    return "cpu" if asked == "cpu" or launcher.gpus_per_node is None else "cuda"
+    device = "cpu" if asked == "cpu" or launcher.gpus_per_node is None else "cuda"
+    refuse_too_few(launcher, device, launcher.cpus_per_task, launcher.gpus_per_node or 1, "a task")
+    return device
 
 
 def _submit(jobs: Sequence[Job], cost: CostModel, launcher: LauncherSettings, device: str, console: Console) -> None:
