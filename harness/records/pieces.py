@@ -38,6 +38,9 @@ _T = TypeVar("_T")
 #: unpacked by Arrow, another is judged.
 READERS, _MANY = 8, 64
 
+#: Pieces whose rows are put together as soon as these are read.
+_TOGETHER = 512
+
 
 @dataclass(frozen=True)
 class Listing:
@@ -70,6 +73,21 @@ class Recorded:
     """
 
     rows: dict[str, Row]
+    bad: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """What the pieces of many runs hold.
+
+    Attributes:
+        runs: their rows of the runs table, in as few tables as may be: each column of a table takes a kilobyte.
+        measurements: run_id -> its rows of the measurements table, in order.
+        bad: run_id -> what is wrong with its piece, of the others.
+    """
+
+    runs: list[pa.Table]
+    measurements: dict[str, pa.Table]
     bad: dict[str, str]
 
 
@@ -129,8 +147,8 @@ def read_piece(folder: Path, run_id: str) -> dict[str, pa.Table]:
     return rows
 
 
-def read_pieces(folder: Path, run_ids: Sequence[str]) -> tuple[dict[str, dict[str, pa.Table]], dict[str, str]]:
-    """run_id -> its rows in each table, in order, and what is wrong with the pieces of others."""
+def read_pieces(folder: Path, run_ids: Sequence[str]) -> Pieces:
+    """Read the pieces of many runs."""
 
     def read(run_id: str) -> dict[str, pa.Table] | str:
         try:
@@ -139,9 +157,19 @@ def read_pieces(folder: Path, run_ids: Sequence[str]) -> tuple[dict[str, dict[st
             return str(error)
         return piece | {"measurements": measurements_in_order(piece["measurements"])}
 
-    found = dict(zip(run_ids, _side_by_side(read, run_ids), strict=True))
-    bad = {run_id: piece for run_id, piece in found.items() if isinstance(piece, str)}
-    return {run_id: piece for run_id, piece in found.items() if not isinstance(piece, str)}, bad
+    runs, measurements, bad = list[pa.Table](), dict[str, pa.Table](), dict[str, str]()
+    for start in range(0, len(run_ids), _TOGETHER):
+        some = run_ids[start : start + _TOGETHER]
+        found = dict(zip(some, _side_by_side(read, some), strict=True))
+        bad |= {run_id: piece for run_id, piece in found.items() if isinstance(piece, str)}
+        if good := {run_id: piece for run_id, piece in found.items() if not isinstance(piece, str)}:
+            runs.append(pa.concat_tables([piece["runs"] for piece in good.values()]).combine_chunks())
+            numbers = pa.concat_tables([piece["measurements"] for piece in good.values()])
+            numbers, at = numbers.unify_dictionaries().combine_chunks(), 0
+            for run_id, piece in good.items():
+                measurements[run_id] = numbers.slice(at, n := piece["measurements"].num_rows)
+                at += n
+    return Pieces(runs, measurements, bad)
 
 
 def _side_by_side(read: Callable[[str], _T], run_ids: Sequence[str]) -> Iterator[_T]:

@@ -131,20 +131,20 @@ def _merge(folder: Path) -> _Merged:
     """The tables as `collect` writes them; pieces that are in them already are not read again."""
     before, noted, listing = stamp_tables(folder), read_note(folder), list_pieces(folder)
     changed = listing.changed(noted)
-    pieces, bad = read_pieces(folder, changed)
-    bad = dict(sorted((known_bad(listing, noted, changed) | bad).items()))
+    pieces = read_pieces(folder, changed)
+    bad = dict(sorted((known_bad(listing, noted, changed) | pieces.bad).items()))
     problems = _problems(listing, bad)
     unreadable = None
     try:
-        collected = read_collected(folder, besides=list(pieces))
+        collected = read_collected(folder, besides=list(pieces.measurements))
     except OtherVersionError:
         raise
     except DataError as error:
         unreadable = error
         problems += (f"{error}; kept as *.parquet.unreadable, made anew from the pieces",)
         collected = {"runs": SCHEMAS["runs"].empty_table(), "measurements": ENCODED["measurements"].empty_table()}
-    runs = pa.concat_tables([*(piece["runs"] for piece in pieces.values()), collected["runs"]])
-    by_run = _by_run(collected["measurements"]) | {run_id: piece["measurements"] for run_id, piece in pieces.items()}
+    runs = pa.concat_tables([*pieces.runs, collected["runs"]])
+    by_run = _by_run(collected["measurements"]) | pieces.measurements
     empty = ENCODED["measurements"].empty_table()
     tables = {
         "runs": runs.sort_by([(column, "ascending") for column in ORDER["runs"]]),

@@ -183,7 +183,7 @@ def test_only_new_pieces_are_read(folder: Path, monkeypatch: pytest.MonkeyPatch)
         return read_piece(at, run_id)
 
     monkeypatch.setattr(pieces, "read_piece", read)
-    monkeypatch.setattr(store, "read_piece", read)
+    monkeypatch.setattr(pieces, "read_piece", read)
     for _ in range(2):
         assert {run: row["status"] for run, row in recorded(folder).rows.items()} == dict.fromkeys(
             ("aa", "ab", "cc"), "finished"
@@ -480,7 +480,6 @@ def test_nothing_is_read_or_written_again_where_nothing_has_changed(
     first = collect(folder)
     written = {path: path.stat().st_mtime_ns for path in folder.glob("*.*")}
     with monkeypatch.context() as patched:
-        patched.setattr(store, "read_piece", None)
         patched.setattr(pieces, "read_piece", None)
         assert collect(folder) == first
         assert finished_run_ids(folder) == {"aa": "finished", "cc": "failed"}
