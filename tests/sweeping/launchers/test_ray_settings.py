@@ -86,6 +86,11 @@ def test_a_cluster_that_has_ended_is_not_waited_for(
     assert run(capsys, "sweep", *TINY, "launcher=ray", "launcher.address=auto").refused(said)
 
 
+def test_runs_of_several_gpus_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    said = "launcher.gpus_per_run=2: allowed is 1 with launcher=ray"
+    assert run(capsys, "sweep", *TINY, "launcher=ray", "launcher.gpus_per_run=2").refused(said)
+
+
 @pytest.mark.parametrize("verb", ["train", "refine", "redo"])
 def test_verbs_that_wait_are_refused_on_slurm_alone(capsys: pytest.CaptureFixture[str], verb: str) -> None:
     assert run(capsys, verb, *TINY, "launcher=slurm").refused(
