@@ -303,6 +303,8 @@ def to_settings_alone(config: DictConfig) -> Settings:
     plain = _to_object(config)
     assert isinstance(plain, Settings)
     if is_url(plain.results):
+        if plain.launcher.engine == "slurm":
+            raise SettingError("results", plain.results, "a folder that all nodes see, with launcher=slurm")
         plain.results = str(working_copy(plain.results))
     return plain
 

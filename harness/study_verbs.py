@@ -33,6 +33,7 @@ from harness.command_words import AS_FOR_SWEEP, told_apart
 from harness.errors import UnwritableError, UserError
 from harness.explain import explain
 from harness.records.folders import find_folder
+from harness.records.working_copy import place_of
 from harness.verbs import READING, VERBS
 
 
@@ -163,7 +164,8 @@ def _read_tables(verb: str, configs: Sequence[DictConfig], console: Console) -> 
     for folder in sorted(set(folders)):
         found = collect(folder)
         counts = ", ".join(f"{n} {status}" for status, n in found.by_status.items() if n)
-        console.print(f"{folder}: {found.n_runs} runs ({counts}), {found.n_measurements:,} measurements", markup=False)
+        told = f"{found.n_runs} runs ({counts}), {found.n_measurements:,} measurements"
+        console.print(f"{place_of(folder)}: {told}", markup=False)
         for problem in found.problems:
             console.print(f"left out: {problem}", markup=False)
         for line in found.differing_data if verb == "collect" else ():

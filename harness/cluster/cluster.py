@@ -73,6 +73,8 @@ def read_cluster(asked: str) -> Cluster:
     given: dict[str, str] = {}
     for part in filter(None, (part.strip() for part in asked.split(","))):
         key, equals, value = (word.strip() for word in part.partition("="))
+        if ";" in value or "=" in value:
+            raise UserError(f"--cluster {part}: {value} is no value of {key}; keys are divided by commas")
         if key not in KEYS:
             raise UserError(f"--cluster {part}: {key} is not a key{nearest(key, KEYS)} (keys: {', '.join(KEYS)})")
         if not equals or not value:

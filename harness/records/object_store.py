@@ -27,6 +27,7 @@ PACKAGES: Mapping[str, str | None] = {
     "memory": None,  # of one process, for tests
 }
 
+_ONE_SLASH = re.compile(r"(?P<scheme>[A-Za-z0-9]+):/?(?!/)")
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<place>.*)", re.DOTALL)
 
 #: Objects that are asked for at once, so that memory is bounded by as many pieces.
@@ -34,8 +35,16 @@ _TOGETHER = 256
 
 
 def is_url(path: Path | str) -> bool:
-    """Whether a results folder is named by a URL."""
-    return isinstance(path, str) and _URL.fullmatch(path) is not None
+    """Whether a results folder is named by a URL.
+
+    Raises:
+        SettingError: it is meant to be, and a slash is missing.
+    """
+    if not isinstance(path, str):
+        return False
+    if (meant := _ONE_SLASH.match(path)) is not None and meant["scheme"].lower() in PACKAGES:
+        raise SettingError("results", path, f"a folder, or {meant['scheme']}://BUCKET/PATH with two slashes")
+    return _URL.fullmatch(path) is not None
 
 
 @dataclass(frozen=True)
@@ -75,8 +84,8 @@ class ObjectStore:
         if scheme not in PACKAGES:
             known = ", ".join(f"{name}://" for name, package in PACKAGES.items() if package)
             raise SettingError("results", url, f"a folder, or a URL of {known}")
-        if not place or "?" in place or "#" in place or ".." in place.split("/"):
-            raise SettingError("results", url, f"{scheme}://BUCKET/PATH")
+        if "/" not in place or "?" in place or "#" in place or ".." in place.split("/"):
+            raise SettingError("results", url, f"{scheme}://BUCKET/PATH, without ?, # and ..")
         store = cls(f"{scheme}://{place}")
         try:
             _ = store.filesystem

@@ -103,7 +103,7 @@ def pull_runs(folder: Path) -> None:
         UserError: the store cannot be asked.
     """
     if copy_of(folder) is not None:
-        pull(folder / PIECES)
+        pull(folder / PIECES, keeps_gone=True)
         pull(folder, [path.name for path in table_paths(folder).values()])
 
 

@@ -17,15 +17,18 @@ from functools import lru_cache
 from pathlib import Path
 
 from harness.cache_folder import cache_folder
-from harness.errors import UnwritableError, UserError
+from harness.errors import UnwritableError, UserError, warn_of_runs
 from harness.records.files import make_own_folder, write_whole
 from harness.records.machine import MACHINE
 from harness.records.object_store import ObjectStore
+from harness.wording import counted
 
 #: Where copies are, in the cache folder: a folder for each URL, which holds the copy and the two files below.
 _COPIES = "object_stores"
 #: Which store it is; and which objects the copy has, by `_Have`.
 _NOTE, _INDEX = "store.json", "index.json"
+#: Beside a copy, the runs that it had and that have gone from the store.
+_GONE = "gone"
 
 #: name -> the tag of the object that a file of the copy is of, and the file's size in bytes and time of change in ns.
 _Have = dict[str, list[str | int]]
@@ -72,6 +75,12 @@ def store_of(results: Path) -> ObjectStore | None:
     return None if found is None else found[0]
 
 
+def place_of(results: Path) -> str:
+    """Where results are, for people: the URL of a working copy, else the folder."""
+    store = store_of(results)
+    return str(results) if store is None else store.url
+
+
 @lru_cache
 def _url(home: Path) -> str | None:
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
@@ -79,7 +88,7 @@ def _url(home: Path) -> str | None:
     return None
 
 
-def pull(folder: Path, names: Collection[str] | None = None) -> None:
+def pull(folder: Path, names: Collection[str] | None = None, keeps_gone: bool = False) -> None:
     """Fetch the objects of a folder that its copy lacks or has of before; remove those that have gone from the store.
 
     What this copy has and the store never had stays.
@@ -87,6 +96,8 @@ def pull(folder: Path, names: Collection[str] | None = None) -> None:
     Args:
         folder: a working copy, or a folder in one; not the folders in it.
         names: of the files; None for all.
+        keeps_gone: of a folder of runs, each of which was put into the store before it stood here: those that the store
+            lacks have gone from there; they are kept beside the copy, and a warning says so.
 
     Raises:
         UserError: the store cannot be asked, or the copy not be written.
@@ -95,7 +106,8 @@ def pull(folder: Path, names: Collection[str] | None = None) -> None:
         return
     store, copy = found
     index = copy.parent / _INDEX
-    before = _read_index(index)  # before the store is asked: what is written meanwhile has not gone from there
+    # Before the store is asked: what is written meanwhile has not gone from there.
+    before, here = _read_index(index), set(folder.glob("*.parquet")) if keeps_gone else set()
     with _told(f"{store.url} cannot be read"):
         at_store = {
             copy / name: stamp
@@ -109,12 +121,24 @@ def pull(folder: Path, names: Collection[str] | None = None) -> None:
             if not _holds(path, content):
                 write_whole(path, content, lasting=False)
             have[path] = [at_store[path].tag, *_size_and_time(path)]
-        gone = [path for path in have if path.parent == folder and path not in at_store]
+        gone = [path for path in {*have, *here} if path.parent == folder and path not in at_store]
         for path in gone if names is None else [path for path in gone if path.name in names]:
-            if _is_of(path, (had := have.pop(path)), had[0]):
+            had = have.pop(path, None)
+            if keeps_gone:
+                _keep_gone(path, copy.parent / _GONE)
+            elif had is not None and _is_of(path, had, had[0]):
                 path.unlink(missing_ok=True)
+        if keeps_gone and gone:
+            told = f"{counted(len(gone), 'run')} of this copy {'is' if len(gone) == 1 else 'are'} in the store no more"
+            warn_of_runs(f"{store.url}: {told}, removed or set aside; what there was is in {copy.parent / _GONE}")
         if (now := {_name(copy, path): had for path, had in have.items()}) != before:
             write_whole(index, json.dumps(now).encode(), lasting=False)
+
+
+def _keep_gone(path: Path, folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        os.replace(path, folder / path.name)
 
 
 def pull_missing(folder: Path) -> None:

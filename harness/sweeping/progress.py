@@ -58,8 +58,9 @@ class JobProgress:
 
     @property
     def seconds_left(self) -> float:
-        """At the average pace since it started; NaN before its first step."""
-        return (self.steps - self.step) / rate if (rate := self.steps_per_s) else math.nan
+        """At the average pace since it started; NaN before a hundredth of its steps, which tells no pace yet."""
+        is_known = self.step - self.first >= 0.01 * self.steps
+        return (self.steps - self.step) / rate if is_known and (rate := self.steps_per_s) else math.nan
 
     @property
     def steps_per_s(self) -> float:

@@ -10,11 +10,10 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from harness.errors import SettingError, UserError, warn_of_runs
+from harness.errors import UserError, warn_of_runs
 from harness.families.check import FLOPS_TOLERANCE
 from harness.ladder import Job
 from harness.records.pieces import Recorded, recorded, set_aside
-from harness.records.working_copy import store_of
 from harness.settings import Settings
 from harness.sweeping.check import check_models
 from harness.sweeping.checkpoints import JobCheckpoints
@@ -76,6 +75,10 @@ def plan(
     jobs = pending_jobs(studies, status, tuned)
     refuse_beyond_memory(jobs, tuned.cost)
     console.print(plan_totals(studies, jobs, tuned), highlight=False)
+    if jobs and studies[0].launcher.engine == "slurm":
+        from harness.sweeping.launchers.submitting import task_line  # imports this module
+
+        console.print(task_line(jobs, tuned.cost, workers), highlight=False, soft_wrap=True)
     console.print(space_line(studies, jobs, workers), highlight=False)
     _tell_unkept(studies, status, console)
     if check:
@@ -145,8 +148,6 @@ def sweep(studies: Sequence[Settings], console: Console, wait: bool = False) -> 
         UserError: as `train_missing`; what a cluster refuses.
     """
     if studies[0].launcher.engine == "slurm":
-        for store in filter(None, map(store_of, folders_of(studies))):
-            raise SettingError("results", store.url, "a folder that all nodes see, with launcher=slurm")
         from harness.sweeping.launchers import submitting  # needs packages that this machine's sweeps do not
 
         return submitting.sweep(studies, console, wait)

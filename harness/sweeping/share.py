@@ -173,7 +173,8 @@ def _clear(share: Share) -> None:
 def _remove_empty(results: Path, new: Sequence[Path]) -> None:
     """Remove the folders of sweeps at work and those made for this one, innermost first, where they are empty."""
     state = results / STATE
-    for folder in (state / "claims", state / "sweeps", state / "checkpoints", state / "trunks", state, *new):
+    inner = ("claims", "sweeps", "checkpoints", "trunks", "submissions")
+    for folder in (*(state / name for name in inner), state, *new):
         try:
             os.rmdir(folder)
         except OSError:

@@ -70,7 +70,8 @@ def key_of(job: Job, device: str, beside: int) -> dict[str, Any]:
 @cache
 def _machine(device: str) -> dict[str, str]:
     return {
-        "device": describe(torch.device(device)),
+        # A plan may be for a machine that has what this one lacks.
+        "device": describe(torch.device(device)) if device != "cuda" or torch.cuda.is_available() else "cuda elsewhere",
         "processor": _processor(),
         "versions": f"python {platform.python_version()}, torch {torch.__version__}, numpy {np.__version__}",
     }

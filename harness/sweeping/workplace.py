@@ -1,4 +1,4 @@
-"""Where the jobs of a sweep that waits for them train, as `launcher` says: on this machine, or on a Ray cluster."""
+"""Where jobs train, as `launcher` says: on this machine, on a Ray cluster, or in tasks of Slurm."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from harness.records.working_copy import store_of
 from harness.settings import Settings
 from harness.sweeping import plan
 from harness.sweeping.crew import Crew
+from harness.sweeping.launchers import slurm
 from harness.sweeping.several_gpus import crew_here
 from harness.sweeping.share import Shares
 from harness.training.device import device_of
@@ -24,25 +25,31 @@ def kind_of_device(studies: Sequence[Settings]) -> str:
     launcher = studies[0].launcher
     if launcher.is_here:
         return device_of(studies).type
+    if launcher.engine == "slurm":
+        return slurm.kind_of_device(launcher, studies[0].training.device)
     from harness.sweeping.launchers import ray_cluster  # with a package that this machine's sweeps do not need
 
     return ray_cluster.kind_of_device(launcher, studies[0].training.device)
 
 
 def worker_count(settings: Settings, device: str) -> int:
-    """How many workers train side by side.
+    """How many workers train side by side: in a task, of Slurm.
 
     Raises:
         UserError: more of them, of threads or of cards than there are, or a way to run a step that the device lacks.
     """
-    if settings.launcher.engine != "ray":
+    launcher = settings.launcher
+    if launcher.engine == "slurm":
+        plan.refuse_too_few(launcher, device, launcher.cpus_per_task, launcher.gpus_per_node or 1, "a task")
+        return launcher.slots(device)
+    if launcher.engine == "local":
         return plan.worker_count(settings, device)
     from harness.sweeping.launchers import ray_cluster
 
-    if (n := settings.launcher.gpus_per_run) > 1:
+    if (n := launcher.gpus_per_run) > 1:
         raise SettingError("launcher.gpus_per_run", n, "1 with launcher=ray, whose workers are one process each")
-    plan.refuse_step(settings.launcher, device)
-    return ray_cluster.worker_count(settings.launcher, device)
+    plan.refuse_step(launcher, device)
+    return ray_cluster.worker_count(launcher, device)
 
 
 def crew_of(jobs: Sequence[Job], size: int, shares: Shares) -> Crew:

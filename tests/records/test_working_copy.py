@@ -12,7 +12,7 @@ from command import run
 from record_rows import measurement_rows, run_row
 from stores import on_machine, served_by_moto
 
-from harness.errors import DataError, SettingError, UserError
+from harness.errors import DataError, RunsWarning, SettingError, UserError
 from harness.records import object_store, working_copy
 from harness.records.folders import find_folder
 from harness.records.object_store import ObjectStore
@@ -109,7 +109,23 @@ def test_what_is_set_aside_is_set_aside_for_all(here: Path, there: Path) -> None
     assert list(bad) == ["aa"]
     assert len(set_aside(here, bad)) == 1
     assert objects() == {"set_aside/aa.parquet"}
-    assert recorded(there).rows == {} and not piece_path(there, "aa").exists()
+    with pytest.warns(RunsWarning, match="1 run of this copy is in the store no more"):
+        assert recorded(there).rows == {} and not piece_path(there, "aa").exists()
+
+
+def test_runs_that_have_gone_from_a_store_are_kept_beside_the_copy(here: Path) -> None:
+    write_run(here, run_row("aa"), measurement_rows())
+    fsspec.filesystem("memory").store.clear()
+    with pytest.warns(RunsWarning, match="1 run of this copy is in the store no more"):
+        assert finished_run_ids(here) == {}, "as any other machine sees it, though this one has listed nothing before"
+    assert [path.name for path in (here.parent / "gone").iterdir()] == ["aa.parquet"]
+
+
+def test_a_url_with_one_slash_is_no_folder() -> None:
+    for meant in ("s3:/bucket/results", "s3:bucket/results", "gs:/bucket"):
+        with pytest.raises(SettingError, match="two slashes"):
+            object_store.is_url(meant)
+    assert not object_store.is_url("results/s3") and not object_store.is_url("C:/results")
 
 
 def test_a_file_of_the_copy_alone_stays(here: Path) -> None:

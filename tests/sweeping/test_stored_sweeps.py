@@ -11,7 +11,6 @@ from threading import Event
 import fsspec
 import pytest
 from command import TINY, run, start, wait
-from rich.console import Console
 from stores import on_machine, served_by_moto
 
 from harness.config import compose
@@ -27,7 +26,6 @@ from harness.sweeping.failures import JobStopped
 from harness.sweeping.plan import cells
 from harness.sweeping.presence import Presence, refuse_if_swept, sweepers
 from harness.sweeping.progress import Reporter
-from harness.sweeping.run import sweep
 from harness.sweeping.share import joined
 from harness.sweeping.worker import run_job
 
@@ -183,9 +181,8 @@ def _stop_at(step: int, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_on_a_cluster_results_are_in_a_folder(machine: Machine, tmp_path: Path) -> None:
     machine("one")
-    (study,) = compose(*TINY, "launcher=slurm", f"results='{URL}'")
     with pytest.raises(SettingError, match=f"results={URL}: allowed is a folder that all nodes see"):
-        sweep([study], Console(quiet=True))
+        compose(*TINY, "launcher=slurm", f"results='{URL}'")
 
 
 def test_status_of_a_url(machine: Machine, study: Settings, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ from rich.console import Console
 from harness.errors import UserError
 from harness.records.pieces import recorded
 from harness.records.schema import STATUSES
+from harness.records.working_copy import place_of
 from harness.sweeping.claims import in_training
 from harness.sweeping.launchers import slurm
 from harness.sweeping.launchers.standing import standings
@@ -23,7 +24,8 @@ def status(folders: Sequence[Path], console: Console) -> int:
     for folder in folders:
         counts = Counter(row["status"] for row in recorded(folder).rows.values())
         told = ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status]) or "none has ended"
-        console.print(f"{folder}: {counted(sum(counts.values()), 'run')}: {told}", markup=False, highlight=False)
+        line = f"{place_of(folder)}: {counted(sum(counts.values()), 'run')}: {told}"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
         tell_running(in_training(folder), console)
         tell_submissions(folder, console)
     return 0
@@ -41,10 +43,12 @@ def tell_submissions(folder: Path, console: Console) -> None:
     try:
         found = standings(folder)
     except UserError as error:  # the folder may have been copied to where no scheduler is
-        console.print(f"{folder}: was submitted to a cluster: {error}", markup=False, highlight=False, soft_wrap=True)
+        line = f"{folder}: how far its tasks on a cluster are cannot be asked: {error}"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
         return
     for each in found:
-        lost = f"; {counted(len(each.lost), 'run')} lost, `harness sweep` submits them again" if each.lost else ""
+        what = "cancelled" if each.submission.is_cancelled else "lost"
+        lost = f"; {counted(len(each.lost), 'run')} {what}, `harness sweep` submits them again" if each.lost else ""
         for line in (f"{each}{lost}", *each.remarks):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
 
@@ -60,8 +64,10 @@ def cancel(folders: Sequence[Path], console: Console) -> int:
         for each in found:
             assert each.submission.array_id is not None
             slurm.cancel(each.submission.array_id)
+            each.submission.cancel()
             n_runs = counted(len(each.under_way), "run")
-            console.print(f"{folder}: cancelled Slurm job {each.submission.array_id} with {n_runs}", highlight=False)
+            told = f"cancelled Slurm job {each.submission.array_id} with {n_runs}, which keep their checkpoints"
+            console.print(f"{folder}: {told}", markup=False, highlight=False, soft_wrap=True)
         if not found:
             console.print(f"{folder}: nothing is in the queue or in training on a cluster", highlight=False)
     return 0

@@ -23,6 +23,7 @@ from harness.settings import LauncherSettings
 #: Seconds in which a Ray that is there answers; Ray itself waits for minutes for one that is not.
 ANSWERS_S = 5.0
 
+_LAST_PORT = 65535
 _ADDRESS = re.compile(r"(?:ray://)?(?P<host>[^/:\s]+):(?P<port>[0-9]{1,5})")
 
 #: The address that this process has joined.
@@ -127,8 +128,22 @@ def join(launcher: LauncherSettings) -> None:
         said = " ".join(str(error).split()) or type(error).__name__
         if address == "local":
             raise UserError(f"launcher=ray: no Ray can be started on this machine: {said}") from error
+        if os.environ.get("RAY_AUTH_MODE") != "token":
+            said += "; one that asks for a token wants RAY_AUTH_MODE=token"
         raise UserError(f"launcher.address={address}: no Ray cluster there takes this process: {said}") from error
     _joined = address
+
+
+def refuse_gone() -> None:
+    """Raise UserError where the cluster that this process has joined has lost its head: Ray ends the process soon."""
+    import ray
+
+    host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), ANSWERS_S).close()
+    except OSError as error:
+        goes_on = "finished runs are kept, and the same command goes on from the last checkpoints"
+        raise UserError(f"launcher.address={_joined}: the head of the Ray cluster is gone; {goes_on}") from error
 
 
 def _refuse_missing() -> None:
@@ -143,7 +158,7 @@ def _address(launcher: LauncherSettings) -> str:
     given = _own_cluster() if launcher.address == "auto" else launcher.address
     if given == "auto":  # none is known here, and Ray says so
         return given
-    if (parts := _ADDRESS.fullmatch(given)) is None:
+    if (parts := _ADDRESS.fullmatch(given)) is None or int(parts["port"]) > _LAST_PORT:
         raise SettingError("launcher.address", given, "auto, HOST:PORT or ray://HOST:PORT")
     try:
         socket.create_connection((parts["host"], int(parts["port"])), ANSWERS_S).close()

@@ -23,7 +23,7 @@ from harness.ladder import Job
 from harness.settings import LauncherSettings
 from harness.sweeping.crew import Death
 from harness.sweeping.failures import JobStopped, OutOfMemoryError
-from harness.sweeping.launchers.ray_cluster import join
+from harness.sweeping.launchers.ray_cluster import join, refuse_gone
 from harness.sweeping.launchers.ray_worker import Driver, RayWorker
 from harness.sweeping.launchers.submission import kinds_of, version_of_kinds
 
@@ -73,6 +73,7 @@ class RayCrew:
         try:
             return Slot(self.actor.remote(), self.driver, self.device, git_revision)
         except RayError as error:
+            refuse_gone()
             raise OSError(_reason(error)) from error
 
     def heard(self, workers: Sequence[Slot], timeout_s: float) -> list[Slot]:
@@ -114,12 +115,13 @@ class Slot:
 
         Raises:
             EOFError: it has died.
-            UserError: its node cannot train for this process.
+            UserError: its node cannot train for this process; the cluster is gone.
         """
         assert self.asked is not None
         try:
             answer = self.asked.result()
         except RayError as error:
+            refuse_gone()
             self.death = error
             raise EOFError(_reason(error)) from error
         self.asked = None

@@ -39,6 +39,22 @@ class Partition:
     is_default: bool
 
 
+def kind_of_device(launcher: LauncherSettings, asked: str) -> str:
+    """The kind of device that tasks train on, which this machine need not have.
+
+    Args:
+        asked: `training.device`.
+
+    Raises:
+        SettingError: one that tasks have not.
+    """
+    if asked == "cuda" and launcher.gpus_per_node is None:
+        raise SettingError("launcher.gpus_per_node", None, "at least 1 with training.device=cuda")
+    if asked == "mps":
+        raise SettingError("training.device", asked, "cpu, cuda or auto with launcher=slurm")
+    return "cpu" if asked == "cpu" or launcher.gpus_per_node is None else "cuda"
+
+
 def refuse_unsuitable(launcher: LauncherSettings) -> None:
     """Raise UserError where Slurm would refuse tasks or is not there: no such partition, or too long a walltime."""
     if not isinstance(launcher.additional, Mapping | None):
@@ -120,7 +136,8 @@ def submit(tasks: Sequence[Callable[[], Any]], launcher: LauncherSettings, name:
             jobs = [executor.submit(task) for task in tasks]
     except (FailedJobError, FailedSubmissionError, OSError, subprocess.SubprocessError) as error:
         said = [line.removeprefix("sbatch: error: ") for line in str(error).splitlines() if "sbatch: error" in line]
-        raise UserError(f"Slurm refuses the jobs: {'; '.join(said) or str(error).partition(chr(10))[0]}") from error
+        why = "; ".join(said) or str(error).partition("\n")[0]
+        raise UserError(f"launcher=slurm: Slurm refuses the jobs: {why}") from error
     return str(jobs[0].job_id).partition("_")[0]
 
 
@@ -180,12 +197,12 @@ def requeue(task_id: str) -> None:
 def _asked(command: str, *words: str) -> str:
     """What one of Slurm's commands prints."""
     if shutil.which(command) is None:
-        raise UserError(f"Slurm's {command} is not on this machine's PATH")
+        raise UserError(f"launcher=slurm: Slurm's {command} is not on this machine's PATH")
     try:
         done = subprocess.run([command, *words], capture_output=True, text=True, timeout=60)
     except subprocess.TimeoutExpired as error:
-        raise UserError(f"Slurm does not answer: {command} took more than 60 s") from error
+        raise UserError(f"launcher=slurm: Slurm does not answer: {command} took more than 60 s") from error
     if done.returncode:
         said = re.sub(rf"^{command}: (error: )?", "", (done.stderr.strip() or done.stdout.strip()).partition("\n")[0])
-        raise UserError(f"{command}: {said or f'ended with exit code {done.returncode}'}")
+        raise UserError(f"launcher=slurm: {command}: {said or f'ended with exit code {done.returncode}'}")
     return done.stdout

@@ -20,7 +20,10 @@ from harness.sweeping.presence import Watch, read_sweeper, sweepers
 from harness.wording import counted
 
 #: What becomes of a task, in the order in which it is told.
-STATES = ("done", "running", "queued", "requeued", "lost")
+STATES = ("done", "running", "queued", "requeued", "cancelled", "lost")
+
+#: Reasons of Slurm for which a task waits that will start one day, if nobody touches it.
+_USUAL = ("None", "Resources", "Priority", "BeginTime", "Dependency", "JobArrayTaskLimit", "Licenses", "Reservation")
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Standing:
     Attributes:
         state: of each task, one of `STATES`.
         under_way: runs that wait or train.
-        lost: runs that have not ended, and that nobody has any more.
+        lost: runs that have not ended, and that nobody has any more; cancelled ones too.
         remarks: what is to be said of tasks that trained nothing or were lost.
     """
 
@@ -84,7 +87,7 @@ def _of(
         state, its = _state(submission, index, left, seen.get(index), at_work, watch)
         states.append(state)
         remarks += its
-        (lost if state == "lost" else under_way).update(left)
+        (lost if state in ("lost", "cancelled") else under_way).update(left)
     return Standing(submission, tuple(states), frozenset(under_way), frozenset(lost), tuple(remarks))
 
 
@@ -103,13 +106,17 @@ def _state(
     """
     if not left:
         return "done", []
-    starts = submission.starts(index)
+    starts, name = submission.starts(index), f"task {submission.array_id}_{index}"
     if seen is not None and seen.is_queued:
-        return ("requeued" if starts else "queued"), []
+        reason = seen.reason.strip("()")
+        odd = reason not in _USUAL and not reason.startswith(("QOS", "Assoc", "NodeDown", "ReqNodeNotAvail"))
+        remarks = [f"{name} waits in the queue: {reason} is why, as Slurm has it"] if odd else []
+        return ("requeued" if starts else "queued"), remarks
     has_node = seen is not None and seen.is_running
     if left & at_work or (has_node and (not starts or _lives(submission, index, starts[-1], watch))):
         return "running", []
-    name = f"task {submission.array_id}_{index}"
+    if submission.is_cancelled:
+        return "cancelled", []
     if not starts:
         ended = f" ({seen.state}, {seen.reason})" if seen is not None else ""
         why = f"ended before it began{ended}: do its nodes see {submission.results}? See {submission.log}"

@@ -155,6 +155,20 @@ class Submission:
         since = datetime.fromtimestamp(self.submitted, UTC)
         return {row["run_id"] for row in rows if row["status"] in DONE or row["finished_at"] >= since}
 
+    def cancel(self) -> None:
+        """Note that its tasks were ended on purpose."""
+        with contextlib.suppress(OSError), open_own(self._cancelled_file, "w"):
+            pass
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether its tasks were ended on purpose."""
+        return self._cancelled_file.exists()
+
+    @property
+    def _cancelled_file(self) -> Path:
+        return self.folder / "cancelled"
+
     def begin(self, index: int, sweeper: str = "", refused: str | None = None) -> None:
         """Note that a task has begun here."""
         start = Start(HOST, time.time(), sweeper, refused)

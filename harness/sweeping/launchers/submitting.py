@@ -9,7 +9,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness.errors import SettingError
 from harness.ladder import Job
 from harness.records.pieces import recorded
 from harness.settings import LauncherSettings, Settings
@@ -22,11 +21,12 @@ from harness.sweeping.launchers.standing import standings
 from harness.sweeping.launchers.submission import Submission
 from harness.sweeping.packing import pack, task_seconds
 from harness.sweeping.parents import generations
-from harness.sweeping.plan import DONE, cells, is_done, refuse_too_few
+from harness.sweeping.plan import DONE, cells, is_done
 from harness.sweeping.presence import Watch
 from harness.sweeping.run import folders_of, join_folders, look, pending_jobs
 from harness.sweeping.start_check import check_starts, split_orphans
 from harness.sweeping.tuning import known
+from harness.sweeping.workplace import kind_of_device, worker_count
 from harness.wording import counted, duration
 
 #: Seconds between two looks at a submission, and how often what is lost is submitted again.
@@ -43,11 +43,17 @@ def sweep(studies: Sequence[Settings], console: Console, wait: bool) -> int:
         UserError: a study that cannot be built, no Slurm, or one that refuses the tasks.
     """
     began, n_lost = datetime.now(UTC), 0
-    while submit_missing(studies, console, began) and wait:
+    goes_on = submit_missing(studies, console, began)
+    while goes_on and wait and n_lost < ATTEMPTS:
         n_lost += follow(studies, console)
-        if n_lost == ATTEMPTS:
-            break
+        # What starts from runs that have ended now, and what was lost.
+        goes_on = not _are_done(studies) and submit_missing(studies, console, began)
     return tell_ended(studies, console) if wait else 0
+
+
+def _are_done(studies: Sequence[Settings]) -> bool:
+    rows = {run_id: row for folder in folders_of(studies) for run_id, row in recorded(folder).rows.items()}
+    return all(is_done(study, {run_id: row["status"] for run_id, row in rows.items()}) for study in studies)
 
 
 def submit_missing(studies: Sequence[Settings], console: Console, began: datetime) -> bool:
@@ -60,7 +66,8 @@ def submit_missing(studies: Sequence[Settings], console: Console, began: datetim
         UserError: as `sweep`.
     """
     launcher = studies[0].launcher
-    device = _device(studies)
+    device = kind_of_device(studies)
+    workers = worker_count(studies[0], device)
     slurm.refuse_unsuitable(launcher)
     with join_folders(studies) as shares:
         found = look(shares, console)
@@ -70,7 +77,7 @@ def submit_missing(studies: Sequence[Settings], console: Console, began: datetim
         status = known_runs | dict.fromkeys(waiting, DONE[0])
         check_models([study for study in studies if not is_done(study, status)], flops=True)
         check_starts(studies, found)
-        tuned = known(studies, status, device, launcher.slots(device))
+        tuned = known(studies, status, device, workers)
         jobs, later = list[Job](), list[str]()
         for of_one in generations(studies):
             fit, orphans = split_orphans(pending_jobs(of_one, status, tuned))
@@ -86,26 +93,32 @@ def submit_missing(studies: Sequence[Settings], console: Console, began: datetim
             console.print(f"Nothing to train: all runs asked for are done ({n_done} in the results).", highlight=False)
         by_folder = {folder: [job for job in jobs if Path(job.settings.results) == folder] for folder in found}
         for its in filter(None, by_folder.values()):
-            _submit(its, tuned.cost, launcher, device, console)
+            _submit(its, tuned.cost, launcher, workers, console)
         return bool(jobs or waiting)
 
 
-def _device(studies: Sequence[Settings]) -> str:
-    """The kind of device that tasks train on, which this machine need not have."""
-    launcher, asked = studies[0].launcher, studies[0].training.device
-    if asked == "cuda" and launcher.gpus_per_node is None:
-        raise SettingError("launcher.gpus_per_node", None, "at least 1 with training.device=cuda")
-    if asked == "mps":
-        raise SettingError("training.device", asked, "cpu, cuda or auto with launcher=slurm")
-    device = "cpu" if asked == "cpu" or launcher.gpus_per_node is None else "cuda"
-    refuse_too_few(launcher, device, launcher.cpus_per_task, launcher.gpus_per_node or 1, "a task")
-    return device
+def task_line(jobs: Sequence[Job], cost: CostModel, workers: int) -> str:
+    """How jobs would be submitted: "As a Slurm array: 3 tasks of 2 workers, the longest about 20 min of 60 min."
+
+    Args:
+        workers: of a task.
+    """
+    launcher = jobs[0].settings.launcher
+    tasks, seconds = _packed(jobs, cost, launcher, workers)
+    each = f"{counted(len(tasks), 'task')} of {counted(workers, 'worker')}"
+    return f"As a Slurm array: {each}, the longest about {duration(max(seconds))} of {launcher.minutes:g} min."
 
 
-def _submit(jobs: Sequence[Job], cost: CostModel, launcher: LauncherSettings, device: str, console: Console) -> None:
-    slots = launcher.slots(device)
-    tasks = pack(jobs, cost.seconds, 60 * launcher.minutes, launcher.at_once, slots)
-    lasts = [task_seconds(task, cost.seconds, slots) for task in tasks]
+def _packed(
+    jobs: Sequence[Job], cost: CostModel, launcher: LauncherSettings, workers: int
+) -> tuple[list[list[Job]], list[float]]:
+    """The jobs of each task, and the seconds that it is predicted to take."""
+    tasks = pack(jobs, cost.seconds, 60 * launcher.minutes, launcher.at_once, workers)
+    return tasks, [task_seconds(task, cost.seconds, workers) for task in tasks]
+
+
+def _submit(jobs: Sequence[Job], cost: CostModel, launcher: LauncherSettings, workers: int, console: Console) -> None:
+    tasks, lasts = _packed(jobs, cost, launcher, workers)
     made = Submission.make(tasks, lasts, launcher.minutes)
     todo = [ArrayTask(str(made.folder), index) for index in range(len(tasks))]
     made = made.submitted_as(slurm.submit(todo, launcher, f"harness-{jobs[0].settings.name}", made.log))

@@ -91,11 +91,11 @@ def test_what_is_cancelled_is_submitted_again(capsys: pytest.CaptureFixture[str]
     assert "cancelled Slurm job" in run(capsys, "cancel", str(RESULTS)).out
     until(lambda: interrupted(RESULTS) and not any(each.under_way for each in standings(RESULTS)))
     assert "nothing is in the queue" in run(capsys, "cancel", str(RESULTS)).out
-    assert "2 runs lost" in run(capsys, "status", str(RESULTS)).out
-    assert "2 runs lost" in run(capsys, "status", *long).out
+    assert "2 cancelled; 2 runs cancelled" in run(capsys, "status", str(RESULTS)).out
+    assert "2 cancelled; 2 runs cancelled" in run(capsys, "status", *long).out
     with pytest.MonkeyPatch.context() as elsewhere:
         elsewhere.setenv("PATH", "")
-        assert "was submitted to a cluster: Slurm's squeue is not" in run(capsys, "status", str(RESULTS)).out
+        assert "cannot be asked: launcher=slurm: Slurm's squeue is not" in run(capsys, "status", str(RESULTS)).out
     assert "Submitted 2 runs" in run(capsys, "sweep", *long).out
     run(capsys, "cancel", str(RESULTS))
 
@@ -113,6 +113,12 @@ def test_what_is_cancelled_is_submitted_again(capsys: pytest.CaptureFixture[str]
 def test_what_slurm_would_refuse_is_said_in_a_line(capsys: pytest.CaptureFixture[str], setting: str, said: str) -> None:
     told = run(capsys, "sweep", *ARRAY, setting, *(["launcher.minutes=6"] if "short" in setting else []))
     assert told.code == 2 and said in told.err and told.err.count("\n") == 1
+
+
+def test_why_a_task_never_starts_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, "sweep", *ARRAY, "launcher.cpus_per_task=1000")
+    until(lambda: "PartitionConfig is why" in run(capsys, "status", str(RESULTS)).out)
+    run(capsys, "cancel", str(RESULTS))
 
 
 def test_without_slurm(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
