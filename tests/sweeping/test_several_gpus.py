@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
@@ -13,8 +14,8 @@ import pandas as pd
 import pytest
 import torch
 from command import TINY
-from pairs import answer, pair
 from rich.console import Console
+from two_processes import answer, pair
 
 from harness.config import compose
 from harness.errors import RunsWarning, SettingError
@@ -87,6 +88,13 @@ def dies(job: Job, _: str | None) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def dies_after_a_checkpoint(job: Job, _: str | None) -> None:
+    """The first process writes it meanwhile, in another thread than that which waits for this one."""
+    while JobCheckpoints(job).step is None:
+        time.sleep(0.01)
+    dies(job, None)
+
+
 def is_stopped(job: Job, _: str | None) -> None:
     ASKED_TO_STOP.set()
 
@@ -102,7 +110,7 @@ def first_dies(job: Job, revision: str | None) -> object:
 
 
 def second_dies(job: Job, revision: str | None) -> object:
-    return at_step(job, 4, dies, follow_job)
+    return at_step(job, 4, dies_after_a_checkpoint, follow_job)
 
 
 def second_errs(job: Job, revision: str | None) -> object:

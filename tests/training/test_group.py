@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from pairs import answer, pair
 from tiny import NextSymbol, SignOfSum, job_of, make_settings, numbers
+from two_processes import answer, pair
 
 from harness.errors import SettingError
 from harness.families.cnn import CNN
