@@ -10,6 +10,9 @@ DEV_STAMP := .venv/.dev
 DOCS_STAMP := .venv/.docs
 REQUIREMENTS := pyproject.toml constraints.txt
 
+# Processes side by side share the cores; threads of BLAS that wait for each other take up to half of these.
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+
 .DEFAULT_GOAL := help
 .PHONY: help setup scale-sweep test test-gpu gpu-check gpu-wheels lint docs notebooks bench bench-gpu chaos fuzz clean
 .DELETE_ON_ERROR:
@@ -24,7 +27,7 @@ scale-sweep: $(RUN_STAMP)  ## sweep, collect and analyse EXPERIMENT=quickstart; 
 	$(BIN)/harness analyze experiment=$(EXPERIMENT) $(ARGS)
 
 test: $(DEV_STAMP)  ## the test suite
-	$(BIN)/python -m pytest -q -n 2 --dist worksteal
+	$(ONE_THREAD) $(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 test-gpu: $(DEV_STAMP)  ## the tests that need CUDA
 	$(BIN)/python -m pytest -q -m gpu -rs
