@@ -10,7 +10,7 @@ DEV_STAMP := .venv/.dev
 DOCS_STAMP := .venv/.docs
 REQUIREMENTS := pyproject.toml constraints.txt
 
-# Processes side by side share the cores; threads of BLAS that wait for each other take up to half of these.
+# Processes side by side share the cores; threads of BLAS that wait for each other take up to a third of these.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
