@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,17 @@ sys.path.append(str(Path(__file__).parents[1] / "experiments" / "detector_calibr
 
 #: The processes of one run of the tests, and the commands that they start, share what is slow to compute.
 os.environ.setdefault("HARNESS_CACHE", str(Path(__file__).parents[1] / ".pytest_cache" / "harness"))
+
+
+#: By when a test has to begin, in seconds since the epoch; later ones skip. Slow ones come first, so that on a machine
+#: which is slower than most it is many small ones that are left out, and said to be, and no gate that never opens.
+UNTIL = float(os.environ.get("HARNESS_TESTS_UNTIL", "inf"))
+
+
+def pytest_runtest_setup() -> None:
+    """Skip a test where the time for all of them is over."""
+    if time.time() > UNTIL:
+        pytest.skip("no time is left: HARNESS_TESTS_UNTIL")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
