@@ -10,6 +10,8 @@ import harness
 from harness.parts_reference import STEPS, parts
 
 PAGES = REPOSITORY / "docs" / "pages"
+#: Of the files elsewhere in the repository that pages link to, those that the manual shows too.
+KINDS = (".png", "README.md", ".ipynb", "METHOD.md", "VERDICTS.md", "CHANGELOG.md")
 
 
 def test_every_public_name_has_its_place_in_the_reference() -> None:
@@ -38,3 +40,14 @@ def test_every_step_stands_in_the_table_with_its_settings_and_defaults() -> None
         assert known[name].about.endswith(f" for {kinds}")
         written = [f"{row.name.partition('.')[2]}: {row.value}" for row in known[name].rows]
         assert re.findall(r"`([^`]+)`", settings) == written, name
+
+
+def test_links_lead_to_what_the_manual_has() -> None:
+    """As the strict build would say, half a minute later."""
+    for readme in (REPOSITORY / "experiments").glob("*/README.md"):
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", readme.read_text()):
+            assert "/" not in target and target.endswith(".png") and (readme.parent / target).exists(), readme
+    for page in PAGES.rglob("*.md"):
+        for target in re.findall(r"\]\(\.\./\.\./([^)#]+)", page.read_text()):
+            assert target == "experiments" or target.endswith(KINDS), page
+            assert (REPOSITORY / target).exists(), page
