@@ -73,7 +73,7 @@ class Processes:
 
     def start(self, git_revision: str | None) -> Process:
         """Raises OSError or EOFError where no process can be started."""
-        place = next(i for i, worker in enumerate(self.places) if worker is None or worker.has_ended)
+        place = free_place(self.places)
         cards = cards_of(place, 1, self.cards)
         self.places[place] = started = Process(self.work, git_revision, partial(see_only, cards[0]) if cards else None)
         return started
@@ -149,6 +149,11 @@ class Process:
         if (short := ran_out(exit_code, self.oom_kills)) is not None:
             return Death(short, out_of_memory=True)
         return Death(death(exit_code))
+
+
+def free_place(places: Sequence[Any]) -> int:
+    """The first place of a crew that no worker has, or one that has ended."""
+    return next(i for i, worker in enumerate(places) if worker is None or worker.has_ended)
 
 
 def heard(workers: Sequence[Process], timeout_s: float) -> list[Process]:

@@ -20,7 +20,7 @@ from harness.settings import LauncherSettings
 from harness.sweeping.checkpoints import JobCheckpoints
 from harness.sweeping.crew import Crew, Death, Work
 from harness.sweeping.failures import JobStopped
-from harness.sweeping.processes import Process, Processes
+from harness.sweeping.processes import Process, Processes, free_place
 from harness.sweeping.starting import weights_of
 from harness.sweeping.trunks import JobTrunk
 from harness.sweeping.worker import run_job
@@ -61,7 +61,7 @@ class Groups:
 
     def start(self, git_revision: str | None) -> Together:
         """Raises OSError or EOFError where no process can be started."""
-        place = next(i for i, worker in enumerate(self.places) if worker is None or worker.has_ended)
+        place = free_place(self.places)
         cards = cards_of(place, self.per_run, self.cards)
         self.places[place] = started = Together(self.works, git_revision, self.device, cards)
         return started

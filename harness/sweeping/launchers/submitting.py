@@ -23,7 +23,7 @@ from harness.sweeping.packing import pack, task_seconds
 from harness.sweeping.parents import generations
 from harness.sweeping.plan import DONE, cells, is_done
 from harness.sweeping.presence import Watch
-from harness.sweeping.run import folders_of, join_folders, look, pending_jobs
+from harness.sweeping.run import folders_of, join_folders, look, pending_jobs, statuses
 from harness.sweeping.start_check import check_starts, split_orphans
 from harness.sweeping.tuning import known
 from harness.sweeping.workplace import kind_of_device, worker_count
@@ -52,8 +52,8 @@ def sweep(studies: Sequence[Settings], console: Console, wait: bool) -> int:
 
 
 def _are_done(studies: Sequence[Settings]) -> bool:
-    rows = {run_id: row for folder in folders_of(studies) for run_id, row in recorded(folder).rows.items()}
-    return all(is_done(study, {run_id: row["status"] for run_id, row in rows.items()}) for study in studies)
+    status = statuses(recorded(folder) for folder in folders_of(studies))
+    return all(is_done(study, status) for study in studies)
 
 
 def submit_missing(studies: Sequence[Settings], console: Console, began: datetime) -> bool:
